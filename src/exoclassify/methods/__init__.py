@@ -1,1 +1,1 @@
-"""x"""
+"""Scikit-learn parts: normalise, impute, select, calibrate; constants are learned in ``fit`` alone."""

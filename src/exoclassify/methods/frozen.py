@@ -33,7 +33,9 @@ class FrozenStep(ABC, TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
     1])[0]`` bit for bit.
     """
 
-    _accepts_negative: bool = True
+    @property
+    def _accepts_negative(self) -> bool:
+        return True
 
     @abstractmethod
     def _learn(self, X: Matrix) -> None:

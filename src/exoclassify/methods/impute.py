@@ -1,0 +1,87 @@
+"""Fill NaN with constants learned in training: from below what was too low to find, else with the middle.
+
+Both steps take log2 values and leave none missing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from exoclassify.methods.frozen import FrozenTransformer, Matrix, Vector
+from exoclassify.methods.rows import row_medians
+
+__all__ = ["LeftCensored", "MedianFilled"]
+
+
+class _Filled(FrozenTransformer):
+    """Each molecule's NaN becomes a constant of that molecule."""
+
+    fill_: Vector
+
+    def apply(self, X: Matrix) -> Matrix:
+        """Fill NaN without any check: the fast path."""
+        filled: Matrix = np.where(np.isnan(X), self.fill_, X)
+        return filled
+
+
+class LeftCensored(_Filled):
+    """NaN becomes a low value of its molecule, for Ct and intensities: too little was there to be found.
+
+    Parameters
+    ----------
+    quantile : float, default 0.01
+        Which quantile of the molecule's training values counts as its low value, from 0 to 1.
+    shift : float, default 1.0
+        How far below that quantile to go, in log2: 1 is half of it. 0 or more.
+
+    Attributes
+    ----------
+    fill_ : float64 array of shape (n_molecules,)
+        What NaN becomes; a molecule never found in training gets the same quantile of the whole table, less
+        `shift`.
+
+    Raises
+    ------
+    ValueError
+        From ``fit``: if `quantile` or `shift` is out of its range.
+
+    Notes
+    -----
+    The quantile is imputeLCMD's deterministic minimum (MinDet, Lazar et al. 2016, doi
+    10.1021/acs.jproteome.5b00981) taken for each molecule, since each has its own limit of detection. With
+    `shift` 1 it is the "half-minimum" (Wei et al. 2018, doi 10.1038/s41598-017-19120-0), which keeps a
+    molecule found once, at its limit, apart from one not found. The fill carries no noise, so a molecule's
+    spread is understated where many values are missing.
+    """
+
+    def __init__(self, quantile: float = 0.01, shift: float = 1.0) -> None:
+        self.quantile = quantile
+        self.shift = shift
+
+    def _learn(self, X: Matrix) -> None:
+        if not 0.0 <= self.quantile <= 1.0:
+            raise ValueError(f"quantile is {self.quantile}; it must be from 0 to 1")
+        if not self.shift >= 0.0:
+            raise ValueError(f"shift is {self.shift}; it must be 0 or more: what was not found lies below")
+        found = ~np.isnan(X)
+        low = np.quantile(X[found], self.quantile) if found.any() else 0.0
+        self.fill_ = np.full(X.shape[1], low)
+        some = found.any(axis=0)
+        if some.any():
+            self.fill_[some] = np.nanquantile(X[:, some], self.quantile, axis=0)
+        self.fill_ -= self.shift
+
+
+class MedianFilled(_Filled):
+    """NaN becomes the molecule's training median, for units where NaN means that nobody measured it.
+
+    Attributes
+    ----------
+    fill_ : float64 array of shape (n_molecules,)
+        What NaN becomes; a molecule never measured in training gets the median of the whole table.
+    """
+
+    def _learn(self, X: Matrix) -> None:
+        medians = row_medians(np.ascontiguousarray(X.T))
+        middle = float(row_medians(X.reshape(1, -1))[0])
+        self.fill_ = np.where(np.isnan(medians), 0.0 if np.isnan(middle) else middle, medians)
