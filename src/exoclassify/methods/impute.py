@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from exoclassify.methods.frozen import FrozenTransformer, Matrix, Vector
-from exoclassify.methods.rows import row_medians
+from exoclassify.methods.rows import row_medians, row_quantiles
 
 __all__ = ["LeftCensored", "MedianFilled"]
 
@@ -63,13 +63,9 @@ class LeftCensored(_Filled):
             raise ValueError(f"quantile is {self.quantile}; it must be from 0 to 1")
         if not self.shift >= 0.0:
             raise ValueError(f"shift is {self.shift}; it must be 0 or more: what was not found lies below")
-        found = ~np.isnan(X)
-        low = np.quantile(X[found], self.quantile) if found.any() else 0.0
-        self.fill_ = np.full(X.shape[1], low)
-        some = found.any(axis=0)
-        if some.any():
-            self.fill_[some] = np.nanquantile(X[:, some], self.quantile, axis=0)
-        self.fill_ -= self.shift
+        own = row_quantiles(np.ascontiguousarray(X.T), self.quantile)
+        low = _or_zero(row_quantiles(X.reshape(1, -1), self.quantile))
+        self.fill_ = np.where(np.isnan(own), low, own) - self.shift
 
 
 class MedianFilled(_Filled):
@@ -83,5 +79,10 @@ class MedianFilled(_Filled):
 
     def _learn(self, X: Matrix) -> None:
         medians = row_medians(np.ascontiguousarray(X.T))
-        middle = float(row_medians(X.reshape(1, -1))[0])
-        self.fill_ = np.where(np.isnan(medians), 0.0 if np.isnan(middle) else middle, medians)
+        middle = _or_zero(row_medians(X.reshape(1, -1)))
+        self.fill_ = np.where(np.isnan(medians), middle, medians)
+
+
+def _or_zero(value: Vector) -> float:
+    """Give the single value, or 0 when the whole training table was empty."""
+    return 0.0 if np.isnan(value[0]) else float(value[0])

@@ -6,7 +6,7 @@ import numpy as np
 
 from exoclassify.methods.frozen import Matrix, Vector
 
-__all__ = ["log2_positive", "row_means", "row_medians"]
+__all__ = ["log2_positive", "row_means", "row_medians", "row_quantiles"]
 
 
 def row_medians(values: Matrix) -> Vector:
@@ -21,18 +21,39 @@ def row_medians(values: Matrix) -> Vector:
     -------
     float64 array of shape (n_rows,)
         One median a row.
+    """
+    return row_quantiles(values, 0.5)
+
+
+def row_quantiles(values: Matrix, quantile: float) -> Vector:
+    """Give a quantile of each row over its non-NaN values; NaN where a row has none.
+
+    Parameters
+    ----------
+    values : float64 array of shape (n_rows, n_columns)
+        At least one column.
+    quantile : float
+        From 0 to 1, interpolated linearly between neighbours.
+
+    Returns
+    -------
+    float64 array of shape (n_rows,)
+        One quantile a row.
 
     Notes
     -----
-    Sorting puts NaN last, so the middle is found by counting. ``numpy.nanmedian`` gives the same numbers and
-    costs five times as much for one row.
+    Sorting puts NaN last, so the position is found by counting. ``numpy.nanquantile`` gives the same numbers
+    and takes one row at a time through Python.
     """
     ordered = np.sort(values, axis=1)
-    observed = values.shape[1] - np.isnan(ordered).sum(axis=1)
+    # A row without values gives position 0, which then holds NaN.
+    last = np.maximum(values.shape[1] - np.isnan(ordered).sum(axis=1) - 1, 0)
+    position = quantile * last
+    below = position.astype(np.intp)
     rows = np.arange(len(ordered))
-    # A row without values has observed == 0, and both positions then hold NaN.
-    medians: Vector = (ordered[rows, (observed - 1) // 2] + ordered[rows, observed // 2]) / 2.0
-    return medians
+    lower, upper = ordered[rows, below], ordered[rows, np.minimum(below + 1, last)]
+    quantiles: Vector = lower + (upper - lower) * (position - below)
+    return quantiles
 
 
 def row_means(values: Matrix) -> Vector:
