@@ -1,0 +1,228 @@
+"""A simulated cohort with a known truth: for trying the tool, for its tests, and never for a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.formats.writing import write_atomically
+from exoclassify.data.samples import SampleSheet
+from exoclassify.data.simulated_abundance import (
+    BaseDraw,
+    Marked,
+    abundances,
+    markers,
+    mirna_base,
+    protein_base,
+)
+from exoclassify.data.simulated_instruments import counts, cycles, intensities
+from exoclassify.data.simulated_names import mirna_names, protein_names
+from exoclassify.data.simulated_people import People, people
+from exoclassify.data.simulation_design import LAYERS, N_ASSAYS, SimulationDesign
+
+__all__ = ["SimulatedCohort", "SimulationDesign", "simulate"]
+
+_FILES = {"mirna": "cargo.csv", "ct": "ct.csv", "protein": "protein.csv"}
+_NOT_DETECTED = 40.0
+_N_PROTEINS = 200
+_LACKING = 0.1  # share of the samples that each further layer lacks
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedCohort:
+    """What ``simulate`` gives.
+
+    Attributes
+    ----------
+    design : SimulationDesign
+        What was asked for.
+    layers : mapping of str to CargoTable
+        Tables by the names in the design, in its order.
+    sheet : SampleSheet
+        Subject, batch and label of every sample.
+    truth : DataFrame
+        Columns molecule, state, effect: every true marker, the state it marks, and its log2 fold change
+        against the first state. No rows when there are no markers.
+    """
+
+    design: SimulationDesign
+    layers: Mapping[str, CargoTable]
+    sheet: SampleSheet
+    truth: pd.DataFrame
+
+    @property
+    def cohort(self) -> Cohort:
+        """The layers and the sheet as the input of learning."""
+        return Cohort.from_layers(self.layers, self.sheet)
+
+    def write(self, folder: str | Path, *, force: bool = False) -> tuple[Path, ...]:
+        """Write cargo.csv, ct.csv and protein.csv as simulated, samples.csv and truth.csv.
+
+        Parameters
+        ----------
+        folder : path
+            Made when it is missing.
+        force : bool, default False
+            Whether files already there may be replaced.
+
+        Returns
+        -------
+        tuple of Path
+            The files written.
+
+        Raises
+        ------
+        FileError
+            If a file is there already and `force` is off, or one cannot be written.
+        """
+        frames = {_FILES[name]: table.to_frame() for name, table in self.layers.items()}
+        frames["samples.csv"] = self.sheet.frame
+        frames["truth.csv"] = self.truth.set_index("molecule")
+        paths = {Path(folder) / name: frame for name, frame in frames.items()}
+        for path, frame in paths.items():
+            label = frame.index.name or "sample_id"
+            write_atomically(path, partial(frame.to_csv, index_label=label), force=force)
+        return tuple(paths)
+
+
+def simulate(design: SimulationDesign) -> SimulatedCohort:
+    """Simulate a cohort.
+
+    Parameters
+    ----------
+    design : SimulationDesign
+        What to simulate.
+
+    Returns
+    -------
+    SimulatedCohort
+        Sample ids begin with ``SIM-``, the mark of a simulated cohort.
+
+    Notes
+    -----
+    Log2 abundance is base + state + subject + modules + batch + noise. Counts are negative-binomial with
+    dispersion 0.12 + 8 / mean (the form of DESeq2's trend, Love et al. 2014, doi 10.1186/s13059-014-0550-8)
+    at log-normal depth of median 1e6 and log sd 0.7. qPCR takes one cycle for a doubling and misses from
+    cycle 35 on. Intensities go missing along a logistic curve of their log abundance (Lazar et al. 2016, doi
+    10.1021/acs.jproteome.5b00981), and 2 % at random.
+
+    The constants were set beside four public exosome miRNA tables (PRJNA878604, PRJNA1100526, PRJNA779718,
+    PRJNA1123679; 25 to 290 samples). Theirs, and in brackets the median of 20 default cohorts: sd of the log
+    library size 0.7 to 1.6 (0.7); zeros among the molecules found in a fifth of the samples 32 to 40 % (32
+    %); share of the five largest molecules 37 to 57 % (64 %); among molecules above 200 counts per million,
+    median dispersion 0.3 to 0.9 (0.5), median sd in log2 0.8 to 2.0 (1.0), variance held by eight principal
+    components 71 to 83 % (62 %).
+
+    With the defaults, logistic regression on log-CPM with folds grouped by subject reaches a macro
+    one-vs-rest AUC of 0.89 (0.82 to 0.96 over 20 seeds), and 0.83 leaving one batch out.
+
+    Examples
+    --------
+    >>> simulate(SimulationDesign(seed=7)).layers["mirna"].n_samples
+    120
+    """
+    # One stream for each part, so that a layer more or less leaves the others as they were.
+    streams = np.random.SeedSequence(design.seed).spawn(3 + 2 * len(LAYERS))
+    people_rng, mirna_rng, protein_rng, *others = (np.random.default_rng(stream) for stream in streams)
+    who = people(
+        people_rng, design.n_samples, len(design.states), design.n_batches, design.repeats, design.confounded
+    )
+    mirna = _Source.drawn(mirna_rng, who, design, mirna_names(design.n_molecules), mirna_base)
+    protein = _Source.drawn(protein_rng, who, design, protein_names(_N_PROTEINS), protein_base)
+    measured = {
+        "mirna": partial(_counts, mirna),
+        "ct": partial(_cycles, mirna),
+        "protein": partial(_intensities, protein),
+    }
+    tables: dict[str, CargoTable] = {}
+    for name in design.layers:
+        measure_rng, lacking_rng = others[2 * LAYERS.index(name) :][:2]
+        table = measured[name](measure_rng)
+        if tables:
+            lacking = round(_LACKING * design.n_samples)
+            table = table.take(np.sort(lacking_rng.permutation(design.n_samples)[lacking:]))
+        tables[name] = table
+    sources = {"mirna": mirna, "ct": mirna, "protein": protein}
+    used = dict.fromkeys(sources[name] for name in design.layers)
+    truth = pd.concat([source.truth(design.states) for source in used], ignore_index=True)
+    return SimulatedCohort(design, tables, _sheet(who, design.states), truth)
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What the vesicles hold of one kind of molecule, before any instrument sees it."""
+
+    names: tuple[str, ...]
+    base: Matrix
+    logs: Matrix
+    marked: Marked
+
+    @classmethod
+    def drawn(
+        cls,
+        rng: np.random.Generator,
+        who: People,
+        design: SimulationDesign,
+        names: tuple[str, ...],
+        base_of: BaseDraw,
+    ) -> _Source:
+        base = base_of(rng, len(names))
+        marked = markers(rng, base, len(design.states), design.n_markers, design.effect)
+        return cls(names, base, abundances(rng, base, who, marked, design.batch_effect), marked)
+
+    def truth(self, states: tuple[str, ...]) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "molecule": [self.names[i] for i in self.marked.molecule],
+                "state": [states[i] for i in self.marked.state],
+                "effect": self.marked.size,
+            }
+        )
+
+
+def _counts(mirna: _Source, rng: np.random.Generator) -> CargoTable:
+    return _table(counts(rng, mirna.logs, depth=1e6, depth_sd=0.7), mirna.names, "mirna", "counts")
+
+
+def _cycles(mirna: _Source, rng: np.random.Generator) -> CargoTable:
+    """Measure the markers and the most abundant molecules, in the order of the miRNA layer."""
+    rest = [i for i in np.argsort(-mirna.base, kind="stable") if i not in set(mirna.marked.molecule)]
+    assays = np.sort([*mirna.marked.molecule, *rest][:N_ASSAYS])
+    totals = np.log2(np.exp2(mirna.logs).sum(axis=1, keepdims=True))
+    per_million = (mirna.logs - totals)[:, assays] + np.log2(1e6)
+    names = tuple(mirna.names[i] for i in assays)
+    return _table(cycles(rng, per_million, _NOT_DETECTED), names, "mirna", "ct")
+
+
+def _intensities(protein: _Source, rng: np.random.Generator) -> CargoTable:
+    return _table(intensities(rng, protein.logs), protein.names, "protein", "intensity")
+
+
+def _table(values: Matrix, molecules: tuple[str, ...], kind: str, unit: str) -> CargoTable:
+    frame = pd.DataFrame(values, _sample_ids(len(values)), list(molecules))
+    not_detected = _NOT_DETECTED if unit == "ct" else None
+    return CargoTable.from_frame(frame, kind=kind, unit=unit, not_detected=not_detected, source="simulated")
+
+
+def _sheet(who: People, states: tuple[str, ...]) -> SampleSheet:
+    columns = {
+        "subject": [f"P{number + 1:04d}" for number in who.subject],
+        "batch": [f"B{number + 1}" for number in who.batch],
+        "label": [states[number] for number in who.state],
+    }
+    frame = pd.DataFrame(columns, index=pd.Index(_sample_ids(len(who.subject)), name="sample_id"), dtype=str)
+    return SampleSheet(frame=frame, label_column="label", subject_column="subject", batch_column="batch")
+
+
+def _sample_ids(n_samples: int) -> list[str]:
+    return [f"SIM-{number + 1:04d}" for number in range(n_samples)]

@@ -1,0 +1,147 @@
+"""What the vesicles of the simulated people hold, in log2, before any instrument sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.data.simulated_people import Numbers, People
+
+__all__ = ["BaseDraw", "Marked", "abundances", "markers", "mirna_base", "protein_base"]
+
+Matrix = NDArray[np.float64]
+BaseDraw = Callable[[np.random.Generator, int], Matrix]
+"""Draws the log2 abundance of so many molecules in the reference state."""
+
+# Standard deviations in log2, set beside the public tables that the docstring of `simulate` names.
+_MODULES = 8
+_MODULE_SD = 0.6
+_SUBJECT_SD = 0.25
+_SAMPLE_SD = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """Which molecules mark which state: one entry a marker.
+
+    Attributes
+    ----------
+    molecule, state : int arrays of shape (n_marked,)
+        No molecule twice; states from 1, since state 0 is the reference.
+    size : float64 array of shape (n_marked,)
+        Log2 fold change against the reference state.
+    """
+
+    molecule: Numbers
+    state: Numbers
+    size: Matrix
+
+
+def mirna_base(rng: np.random.Generator, n_molecules: int) -> Matrix:
+    """Draw log2 abundances as in small-RNA-seq: many rare molecules, a few that fill the library.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of chance.
+    n_molecules : int
+        How many.
+
+    Returns
+    -------
+    float64 array of shape (n_molecules,)
+        Gamma-distributed, the top drawn in.
+    """
+    drawn = rng.gamma(1.2, 3.8, n_molecules) - 1.5
+    return np.where(drawn > 15.0, 15.0 + 0.25 * (drawn - 15.0), drawn)
+
+
+def protein_base(rng: np.random.Generator, n_proteins: int) -> Matrix:
+    """Draw log2 intensities as mass spectrometers give them, around 4 million.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of chance.
+    n_proteins : int
+        How many.
+
+    Returns
+    -------
+    float64 array of shape (n_proteins,)
+        Normally distributed.
+    """
+    return rng.normal(22.0, 2.5, n_proteins)
+
+
+def markers(rng: np.random.Generator, base: Matrix, n_states: int, n_markers: int, effect: float) -> Marked:
+    """Choose each state's markers among the more abundant third, the first state being the reference.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of chance.
+    base : float64 array of shape (n_molecules,)
+        Log2 abundance of each molecule in the reference state.
+    n_states, n_markers : int
+        Sizes; ``(n_states - 1) * n_markers`` molecules are marked, none twice.
+    effect : float
+        Mean size of a log2 fold change; each is 0.5 to 1.5 times that, up or down.
+
+    Returns
+    -------
+    Marked
+        ``n_markers`` for each state but the first.
+    """
+    n_marked = (n_states - 1) * n_markers
+    abundant = np.argsort(-base, kind="stable")[: max(len(base) // 3, n_marked)]
+    molecule = rng.choice(abundant, n_marked, replace=False)
+    size = effect * rng.uniform(0.5, 1.5, n_marked) * rng.choice([-1.0, 1.0], n_marked)
+    return Marked(molecule, np.repeat(np.arange(1, n_states), n_markers), size)
+
+
+def abundances(
+    rng: np.random.Generator,
+    base: Matrix,
+    who: People,
+    marked: Marked,
+    batch_effect: float,
+) -> Matrix:
+    """Draw the log2 abundance of each molecule in each sample.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of chance.
+    base : float64 array of shape (n_molecules,)
+        Log2 abundance in the reference state.
+    who : People
+        The samples.
+    marked : Marked
+        The markers.
+    batch_effect : float
+        Standard deviation, in log2, of a molecule's shift in a batch.
+
+    Returns
+    -------
+    float64 array of shape (n_samples, n_molecules)
+        Base, state, subject, modules that move together, batch and sample, added up.
+    """
+    n_samples, n_molecules = len(who.subject), len(base)
+    by_state = np.zeros((int(who.state.max()) + 1, n_molecules))
+    by_state[marked.state, marked.molecule] = marked.size
+    module = rng.integers(0, _MODULES, n_molecules)
+    loading = rng.normal(1.0, 0.4, n_molecules)
+    # Half of a module's variance is the person's, half the day's.
+    lasting = rng.normal(0.0, 1.0, (who.n_subjects, _MODULES))[who.subject]
+    passing = rng.normal(0.0, 1.0, (n_samples, _MODULES))
+    scores = _MODULE_SD * (lasting + passing) / np.sqrt(2.0)
+    own = rng.normal(0.0, _SUBJECT_SD, (who.n_subjects, n_molecules))[who.subject]
+    shift = rng.normal(0.0, 1.0, (int(who.batch.max()) + 1, n_molecules))[who.batch]
+    noise = rng.normal(0.0, _SAMPLE_SD, (n_samples, n_molecules))
+    people_differ = by_state[who.state] + own
+    drawn: Matrix = base + people_differ + scores[:, module] * loading + batch_effect * shift + noise
+    return drawn

@@ -1,0 +1,84 @@
+"""What an instrument sees of the simulated vesicles: a sequencer, a qPCR plate, a mass spectrometer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["counts", "cycles", "intensities"]
+
+Matrix = NDArray[np.float64]
+
+
+def counts(rng: np.random.Generator, logs: Matrix, depth: float, depth_sd: float) -> Matrix:
+    """Sequence the samples: negative-binomial counts at log-normal depth.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of chance.
+    logs : float64 array of shape (n_samples, n_molecules)
+        Log2 abundances.
+    depth : float
+        Median library size.
+    depth_sd : float
+        Standard deviation of its natural logarithm.
+
+    Returns
+    -------
+    float64 array of shape (n_samples, n_molecules)
+        Whole numbers; the dispersion is 0.12 + 8 / mean, DESeq2's trend.
+    """
+    share = np.exp2(logs - logs.max(axis=1, keepdims=True))
+    share /= share.sum(axis=1, keepdims=True)
+    mean = share * depth * np.exp(rng.normal(0.0, depth_sd, (len(logs), 1)))
+    size = 1.0 / (0.12 + 8.0 / np.maximum(mean, 1e-6))
+    drawn: Matrix = rng.poisson(mean * rng.gamma(size) / size).astype(np.float64)
+    return drawn
+
+
+def cycles(rng: np.random.Generator, logs: Matrix, not_detected: float) -> Matrix:
+    """Run qPCR: one cycle a doubling, more misses the later the cycle.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of chance.
+    logs : float64 array of shape (n_samples, n_assays)
+        Log2 counts per million.
+    not_detected : float
+        Ct written where nothing was found.
+
+    Returns
+    -------
+    float64 array of shape (n_samples, n_assays)
+        Ct with two decimals.
+    """
+    loading = rng.normal(0.0, 0.7, (len(logs), 1))
+    drawn = 38.0 - logs + loading + rng.normal(0.0, 0.25, logs.shape)
+    missed = rng.random(logs.shape) < 1.0 / (1.0 + np.exp(-(drawn - 37.0) / 0.8))
+    shown: Matrix = np.round(np.maximum(drawn, 5.0), 2)
+    return np.where(missed | (shown >= not_detected), not_detected, shown)
+
+
+def intensities(rng: np.random.Generator, logs: Matrix) -> Matrix:
+    """Run mass spectrometry: intensities that go missing more often the lower they are.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        Source of chance.
+    logs : float64 array of shape (n_samples, n_proteins)
+        Log2 abundances.
+
+    Returns
+    -------
+    float64 array of shape (n_samples, n_proteins)
+        Intensities; NaN = not found, about a quarter.
+    """
+    loading = rng.normal(0.0, 0.3, (len(logs), 1))
+    drawn = logs + loading + rng.normal(0.0, 0.2, logs.shape)
+    limit = np.quantile(logs, 0.2)
+    missed = rng.random(logs.shape) < 1.0 / (1.0 + np.exp((drawn - limit) / 0.6))
+    missed |= rng.random(logs.shape) < 0.02
+    return np.where(missed, np.nan, np.round(np.exp2(drawn), 1))
