@@ -1,0 +1,129 @@
+"""Who is trained on and who is kept aside: stratified, never splitting a subject, by batch where batches are given."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from exoclassify.errors import DesignError
+
+__all__ = ["Fold", "fold_digest", "inner_folds", "leave_one_batch_out", "stratified_folds", "subjects_per_state"]
+
+Codes = NDArray[np.intp]
+Fold = tuple[Codes, Codes]
+"""Positions of the training samples, positions of the samples kept aside."""
+
+
+def subjects_per_state(y: Codes, groups: Codes) -> NDArray[np.intp]:
+    """Count the different subjects of each state; shape (n_states,)."""
+    return np.array([len(np.unique(groups[y == k])) for k in range(int(y.max()) + 1)], dtype=np.intp)
+
+
+def stratified_folds(y: Codes, groups: Codes, n_folds: int, seed: int) -> list[Fold]:
+    """Split samples so that each fold has the states in proportion and no subject is on both sides.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        State codes 0 … K-1.
+    groups : ndarray of shape (n_samples,)
+        Subject codes.
+    n_folds : int
+        At most this many; never more than the subjects of the rarest state.
+    seed : int
+        Fixes the split.
+
+    Returns
+    -------
+    list of (train, test)
+
+    Raises
+    ------
+    DesignError
+        If no such split leaves every state in training.
+    """
+    fewest = int(subjects_per_state(y, groups).min())
+    alone = len(np.unique(groups)) == len(groups)
+    for k in range(min(n_folds, fewest), 1, -1):
+        splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(k, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # fewer samples of a state than folds: checked below
+            folds = [(train, test) for train, test in splitter.split(y, y, groups) if len(test)]
+        if all(_has_every_state(y, train) for train, _ in folds):
+            return folds
+    raise DesignError(
+        f"the rarest state has {fewest} subject{'s' * (fewest != 1)}: no split leaves every state both in training and "
+        "aside; give at least 2 subjects of each state, or leave that state out"
+    )
+
+
+def leave_one_batch_out(y: Codes, groups: Codes, batches: Codes) -> list[Fold]:
+    """Keep each batch aside in turn; its subjects' samples in other batches are not trained on.
+
+    Parameters
+    ----------
+    y, groups, batches : ndarray of shape (n_samples,)
+        Codes of state, subject and batch.
+
+    Returns
+    -------
+    list of (train, test)
+        Only batches without which every state is still there to learn; may be empty.
+    """
+    folds = []
+    for batch in np.unique(batches):
+        test = np.flatnonzero(batches == batch)
+        train = np.flatnonzero((batches != batch) & ~np.isin(groups, groups[test]))
+        if len(train) and _has_every_state(y, train) and subjects_per_state(y[train], groups[train]).min() >= 2:
+            folds.append((train, test))
+    return folds
+
+
+def inner_folds(y: Codes, groups: Codes, batches: Codes | None, n_folds: int, seed: int) -> list[Fold]:
+    """Split training samples for inner choices: by batch when that is possible, so that a learner that fails there shows it.
+
+    Parameters
+    ----------
+    y, groups : ndarray of shape (n_samples,)
+        Codes of state and subject.
+    batches : ndarray of shape (n_samples,), optional
+        Batch codes.
+    n_folds : int
+        Number of folds when batches cannot be used; more batches than this are joined into as many sets.
+    seed : int
+        Fixes the split.
+
+    Returns
+    -------
+    list of (train, test)
+        Each sample is kept aside once.
+
+    Raises
+    ------
+    DesignError
+        If the cohort is too small to split.
+    """
+    if batches is not None:
+        names, codes = np.unique(batches, return_inverse=True)
+        joined = codes % n_folds if len(names) > n_folds else codes
+        folds = leave_one_batch_out(y, groups, joined)
+        if len(folds) == len(np.unique(joined)) >= 2:
+            return folds
+    return stratified_folds(y, groups, n_folds, seed)
+
+
+def fold_digest(sample_ids: Sequence[str], folds: Sequence[Fold]) -> str:
+    """Give a sha256 of who was kept aside when, so that two evaluations can prove that they used the same folds."""
+    digest = hashlib.sha256()
+    for _, test in folds:
+        digest.update("\0".join(sorted(sample_ids[i] for i in test)).encode() + b"\1")
+    return digest.hexdigest()
+
+
+def _has_every_state(y: Codes, rows: Codes) -> bool:
+    return len(np.unique(y[rows])) == int(y.max()) + 1

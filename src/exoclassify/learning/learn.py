@@ -1,0 +1,217 @@
+"""From training samples to a fitted blend: nothing here ever sees a sample it will be judged on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from exoclassify.errors import DesignError, RecipeError
+from exoclassify.learning.folds import Codes, inner_folds
+from exoclassify.learning.recipe import Recipe, Voice
+from exoclassify.methods.calibrate import ScaleAndShift, log_loss
+from exoclassify.methods.conformal import ClassConditionalSets
+from exoclassify.methods.learners.linear import Rotated, fit_elastic_net, fit_ridge, fit_svm
+from exoclassify.methods.learners.ratios import fit_ratios
+from exoclassify.methods.learners.trees import fit_boosted, fit_forest
+from exoclassify.methods.novelty import PCAResidual
+from exoclassify.methods.select import PrevalenceFilter
+from exoclassify.methods.steps import imputer_for, normaliser_for
+from exoclassify.methods.views import Views
+from exoclassify.model.blend import FittedBlend, Learner, Member
+
+__all__ = ["Learned", "Samples", "learn"]
+
+Floats = NDArray[np.float64]
+
+_TREE_MOLECULES = 4000
+"""Boosting reads at most this many molecules, those with the largest spread in its view: its cost grows with each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Raw values and what is known of the samples, as codes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_molecules)
+        Raw values in `unit`; NaN = not measured.
+    y : ndarray of shape (n_samples,)
+        State codes.
+    groups : ndarray of shape (n_samples,)
+        Subject codes.
+    batches : ndarray of shape (n_samples,) or None
+        Batch codes.
+    states : tuple of str
+        What the codes stand for.
+    unit : str
+        Unit of X.
+    not_detected : float or None
+        For Ct.
+    """
+
+    X: Floats
+    y: Codes
+    groups: Codes
+    batches: Codes | None
+    states: tuple[str, ...]
+    unit: str
+    not_detected: float | None
+
+    def take(self, rows: Codes) -> Samples:
+        """Give these samples alone."""
+        batches = None if self.batches is None else self.batches[rows]
+        return Samples(
+            self.X[rows], self.y[rows], self.groups[rows], batches, self.states, self.unit, self.not_detected
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A fitted blend and the columns of the table it reads.
+
+    Parameters
+    ----------
+    support : ndarray of int
+        Positions of the panel's molecules in the training table.
+    blend : FittedBlend
+        What was learned on them.
+    inner : str
+        How the inner folds were made: ``batches`` or ``stratified``.
+    """
+
+    support: NDArray[np.intp]
+    blend: FittedBlend
+    inner: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """One fit of all learners, before calibration and weighing."""
+
+    support: NDArray[np.intp]
+    views: Views
+    learners: tuple[Learner, ...]
+    novelty: PCAResidual
+
+    def scores(self, X: Floats) -> tuple[Floats, Floats]:
+        """Score samples: (n_learners, n_samples, n_states) and residuals (n_samples,)."""
+        views = self.views.of(np.ascontiguousarray(X[:, self.support]))
+        scores = np.stack([learner.scores(views[learner.view]) for learner in self.learners])
+        return scores, self.novelty.residuals(views["damped"])
+
+
+def learn(samples: Samples, recipe: Recipe) -> Learned:
+    """Fit every voice, calibrate and weigh them on inner folds, and keep what prediction sets and novelty need.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training samples, every state present.
+    recipe : Recipe
+        The choices.
+
+    Returns
+    -------
+    Learned
+
+    Raises
+    ------
+    DesignError
+        If the samples are too few to split, or no molecule is detected often enough.
+    RecipeError
+        If the recipe's normaliser does not fit the unit.
+    """
+    folds = inner_folds(samples.y, samples.groups, samples.batches, recipe.folds.inner, recipe.seed + 1)
+    n, k = len(samples.y), len(samples.states)
+    scores, residuals = np.zeros((len(recipe.voices), n, k)), np.zeros(n)
+    by_batch = samples.batches is not None
+    for train, test in folds:
+        by_batch = by_batch and not set(np.unique(samples.batches[train])) & set(np.unique(samples.batches[test]))  # type: ignore[index]
+        scores[:, test], residuals[test] = _fit_voices(samples.take(train), recipe).scores(samples.X[test])
+    final = _fit_voices(samples, recipe)
+    members = _weigh(final.learners, scores, samples, recipe)
+    blended = sum(member.weight * member.calibration.apply(s) for member, s in zip(members, scores, strict=True))
+    assert isinstance(blended, np.ndarray)
+    calibration = ScaleAndShift.fit(blended, samples.y)
+    probabilities = softmax(calibration.apply(blended), axis=1)
+    blend = FittedBlend(
+        states=samples.states,
+        prevalence=np.bincount(samples.y, minlength=k) / n,
+        views=final.views,
+        members=members,
+        calibration=calibration,
+        sets=ClassConditionalSets.fit(probabilities, samples.y),
+        novelty=final.novelty,
+        novelty_reference=np.sort(residuals),
+    )
+    return Learned(final.support, blend, "batches" if by_batch else "stratified")
+
+
+def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
+    not_detected = 40.0 if samples.not_detected is None else samples.not_detected
+    prevalence = PrevalenceFilter(recipe.panel.min_prevalence, unit=samples.unit, not_detected=not_detected)
+    support = np.flatnonzero(prevalence.fit(samples.X).support_)
+    try:
+        normaliser = normaliser_for(samples.unit, recipe.normalise.method, samples.not_detected)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+    panel = np.ascontiguousarray(samples.X[:, support])
+    views = Views.fit(panel, normaliser, imputer_for(samples.unit))
+    tables = views.of(panel)
+    rotated = {name: Rotated.fit(name, tables[name]) for name in _rotated_views(recipe)}
+    learners = tuple(_fit_voice(voice, rotated, tables, samples, recipe) for voice in recipe.voices)
+    return _Fitted(support, views, learners, PCAResidual.from_rotated(rotated["damped"], recipe.answers.novelty_components))
+
+
+def _rotated_views(recipe: Recipe) -> set[str]:
+    return {"damped"} | {voice.view for voice in recipe.voices if voice.learner in ("ridge", "svm")}
+
+
+def _fit_voice(
+    voice: Voice, rotated: dict[str, Rotated], tables: dict[str, Floats], samples: Samples, recipe: Recipe
+) -> Learner:
+    y, V = samples.y, tables[voice.view]
+    class_weight = None if recipe.blend.class_weight == "none" else "balanced"
+    match voice.learner:
+        case "ridge":
+            return fit_ridge(rotated[voice.view], y, voice.C, class_weight)
+        case "svm":
+            return fit_svm(rotated[voice.view], y, voice.C, class_weight)
+        case "elastic-net":
+            return fit_elastic_net(voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed)
+        case "ratios":
+            return fit_ratios(
+                voice.view, V, y, samples.batches,
+                C=voice.C, n_ratios=voice.n_ratios, pool=voice.pool, class_weight=class_weight,
+            )  # fmt: skip
+        case "xgboost":
+            return fit_boosted(
+                voice.view, V, y, n_trees=voice.n_trees, max_depth=voice.max_depth,
+                learning_rate=voice.learning_rate, class_weight=class_weight, seed=recipe.seed,
+            )  # fmt: skip
+        case _:
+            return fit_forest(
+                voice.view, V, y, extra=voice.learner == "extra-trees", n_trees=voice.n_trees,
+                min_leaf=voice.min_leaf, class_weight=class_weight, seed=recipe.seed,
+            )  # fmt: skip
+
+
+def _weigh(
+    learners: tuple[Learner, ...], scores: Floats, samples: Samples, recipe: Recipe
+) -> tuple[Member, ...]:
+    calibrations = [ScaleAndShift.fit(s, samples.y) for s in scores]
+    losses = np.array([log_loss(c.apply(s), samples.y) for c, s in zip(calibrations, scores, strict=True)])
+    weights = np.array([voice.share for voice in recipe.voices])
+    if recipe.blend.weights == "learned":
+        subjects = len(np.unique(samples.groups))
+        weights = weights * np.exp(-(losses - losses.min()) * subjects / recipe.blend.temperature)
+    weights = weights / weights.sum()
+    return tuple(
+        Member(voice.name, learner, calibration, float(weight), float(loss))
+        for voice, learner, calibration, weight, loss in zip(
+            recipe.voices, learners, calibrations, weights, losses, strict=True
+        )
+    )

@@ -1,0 +1,171 @@
+"""Log-ratios of two molecules of the same sample: valid for one sample alone, whatever its depth or dilution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.methods.learners.linear import Floats, Rotated, fit_ridge
+
+__all__ = ["Ratios", "fit_ratios", "within_batch_t"]
+
+
+def within_batch_t(
+    V: Floats, y: NDArray[np.intp], batches: NDArray[np.intp] | None, codes: NDArray[np.intp] | None = None
+) -> Floats:
+    """Test each column for a difference between states, computed within batches.
+
+    Parameters
+    ----------
+    V : ndarray of shape (n_samples, n_columns)
+        Log abundances or log-ratios; no NaN.
+    y : ndarray of shape (n_samples,)
+        State codes 0 … K-1.
+    batches : ndarray of shape (n_samples,), optional
+        Batch codes; both the columns and the state indicator are centred within them, which is the
+        t of a linear model with batch in the design.
+    codes : ndarray, optional
+        The states to test against the rest; all of them by default (one of two suffices).
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+        The largest absolute moderated t over states (one against the rest); 0 where state and batch are the same thing.
+
+    Notes
+    -----
+    The standard error is stabilised by adding its median over columns, as in SAM (Tusher, Tibshirani & Chu 2001).
+    """
+    n_states = int(y.max()) + 1
+    states = codes if codes is not None else np.arange(1 if n_states == 2 else 0, n_states)
+    indicator = (y[:, None] == states).astype(np.float64)
+    groups = np.zeros(len(y), dtype=np.intp) if batches is None else batches
+    centred = V.copy()
+    for batch in np.unique(groups):
+        rows = groups == batch
+        centred[rows] -= centred[rows].mean(axis=0)
+        indicator[rows] -= indicator[rows].mean(axis=0)
+    total = (centred**2).sum(axis=0)
+    freedom = max(len(y) - len(np.unique(groups)) - 1, 1)
+    strongest = np.zeros(V.shape[1])
+    for d in indicator.T:
+        weight = d @ d
+        if weight < 1e-9:
+            continue
+        slope = d @ centred / weight
+        error = np.sqrt(np.maximum(total - slope**2 * weight, 0) / freedom / weight)
+        strongest = np.maximum(strongest, np.abs(slope) / (error + np.median(error) + 1e-12))
+    return strongest
+
+
+@dataclass(frozen=True, eq=False)
+class Ratios:
+    """A ridge logistic regression on chosen log-ratios.
+
+    Parameters
+    ----------
+    view : str
+        ``log`` or ``damped``.
+    numerators, denominators : ndarray of shape (n_ratios,)
+        Positions of the two molecules of each ratio on the panel.
+    mean, scale : ndarray of shape (n_ratios,)
+        The training fold's standardisation of the ratios.
+    coef : ndarray of shape (n_states, n_ratios)
+        Weights on standardised ratios.
+    intercept : ndarray of shape (n_states,)
+        Constants in log-odds.
+    """
+
+    view: str
+    numerators: NDArray[np.intp]
+    denominators: NDArray[np.intp]
+    mean: Floats
+    scale: Floats
+    coef: Floats
+    intercept: Floats
+
+    def scores(self, V: Floats) -> Floats:
+        """Score samples step by step: ratios, standardise, weigh, add; shape (n_samples, n_states), log-odds."""
+        ratios = V[:, self.numerators] - V[:, self.denominators]
+        result: Floats = ((ratios - self.mean) / self.scale) @ self.coef.T + self.intercept
+        return result
+
+    def folded(self, n_molecules: int) -> tuple[Floats, Floats]:
+        """Give the same scores as one matrix (n_states, n_molecules) and one constant (n_states,) on the log view."""
+        per_ratio = self.coef / self.scale
+        matrix = np.zeros((len(self.coef), n_molecules))
+        for row, weights in zip(matrix, per_ratio, strict=True):
+            np.add.at(row, self.numerators, weights)
+            np.subtract.at(row, self.denominators, weights)
+        return matrix, self.intercept - per_ratio @ self.mean
+
+
+def _choose_pairs(
+    strength: Floats, left: NDArray[np.intp], right: NDArray[np.intp], n: int, uses: int
+) -> NDArray[np.intp]:
+    """Take the strongest pairs, each molecule at most `uses` times, so that one loud molecule is not the whole panel."""
+    used = np.zeros(int(max(left.max(), right.max())) + 1, dtype=np.intp)
+    chosen: list[int] = []
+    for pair in np.argsort(-strength, kind="stable"):
+        i, j = left[pair], right[pair]
+        if used[i] < uses and used[j] < uses:
+            chosen.append(int(pair))
+            used[i] += 1
+            used[j] += 1
+            if len(chosen) == n:
+                break
+    return np.array(chosen, dtype=np.intp)
+
+
+def fit_ratios(
+    view: str,
+    V: Floats,
+    y: NDArray[np.intp],
+    batches: NDArray[np.intp] | None,
+    *,
+    C: float,
+    n_ratios: int,
+    pool: int,
+    class_weight: str | None,
+) -> Ratios:
+    """Choose the log-ratios that differ most between states within batches, and fit a ridge regression on them.
+
+    Parameters
+    ----------
+    view : str
+        ``log`` or ``damped``.
+    V : ndarray of shape (n_samples, n_molecules)
+        That view of the training fold; no NaN.
+    y : ndarray of shape (n_samples,)
+        State codes 0 … K-1, each present.
+    batches : ndarray of shape (n_samples,), optional
+        Batch codes; the tests are computed within batches.
+    C : float
+        Inverse penalty of the ridge.
+    n_ratios : int
+        How many ratios to keep.
+    pool : int
+        Ratios are formed among this many molecules with the largest t after centring each sample.
+    class_weight : {None, "balanced"}
+        Weights of the states in the loss.
+
+    Returns
+    -------
+    Ratios
+    """
+    strength = within_batch_t(V - V.mean(axis=1, keepdims=True), y, batches)
+    best = np.sort(np.argsort(-strength, kind="stable")[:pool])
+    left, right = np.triu_indices(len(best), 1)
+    if left.size == 0:  # a panel of one molecule has no ratio: a constant learner
+        none, states = np.zeros(0, dtype=np.intp), int(y.max()) + 1
+        empty = np.zeros(0)
+        return Ratios(view, none, none, empty, empty, np.zeros((states, 0)), np.zeros(states))
+    among = V[:, best[left]] - V[:, best[right]]
+    chosen = _choose_pairs(within_batch_t(among, y, batches), left, right, n_ratios, uses=4)
+    table = Rotated.fit(view, among[:, chosen])
+    fitted = fit_ridge(table, y, C, class_weight)
+    return Ratios(
+        view, best[left[chosen]], best[right[chosen]], table.mean, table.scale, fitted.coef, fitted.intercept
+    )

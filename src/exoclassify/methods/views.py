@@ -1,0 +1,71 @@
+"""The three views of one sample's cargo that learners read: log, damped log, and ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.ranks import normal_scores
+
+__all__ = ["VIEWS", "Views"]
+
+Floats = NDArray[np.float64]
+
+VIEWS = ("log", "damped", "ranks")
+"""Names of the views, in the order in which tree features are laid end to end."""
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """From raw panel values to the views, with constants frozen at fit.
+
+    Parameters
+    ----------
+    normaliser : FrozenTransformer
+        Raw values to log2 abundance.
+    imputer : FrozenTransformer
+        Fills what is missing.
+    damping : float
+        Log2 abundance at which the damped view bends: ``log2(2^log + 2^damping)``.
+
+    Notes
+    -----
+    *log* is the normalised log2 abundance. *damped* adds the median abundance of the training table before the logarithm,
+    so that counting noise of scarce molecules weighs less: across the two batches of the migraine cohort ridge regression
+    reaches AUC .95 / .87 on it and .985 / .82 on the log view. *ranks* are normal scores within the sample, which any
+    monotone distortion of the sample leaves as they are. Different views help a blend more than more learners do.
+    """
+
+    normaliser: FrozenTransformer
+    imputer: FrozenTransformer
+    damping: float
+
+    @classmethod
+    def fit(cls, X: Floats, normaliser: FrozenTransformer, imputer: FrozenTransformer) -> Views:
+        """Learn the constants from the training fold.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values of the panel in the unit of the table; NaN = not measured.
+        normaliser, imputer : FrozenTransformer
+            Unfitted steps; they are fitted here.
+
+        Returns
+        -------
+        Views
+        """
+        log = imputer.fit_transform(normaliser.fit_transform(X))
+        return cls(normaliser, imputer, float(np.median(log)))
+
+    def log(self, X: Floats) -> Floats:
+        """Normalise and fill raw values (n_samples, n_molecules); same shape, log2, no NaN."""
+        return self.imputer.apply(self.normaliser.apply(X))
+
+    def of(self, X: Floats) -> dict[str, Floats]:
+        """Give all views of raw values (n_samples, n_molecules), each of the same shape and without NaN."""
+        log = self.log(X)
+        return {"log": log, "damped": np.logaddexp2(log, self.damping), "ranks": normal_scores(log)}
