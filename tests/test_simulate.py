@@ -167,8 +167,8 @@ def test_batches_follow_the_states_when_confounded():
 
 
 def test_the_default_is_hard_and_not_hopeless():
-    # 0.89 over 20 seeds, 0.82 to 0.96.
-    assert 0.85 < np.mean([auc(SimulationDesign(seed=seed)) for seed in range(4)]) < 0.94
+    # 0.88 over 20 seeds, 0.78 to 0.92.
+    assert 0.83 < np.mean([auc(SimulationDesign(seed=seed)) for seed in range(4)]) < 0.94
 
 
 def test_without_effect_the_labels_are_noise():
@@ -216,10 +216,13 @@ def test_the_files_hold_what_was_simulated(tmp_path, layered):
 
 
 def test_a_file_already_there_is_kept_unless_forced(tmp_path, default):
-    default.write(tmp_path)
-    with pytest.raises(FileError, match=r"cargo\.csv"):
+    (tmp_path / "truth.csv").write_text("mine")
+    with pytest.raises(FileError, match=r"1 files are there already \(truth\.csv\); use --force"):
         default.write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["truth.csv"]
     default.write(tmp_path, force=True)
+    assert (tmp_path / "truth.csv").read_text().startswith("molecule,state,effect")
+    assert (tmp_path / "cargo.csv").read_text().splitlines()[1].count(".") == 0
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def cycles(rng: np.random.Generator, logs: Matrix, not_detected: float) -> Matri
     loading = rng.normal(0.0, 0.7, (len(logs), 1))
     drawn = 38.0 - logs + loading + rng.normal(0.0, 0.25, logs.shape)
     missed = rng.random(logs.shape) < 1.0 / (1.0 + np.exp(-(drawn - 37.0) / 0.8))
-    shown: Matrix = np.round(np.maximum(drawn, 5.0), 2)
+    shown = np.maximum(drawn, 5.0).round(2)
     return np.where(missed | (shown >= not_detected), not_detected, shown)
 
 
