@@ -100,7 +100,7 @@ class _Fitted:
         """Score samples: (n_learners, n_samples, n_states) and residuals (n_samples,)."""
         views = self.views.of(np.ascontiguousarray(X[:, self.support]))
         scores = np.stack([learner.scores(views[learner.view]) for learner in self.learners])
-        return scores, self.novelty.residuals(views["damped"])
+        return scores, self.novelty.residuals(views["log"])
 
 
 def learn(samples: Samples, recipe: Recipe) -> Learned:
@@ -163,11 +163,11 @@ def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
     tables = views.of(panel)
     rotated = {name: Rotated.fit(name, tables[name]) for name in _rotated_views(recipe)}
     learners = tuple(_fit_voice(voice, rotated, tables, samples, recipe) for voice in recipe.voices)
-    return _Fitted(support, views, learners, PCAResidual.from_rotated(rotated["damped"], recipe.answers.novelty_components))
+    return _Fitted(support, views, learners, PCAResidual.from_rotated(rotated["log"], recipe.answers.novelty_components))
 
 
 def _rotated_views(recipe: Recipe) -> set[str]:
-    return {"damped"} | {voice.view for voice in recipe.voices if voice.learner in ("ridge", "svm")}
+    return {"log"} | {voice.view for voice in recipe.voices if voice.learner in ("ridge", "svm")}
 
 
 def _fit_voice(

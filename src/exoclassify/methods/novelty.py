@@ -42,7 +42,7 @@ class PCAResidual:
         Parameters
         ----------
         V : ndarray of shape (n_samples, n_molecules)
-            Damped view of the training samples; no NaN.
+            Log view of the training samples; no NaN.
         n_components : int
             At most this many, and never more than a fifth of the samples.
 
@@ -50,7 +50,7 @@ class PCAResidual:
         -------
         PCAResidual
         """
-        return cls.from_rotated(Rotated.fit("damped", V), n_components)
+        return cls.from_rotated(Rotated.fit("log", V), n_components)
 
     @classmethod
     def from_rotated(cls, table: Rotated, n_components: int) -> PCAResidual:

@@ -65,7 +65,7 @@ class FittedBlend:
     sets : ClassConditionalSets
         Out-of-fold scores per state.
     novelty : PCAResidual
-        Main directions of the training samples in the damped view.
+        Main directions of the training samples in the log view.
     novelty_reference : ndarray of shape (n_training_samples,)
         Sorted out-of-fold residuals.
     """
@@ -99,4 +99,4 @@ class FittedBlend:
         for member in self.members:
             scores = member.learner.scores(views[member.learner.view])
             blended += member.weight * member.calibration.apply(scores)
-        return self.calibration.apply(blended), self.novelty.residuals(views["damped"])
+        return self.calibration.apply(blended), self.novelty.residuals(views["log"])

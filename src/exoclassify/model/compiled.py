@@ -144,7 +144,7 @@ class CompiledBlend:
             log_odds += _by_row(views[view], matrix)
         for grove in self.groves:
             log_odds += grove.log_odds(views[grove.view])
-        Z = (views["damped"] - self.mean) / self.scale
+        Z = (log - self.mean) / self.scale
         inside = _by_row(Z, self.components)
         # By Pythagoras: the directions are orthonormal.
         residuals = ((Z**2).sum(axis=1) - (inside**2).sum(axis=1)) / Z.shape[1]

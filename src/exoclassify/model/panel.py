@@ -1,0 +1,160 @@
+"""What a model needs to see of a sample before it says anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.names import canonical_name
+from exoclassify.errors import ModelError, first_three
+
+__all__ = ["Panel"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """The molecules a model reads, in order, and how much of them must be there.
+
+    Parameters
+    ----------
+    molecules : tuple of str
+        Canonical names.
+    kind, unit : str
+        Of the table.
+    not_detected : float or None
+        For Ct, the value that means not detected.
+    weight : ndarray of shape (n_molecules,)
+        Share of the training samples that measured each molecule.
+    typical : float
+        Median over training samples of the weight they measured.
+    min_coverage : float
+        Below this no call is made.
+    """
+
+    molecules: tuple[str, ...]
+    kind: str
+    unit: str
+    not_detected: float | None
+    weight: Floats
+    typical: float
+    min_coverage: float
+
+    @classmethod
+    def fit(cls, table: CargoTable, support: NDArray[np.intp], min_coverage: float) -> Panel:
+        """Describe the chosen columns of the training table.
+
+        Parameters
+        ----------
+        table : CargoTable
+            Of training.
+        support : ndarray of int
+            Positions of the panel's molecules.
+        min_coverage : float
+            Least share of the panel.
+
+        Returns
+        -------
+        Panel
+        """
+        measured = ~np.isnan(table.values[:, support])
+        weight = measured.mean(axis=0)
+        typical = float(np.median(measured @ weight))
+        molecules = tuple(table.molecules[i] for i in support)
+        return cls(molecules, table.kind, table.unit, table.not_detected, weight, typical, min_coverage)
+
+    @cached_property
+    def _where(self) -> dict[str, int]:
+        return {molecule: i for i, molecule in enumerate(self.molecules)}
+
+    def coverage(self, X: Floats) -> Floats:
+        """How much of the panel was measured in each sample.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values in the panel's order; NaN = not measured.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            1 when as much was measured as in a typical training sample; molecules that training often lacked count less.
+            For counts this is the plain share of the panel.
+        """
+        result: Floats = np.minimum(1.0, (~np.isnan(X)) @ self.weight / max(self.typical, 1e-12))
+        return result
+
+    def values(self, table: CargoTable) -> Floats:
+        """Line a table up with the panel.
+
+        Parameters
+        ----------
+        table : CargoTable
+            New samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_molecules)
+            NaN where the table lacks a molecule.
+
+        Raises
+        ------
+        ModelError
+            If the table is of another kind or unit, or lacks so much of the panel that no sample could be called.
+        """
+        for what, mine, theirs in (("kind", self.kind, table.kind), ("unit", self.unit, table.unit)):
+            if mine != theirs:
+                raise ModelError(
+                    f"{table.source}: its {what} is {theirs}, and this model was trained on {mine}; give the table in {mine}, "
+                    f"or use a model trained on {theirs}"
+                )
+        present = np.isin(self.molecules, table.molecules)
+        best = float(present @ self.weight / max(self.typical, 1e-12))
+        if best < self.min_coverage:
+            lacking = [molecule for molecule, there in zip(self.molecules, present, strict=True) if not there]
+            raise ModelError(
+                f"{table.source}: {len(lacking)} of the {len(self.molecules)} molecules of the model's panel are missing "
+                f"({first_three(lacking)}): coverage is at most {best:.2f} where {self.min_coverage:.2f} is needed; check the "
+                "molecule names, or train a model on the molecules this table has"
+            )
+        return table.aligned(self.molecules)
+
+    def profile(self, cargo: Mapping[str, float | None]) -> Floats:
+        """Line one sample's named values up with the panel, shape (1, n_molecules); None and absent are NaN.
+
+        Parameters
+        ----------
+        cargo : mapping of str to float or None
+            Values by molecule name, canonical or not.
+
+        Returns
+        -------
+        ndarray of shape (1, n_molecules)
+
+        Raises
+        ------
+        ModelError
+            If two names are the same molecule.
+        """
+        get = cargo.get
+        found = [get(molecule) for molecule in self.molecules]
+        row = np.array(found, dtype=np.float64)
+        if len(cargo) > len(self.molecules) - found.count(None):
+            self._fill_by_canonical_name(cargo, row)
+        return row[None, :]
+
+    def _fill_by_canonical_name(self, cargo: Mapping[str, float | None], row: Floats) -> None:
+        written: dict[str, str] = {}
+        for name, value in cargo.items():
+            molecule = canonical_name(name, self.kind)
+            if molecule in written:
+                raise ModelError(f"{written[molecule]} and {name} are both {molecule}; give it once")
+            written[molecule] = name
+            if value is not None and molecule in self._where:
+                row[self._where[molecule]] = value
