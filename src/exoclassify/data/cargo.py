@@ -1,0 +1,350 @@
+"""Measured abundances of one omics layer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from exoclassify.data.formats.reading import WideTable, read_wide
+from exoclassify.data.formats.writing import write_atomically
+from exoclassify.data.names import canonical_names
+from exoclassify.data.orientation import samples_in_rows
+from exoclassify.data.texts import cells_and_texts, numbers
+from exoclassify.data.units import KINDS, UNITS, Cells
+from exoclassify.errors import FileError, InputError, first_three
+
+__all__ = ["KINDS", "UNITS", "CargoTable"]
+
+_NOT_DETECTED = 40.0  # cycles of the usual qPCR programme
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class CargoTable:
+    """Abundances of one kind of molecule, in one unit, in a number of samples.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_molecules)
+        In `unit`; copied, made read-only. NaN = not measured; 0 counts or intensity = measured, none found.
+    sample_ids : tuple of str
+        Unique, not blank.
+    molecules : tuple of str
+        Canonical names, unique; `read` and `from_frame` make them so, the constructor takes them as given.
+    kind : str
+        One of `KINDS`.
+    unit : str
+        One of `UNITS`.
+    source : str, default "table"
+        What messages call the table, the name of its file.
+    not_detected : float, optional
+        For Ct only: values at or above it become this value, which means measured and none found. 40 when
+        not given.
+
+    Raises
+    ------
+    InputError
+        If kind or unit are unknown, names are blank or come twice, the shape does not fit the names, or a
+        value cannot be of the unit.
+    """
+
+    values: Matrix
+    sample_ids: tuple[str, ...]
+    molecules: tuple[str, ...]
+    kind: str
+    unit: str
+    source: str = "table"
+    not_detected: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice(self.source, "kind", self.kind, KINDS)
+        _check_choice(self.source, "unit", self.unit, UNITS)
+        _check_names(self.source, "sample ids", self.sample_ids)
+        _check_names(self.source, "molecules", self.molecules)
+        object.__setattr__(self, "not_detected", self._settled_not_detected())
+        object.__setattr__(self, "values", self._settled_values())
+
+    def _settled_not_detected(self) -> float | None:
+        if self.unit != "ct":
+            if self.not_detected is not None:
+                raise InputError(
+                    f"{self.source}: not_detected is for Ct, and the unit is {self.unit}; leave it out"
+                )
+            return None
+        if self.not_detected is None:
+            return _NOT_DETECTED
+        if not 0 < self.not_detected <= 50:
+            raise InputError(
+                f"{self.source}: not_detected is {self.not_detected}; a Ct lies between 0 and 50"
+            )
+        return float(self.not_detected)
+
+    def _settled_values(self) -> Matrix:
+        values: Matrix = np.array(self.values, dtype=np.float64, order="C")
+        shape = (len(self.sample_ids), len(self.molecules))
+        if values.shape != shape:
+            raise InputError(
+                f"{self.source}: values have shape {values.shape}, and the names ask for {shape}"
+            )
+        Cells(values, self.sample_ids, self.molecules, self.source).check(self.unit)
+        if self.not_detected is not None:
+            np.minimum(values, self.not_detected, out=values)  # NaN stays NaN
+        values += 0.0  # -0.0 becomes 0.0, so that equal tables have equal digests
+        values[np.isnan(values)] = np.nan  # one NaN for the same reason
+        values.flags.writeable = False
+        return values
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        kind: str,
+        unit: str,
+        sample_ids: Sequence[str] | None = None,
+        molecules: Sequence[str] | None = None,
+        not_detected: float | None = None,
+    ) -> CargoTable:
+        """Read a table; every sample of the file is kept.
+
+        Parameters
+        ----------
+        path : path
+            CSV or TSV (also .gz), Parquet, Arrow or XLSX, with names in the first column and in the header.
+        kind, unit : str
+            What the table holds; stated, never guessed.
+        sample_ids : sequence of str, optional
+            Samples that are expected. They lie in the first column or in the header, and a table with samples
+            in its header is turned.
+        molecules : sequence of str, optional
+            Molecules that are expected, canonical; used likewise when there are no sample ids. Without
+            either, samples are in rows.
+        not_detected : float, optional
+            For Ct, see the class. The texts Undetermined, ND, N.D. and No Ct become this value.
+
+        Returns
+        -------
+        CargoTable
+
+        Raises
+        ------
+        FileError
+            If the file is missing, broken, or of no known format.
+        InputError
+            If what is expected is in both directions or in neither, two columns are the same molecule, a cell
+            holds text, or a value cannot be of the unit.
+        """
+        _check_choice(Path(path).name, "kind", kind, KINDS)
+        wide = samples_in_rows(read_wide(Path(path)), kind, sample_ids, molecules)
+        return cls._from_wide(wide, kind, unit, not_detected)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        kind: str,
+        unit: str,
+        not_detected: float | None = None,
+        source: str = "table",
+    ) -> CargoTable:
+        """Take over a frame with sample ids as its index and molecules as its columns.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Missing cells = not measured.
+        kind, unit : str
+            What it holds.
+        not_detected : float, optional
+            For Ct, see the class.
+        source : str, default "table"
+            What messages call it.
+
+        Returns
+        -------
+        CargoTable
+
+        Raises
+        ------
+        InputError
+            As in `read`.
+        """
+        _check_choice(source, "kind", kind, KINDS)
+        cells, texts = cells_and_texts(frame)
+        rows, columns = (
+            tuple("" if pd.isna(n) else str(n).strip() for n in i) for i in (frame.index, frame.columns)
+        )
+        return cls._from_wide(WideTable(source, rows, columns, cells, texts), kind, unit, not_detected)
+
+    @classmethod
+    def _from_wide(cls, wide: WideTable, kind: str, unit: str, not_detected: float | None) -> CargoTable:
+        rows, source = tuple(name.strip() for name in wide.row_ids), wide.source
+        _check_names(source, "sample ids", rows)
+        molecules = canonical_names(wide.columns, kind, source=source)
+        mark = _NOT_DETECTED if not_detected is None else not_detected
+        cells = numbers(wide, not_detected=mark if unit == "ct" else None)
+        return cls(cells, rows, molecules, kind, unit, source, not_detected)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return len(self.sample_ids)
+
+    @property
+    def n_molecules(self) -> int:
+        """Number of molecules."""
+        return len(self.molecules)
+
+    @cached_property
+    def _where(self) -> dict[str, int]:
+        return {molecule: i for i, molecule in enumerate(self.molecules)}
+
+    def take(self, rows: ArrayLike) -> CargoTable:
+        """Give some of the samples.
+
+        Parameters
+        ----------
+        rows : array of int or bool
+            Positions, each at most once, or a mask.
+
+        Returns
+        -------
+        CargoTable
+
+        Raises
+        ------
+        InputError
+            If a sample is taken twice.
+        """
+        positions = np.arange(self.n_samples)[np.asarray(rows)]
+        ids = tuple(self.sample_ids[i] for i in positions)
+        if len(set(ids)) < len(ids):
+            _check_names(self.source, "sample ids", ids)
+        values = self.values[positions]
+        values.flags.writeable = False
+        taken = copy(self)  # rows of a checked table need no second check
+        object.__setattr__(taken, "sample_ids", ids)
+        object.__setattr__(taken, "values", values)
+        return taken
+
+    def aligned(self, molecules: Sequence[str]) -> Matrix:
+        """Line the values up with other molecules.
+
+        Parameters
+        ----------
+        molecules : sequence of str
+            Canonical names.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, len(molecules))
+            NaN where the table lacks a molecule. The read-only `values` itself when the order is the same.
+        """
+        if tuple(molecules) == self.molecules:
+            return self.values
+        where = np.array([self._where.get(molecule, -1) for molecule in molecules], dtype=np.intp)
+        result = np.full((self.n_samples, len(where)), np.nan)
+        known = where >= 0
+        result[:, known] = self.values[:, where[known]]
+        return result
+
+    def check_rows(self) -> None:
+        """Refuse samples that say nothing, which learning cannot use; scoring calls them uncertain.
+
+        Raises
+        ------
+        InputError
+            If a sample has no measured value, or not one molecule was found in it.
+        """
+        measured = ~np.isnan(self.values)
+        self._refuse_samples(measured.any(axis=1), "have no measured value")
+        if self.not_detected is not None:
+            self._refuse_samples((self.values < self.not_detected).any(axis=1), "have no detected molecule")
+        elif self.unit != "log2_intensity":
+            self._refuse_samples((self.values > 0).any(axis=1), "have no detected molecule")
+
+    def _refuse_samples(self, sound: NDArray[np.bool_] | np.bool_, what: str) -> None:
+        wrong = np.flatnonzero(~np.atleast_1d(sound))
+        if wrong.size:
+            named = first_three(self.sample_ids[i] for i in wrong)
+            raise InputError(f"{self.source}: {wrong.size} samples {what} ({named}); leave them out")
+
+    def digest(self) -> str:
+        """Give the sha256 of kind, unit, names and values, whatever file they came from."""
+        head = [self.kind, self.unit, self.not_detected, self.sample_ids, self.molecules]
+        sha = hashlib.sha256(json.dumps(head).encode())
+        sha.update(self.values.astype("<f8", copy=False).tobytes())
+        return sha.hexdigest()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give a frame: samples in rows, the index named sample_id."""
+        index = pd.Index(self.sample_ids, name="sample_id")
+        return pd.DataFrame(self.values.copy(), index, list(self.molecules))
+
+    def write(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the table, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Ends in .csv, .tsv or .parquet.
+        force : bool, default False
+            Whether a file already there may be replaced.
+
+        Raises
+        ------
+        FileError
+            If the ending is another, the file is there and `force` is off, or it cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in _WRITERS:
+            raise FileError(
+                f"{path}: cannot write {suffix or 'a file without ending'}; use {', '.join(_WRITERS)}"
+            )
+        frame = self.to_frame()
+        if self.unit == "counts":
+            frame = frame.astype("Int64")
+        write_atomically(
+            Path(path), lambda partial: _WRITERS[suffix](frame.reset_index(), partial), force=force
+        )
+
+
+_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    ".csv": lambda frame, path: frame.to_csv(path, index=False),
+    ".tsv": lambda frame, path: frame.to_csv(path, index=False, sep="\t"),
+    ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
+}
+
+
+def _check_choice(source: str, what: str, chosen: str, known: tuple[str, ...]) -> None:
+    if chosen not in known:
+        raise InputError(f"{source}: {what} is {chosen!r}; expected one of {', '.join(known)}")
+
+
+def _check_names(source: str, what: str, names: Sequence[str]) -> None:
+    if not names:
+        raise InputError(
+            f"{source}: there are no {what}; a table needs a header and at least one row and one column"
+        )
+    unique = set(names)
+    if len(unique) < len(names):
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        raise InputError(
+            f"{source}: {len(twice)} {what} come more than once ({first_three(twice)}); each must be unique"
+        )
+    if "" in unique:
+        raise InputError(
+            f"{source}: {what} {names.index('') + 1} of {len(names)} is blank; every one needs a name"
+        )

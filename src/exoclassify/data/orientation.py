@@ -1,0 +1,86 @@
+"""Which way round a table lies: samples in rows, or in columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from exoclassify.data.formats.reading import WideTable
+from exoclassify.data.names import canonical_name
+from exoclassify.errors import InputError, first_three
+
+__all__ = ["samples_in_rows"]
+
+_MIRNA = re.compile(r"([a-z]{3}-)?(mir|let)-", re.IGNORECASE)
+
+
+def samples_in_rows(
+    wide: WideTable, kind: str, sample_ids: Collection[str] | None, molecules: Collection[str] | None
+) -> WideTable:
+    """Turn a table that holds its samples in columns; leave one that holds them in rows.
+
+    Parameters
+    ----------
+    wide : WideTable
+        As read.
+    kind : str
+        Of the molecules.
+    sample_ids : collection of str or None
+        Samples to look for; they decide when they are given.
+    molecules : collection of str or None
+        Canonical names to look for otherwise.
+
+    Returns
+    -------
+    WideTable
+
+    Raises
+    ------
+    InputError
+        If what is looked for is in both directions or in neither; without anything to look for, if the first
+        column holds miRNA names.
+    """
+    rows, columns = wide.row_ids, wide.columns
+    if sample_ids is not None:
+        wanted = {str(sample).strip() for sample in sample_ids}
+        in_rows, in_columns = wanted.intersection(rows), wanted.intersection(columns)
+        _check_one_direction(wide, "sample ids", wanted, in_rows, in_columns)
+        return _turned(wide) if in_columns else wide
+    if molecules is not None:
+        wanted = set(molecules)
+        in_rows, in_columns = _found(rows, kind, wanted), _found(columns, kind, wanted)
+        _check_one_direction(wide, "molecules", wanted, in_rows, in_columns)
+        return _turned(wide) if in_rows else wide
+    if kind == "mirna" and rows and all(_MIRNA.match(name) for name in rows):
+        raise InputError(
+            f"{wide.source}: its first column holds miRNA names ({first_three(rows)}) where sample ids are "
+            "expected; turn the table, or say which samples to look for"
+        )
+    return wide
+
+
+def _found(names: Sequence[str], kind: str, wanted: set[str]) -> set[str]:
+    return wanted.intersection(canonical_name(name, kind) for name in names)
+
+
+def _check_one_direction(
+    wide: WideTable, what: str, wanted: set[str], in_rows: set[str], in_columns: set[str]
+) -> None:
+    looked = f"{len(wanted)} {what} ({first_three(sorted(wanted))})"
+    if in_rows and in_columns:
+        raise InputError(
+            f"{wide.source}: of the {looked} looked for, {len(in_rows)} are in its first column "
+            f"({first_three(sorted(in_rows))}) and {len(in_columns)} in its header "
+            f"({first_three(sorted(in_columns))}); rename so that no name is both a sample and a molecule"
+        )
+    if not in_rows and not in_columns:
+        raise InputError(
+            f"{wide.source}: none of the {looked} looked for is in its first column "
+            f"({first_three(wide.row_ids)}) or its header ({first_three(wide.columns)}); "
+            f"check that both files name the {what} alike"
+        )
+
+
+def _turned(wide: WideTable) -> WideTable:
+    texts = tuple((column, row, text) for row, column, text in wide.texts)
+    return WideTable(wide.source, wide.columns, wide.row_ids, wide.cells.T, texts)

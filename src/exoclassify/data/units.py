@@ -1,0 +1,185 @@
+"""What the numbers of each unit can be, and what to do when they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.errors import InputError
+
+__all__ = ["KINDS", "UNITS", "Cells"]
+
+KINDS = ("mirna", "mrna", "lncrna", "protein", "other")
+"""What molecules a table can hold."""
+
+UNITS = ("counts", "ct", "intensity", "log2_intensity", "cpm")
+"""What its numbers can be."""
+
+_CT_MAX = 50.0  # no instrument runs more cycles
+_COUNT_MAX = 1e9  # more reads of one molecule than a whole run gives
+_LOG2_MAX = 60.0  # 2^60 is beyond any detector
+_CPM_SUM = 1.1e6  # a million, and room for rounding
+_ENOUGH = 20  # numbers needed before their look says anything about the unit
+_LOG2_SPREAD = 16.0  # raw intensities of one table span far more than a factor of 16
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Numbers with the names of their rows and columns, to be held against a unit.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_molecules)
+        NaN = not measured.
+    sample_ids, molecules : sequence of str
+        Names of the rows and of the columns.
+    source : str
+        What messages call the table.
+    """
+
+    values: Matrix
+    sample_ids: Sequence[str]
+    molecules: Sequence[str]
+    source: str
+
+    def check(self, unit: str) -> None:
+        """Refuse numbers that cannot be of this unit.
+
+        Parameters
+        ----------
+        unit : str
+            One of `UNITS`.
+
+        Raises
+        ------
+        InputError
+            If a number is infinite, impossible in the unit, or all of them look like another unit.
+        """
+        infinite = np.isinf(self.values)
+        if infinite.any():
+            mend = (
+                "minus infinity is the log of 0: leave such a cell empty" if unit == "log2_intensity" else ""
+            )
+            self._refuse(infinite, "infinite", mend or "leave a cell that was not measured empty")
+        _CHECKS[unit](self)
+
+    def named(self, rows: Sequence[int], columns: Sequence[int], shown: Sequence[str]) -> str:
+        """Name the first three of some cells, as in ``sample S03, hsa-miR-21-5p: 3.5``.
+
+        Parameters
+        ----------
+        rows, columns : sequence of int
+            Where they are.
+        shown : sequence of str
+            What they hold.
+
+        Returns
+        -------
+        str
+        """
+        first = [
+            f"sample {self.sample_ids[row]}, {self.molecules[column]}: {text}"
+            for row, column, text in zip(rows[:3], columns[:3], shown[:3], strict=True)
+        ]
+        return "; ".join(first) + ("; …" if len(rows) > 3 else "")
+
+    def _refuse(self, wrong: Mask, what: str, mend: str) -> None:
+        rows, columns = np.nonzero(wrong)
+        shown = [f"{value:g}" for value in self.values[wrong][:3]]
+        cells = "1 cell is" if len(rows) == 1 else f"{len(rows)} cells are"
+        where = self.named(rows.tolist(), columns.tolist(), shown)
+        raise InputError(f"{self.source}: {cells} {what} ({where}); {mend}")
+
+    def _refuse_negative(self, mend: str) -> None:
+        negative = self.values < 0
+        if negative.any():
+            self._refuse(negative, "negative", mend)
+
+    def check_counts(self) -> None:
+        """Hold the values to be whole numbers from 0 on."""
+        self._refuse_negative(
+            "counts are whole numbers from 0 on; if these are log values, give the raw counts"
+        )
+        broken = self.values != np.floor(self.values)
+        broken &= ~np.isnan(self.values)
+        if broken.any():
+            self._refuse(broken, "not whole, and counts are", self._look_of_broken_counts())
+        large = self.values > _COUNT_MAX
+        if large.any():
+            self._refuse(large, "too large for a count of reads", "state the unit as intensity")
+
+    def _look_of_broken_counts(self) -> str:
+        sums = np.nansum(self.values, axis=1)
+        if (np.abs(sums - 1e6) < 1e4).all():
+            return "every sample sums to a million: state the unit as cpm"
+        if np.nanmax(self.values) < 30:
+            return "these look like log2 values: give the raw counts"
+        return "round estimated counts (RSEM, salmon) to whole numbers, or state the unit these are in"
+
+    def check_ct(self) -> None:
+        """Hold the values to be cycles."""
+        outside = (self.values <= 0) | (self.values > _CT_MAX)
+        if outside.any():
+            mend = (
+                "write Undetermined where no cycle was reached, leave a cell that was not measured empty, "
+                "and state another unit if these are not cycles"
+            )
+            self._refuse(outside, "no Ct, which lies between 0 and 50", mend)
+
+    def check_intensity(self) -> None:
+        """Hold the values to be raw intensities."""
+        mend = "state the unit as log2_intensity"
+        self._refuse_negative(f"intensities are 0 or more; if these are log2 values, {mend}")
+        self._refuse_look_of_log(mend)
+
+    def _refuse_look_of_log(self, mend: str) -> None:
+        found = self.values[self.values > 0]
+        if found.size < _ENOUGH or found.max() > _LOG2_MAX or found.min() < 2:
+            return
+        if found.max() / found.min() < _LOG2_SPREAD and (found != np.floor(found)).any():
+            raise InputError(
+                f"{self.source}: all values found lie between {found.min():g} and {found.max():g}, which "
+                f"looks like logs or cycles; if they are log2 values, {mend}"
+            )
+
+    def check_log2_intensity(self) -> None:
+        """Hold the values to be log2 of intensities."""
+        large = self.values > _LOG2_MAX
+        if large.any():
+            self._refuse(
+                large, f"above {_LOG2_MAX:g}, too large for log2", "state the unit as intensity or counts"
+            )
+        found = self.values[~np.isnan(self.values)]
+        if found.size >= _ENOUGH and found.max() > _ENOUGH and (found == np.floor(found)).all():
+            raise InputError(
+                f"{self.source}: all values are whole numbers up to {found.max():g}, which looks like counts "
+                "and not like log2 values; state the unit these are in"
+            )
+
+    def check_cpm(self) -> None:
+        """Hold the values to be counts per million."""
+        self._refuse_negative("counts per million are 0 or more; if these are log values, undo the log")
+        self._refuse_look_of_log("undo the log")
+        sums = np.nansum(self.values, axis=1)
+        over = np.flatnonzero(sums > _CPM_SUM)
+        if over.size:
+            named = ", ".join(f"{self.sample_ids[row]}: {sums[row]:.0f}" for row in over[:3])
+            raise InputError(
+                f"{self.source}: {over.size} samples sum to more than a million ({named}), so these are not "
+                "counts per million; state the unit as counts or intensity"
+            )
+
+
+_CHECKS: dict[str, Callable[[Cells], None]] = {
+    "counts": Cells.check_counts,
+    "ct": Cells.check_ct,
+    "intensity": Cells.check_intensity,
+    "log2_intensity": Cells.check_log2_intensity,
+    "cpm": Cells.check_cpm,
+}
