@@ -12,7 +12,14 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from exoclassify.errors import DesignError
 
-__all__ = ["Fold", "fold_digest", "inner_folds", "leave_one_batch_out", "stratified_folds", "subjects_per_state"]
+__all__ = [
+    "Fold",
+    "fold_digest",
+    "inner_folds",
+    "leave_one_batch_out",
+    "stratified_folds",
+    "subjects_per_state",
+]
 
 Codes = NDArray[np.intp]
 Fold = tuple[Codes, Codes]
@@ -79,7 +86,11 @@ def leave_one_batch_out(y: Codes, groups: Codes, batches: Codes) -> list[Fold]:
     for batch in np.unique(batches):
         test = np.flatnonzero(batches == batch)
         train = np.flatnonzero((batches != batch) & ~np.isin(groups, groups[test]))
-        if len(train) and _has_every_state(y, train) and subjects_per_state(y[train], groups[train]).min() >= 2:
+        if (
+            len(train)
+            and _has_every_state(y, train)
+            and subjects_per_state(y[train], groups[train]).min() >= 2
+        ):
             folds.append((train, test))
     return folds
 

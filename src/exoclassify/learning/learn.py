@@ -129,11 +129,15 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
     scores, residuals = np.zeros((len(recipe.voices), n, k)), np.zeros(n)
     by_batch = samples.batches is not None
     for train, test in folds:
-        by_batch = by_batch and not set(np.unique(samples.batches[train])) & set(np.unique(samples.batches[test]))  # type: ignore[index]
+        by_batch = by_batch and not set(np.unique(samples.batches[train])) & set(
+            np.unique(samples.batches[test])
+        )  # type: ignore[index]
         scores[:, test], residuals[test] = _fit_voices(samples.take(train), recipe).scores(samples.X[test])
     final = _fit_voices(samples, recipe)
     members = _weigh(final.learners, scores, samples, recipe)
-    blended = sum(member.weight * member.calibration.apply(s) for member, s in zip(members, scores, strict=True))
+    blended = sum(
+        member.weight * member.calibration.apply(s) for member, s in zip(members, scores, strict=True)
+    )
     assert isinstance(blended, np.ndarray)
     calibration = ScaleAndShift.fit(blended, samples.y)
     probabilities = softmax(calibration.apply(blended), axis=1)
@@ -163,7 +167,9 @@ def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
     tables = views.of(panel)
     rotated = {name: Rotated.fit(name, tables[name]) for name in _rotated_views(recipe)}
     learners = tuple(_fit_voice(voice, rotated, tables, samples, recipe) for voice in recipe.voices)
-    return _Fitted(support, views, learners, PCAResidual.from_rotated(rotated["log"], recipe.answers.novelty_components))
+    return _Fitted(
+        support, views, learners, PCAResidual.from_rotated(rotated["log"], recipe.answers.novelty_components)
+    )
 
 
 def _rotated_views(recipe: Recipe) -> set[str]:
@@ -181,7 +187,9 @@ def _fit_voice(
         case "svm":
             return fit_svm(rotated[voice.view], y, voice.C, class_weight)
         case "elastic-net":
-            return fit_elastic_net(voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed)
+            return fit_elastic_net(
+                voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed
+            )
         case "ratios":
             return fit_ratios(
                 voice.view, V, y, samples.batches,

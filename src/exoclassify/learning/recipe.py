@@ -144,7 +144,9 @@ class Recipe(_Part):
     blend: Blend = Blend()
     folds: Folds = Folds()
     answers: Answers = Answers()
-    voices: Annotated[tuple[Voice, ...], Field(min_length=1, strict=False)] = Field(default_factory=_default_voices)
+    voices: Annotated[tuple[Voice, ...], Field(min_length=1, strict=False)] = Field(
+        default_factory=_default_voices
+    )
 
     @model_validator(mode="after")
     def _voices_differ(self) -> Self:
@@ -178,7 +180,9 @@ class Recipe(_Part):
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise FileError(f"{path.name}: cannot be read ({error.strerror}); give the path of a recipe in TOML") from error
+            raise FileError(
+                f"{path.name}: cannot be read ({error.strerror}); give the path of a recipe in TOML"
+            ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise FileError(f"{path.name}: not valid TOML ({error})") from error
         return cls.of(raw, source=path.name)

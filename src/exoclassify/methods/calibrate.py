@@ -80,13 +80,19 @@ class ScaleAndShift:
         def loss(w: Floats) -> tuple[float, Floats]:
             log_odds = w[0] * units + w[1:]
             wrong = softmax(log_odds, axis=1) - target
-            value = -(target * log_softmax(log_odds, axis=1)).sum() + penalty / 2 * (w[0] ** 2 + 0.01 * w[1:] @ w[1:])
-            slope = np.concatenate([[(wrong * units).sum() + penalty * w[0]], wrong.sum(axis=0) + 0.01 * penalty * w[1:]])
+            value = -(target * log_softmax(log_odds, axis=1)).sum() + penalty / 2 * (
+                w[0] ** 2 + 0.01 * w[1:] @ w[1:]
+            )
+            slope = np.concatenate(
+                [[(wrong * units).sum() + penalty * w[0]], wrong.sum(axis=0) + 0.01 * penalty * w[1:]]
+            )
             return float(value), slope
 
         start = np.concatenate([[1.0], np.log(counts) - np.log(counts).mean()])
         bounds = [(0.0, None)] + [(None, None)] * k
-        best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-8}).x
+        best = minimize(
+            loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-8}
+        ).x
         return cls(float(best[0]) / spread, best[1:] - best[1:].mean())
 
     def apply(self, scores: Floats) -> Floats:

@@ -73,7 +73,10 @@ class ClassConditionalSets:
 
     def p_values(self, probabilities: Floats) -> Floats:
         """How well each state conforms, in (0, 1]; shape (n_samples, n_states)."""
-        columns = [conformal_p(reference, 1 - p) for reference, p in zip(self.references, probabilities.T, strict=True)]
+        columns = [
+            conformal_p(reference, 1 - p)
+            for reference, p in zip(self.references, probabilities.T, strict=True)
+        ]
         return np.stack(columns, axis=1)
 
     def sets(self, probabilities: Floats, level: float) -> NDArray[np.bool_]:

@@ -59,7 +59,9 @@ def normaliser_for(unit: str, method: str, not_detected: float | None) -> Frozen
     known = NORMALISERS[unit]
     name = next(iter(known)) if method == "auto" else method
     if name not in known:
-        raise ValueError(f"normalise.method is {method}, which does not fit {unit}; use auto, {', '.join(known)}")
+        raise ValueError(
+            f"normalise.method is {method}, which does not fit {unit}; use auto, {', '.join(known)}"
+        )
     return known[name](40.0 if not_detected is None else not_detected)
 
 

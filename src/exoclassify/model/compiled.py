@@ -111,7 +111,9 @@ class CompiledBlend:
             factor *= member.calibration.scale
             learner = member.learner
             if isinstance(learner, Linear | Ratios):
-                matrix, shift = learner.folded() if isinstance(learner, Linear) else learner.folded(n_molecules)
+                matrix, shift = (
+                    learner.folded() if isinstance(learner, Linear) else learner.folded(n_molecules)
+                )
                 known = matrices.get(learner.view, np.zeros((n_molecules, len(blend.states))))
                 matrices[learner.view] = known + factor * matrix.T
                 constant += factor * shift
@@ -119,7 +121,13 @@ class CompiledBlend:
                 groves.append(_Grove.of(learner, factor))
         components = np.ascontiguousarray(blend.novelty.components.T)
         return cls(
-            blend.views, matrices, constant, tuple(groves), components, blend.novelty.mean, blend.novelty.scale
+            blend.views,
+            matrices,
+            constant,
+            tuple(groves),
+            components,
+            blend.novelty.mean,
+            blend.novelty.scale,
         )
 
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.names import canonical_name
+from exoclassify.data.units import Cells
 from exoclassify.errors import ModelError, first_three
 
 __all__ = ["Panel"]
@@ -125,13 +126,15 @@ class Panel:
             )
         return table.aligned(self.molecules)
 
-    def profile(self, cargo: Mapping[str, float | None]) -> Floats:
+    def profile(self, cargo: Mapping[str, float | None], sample_id: str) -> Floats:
         """Line one sample's named values up with the panel, shape (1, n_molecules); None and absent are NaN.
 
         Parameters
         ----------
         cargo : mapping of str to float or None
             Values by molecule name, canonical or not.
+        sample_id : str
+            Named in messages.
 
         Returns
         -------
@@ -141,13 +144,17 @@ class Panel:
         ------
         ModelError
             If two names are the same molecule.
+        InputError
+            If a value cannot be of the model's unit.
         """
         get = cargo.get
         found = [get(molecule) for molecule in self.molecules]
         row = np.array(found, dtype=np.float64)
         if len(cargo) > len(self.molecules) - found.count(None):
             self._fill_by_canonical_name(cargo, row)
-        return row[None, :]
+        X = row[None, :]
+        Cells(X, (sample_id,), self.molecules, "sample").check(self.unit)
+        return X if self.not_detected is None else np.minimum(X, self.not_detected)
 
     def _fill_by_canonical_name(self, cargo: Mapping[str, float | None], row: Floats) -> None:
         written: dict[str, str] = {}

@@ -105,11 +105,15 @@ class Predictions:
             ".jsonl": lambda to: frame.to_json(to, orient="records", lines=True, double_precision=15),
         }
         if path.suffix not in writers:
-            raise FileError(f"{path.name}: unknown ending {path.suffix or '(none)'}; use {', '.join(writers)}")
+            raise FileError(
+                f"{path.name}: unknown ending {path.suffix or '(none)'}; use {', '.join(writers)}"
+            )
         write_atomically(path, writers[path.suffix], force=force)
 
 
-def shifted_prevalence(states: Sequence[str], training: Floats, stated: Mapping[str, float] | None) -> Floats | None:
+def shifted_prevalence(
+    states: Sequence[str], training: Floats, stated: Mapping[str, float] | None
+) -> Floats | None:
     """Complete a stated prevalence: states not named share the rest as they did in training.
 
     Parameters
@@ -134,17 +138,27 @@ def shifted_prevalence(states: Sequence[str], training: Floats, stated: Mapping[
         return None
     unknown = [state for state in stated if state not in states]
     if unknown:
-        raise InputError(f"prevalence: {unknown[0]} is not a state of this model; its states are {', '.join(states)}")
+        raise InputError(
+            f"prevalence: {unknown[0]} is not a state of this model; its states are {', '.join(states)}"
+        )
     for state, value in stated.items():
         if not (math.isfinite(value) and 0 < value < 1):
-            raise InputError(f"prevalence: {state}={value:g}; give a share above 0 and below 1, such as {state}=0.05")
+            raise InputError(
+                f"prevalence: {state}={value:g}; give a share above 0 and below 1, such as {state}=0.05"
+            )
     total = sum(stated.values())
-    rest = np.array([0.0 if state in stated else share for state, share in zip(states, training, strict=True)])
+    rest = np.array(
+        [0.0 if state in stated else share for state, share in zip(states, training, strict=True)]
+    )
     if len(stated) == len(states):
         if abs(total - 1) > 1e-6:
-            raise InputError(f"prevalence: the shares of all states add up to {total:g}; they must add up to 1")
+            raise InputError(
+                f"prevalence: the shares of all states add up to {total:g}; they must add up to 1"
+            )
     elif total >= 1:
-        raise InputError(f"prevalence: the stated shares add up to {total:g}; leave something for {len(states) - len(stated)} more")
+        raise InputError(
+            f"prevalence: the stated shares add up to {total:g}; leave something for {len(states) - len(stated)} more"
+        )
     else:
         rest *= (1 - total) / rest.sum()
     return np.array([stated.get(state, share) for state, share in zip(states, rest, strict=True)])

@@ -27,7 +27,19 @@ from exoclassify.model.blend import FittedBlend, Member
 
 __all__ = ["pack", "unpack"]
 
-_PARTS = (Boosted, ClassConditionalSets, FittedBlend, Forest, Linear, Member, PCAResidual, Ratios, ScaleAndShift, Trees, Views)
+_PARTS = (
+    Boosted,
+    ClassConditionalSets,
+    FittedBlend,
+    Forest,
+    Linear,
+    Member,
+    PCAResidual,
+    Ratios,
+    ScaleAndShift,
+    Trees,
+    Views,
+)
 _STEPS = (
     CenteredLogRatio, CtInverted, DeltaCt, FrozenQuantile, GlobalMean, LeftCensored, Log2Plus, LogCPM,
     MedianCentred, MedianFilled, MedianOfRatios, TMM,
@@ -73,9 +85,14 @@ def _pack(value: Any, path: str, arrays: Arrays) -> Any:
         return {"tuple": [_pack(item, f"{path}.{i}", arrays) for i, item in enumerate(value)]}
     name = type(value).__name__
     if _ALLOWED.get(name) is not type(value):
-        raise TypeError(f"{path}: a {name} cannot be saved; add it to the list of classes that a model may hold")
+        raise TypeError(
+            f"{path}: a {name} cannot be saved; add it to the list of classes that a model may hold"
+        )
     fields = _parameters(value) if isinstance(value, FrozenStep) else _fields(value)
-    return {"class": name, "fields": {key: _pack(item, f"{path}.{key}", arrays) for key, item in fields.items()}}
+    return {
+        "class": name,
+        "fields": {key: _pack(item, f"{path}.{key}", arrays) for key, item in fields.items()},
+    }
 
 
 def _parameters(step: FrozenStep) -> dict[str, Any]:
@@ -107,7 +124,9 @@ def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> FittedBlend:
     try:
         blend = _unpack(tree, arrays)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ModelError(f"bundle.json does not describe a model of this format ({error}); train or fetch it again") from error
+        raise ModelError(
+            f"bundle.json does not describe a model of this format ({error}); train or fetch it again"
+        ) from error
     if not isinstance(blend, FittedBlend):
         raise ModelError("bundle.json does not describe a model of this format; train or fetch it again")
     return blend

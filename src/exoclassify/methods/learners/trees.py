@@ -158,7 +158,12 @@ def fit_forest(
     """
     kind = ExtraTreesClassifier if extra else RandomForestClassifier
     model = kind(
-        n_trees, min_samples_leaf=min_leaf, max_features="sqrt", class_weight=class_weight, random_state=seed, n_jobs=1
+        n_trees,
+        min_samples_leaf=min_leaf,
+        max_features="sqrt",
+        class_weight=class_weight,
+        random_state=seed,
+        n_jobs=1,
     ).fit(V, y)
     parts = []
     for estimator in model.estimators_:

@@ -1,0 +1,180 @@
+"""The main job: a cohort in, an honest model out."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.data.cohort import Cohort
+from exoclassify.errors import DesignError, RecipeError
+from exoclassify.learning.evaluate import evaluate
+from exoclassify.learning.learn import Learned, Samples, learn
+from exoclassify.learning.recipe import Recipe
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.card import card
+from exoclassify.model.panel import Panel
+
+__all__ = ["fit"]
+
+Floats = NDArray[np.float64]
+
+_MIN_SUBJECTS = 5
+"""Fewer subjects of a state and nothing can be concluded: three against three separate perfectly by chance one time in ten."""
+
+_N_GOLDEN = 20
+
+
+def fit(
+    cohort: Cohort,
+    recipe: Recipe | None = None,
+    *,
+    judge: bool = True,
+    name: str = "model",
+    version: str = "1.0.0",
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+) -> ModelBundle:
+    """Train a classifier of pain state on a cohort and judge it on samples kept aside.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        One layer of cargo, labels, and where known subjects and batches.
+    recipe : Recipe, optional
+        The choices; the default blend if omitted.
+    judge : bool
+        Evaluate by repeated nested cross-validation, and batch by batch where batches are given. Without it the card says
+        "not judged".
+    name, version : str
+        Of the model; the version is three numbers with dots between.
+    n_jobs : int
+        Parallel processes for the judgement; -1 for all cores. The result does not depend on it.
+    progress : callable, optional
+        Called with steps done and steps in all.
+
+    Returns
+    -------
+    ModelBundle
+
+    Raises
+    ------
+    DesignError
+        If the cohort is too small or one-sided to learn from.
+    InputError
+        If samples carry no values.
+    RecipeError
+        If the recipe does not fit the table's unit, or the name or version is not valid.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise RecipeError(
+            f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
+        )
+    cohort.check_for_learning()
+    samples = _samples(cohort)
+    _check_size(samples, cohort.has_subjects)
+    learned = learn(samples, recipe)
+    evaluation = None
+    if judge:
+        evaluation = evaluate(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
+        _name_batches(evaluation, cohort)
+    about = _about(cohort, samples, recipe, learned, evaluation, name, version)
+    panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
+    golden = _golden(samples, learned.support, recipe.seed)
+    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel))
+    bundle.check()
+    return bundle
+
+
+def _samples(cohort: Cohort) -> Samples:
+    states, y = np.unique(cohort.y, return_inverse=True)
+    batches = None if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)[1]
+    groups = np.unique(cohort.groups, return_inverse=True)[1]
+    table = cohort.cargo
+    return Samples(
+        table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected
+    )
+
+
+def _check_size(samples: Samples, has_subjects: bool) -> None:
+    for k, state in enumerate(samples.states):
+        subjects = len(np.unique(samples.groups[samples.y == k]))
+        if subjects < _MIN_SUBJECTS:
+            what = "subjects" if has_subjects else "samples"
+            raise DesignError(
+                f"{state} has {subjects} {what}; with fewer than {_MIN_SUBJECTS} in a state nothing can be concluded: a perfect "
+                "separation of so few is likely by chance alone; add samples, or leave that state out"
+            )
+
+
+def _name_batches(evaluation: dict[str, Any], cohort: Cohort) -> None:
+    if evaluation["leave_one_batch_out"] is not None and cohort.batches is not None:
+        names = np.unique(cohort.batches)
+        each = evaluation["leave_one_batch_out"]["batches"]
+        evaluation["leave_one_batch_out"]["batches"] = {
+            str(names[int(code)]): found for code, found in each.items()
+        }
+
+
+def _golden(samples: Samples, support: NDArray[np.intp], seed: int) -> Floats:
+    """Make up profiles: each molecule from another sample of one state, so that no person's profile leaves the site."""
+    rng = np.random.default_rng(seed + 77)
+    panel = samples.X[:, support]
+    rows = []
+    for i in range(_N_GOLDEN):
+        donors = np.flatnonzero(samples.y == i % len(samples.states))
+        rows.append(panel[rng.choice(donors, len(support)), np.arange(len(support))])
+    return np.array(rows)
+
+
+def _about(
+    cohort: Cohort,
+    samples: Samples,
+    recipe: Recipe,
+    learned: Learned,
+    evaluation: dict[str, Any] | None,
+    name: str,
+    version: str,
+) -> dict[str, Any]:
+    batches = None
+    if cohort.batches is not None:
+        names, counts = np.unique(cohort.batches, return_counts=True)
+        batches = {str(batch): int(count) for batch, count in zip(names, counts, strict=True)}
+    counts = np.bincount(samples.y)
+    return {
+        "name": name,
+        "version": version,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "states": list(samples.states),
+        "training": {
+            "samples": {state: int(count) for state, count in zip(samples.states, counts, strict=True)},
+            "subjects": len(np.unique(samples.groups)) if cohort.has_subjects else None,
+            "batches": batches,
+            "simulated": cohort.simulated,
+            "tested_across_batches": learned.inner == "batches",
+            "data_sha256": cohort.digest(),
+            "molecules_in_table": cohort.cargo.n_molecules,
+            "notes": list(cohort.notes),
+        },
+        "answers": {"level": recipe.answers.level, "novelty_alpha": recipe.answers.novelty_alpha},
+        "voices": [
+            {"name": member.name, "weight": member.weight, "inner_log_loss": member.inner_log_loss}
+            for member in learned.blend.members
+        ],
+        "recipe": recipe.model_dump(mode="json"),
+        "evaluation": evaluation,
+        "libraries": {
+            "python": platform.python_version(),
+            **{
+                lib: importlib.metadata.version(lib)
+                for lib in ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
+            },
+        },
+    }

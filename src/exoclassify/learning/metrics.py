@@ -1,0 +1,228 @@
+"""Figures of merit with intervals that respect subjects.
+
+Each figure comes with the influence of every sample on it. Summed over the samples of one subject and squared they give the
+variance (for the AUC this is DeLong's, clustered as by Obuchowski 1997), also for averages over repeats and states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, log_softmax, logit, softmax
+from scipy.stats import norm, rankdata
+
+__all__ = [
+    "Figure",
+    "auc",
+    "balanced_accuracy",
+    "brier",
+    "calibration",
+    "figures",
+    "log_loss_figure",
+    "mean_figure",
+]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A figure of merit and what each sample adds to it.
+
+    Parameters
+    ----------
+    value : float
+        The figure.
+    influence : ndarray of shape (n_samples,)
+        First-order effect of each sample; sums to about zero.
+    share : bool
+        The figure lies in 0 … 1 and its interval is taken on the logit scale.
+    """
+
+    value: float
+    influence: Floats
+    share: bool = False
+
+    def interval(self, groups: Codes, level: float = 0.95) -> tuple[float, float]:
+        """Interval by the clustered variance of the influences; on the logit scale for shares.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (n_samples,)
+            Subject codes.
+        level : float
+            Of confidence.
+
+        Returns
+        -------
+        tuple of float
+            Low and high.
+
+        Notes
+        -----
+        At 15 against 15 and AUC .94 the logit scale covered .93 of nominal .95, the plain scale .81. A share of exactly
+        0 or 1 has no variance left: its bound is then the exact one of a run of that many subjects without a failure.
+        """
+        sums = np.bincount(groups, weights=self.influence)
+        clusters = len(np.unique(groups))
+        error = float(np.sqrt((sums**2).sum() * clusters / max(clusters - 1, 1)))
+        z = float(norm.ppf(0.5 + level / 2))
+        if not self.share:
+            return self.value - z * error, self.value + z * error
+        if self.value in (0.0, 1.0) or error == 0.0:
+            bound = float((1 - level) ** (1 / max(clusters // 2, 1)))
+            return (bound, 1.0) if self.value >= 0.5 else (0.0, 1 - bound)
+        centre, width = float(logit(self.value)), z * error / (self.value * (1 - self.value))
+        return float(expit(centre - width)), float(expit(centre + width))
+
+
+def mean_figure(parts: list[Figure]) -> Figure:
+    """Average figures of the same samples, as over repeats or states."""
+    value = float(np.mean([part.value for part in parts]))
+    return Figure(value, np.mean([part.influence for part in parts], axis=0), parts[0].share)
+
+
+def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
+    """Area under the ROC curve of one state against the rest.
+
+    Parameters
+    ----------
+    score : ndarray of shape (n_samples,)
+        Larger for the state.
+    positive : ndarray of bool of shape (n_samples,)
+        Samples of that state; both kinds must be there.
+
+    Returns
+    -------
+    Figure
+    """
+    n1, n0 = int(positive.sum()), int((~positive).sum())
+    ranks = rankdata(score)
+    above = np.empty(len(score))
+    above[positive] = (ranks[positive] - rankdata(score[positive])) / n0
+    above[~positive] = 1 - (ranks[~positive] - rankdata(score[~positive])) / n1
+    value = float(above[positive].mean())
+    influence = np.where(positive, (above - value) / n1, (above - value) / n0)
+    return Figure(value, influence, share=True)
+
+
+def balanced_accuracy(log_odds: Floats, y: Codes) -> Figure:
+    """Mean over states of the share of its samples for which it is the most probable."""
+    right = (log_odds.argmax(axis=1) == y).astype(np.float64)
+    counts = np.bincount(y)
+    shares = np.bincount(y, weights=right) / counts
+    return Figure(float(shares.mean()), (right - shares[y]) / counts[y] / len(counts), share=True)
+
+
+def brier(log_odds: Floats, y: Codes) -> Figure:
+    """Half the mean squared distance of the probabilities from the truth: for two states the usual Brier score."""
+    wrong = softmax(log_odds, axis=1)
+    wrong[np.arange(len(y)), y] -= 1
+    return _mean((wrong**2).sum(axis=1) / 2)
+
+
+def log_loss_figure(log_odds: Floats, y: Codes) -> Figure:
+    """Mean negative log-probability of the true state, in nats."""
+    return _mean(-log_softmax(log_odds, axis=1)[np.arange(len(y)), y])
+
+
+def calibration(log_odds: Floats, y: Codes) -> tuple[Figure, list[Figure]] | None:
+    """Slope and intercepts of a recalibration of the log-odds by the samples they were given for.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated log-odds of samples kept aside.
+    y : ndarray of shape (n_samples,)
+        State codes.
+
+    Returns
+    -------
+    slope : Figure
+        One for all states (Van Hoorde et al. 2014); 1 is ideal, less is overconfident.
+    intercepts : list of Figure
+        For each state after the first, against the first, with the slope at 1; 0 is ideal.
+        None when the samples are perfectly separated and no finite slope exists.
+    """
+    relative = log_odds - log_odds[:, :1]
+    slope = _recalibrate(relative, y, with_slope=True)
+    intercepts = _recalibrate(relative, y, with_slope=False)
+    if slope is None or intercepts is None:
+        return None
+    return slope[0], intercepts
+
+
+def _recalibrate(relative: Floats, y: Codes, *, with_slope: bool) -> list[Figure] | None:
+    n, k = relative.shape
+    # Design of shape (n, k, parameters): [slope,] one intercept for each state after the first.
+    design = np.zeros((n, k, k - 1 + with_slope))
+    design[:, np.arange(1, k), np.arange(k - 1) + with_slope] = 1
+    offset = np.zeros_like(relative) if with_slope else relative
+    if with_slope:
+        design[:, :, 0] = relative
+    w = np.zeros(design.shape[2])
+    for _ in range(100):
+        p = softmax(offset + design @ w, axis=1)
+        wrong = -p
+        wrong[np.arange(n), y] += 1
+        gradient = np.einsum("nkq,nk->nq", design, wrong)
+        mean = np.einsum("nkq,nk->nq", design, p)
+        curvature = np.einsum("nkq,nk,nkr->qr", design, p, design) - mean.T @ mean
+        try:
+            step = np.linalg.solve(curvature, gradient.sum(axis=0))
+        except np.linalg.LinAlgError:
+            return None
+        w = w + step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
+        if np.abs(w).max() > 1e3:
+            return None
+        if np.abs(step).max() < 1e-9:
+            influence = gradient @ np.linalg.inv(curvature)
+            return [Figure(float(value), column) for value, column in zip(w, influence.T, strict=True)]
+    return None
+
+
+def _mean(values: Floats) -> Figure:
+    value = float(values.mean())
+    return Figure(value, (values - value) / len(values))
+
+
+def figures(log_odds: Floats, y: Codes, states: tuple[str, ...]) -> dict[str, Figure]:
+    """All figures of one set of kept-aside answers.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated.
+    y : ndarray of shape (n_samples,)
+        State codes; every state present.
+    states : tuple of str
+        Names of the columns.
+
+    Returns
+    -------
+    dict of str to Figure
+        auc (macro over one against the rest), auc:<state>, balanced_accuracy, brier, log_loss, and calibration_slope and
+        calibration_intercept:<state> where they exist.
+    """
+    p = softmax(log_odds, axis=1)
+    each = [
+        auc(p[:, k] if len(states) > 2 else log_odds[:, k] - log_odds[:, 1 - k], y == k)
+        for k in range(len(states))
+    ]
+    found = {"auc": mean_figure(each)}
+    if len(states) > 2:
+        found |= {f"auc:{state}": figure for state, figure in zip(states, each, strict=True)}
+    found |= {
+        "balanced_accuracy": balanced_accuracy(log_odds, y),
+        "brier": brier(log_odds, y),
+        "log_loss": log_loss_figure(log_odds, y),
+    }
+    recalibrated = calibration(log_odds, y)
+    if recalibrated is not None:
+        found["calibration_slope"] = recalibrated[0]
+        for state, figure in zip(states[1:], recalibrated[1], strict=True):
+            found[f"calibration_intercept:{state}"] = figure
+    return found

@@ -1,0 +1,209 @@
+"""The model card: what a person should know before trusting an answer, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exoclassify.model.panel import Panel
+from exoclassify.model.prediction import REASONS
+
+__all__ = ["card", "headline"]
+
+_NAMES = {
+    "auc": "AUC",
+    "balanced_accuracy": "balanced accuracy",
+    "brier": "Brier score",
+    "log_loss": "log-loss",
+    "calibration_slope": "calibration slope",
+}
+
+
+def card(about: Mapping[str, Any], panel: Panel) -> str:
+    """Write the card.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+    panel : Panel
+        What the model reads.
+
+    Returns
+    -------
+    str
+        Markdown; a model trained on simulated samples says so in the first line.
+    """
+    parts = [
+        f"# {about['name']} {about['version']}{_simulated(about)}",
+        headline(about),
+        "Support for a decision by a person, not a diagnosis and not a medical device.",
+        "## What it was shown",
+        _training(about, panel),
+        "## How it was judged",
+        _evaluation(about),
+        "## What it answers",
+        _answers(about, panel),
+        "## What it is made of",
+        _voices(about),
+        "## Where it came from",
+        _origin(about),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _simulated(about: Mapping[str, Any]) -> str:
+    return (
+        " — trained on simulated samples: not for use on patients" if about["training"]["simulated"] else ""
+    )
+
+
+def headline(about: Mapping[str, Any]) -> str:
+    """Give the one sentence to quote: the worse of cross-validation and leaving out batches, or that nothing was judged.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+
+    Returns
+    -------
+    str
+    """
+    evaluation = about["evaluation"]
+    if evaluation is None:
+        return "**Not judged**: nothing is known of how good it is on samples it has not seen."
+    found = evaluation["headline"]
+    source = "in batches it had not seen" if found["from"] == "leave_one_batch_out" else "in cross-validation"
+    macro = ", averaged over the states" if len(about["states"]) > 2 else ""
+    return f"**AUC {found['value']:.3f}** ({found['low']:.3f} to {found['high']:.3f}) {source}{macro}."
+
+
+def _training(about: Mapping[str, Any], panel: Panel) -> str:
+    training = about["training"]
+    lines = [
+        f"- {sum(training['samples'].values())} samples: "
+        + ", ".join(f"{n} {state}" for state, n in training["samples"].items()),
+        f"- {len(panel.molecules)} molecules of {training['molecules_in_table']} measured ({panel.kind}, {panel.unit})",
+    ]
+    if panel.not_detected is not None:
+        lines.append(f"- Ct values of {panel.not_detected:g} and above count as not detected")
+    if training["subjects"] is None:
+        lines.append(
+            "- **No subject ids were given**: if a person was sampled twice, every figure below is optimistic"
+        )
+    else:
+        lines.append(f"- {training['subjects']} subjects, never on both sides of a split")
+    if training["batches"] is None:
+        lines.append(
+            "- **No batches were given**: whether it holds in another batch or laboratory was not tested"
+        )
+    else:
+        lines.append("- batches: " + ", ".join(f"{batch} ({n})" for batch, n in training["batches"].items()))
+    return "\n".join(lines + [f"- {note}" for note in training["notes"]])
+
+
+def _evaluation(about: Mapping[str, Any]) -> str:
+    evaluation = about["evaluation"]
+    if evaluation is None:
+        return "Not judged. Train it without `--no-judge` to find out."
+    crossed, batched = evaluation["cross_validation"], evaluation["leave_one_batch_out"]
+    what = f"{crossed['repeats']} x {crossed['folds']}-fold nested cross-validation"
+    columns = [(what, crossed)] + ([("leaving out each batch", batched)] if batched else [])
+    lines = ["| | " + " | ".join(name for name, _ in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for figure in crossed["figures"]:
+        cells = [_cell(found["figures"].get(figure)) for _, found in columns]
+        lines.append(f"| {_label(figure)} | " + " | ".join(cells) + " |")
+    lines.append(
+        "| AUC within folds | " + " | ".join(_plain(found["auc_within_folds"]) for _, found in columns) + " |"
+    )
+    for state in about["states"]:
+        cells = [f"{found['sets']['coverage'][state]:.2f}" for _, found in columns]
+        lines.append(f"| {crossed['sets']['level']:.0%} sets that hold {state} | " + " | ".join(cells) + " |")
+    for key, label in (
+        ("called", "share called"),
+        ("called_wrong", "share called wrongly"),
+        ("novel", "share novel"),
+    ):
+        lines.append(
+            f"| {label} | " + " | ".join(f"{found['calls'][key]:.2f}" for _, found in columns) + " |"
+        )
+    return "\n".join([*lines, "", *_warnings(about)])
+
+
+def _label(figure: str) -> str:
+    name, _, state = figure.partition(":")
+    if name == "calibration_intercept":
+        return f"calibration intercept, {state}"
+    return _NAMES[name] + (f", {state}" if state else "")
+
+
+def _cell(found: Mapping[str, float] | None) -> str:
+    return "–" if found is None else f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+
+
+def _plain(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _warnings(about: Mapping[str, Any]) -> list[str]:
+    evaluation, training = about["evaluation"], about["training"]
+    lines = [
+        "Intervals are 95 %, by subject. Cross-validation mixes batches: it says nothing of a batch not seen."
+    ]
+    batched = evaluation["leave_one_batch_out"]
+    if training["batches"] and len(training["batches"]) > 1 and batched is None:
+        lines.append(
+            "**No batch could be left out**, for a state is missing without it: batch and state cannot be told apart."
+        )
+    if batched is not None:
+        drop = evaluation["cross_validation"]["figures"]["auc"]["value"] - batched["figures"]["auc"]["value"]
+        if drop > 0.05:
+            lines.append(f"**AUC falls by {drop:.2f} in a batch it has not seen**: quote the lower figure.")
+        calls = batched["calls"]
+        if calls["called_wrong_without_batch_rule"] > calls["called_wrong"]:
+            lines.append(
+                f"Had models of one batch been allowed to call samples of another, "
+                f"{calls['called_wrong_without_batch_rule']:.0%} of them would have been called wrongly; they are not allowed."
+            )
+    return lines
+
+
+def _answers(about: Mapping[str, Any], panel: Panel) -> str:
+    training = about["training"]
+    total = sum(training["samples"].values())
+    mix = ", ".join(f"{state} {n / total:.2f}" for state, n in training["samples"].items())
+    lines = [
+        f"Probabilities hold at the training mix ({mix}); state the prevalence of the place of use to shift them. A state is "
+        f"called only when the {about['answers']['level']:.0%} prediction set holds it alone and no flag is raised; else the "
+        "call is `uncertain`:",
+        "",
+        *[f"- `{flag}`: {meaning}" for flag, meaning in REASONS.items()],
+        "",
+        f"Novel is a novelty p-value of {about['answers']['novelty_alpha']:g} or less; coverage must reach {panel.min_coverage:g}.",
+    ]
+    if not training["tested_across_batches"]:
+        lines.append(
+            "**This model was never tested across batches, so it calls no state** unless the samples are said to come from a "
+            "batch it was trained on (`--same-batch`)."
+        )
+    return "\n".join(lines)
+
+
+def _voices(about: Mapping[str, Any]) -> str:
+    lines = ["| voice | weight | inner log-loss |", "|---|---|---|"]
+    ordered = sorted(about["voices"], key=lambda voice: -voice["weight"])
+    return "\n".join(
+        lines + [f"| {v['name']} | {v['weight']:.3f} | {v['inner_log_loss']:.3f} |" for v in ordered]
+    )
+
+
+def _origin(about: Mapping[str, Any]) -> str:
+    libraries = ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
+    folds = (
+        "" if about["evaluation"] is None else f"- sha256 of the folds: `{about['evaluation']['folds']}`\n"
+    )
+    return (
+        f"- made {about['created']}, seed {about['recipe']['seed']}; the whole recipe is in bundle.json\n"
+        f"- sha256 of the training data: `{about['training']['data_sha256']}`\n{folds}- {libraries}"
+    )

@@ -1,0 +1,56 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from cohorts import EVERY_VOICE, counts
+from exoclassify.errors import ModelError
+from exoclassify.learning.learn import learn
+from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SAMPLES = {k: counts(n=60, n_states=k) for k in (2, 3)}
+LEARNED = {k: learn(samples, EVERY_VOICE) for k, samples in SAMPLES.items()}
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_compiled_scorer_answers_as_the_blend(k: int) -> None:
+    X = SAMPLES[k].X[:, LEARNED[k].support]
+    compiled = CompiledBlend.of(LEARNED[k].blend)
+    rng = np.random.default_rng(0)
+    holes = np.where(rng.random(X.shape) < 0.4, np.nan, X)
+    for rows, what in (
+        (X, "training"),
+        (rng.permuted(X, axis=0), "random"),
+        (holes, "holes"),
+        (X * 0, "zeros"),
+    ):
+        assert check_parity(LEARNED[k].blend, compiled, rows, what) <= PARITY
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_no_answer_depends_on_who_else_was_asked(seed: int, n: int, missing: float) -> None:
+    rng = np.random.default_rng(seed)
+    X = SAMPLES[3].X[rng.integers(0, 60, n)][:, LEARNED[3].support]
+    X = np.where(rng.random(X.shape) < missing, np.nan, X)
+    compiled = CompiledBlend.of(LEARNED[3].blend)
+    together = compiled.evaluate(X)
+    for i in rng.permutation(n):
+        alone = compiled.evaluate(X[i : i + 1])
+        assert (alone[0][0] == together[0][i]).all()
+        assert alone[1][0] == together[1][i]
+
+
+def test_no_samples_give_no_answers() -> None:
+    compiled = CompiledBlend.of(LEARNED[2].blend)
+    log_odds, residuals = compiled.evaluate(np.zeros((0, len(LEARNED[2].support))))
+    assert log_odds.shape == (0, 2)
+    assert residuals.shape == (0,)
+
+
+def test_a_scorer_that_differs_is_refused() -> None:
+    compiled = CompiledBlend.of(LEARNED[2].blend)
+    wrong = dataclasses.replace(compiled, constant=compiled.constant + [0, 1e-3])
+    with pytest.raises(ModelError, match="differs from the fitted model.*on a few rows"):
+        check_parity(LEARNED[2].blend, wrong, SAMPLES[2].X[:, LEARNED[2].support], "a few rows")

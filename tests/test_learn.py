@@ -1,0 +1,146 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from cohorts import EVERY_VOICE, FAST, counts
+from exoclassify.errors import DesignError, RecipeError
+from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.recipe import Recipe
+from exoclassify.methods.normalise_ct import DeltaCt
+from exoclassify.methods.normalise_intensity import MedianCentred
+from exoclassify.model.compiled import CompiledBlend
+from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
+
+
+def probabilities(samples: Samples, recipe: Recipe, new: Samples) -> np.ndarray:
+    learned = learn(samples, recipe)
+    return softmax(CompiledBlend.of(learned.blend).evaluate(new.X[:, learned.support])[0], axis=1)
+
+
+@pytest.mark.parametrize("n_states", [2, 3])
+def test_new_samples_of_a_clear_cohort_are_told_apart(n_states: int) -> None:
+    both = counts(n=120, n_states=n_states)
+    train, new = both.take(np.arange(90)), both.take(np.arange(90, 120))
+    p = probabilities(train, EVERY_VOICE, new)
+    assert roc_auc_score(new.y, p if n_states > 2 else p[:, 1], multi_class="ovr") > 0.9
+
+
+def test_shuffled_labels_are_not_learned() -> None:
+    values = []
+    for seed in range(12):
+        both = counts(n=120, seed=seed)
+        both = dataclasses.replace(both, y=np.random.default_rng(seed).permutation(both.y))
+        p = probabilities(both.take(np.arange(80)), FAST, both.take(np.arange(80, 120)))
+        values.append(roc_auc_score(both.y[80:], p[:, 1]))
+    assert abs(np.mean(values) - 0.5) < 3 * np.std(values) / np.sqrt(12) + 0.01
+
+
+def test_the_same_recipe_gives_the_same_model_bit_for_bit() -> None:
+    samples = counts(n_states=3)
+    assert (
+        probabilities(samples, EVERY_VOICE, samples) == probabilities(samples, EVERY_VOICE, samples)
+    ).all()
+
+
+def test_the_order_of_the_samples_does_not_decide_what_is_measured_as_panel() -> None:
+    samples = counts()
+    turned = samples.take(np.arange(len(samples.y))[::-1])
+    assert list(learn(samples, FAST).support) == list(learn(turned, FAST).support)
+
+
+def test_rare_molecules_are_not_on_the_panel() -> None:
+    samples = counts()
+    samples.X[:, 7] = 0
+    samples.X[:3, 7] = 5
+    assert 7 not in learn(samples, FAST).support
+
+
+def test_a_voice_that_fails_on_an_unseen_batch_loses_its_vote() -> None:
+    # One molecule tells the state perfectly within each batch, with the opposite sign in every other batch; 3 others
+    # tell it less well, and everywhere. Trees take the first bait; the weights must not follow them.
+    samples = counts(n=120, n_batches=4, effect=1.5)
+    assert samples.batches is not None
+    sign = np.where(samples.batches % 2 == 0, samples.y, 1 - samples.y)
+    samples.X[:, 20] = np.random.default_rng(0).poisson(20 + 2000 * sign)
+    recipe = Recipe.of(
+        {
+            "voices": [
+                {"learner": "ratios", "view": "damped", "n_ratios": 30, "pool": 20},
+                {"learner": "xgboost", "view": "log", "n_trees": 30},
+            ]
+        }
+    )
+    weight = {m.name: m.weight for m in learn(samples, recipe).blend.members}
+    blind = dataclasses.replace(samples, batches=None)
+    unseen = {m.name: m.weight for m in learn(blind, recipe).blend.members}
+    assert weight["xgboost-log"] < 0.1
+    assert weight["xgboost-log"] < unseen["xgboost-log"]
+
+
+def test_batches_make_the_inner_folds() -> None:
+    assert learn(counts(n_batches=3), FAST).inner == "batches"
+    assert learn(counts(), FAST).inner == "stratified"
+
+
+def test_fixed_weights_are_the_shares() -> None:
+    recipe = Recipe.of(
+        {
+            "blend": {"weights": "fixed"},
+            "voices": [{"learner": "ridge", "share": 3.0}, {"learner": "svm", "share": 1.0}],
+        }
+    )
+    assert [m.weight for m in learn(counts(), recipe).blend.members] == [0.75, 0.25]
+
+
+@pytest.mark.parametrize("method", ["log-cpm", "tmm", "median-of-ratios", "clr"])
+def test_every_normaliser_of_counts_learns(method: str) -> None:
+    both = counts(n=90)
+    recipe = Recipe.of({**FAST.model_dump(mode="json"), "normalise": {"method": method}})
+    p = probabilities(both.take(np.arange(60)), recipe, both.take(np.arange(60, 90)))
+    assert roc_auc_score(both.y[60:], p[:, 1]) > 0.8
+
+
+def test_a_normaliser_of_another_unit_is_refused() -> None:
+    recipe = Recipe.of({"normalise": {"method": "delta-ct"}})
+    with pytest.raises(RecipeError, match="delta-ct, which does not fit counts; use auto, log-cpm"):
+        learn(counts(), recipe)
+
+
+def test_intensities_with_values_missing_not_at_random_are_learned() -> None:
+    both = counts(n=90)
+    X = both.X.copy()
+    X[X < np.quantile(X, 0.3)] = np.nan
+    both = dataclasses.replace(both, X=X, unit="intensity")
+    learned = learn(both.take(np.arange(60)), FAST)
+    assert isinstance(learned.blend.views.normaliser, MedianCentred)
+    p = softmax(CompiledBlend.of(learned.blend).evaluate(both.X[60:][:, learned.support])[0], axis=1)
+    assert roc_auc_score(both.y[60:], p[:, 1]) > 0.8
+
+
+def test_ct_values_are_learned() -> None:
+    both = counts(n=90)
+    ct = np.minimum(36 - np.log2(both.X + 0.5), 40)
+    ct[both.X == 0] = 40
+    both = dataclasses.replace(both, X=ct, unit="ct", not_detected=40.0)
+    learned = learn(both.take(np.arange(60)), FAST)
+    assert isinstance(learned.blend.views.normaliser, DeltaCt)
+    p = softmax(CompiledBlend.of(learned.blend).evaluate(both.X[60:][:, learned.support])[0], axis=1)
+    assert roc_auc_score(both.y[60:], p[:, 1]) > 0.8
+
+
+def test_a_table_in_which_nothing_is_found_is_refused() -> None:
+    samples = counts()
+    with pytest.raises(DesignError, match="molecule"):
+        learn(dataclasses.replace(samples, X=np.zeros_like(samples.X)), FAST)
+
+
+def test_class_weights_do_not_change_what_the_probabilities_mean() -> None:
+    both = counts(n=160, effect=1.0)
+    keep = np.flatnonzero((both.y == 0) | (np.arange(160) % 8 == 1))
+    both = both.take(keep)
+    recipe = Recipe.of({**FAST.model_dump(mode="json"), "blend": {"class_weight": "balanced"}})
+    learned = learn(both, recipe)
+    share = (both.y == 1).mean()
+    p = softmax(CompiledBlend.of(learned.blend).evaluate(both.X[:, learned.support])[0], axis=1)
+    assert abs(p[:, 1].mean() - share) < 0.1
