@@ -232,12 +232,36 @@ class CargoTable:
         ids = tuple(self.sample_ids[i] for i in positions)
         if len(set(ids)) < len(ids):
             _check_names(self.source, "sample ids", ids)
-        values = self.values[positions]
+        return self._with_rows(ids, self.values[positions])
+
+    def for_samples(self, sample_ids: Sequence[str]) -> CargoTable:
+        """Line the rows up with other samples.
+
+        Parameters
+        ----------
+        sample_ids : sequence of str
+            Unique.
+
+        Returns
+        -------
+        CargoTable
+            Rows of NaN where the table lacks a sample.
+        """
+        ids = tuple(sample_ids)
+        if ids == self.sample_ids:
+            return self
+        where = {sample: i for i, sample in enumerate(self.sample_ids)}
+        rows = np.array([where.get(sample, -1) for sample in ids], dtype=np.intp)
+        values = np.full((len(ids), self.n_molecules), np.nan)
+        values[rows >= 0] = self.values[rows[rows >= 0]]
+        return self._with_rows(ids, values)
+
+    def _with_rows(self, sample_ids: tuple[str, ...], values: Matrix) -> CargoTable:
         values.flags.writeable = False
-        taken = copy(self)  # rows of a checked table need no second check
-        object.__setattr__(taken, "sample_ids", ids)
-        object.__setattr__(taken, "values", values)
-        return taken
+        result = copy(self)  # rows of a checked table need no second check
+        object.__setattr__(result, "sample_ids", sample_ids)
+        object.__setattr__(result, "values", values)
+        return result
 
     def aligned(self, molecules: Sequence[str]) -> Matrix:
         """Line the values up with other molecules.

@@ -1,0 +1,108 @@
+"""What the table alone says of its own quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+
+__all__ = ["Missingness", "missingness"]
+
+_ALPHA = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Missingness:
+    """How much is missing in each state, and whether that differs.
+
+    Parameters
+    ----------
+    share : mapping of str to float
+        Mean share of missing values by state, 0 to 1.
+    p_value : float or None
+        Two-sided, that the share is the same in every state; None where it cannot be tested: one state, or
+        nothing missing, or the same share in all.
+    sentence : str
+        The same in words.
+    """
+
+    share: Mapping[str, float]
+    p_value: float | None
+    sentence: str
+
+
+def missingness(cohort: Cohort) -> Missingness:
+    """Hold the share of missing values in each state against the others.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    Missingness
+
+    Raises
+    ------
+    DesignError
+        If the cohort has more than one layer.
+
+    Notes
+    -----
+    Missing is what an imputer would fill: NaN, and for Ct and intensities also a molecule that was looked for
+    and not found. Samples of one person and state are averaged first, for they are not independent. Two
+    states are compared by Mann and Whitney's test, more by that of Kruskal and Wallis (scipy). A small
+    p-value says that missingness alone tells the states apart; a large one does not say that values are
+    missing at random.
+    """
+    per_sample = _missing(cohort.cargo).mean(axis=1)
+    by_state = {
+        state: _per_subject(per_sample[cohort.y == state], cohort.groups[cohort.y == state])
+        for state in cohort.states
+    }
+    share = {state: float(values.mean()) for state, values in by_state.items()}
+    p_value = _p_value(list(by_state.values()))
+    return Missingness(share, p_value, _sentence(share, p_value))
+
+
+def _missing(table: CargoTable) -> NDArray[np.bool_]:
+    missing = np.isnan(table.values)
+    if table.not_detected is not None:
+        missing |= table.values == table.not_detected
+    elif table.unit == "intensity":
+        missing |= table.values == 0
+    return missing
+
+
+def _per_subject(values: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
+    _, codes = np.unique(groups, return_inverse=True)
+    result: NDArray[np.float64] = np.bincount(codes, values) / np.bincount(codes)
+    return result
+
+
+def _p_value(groups: list[NDArray[np.float64]]) -> float | None:
+    if len(groups) < 2 or np.ptp(np.concatenate(groups)) == 0:
+        return None
+    test = stats.mannwhitneyu(*groups) if len(groups) == 2 else stats.kruskal(*groups)
+    return float(test.pvalue)
+
+
+def _sentence(share: Mapping[str, float], p_value: float | None) -> str:
+    if not any(share.values()):
+        return "No value is missing."
+    parts = ", ".join(f"{100 * part:.1f} % of {state}" for state, part in share.items())
+    if p_value is None:
+        return f"Missing values: {parts}."
+    if p_value < _ALPHA:
+        return (
+            f"Missing values: {parts}; this differs between states (p = {p_value:.2g}) and may itself "
+            "tell them apart."
+        )
+    return f"Missing values: {parts}; no difference between states was found (p = {p_value:.2g})."
