@@ -1,0 +1,129 @@
+"""Canonical names of molecules: one spelling inside, whatever the file wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from exoclassify.errors import InputError, first_three
+
+__all__ = ["canonical_name", "canonical_names"]
+
+# Dashes that word processors and spreadsheets put in place of the hyphen.
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
+
+# species-family-number: the species may be absent. Viral names (ebv-miR-BART1-5p) fit with their own case.
+_MIRNA = re.compile(r"(?:([a-z]{3,4})-)?(mir|let)-?(.+)", re.IGNORECASE | re.ASCII)
+# 21, 133a, 548ab, 7f-1, 199a-3p, 125b-1-3p, 21*
+_NUMBERED = re.compile(r"\d+[a-z]{0,2}(?:-\d+)?(?:-[35]p)?\*?", re.IGNORECASE | re.ASCII)
+_ARM = re.compile(r"[-_]([35])[pP]$")
+
+# The pattern UniProt gives for its accessions (https://www.uniprot.org/help/accession_numbers), and an isoform.
+_UNIPROT = re.compile(
+    r"(?:[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]{2}[0-9]){1,2})(?:-[0-9]+)?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def canonical_name(name: str, kind: str) -> str:
+    """Give the one spelling of a molecule's name.
+
+    Parameters
+    ----------
+    name : str
+        As a file or a request has it.
+    kind : str
+        What the molecule is: mirna and protein names are brought to one form, others only stripped.
+
+    Returns
+    -------
+    str
+        For miRNA as in ``hsa-miR-21-5p``, ``hsa-let-7a-5p``, ``hsa-miR-21*``: case, underscores, R's dots
+        and a missing hyphen before the number are mended. A missing species stays missing, and a missing arm
+        too. For protein an upper-cased UniProt accession, as in ``P12345-2``. A name of no known form is
+        given back as it is, without the blanks around it.
+
+    Notes
+    -----
+    miRBase writes the hairpin ``hsa-mir-21`` and the mature molecule ``hsa-miR-21``. Exosome tables hold mature
+    molecules and mix the spellings, so both become ``hsa-miR-21``. The form of names: Ambros et al. 2003, doi
+    10.1261/rna.2183803. No name is looked up: an outdated name stays outdated.
+
+    Examples
+    --------
+    >>> canonical_name("hsa_mir_21_5P", "mirna")
+    'hsa-miR-21-5p'
+    >>> canonical_name("p12345-2", "protein")
+    'P12345-2'
+    """
+    name = name.strip()
+    if kind == "mirna":
+        return _canonical_mirna(name)
+    if kind == "protein" and _UNIPROT.fullmatch(name):
+        return name.upper()
+    return name
+
+
+def canonical_names(names: Sequence[str], kind: str, *, source: str) -> tuple[str, ...]:
+    """Give the one spelling of each name of a table.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As the table has them.
+    kind : str
+        What the molecules are.
+    source : str
+        What messages call the table, the name of its file.
+
+    Returns
+    -------
+    tuple of str
+        Canonical and unique, in the order given.
+
+    Raises
+    ------
+    InputError
+        If a name is blank, or two names are the same or become the same; the message names both.
+    """
+    canonical = tuple(canonical_name(name, kind) for name in names)
+    unique = set(canonical)
+    if "" in unique:
+        place = canonical.index("") + 1
+        raise InputError(
+            f"{source}: molecule {place} of {len(canonical)} has no name; name it, or take it out "
+            "(a separator at the end of the header makes one)"
+        )
+    if len(unique) < len(canonical):
+        raise InputError(_twice(names, canonical, source))
+    return canonical
+
+
+def _canonical_mirna(name: str) -> str:
+    hyphened = name.translate(_DASHES).replace("_", "-")
+    if "-" not in hyphened:
+        hyphened = hyphened.replace(".", "-")  # R's make.names: hsa.miR.21.5p
+    found = _MIRNA.fullmatch(hyphened)
+    if found is None:
+        return name
+    species, family, rest = found.groups()
+    family = "miR" if family.lower() == "mir" else "let"
+    start = hyphened[: found.start(3)]
+    numbered = _NUMBERED.fullmatch(rest) is not None
+    if not start.endswith("-") and not (numbered and (species or family == "let")):
+        return name  # MIR155HG is a gene, and letrozole no let-7
+    rest = rest.lower() if numbered else _ARM.sub(r"-\1p", name[-len(rest) :])
+    return (f"{species.lower()}-" if species else "") + f"{family}-{rest}"
+
+
+def _twice(names: Sequence[str], canonical: Sequence[str], source: str) -> str:
+    first: dict[str, int] = {}
+    pairs: list[str] = []
+    for j, name in enumerate(canonical):
+        if name in first:
+            i = first[name]
+            pairs.append(f"{names[i]!r} ({i + 1}) and {names[j]!r} ({j + 1}) are both {name}")
+        else:
+            first[name] = j
+    count = "1 molecule comes twice" if len(pairs) == 1 else f"{len(pairs)} molecules come more than once"
+    return f"{source}: {count} ({first_three(pairs)}); keep one of them, or add them up before"
