@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from exoclassify.methods.calibrate import ScaleAndShift, log_loss
 from scipy.special import softmax
+
+from exoclassify.methods.calibrate import ScaleAndShift, log_loss
 
 
 def drawn(scale: float, n: int = 4000, k: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

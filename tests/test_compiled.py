@@ -2,12 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cohorts import EVERY_VOICE, counts
 from exoclassify.errors import ModelError
 from exoclassify.learning.learn import learn
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SAMPLES = {k: counts(n=60, n_states=k) for k in (2, 3)}
 LEARNED = {k: learn(samples, EVERY_VOICE) for k, samples in SAMPLES.items()}

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from exoclassify.methods.conformal import ClassConditionalSets, conformal_p
 
 

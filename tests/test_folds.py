@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from exoclassify.errors import DesignError
 from exoclassify.learning.folds import fold_digest, inner_folds, leave_one_batch_out, stratified_folds
 
@@ -63,19 +64,21 @@ def test_a_batch_is_not_kept_aside_when_a_state_lives_in_it_alone() -> None:
 
 def test_inner_folds_follow_batches_when_each_can_be_left_out() -> None:
     y, batches = np.tile([0, 1], 15), np.repeat([0, 1, 2], 10)
-    for train, test in inner_folds(y, np.arange(30), batches, 5, 0):
+    for train, test in inner_folds(y, np.arange(30), batches, 5, 0)[0]:
         assert not set(batches[train]) & set(batches[test])
 
 
 def test_many_batches_are_joined_into_as_many_folds() -> None:
     y, batches = np.tile([0, 1], 40), np.repeat(np.arange(8), 10)
-    folds = inner_folds(y, np.arange(80), batches, 4, 0)
+    folds, by_batch = inner_folds(y, np.arange(80), batches, 4, 0)
+    assert by_batch
     assert len(folds) == 4
     assert all(not set(batches[train]) & set(batches[test]) for train, test in folds)
 
 
 def test_inner_folds_are_stratified_when_batch_and_state_are_the_same() -> None:
     y = np.repeat([0, 1], 15)
-    folds = inner_folds(y, np.arange(30), y, 5, 0)
+    folds, by_batch = inner_folds(y, np.arange(30), y, 5, 0)
+    assert not by_batch
     assert len(folds) == 5
     assert all(set(y[train]) == {0, 1} for train, _ in folds)

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
-from cohorts import counts
-from exoclassify.methods.learners.linear import Rotated, fit_elastic_net, fit_ridge, fit_svm, symmetric
-from exoclassify.methods.learners.ratios import fit_ratios, within_batch_t
-from exoclassify.methods.learners.trees import fit_boosted, fit_forest
-from exoclassify.methods.ranks import normal_scores
 from scipy.stats import norm, rankdata, ttest_ind
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 from xgboost import XGBClassifier
+
+from cohorts import counts
+from exoclassify.methods.learners.linear import Rotated, fit_elastic_net, fit_ridge, fit_svm, symmetric
+from exoclassify.methods.learners.ratios import fit_ratios, within_batch_t
+from exoclassify.methods.learners.trees import fit_boosted, fit_forest
+from exoclassify.methods.ranks import normal_scores
 
 
 def log_counts(n_states: int, p: int = 90) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss, log_loss, roc_auc_score
+
 from exoclassify.learning.metrics import (
     auc,
     balanced_accuracy,
@@ -9,9 +13,6 @@ from exoclassify.learning.metrics import (
     log_loss_figure,
     mean_figure,
 )
-from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score, brier_score_loss, log_loss, roc_auc_score
 
 
 def drawn(n: int = 200, k: int = 3, scale: float = 1.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

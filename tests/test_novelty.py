@@ -1,4 +1,5 @@
 import numpy as np
+
 from exoclassify.methods.novelty import PCAResidual
 
 

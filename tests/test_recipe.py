@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from exoclassify.errors import FileError, RecipeError
 from exoclassify.learning.recipe import Recipe
 

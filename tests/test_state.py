@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+
 from cohorts import EVERY_VOICE, counts
 from exoclassify.errors import ModelError
 from exoclassify.learning.learn import learn

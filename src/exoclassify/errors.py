@@ -17,7 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["DesignError", "ExoclassifyError", "FileError", "InputError", "ModelError", "RecipeError", "first_three"]
+__all__ = [
+    "DesignError",
+    "ExoclassifyError",
+    "FileError",
+    "InputError",
+    "ModelError",
+    "RecipeError",
+    "first_three",
+]
 
 
 class ExoclassifyError(Exception):

@@ -1,1 +1,1 @@
-"""x"""
+"""The only place that prints and exits: one file per command."""

@@ -17,6 +17,9 @@ _MIRNA = re.compile(r"(?:([a-z]{3,4})-)?(mir|let)-?(.+)", re.IGNORECASE | re.ASC
 # 21, 133a, 548ab, 7f-1, 199a-3p, 125b-1-3p, 21*
 _NUMBERED = re.compile(r"\d+[a-z]{0,2}(?:-\d+)?(?:-[35]p)?\*?", re.IGNORECASE | re.ASCII)
 _ARM = re.compile(r"[-_]([35])[pP]$")
+_HAIRPIN = re.compile(r"[a-z]{3,4}-mir-\S+", re.ASCII)
+_MATURE = re.compile(r"[a-z]{3,4}-miR-\S+", re.ASCII)
+_SYSTEMATIC = 20  # names of each spelling from which the difference is no slip of the pen
 
 # The pattern UniProt gives for its accessions (https://www.uniprot.org/help/accession_numbers), and an isoform.
 _UNIPROT = re.compile(
@@ -46,7 +49,8 @@ def canonical_name(name: str, kind: str) -> str:
     Notes
     -----
     miRBase writes the hairpin ``hsa-mir-21`` and the mature molecule ``hsa-miR-21``. Exosome tables hold mature
-    molecules and mix the spellings, so both become ``hsa-miR-21``. The form of names: Ambros et al. 2003, doi
+    molecules and mix the spellings, so both become ``hsa-miR-21``, unless a whole table tells them apart: see
+    `canonical_names`. The form of names: Ambros et al. 2003, doi
     10.1261/rna.2183803. No name is looked up: an outdated name stays outdated.
 
     Examples
@@ -85,8 +89,16 @@ def canonical_names(names: Sequence[str], kind: str, *, source: str) -> tuple[st
     ------
     InputError
         If a name is blank, or two names are the same or become the same; the message names both.
+
+    Notes
+    -----
+    EVmiRNA and other pipelines count reads on the unannotated arm of a hairpin as ``hsa-mir-107-3p`` beside the mature
+    ``hsa-miR-107-3p``. A table with at least 20 names of each spelling means two things by them, and keeps them apart.
     """
-    canonical = tuple(canonical_name(name, kind) for name in names)
+    apart = kind == "mirna" and _tells_hairpins_apart(names)
+    canonical = tuple(
+        name.strip() if apart and _HAIRPIN.fullmatch(name.strip()) else canonical_name(name, kind) for name in names
+    )
     unique = set(canonical)
     if "" in unique:
         place = canonical.index("") + 1
@@ -97,6 +109,12 @@ def canonical_names(names: Sequence[str], kind: str, *, source: str) -> tuple[st
     if len(unique) < len(canonical):
         raise InputError(_twice(names, canonical, source))
     return canonical
+
+
+def _tells_hairpins_apart(names: Sequence[str]) -> bool:
+    hairpins = sum(_HAIRPIN.fullmatch(name.strip()) is not None for name in names)
+    matures = sum(_MATURE.fullmatch(name.strip()) is not None for name in names)
+    return min(hairpins, matures) >= _SYSTEMATIC
 
 
 def _canonical_mirna(name: str) -> str:

@@ -1,1 +1,1 @@
-"""x"""
+"""How a model is made, and judged."""

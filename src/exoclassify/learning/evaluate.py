@@ -119,7 +119,7 @@ def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArr
     blend = learned.blend
     log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
     sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level)
-    return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.inner == "batches"
+    return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.across_batches
 
 
 def _gather(folds: list[Fold], answers: list[tuple[Floats, NDArray[np.bool_], Floats, bool]]) -> KeptAside:
@@ -225,7 +225,7 @@ def _by_batch(
 
 
 def _headline(crossed: dict[str, Any], batched: dict[str, Any] | None) -> dict[str, Any]:
-    """The worse of the two AUCs, which is the one to quote."""
+    """Give the worse of the two AUCs, which is the one to quote."""
     worse, source = crossed["figures"]["auc"], "cross_validation"
     if batched is not None and batched["figures"]["auc"]["value"] < worse["value"]:
         worse, source = batched["figures"]["auc"], "leave_one_batch_out"

@@ -158,7 +158,7 @@ def _about(
             "subjects": len(np.unique(samples.groups)) if cohort.has_subjects else None,
             "batches": batches,
             "simulated": cohort.simulated,
-            "tested_across_batches": learned.inner == "batches",
+            "tested_across_batches": learned.across_batches,
             "data_sha256": cohort.digest(),
             "molecules_in_table": cohort.cargo.n_molecules,
             "notes": list(cohort.notes),

@@ -95,7 +95,9 @@ def leave_one_batch_out(y: Codes, groups: Codes, batches: Codes) -> list[Fold]:
     return folds
 
 
-def inner_folds(y: Codes, groups: Codes, batches: Codes | None, n_folds: int, seed: int) -> list[Fold]:
+def inner_folds(
+    y: Codes, groups: Codes, batches: Codes | None, n_folds: int, seed: int
+) -> tuple[list[Fold], bool]:
     """Split training samples for inner choices: by batch when that is possible, so that a learner that fails there shows it.
 
     Parameters
@@ -111,8 +113,10 @@ def inner_folds(y: Codes, groups: Codes, batches: Codes | None, n_folds: int, se
 
     Returns
     -------
-    list of (train, test)
+    folds : list of (train, test)
         Each sample is kept aside once.
+    by_batch : bool
+        Every fold keeps whole batches aside.
 
     Raises
     ------
@@ -124,8 +128,8 @@ def inner_folds(y: Codes, groups: Codes, batches: Codes | None, n_folds: int, se
         joined = codes % n_folds if len(names) > n_folds else codes
         folds = leave_one_batch_out(y, groups, joined)
         if len(folds) == len(np.unique(joined)) >= 2:
-            return folds
-    return stratified_folds(y, groups, n_folds, seed)
+            return folds, True
+    return stratified_folds(y, groups, n_folds, seed), False
 
 
 def fold_digest(sample_ids: Sequence[str], folds: Sequence[Fold]) -> str:

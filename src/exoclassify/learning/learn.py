@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from exoclassify.errors import DesignError, RecipeError
+from exoclassify.errors import RecipeError
 from exoclassify.learning.folds import Codes, inner_folds
 from exoclassify.learning.recipe import Recipe, Voice
 from exoclassify.methods.calibrate import ScaleAndShift, log_loss
@@ -78,13 +78,13 @@ class Learned:
         Positions of the panel's molecules in the training table.
     blend : FittedBlend
         What was learned on them.
-    inner : str
-        How the inner folds were made: ``batches`` or ``stratified``.
+    across_batches : bool
+        Weights, calibration and prediction sets rest on batches kept aside as wholes.
     """
 
     support: NDArray[np.intp]
     blend: FittedBlend
-    inner: str
+    across_batches: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +124,12 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
     RecipeError
         If the recipe's normaliser does not fit the unit.
     """
-    folds = inner_folds(samples.y, samples.groups, samples.batches, recipe.folds.inner, recipe.seed + 1)
+    folds, by_batch = inner_folds(
+        samples.y, samples.groups, samples.batches, recipe.folds.inner, recipe.seed + 1
+    )
     n, k = len(samples.y), len(samples.states)
     scores, residuals = np.zeros((len(recipe.voices), n, k)), np.zeros(n)
-    by_batch = samples.batches is not None
     for train, test in folds:
-        by_batch = by_batch and not set(np.unique(samples.batches[train])) & set(
-            np.unique(samples.batches[test])
-        )  # type: ignore[index]
         scores[:, test], residuals[test] = _fit_voices(samples.take(train), recipe).scores(samples.X[test])
     final = _fit_voices(samples, recipe)
     members = _weigh(final.learners, scores, samples, recipe)
@@ -151,7 +149,7 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
         novelty=final.novelty,
         novelty_reference=np.sort(residuals),
     )
-    return Learned(final.support, blend, "batches" if by_batch else "stratified")
+    return Learned(final.support, blend, by_batch)
 
 
 def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:

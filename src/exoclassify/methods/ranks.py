@@ -13,7 +13,7 @@ __all__ = ["normal_scores"]
 
 @lru_cache(maxsize=32)
 def _score_of_twice_rank(n_molecules: int) -> NDArray[np.float64]:
-    """Normal score of each possible average rank, indexed by twice the rank (ties give half ranks)."""
+    """Tabulate the normal score of each possible average rank, by twice the rank (ties give half ranks)."""
     twice = np.arange(2 * n_molecules + 1, dtype=np.float64)
     scores: NDArray[np.float64] = ndtri(np.clip((twice / 2 - 0.5) / n_molecules, 1e-12, 1 - 1e-12))
     scores.setflags(write=False)

@@ -1,1 +1,1 @@
-"""x"""
+"""A model that one can use."""

@@ -148,10 +148,8 @@ class ModelBundle:
 
         Raises
         ------
-        ModelError
-            If two names are one molecule.
         InputError
-            If a value cannot be of the model's unit, or the prevalence is not valid.
+            If two names are one molecule, a value cannot be of the model's unit, or the prevalence is not valid.
         """
         X = self.panel.profile(cargo, sample_id)
         stated = shifted_prevalence(self.states, self.blend.prevalence, prevalence)
@@ -306,7 +304,7 @@ class ModelBundle:
                     for key in ("kind", "unit", "not_detected", "typical", "min_coverage")
                 },
             )
-            golden = pd.read_csv(io.BytesIO(contents["golden.csv"]), float_precision="round_trip")
+            golden = pd.read_csv(io.BytesIO(contents["golden.csv"]))
             about = {
                 k: v
                 for k, v in described.items()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.names import canonical_name
+from exoclassify.data.names import canonical_names
 from exoclassify.data.units import Cells
 from exoclassify.errors import ModelError, first_three
 
@@ -142,10 +142,8 @@ class Panel:
 
         Raises
         ------
-        ModelError
-            If two names are the same molecule.
         InputError
-            If a value cannot be of the model's unit.
+            If two names are one molecule, or a value cannot be of the model's unit.
         """
         get = cargo.get
         found = [get(molecule) for molecule in self.molecules]
@@ -157,11 +155,7 @@ class Panel:
         return X if self.not_detected is None else np.minimum(X, self.not_detected)
 
     def _fill_by_canonical_name(self, cargo: Mapping[str, float | None], row: Floats) -> None:
-        written: dict[str, str] = {}
-        for name, value in cargo.items():
-            molecule = canonical_name(name, self.kind)
-            if molecule in written:
-                raise ModelError(f"{written[molecule]} and {name} are both {molecule}; give it once")
-            written[molecule] = name
+        names = canonical_names(tuple(cargo), self.kind, source="sample")
+        for molecule, value in zip(names, cargo.values(), strict=True):
             if value is not None and molecule in self._where:
                 row[self._where[molecule]] = value

@@ -1,1 +1,1 @@
-"""x"""
+"""What people read."""

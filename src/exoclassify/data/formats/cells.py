@@ -1,0 +1,86 @@
+"""What one cell of a table says: a number, nothing, or a text."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["as_text", "is_blank", "numbers", "text_or_none"]
+
+# Numbers may spell these in any case; see `text_or_none` for texts.
+_MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", "."})
+_AS_NAN = {spelt: "nan" for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())}
+_MISSING_TEXTS = frozenset({"", "NA", "NaN", "nan", "null", "None", "#N/A", "."})
+_WHOLE = 1e15  # below it every whole float prints all its digits
+
+
+def numbers(cells: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[int, str]]]:
+    """Turn the cells of a row into numbers.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        As written; blanks around a number are allowed, a comma or an underscore in it is not.
+
+    Returns
+    -------
+    values : ndarray of shape (n_cells,)
+        Each the float64 nearest to what is written; NaN for missing marks and texts.
+    texts : list of (int, str)
+        Place and text of the cells that are neither a number nor a missing mark.
+    """
+    try:  # nearly every row is numbers, and whole rows are five times as fast as single cells
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        try:
+            marked = map(_AS_NAN.get, cells, cells)
+            values = np.fromiter(map(float, marked), np.float64, len(cells))
+        except ValueError:
+            return _numbers_and_texts(cells)
+    return _numbers_and_texts(cells) if "_" in "".join(cells) else (values, [])
+
+
+def _numbers_and_texts(cells: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[int, str]]]:
+    values = np.full(len(cells), np.nan)
+    texts = []
+    for j, cell in enumerate(cells):
+        try:
+            if "_" in cell:  # Python reads 1_000 as a number
+                raise ValueError
+            values[j] = float(_AS_NAN.get(cell, cell))
+        except ValueError:
+            text = cell.strip()
+            if text.lower() not in _MISSING:
+                texts.append((j, text))
+    return values, texts
+
+
+def as_text(value: object) -> str:
+    """Give the text of a typed cell, as a CSV file would have it; nothing becomes the empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ""
+        return str(int(value)) if value.is_integer() and abs(value) < _WHOLE else repr(value)
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    return str(value)
+
+
+def text_or_none(text: str) -> str | None:
+    """Give a text cell without the blanks around it, or None for a missing mark.
+
+    Case counts here: ``None`` is how Python writes a missing value, ``none`` is a pain state.
+    """
+    text = text.strip()
+    return None if text in _MISSING_TEXTS else text
+
+
+def is_blank(cells: Sequence[str]) -> bool:
+    """Whether a row says nothing at all."""
+    return not any(cells) or not any(cell.strip() for cell in cells)

@@ -1,0 +1,96 @@
+"""Text tables: CSV and TSV, also in gzip."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+from exoclassify.data.formats.cells import is_blank
+from exoclassify.errors import FileError
+
+__all__ = ["read_rows"]
+
+# What may separate cells under each suffix, in the order tried: spreadsheets that write decimal commas write
+# semicolons into a .csv.
+_SEPARATORS = {".csv": (",", ";", "\t"), ".tsv": ("\t",), ".txt": ("\t", ",", ";")}
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Read a text table row by row.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .csv, .tsv or .txt, or in one of these and .gz. UTF-8, or UTF-16 with its mark.
+
+    Yields
+    ------
+    line : int
+        Where the row ends in the file, from 1.
+    cells : list of str
+        As written, the header first. A header without a cell above the row names, as R's ``write.table``
+        makes with tabs, has an empty cell put before it.
+
+    Raises
+    ------
+    FileError
+        If quotes do not match.
+    """
+    suffix = next(s for s in reversed(path.suffixes) if s.lower() != ".gz").lower()
+    separator = _separator(path, _SEPARATORS[suffix])
+    with closing(_rows(path, separator)) as rows:
+        try:
+            first = list(islice(rows, 2))
+            if len(first) == 2 and _lacks_corner(separator, *(cells for _, cells in first)):
+                first[0][1].insert(0, "")
+            yield from first
+            yield from rows
+        except csv.Error as error:
+            raise FileError(f"{path}: its quotes do not match: {error}; mend that line") from error
+
+
+def _separator(path: Path, candidates: tuple[str, ...]) -> str:
+    """Find what gives header and first row the same number of cells, more than one."""
+    splits: dict[str, list[list[str]]] = {}
+    for separator in candidates:
+        try:
+            with closing(_rows(path, separator)) as rows:
+                splits[separator] = [cells for _, cells in islice(rows, 2)]
+        except csv.Error:
+            continue  # quotes that match with another separator
+    split = {s: rows for s, rows in splits.items() if rows and len(rows[0]) > 1}
+    for separator, (header, *row) in split.items():
+        if not row or len(row[0]) == len(header) or _lacks_corner(separator, header, row[0]):
+            return separator
+    return next(iter(split), candidates[0])
+
+
+def _lacks_corner(separator: str, header: list[str], row: list[str]) -> bool:
+    # With commas the same sign is a decimal comma or a comma at the end of the line, and no header is short.
+    return separator == "\t" and len(row) == len(header) + 1 and bool(row[-1].strip())
+
+
+def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    with _opened(path) as file:
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        try:
+            for cells in reader:
+                if not is_blank(cells):
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            raise csv.Error(f"line {reader.line_num}: {error}") from error
+
+
+def _opened(path: Path) -> TextIO:
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rb") as file:
+        head = file.read(2)
+    encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open("rt", encoding=encoding, newline="")

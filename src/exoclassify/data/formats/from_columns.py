@@ -1,0 +1,120 @@
+"""Tables from typed columns, as Parquet and Arrow files give them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from exoclassify.data.formats.cells import as_text, numbers, text_or_none
+from exoclassify.data.formats.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
+from exoclassify.errors import InputError
+
+__all__ = ["sheet_from_columns", "wide_from_columns"]
+
+_UNNAMED_INDEX = "__index_level_"  # how pandas names an index that has no name
+
+
+def wide_from_columns(table: pa.Table, source: str) -> WideTable:
+    """Make a wide table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        As read; an index that pandas wrote is taken as the first column.
+    source : str
+        Name of the file.
+
+    Returns
+    -------
+    WideTable
+
+    Raises
+    ------
+    InputError
+        If there are no rows, no columns beside the first, an index of several levels, or a million cells
+        hold text.
+    """
+    table, names = _index_first(table, source)
+    if len(names) < 2:
+        raise InputError(f"{source}: has {len(names)} column; a table of numbers needs more")
+    ids = tuple(_texts(table.column(0)))
+    cells = np.empty((len(ids), len(names) - 1), dtype=np.float64)
+    texts: list[tuple[int, int, str]] = []
+    for j in range(len(names) - 1):
+        column = table.column(j + 1)
+        if _is_number(column.type):
+            cells[:, j] = column.cast(pa.float64(), safe=False).to_numpy()
+        else:
+            cells[:, j], words = numbers(_texts(column))
+            texts.extend((i, j, word) for i, word in words)
+        if len(texts) > MAX_TEXTS:
+            refuse_texts(source, texts[0], ids[texts[0][0]], names[1:])
+    return tidy(WideTable(source, ids, tuple(names[1:]), cells, tuple(sorted(texts))), names[0])
+
+
+def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:
+    """Make a frame of texts.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        As read; an index that pandas wrote is taken as the first column.
+    source : str
+        Name of the file.
+
+    Returns
+    -------
+    DataFrame
+        Texts, None for missing marks; no column is made the index.
+
+    Raises
+    ------
+    InputError
+        If there are no rows or no columns, or an index of several levels.
+    """
+    table, names = _index_first(table, source)
+    columns = [[text_or_none(text) for text in _texts(column)] for column in table.columns]
+    return pd.DataFrame(dict(enumerate(columns)), dtype=object).set_axis(names, axis=1)
+
+
+def _index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
+    """Put the index that pandas wrote first, which pandas puts last; names are without blanks around."""
+    if not table.num_rows or not table.num_columns:
+        raise InputError(f"{source}: has {table.num_columns} columns and no row")
+    order = list(range(table.num_columns))
+    index = [i for i, name in enumerate(table.column_names) if name in _index_names(table)]
+    if len(index) > 1:
+        named = ", ".join(table.column_names[i] for i in index)
+        raise InputError(f"{source}: its index has {len(index)} levels ({named}); keep the sample ids alone")
+    for i in index:
+        order.remove(i)
+        if not _is_leftover(table, i, order):
+            order.insert(0, i)
+    names = [table.column_names[i].strip() for i in order]
+    if names[0].startswith(_UNNAMED_INDEX):
+        names[0] = ""
+    return table.select(order), names
+
+
+def _index_names(table: pa.Table) -> set[str]:
+    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    return {name for name in index if isinstance(name, str)}
+
+
+def _is_leftover(table: pa.Table, index: int, others: list[int]) -> bool:
+    """Whether an index holds the row numbers of a frame that was filtered, before a column of names."""
+    unnamed = table.column_names[index].startswith(_UNNAMED_INDEX)
+    first = table.column(others[0]).type if others else None
+    return unnamed and pa.types.is_integer(table.column(index).type) and not _is_number(first)
+
+
+def _is_number(kind: pa.DataType | None) -> bool:
+    types = pa.types
+    return kind is not None and (
+        types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)
+    )
+
+
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    return [as_text(value).strip() for value in column.to_pylist()]

@@ -1,0 +1,130 @@
+"""Read a table from a file, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from exoclassify.data.formats.from_rows import sheet_from_rows, wide_from_rows
+from exoclassify.data.formats.opening import check_content, check_file, reading_file
+from exoclassify.data.formats.wide import WideTable
+from exoclassify.errors import FileError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["SUFFIXES", "WideTable", "read_sheet", "read_wide"]
+
+_TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+_ROWS = (*_TEXT, ".xlsx")
+_ARROW = (".arrow", ".feather", ".ipc")
+_COLUMNS = (".parquet", *_ARROW)
+SUFFIXES = (*_ROWS, *_COLUMNS)
+
+_STARTS = {
+    ".xlsx": (b"PK\x03\x04",),
+    ".parquet": (b"PAR1",),
+    **dict.fromkeys(_ARROW, (b"ARROW1", b"\xff\xff\xff\xff")),  # a file, a stream
+}
+
+
+def read_wide(path: Path) -> WideTable:
+    """Read a table of numbers with names in its first column and its header.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .csv, .tsv or .txt (also .gz), .parquet, .arrow, .feather, .ipc or .xlsx (first sheet).
+
+    Returns
+    -------
+    WideTable
+        Rows without any cell are left out.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, empty, a folder, of no known suffix, not what its suffix says, or damaged.
+    InputError
+        If it has no row or no column, or rows of unequal length.
+
+    Notes
+    -----
+    A .csv with semicolons or tabs is read as such. Decimal commas are not: ``1,5`` is a text.
+    """
+    path = Path(path)
+    with reading_file(path):
+        if _checked_suffix(path) in _ROWS:
+            return wide_from_rows(_rows(path), path.name)
+        from exoclassify.data.formats.from_columns import wide_from_columns
+
+        return wide_from_columns(_table(path), path.name)
+
+
+def read_sheet(path: Path) -> pd.DataFrame:
+    """Read a table of texts, such as a sample sheet.
+
+    Parameters
+    ----------
+    path : path
+        As for `read_wide`.
+
+    Returns
+    -------
+    DataFrame
+        Every column as texts of dtype object, None for missing marks (empty, NA, NaN, nan, null, None, #N/A
+        and a dot; ``none`` is a text). No column is made the index. Names that come twice are kept twice.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, empty, a folder, of no known suffix, not what its suffix says, or damaged.
+    InputError
+        If it has no row, or rows of unequal length.
+    """
+    path = Path(path)
+    with reading_file(path):
+        if _checked_suffix(path) in _ROWS:
+            return sheet_from_rows(_rows(path), path.name)
+        from exoclassify.data.formats.from_columns import sheet_from_columns
+
+        return sheet_from_columns(_table(path), path.name)
+
+
+def _checked_suffix(path: Path) -> str:
+    check_file(path)
+    suffix = _suffix(path)
+    if suffix not in SUFFIXES:
+        raise FileError(f"{path}: its ending is none of those known here ({', '.join(SUFFIXES)})")
+    check_content(path, _STARTS.get(suffix, ()))
+    return suffix
+
+
+def _suffix(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
+
+
+# pyarrow and openpyxl are imported with the file that needs them: a command line that prints help does not wait.
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    if _suffix(path) in _TEXT:
+        from exoclassify.data.formats.csv import read_rows
+
+        return read_rows(path)
+    from exoclassify.data.formats.xlsx import read_rows as read_workbook
+
+    return read_workbook(path)
+
+
+def _table(path: Path) -> pa.Table:
+    read: Callable[[Path], pa.Table]
+    if _suffix(path) in _ARROW:
+        from exoclassify.data.formats.arrow import read_table as read
+    else:
+        from exoclassify.data.formats.parquet import read_table as read
+    return read(path)

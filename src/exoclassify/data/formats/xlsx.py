@@ -1,0 +1,65 @@
+"""Excel workbooks (.xlsx): the first sheet."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile
+
+import openpyxl
+
+from exoclassify.data.formats.cells import as_text, is_blank
+from exoclassify.errors import FileError
+
+__all__ = ["read_rows"]
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Read the first sheet row by row.
+
+    Parameters
+    ----------
+    path : path
+        The workbook.
+
+    Yields
+    ------
+    line : int
+        Row of the sheet, from 1.
+    cells : list of str
+        As a CSV file would have them, the header first; of a formula the value that Excel last saw. Empty
+        cells at the end are filled up, or left out, to the width of the header.
+
+    Raises
+    ------
+    FileError
+        If the file is no sound workbook or has no sheet.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # styles and validation rules that openpyxl does not keep
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            try:
+                yield from _rows(book)
+            finally:
+                book.close()
+    except (BadZipFile, ParseError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise FileError(f"{path}: is no sound workbook ({error}); save it anew as .xlsx") from error
+
+
+def _rows(book: openpyxl.Workbook) -> Iterator[tuple[int, list[str]]]:
+    if not book.worksheets:
+        raise ValueError("it has no sheet")
+    sheet = book.worksheets[0]
+    sheet.reset_dimensions()  # programs other than Excel write them wrong
+    width = 0
+    for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        cells = [as_text(value) for value in row]
+        if is_blank(cells):
+            continue
+        while cells and not cells[-1]:
+            cells.pop()
+        width = width or len(cells)
+        yield line, cells + [""] * (width - len(cells))
