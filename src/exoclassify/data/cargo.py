@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from exoclassify.data.formats.frames import cells_and_texts
 from exoclassify.data.formats.reading import WideTable, read_wide
 from exoclassify.data.formats.writing import write_atomically
+from exoclassify.data.ids import check_choice, check_unique, row_positions
 from exoclassify.data.names import canonical_names
 from exoclassify.data.orientation import samples_in_rows
-from exoclassify.data.texts import cells_and_texts, numbers
+from exoclassify.data.texts import numbers
 from exoclassify.data.units import KINDS, UNITS, Cells
 from exoclassify.errors import FileError, InputError, first_three
 
@@ -68,10 +69,12 @@ class CargoTable:
     not_detected: float | None = None
 
     def __post_init__(self) -> None:
-        _check_choice(self.source, "kind", self.kind, KINDS)
-        _check_choice(self.source, "unit", self.unit, UNITS)
-        _check_names(self.source, "sample ids", self.sample_ids)
-        _check_names(self.source, "molecules", self.molecules)
+        object.__setattr__(self, "sample_ids", tuple(self.sample_ids))
+        object.__setattr__(self, "molecules", tuple(self.molecules))
+        check_choice(self.source, "kind", self.kind, KINDS)
+        check_choice(self.source, "unit", self.unit, UNITS)
+        check_unique(self.source, "sample ids", self.sample_ids)
+        check_unique(self.source, "molecules", self.molecules)
         object.__setattr__(self, "not_detected", self._settled_not_detected())
         object.__setattr__(self, "values", self._settled_values())
 
@@ -145,7 +148,7 @@ class CargoTable:
             If what is expected is in both directions or in neither, two columns are the same molecule, a cell
             holds text, or a value cannot be of the unit.
         """
-        _check_choice(Path(path).name, "kind", kind, KINDS)
+        check_choice(Path(path).name, "kind", kind, KINDS)
         wide = samples_in_rows(read_wide(Path(path)), kind, sample_ids, molecules)
         return cls._from_wide(wide, kind, unit, not_detected)
 
@@ -181,7 +184,7 @@ class CargoTable:
         InputError
             As in `read`.
         """
-        _check_choice(source, "kind", kind, KINDS)
+        check_choice(source, "kind", kind, KINDS)
         cells, texts = cells_and_texts(frame)
         rows, columns = (
             tuple("" if pd.isna(n) else str(n).strip() for n in i) for i in (frame.index, frame.columns)
@@ -191,7 +194,7 @@ class CargoTable:
     @classmethod
     def _from_wide(cls, wide: WideTable, kind: str, unit: str, not_detected: float | None) -> CargoTable:
         rows, source = tuple(name.strip() for name in wide.row_ids), wide.source
-        _check_names(source, "sample ids", rows)
+        check_unique(source, "sample ids", rows)
         molecules = canonical_names(wide.columns, kind, source=source)
         mark = _NOT_DETECTED if not_detected is None else not_detected
         cells = numbers(wide, not_detected=mark if unit == "ct" else None)
@@ -228,10 +231,10 @@ class CargoTable:
         InputError
             If a sample is taken twice.
         """
-        positions = np.arange(self.n_samples)[np.asarray(rows)]
+        positions = row_positions(rows, self.n_samples)
         ids = tuple(self.sample_ids[i] for i in positions)
-        if len(set(ids)) < len(ids):
-            _check_names(self.source, "sample ids", ids)
+        if ids:
+            check_unique(self.source, "sample ids", ids)
         return self._with_rows(ids, self.values[positions])
 
     def for_samples(self, sample_ids: Sequence[str]) -> CargoTable:
@@ -350,25 +353,3 @@ _WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".tsv": lambda frame, path: frame.to_csv(path, index=False, sep="\t"),
     ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
 }
-
-
-def _check_choice(source: str, what: str, chosen: str, known: tuple[str, ...]) -> None:
-    if chosen not in known:
-        raise InputError(f"{source}: {what} is {chosen!r}; expected one of {', '.join(known)}")
-
-
-def _check_names(source: str, what: str, names: Sequence[str]) -> None:
-    if not names:
-        raise InputError(
-            f"{source}: there are no {what}; a table needs a header and at least one row and one column"
-        )
-    unique = set(names)
-    if len(unique) < len(names):
-        twice = [name for name, times in Counter(names).items() if times > 1]
-        raise InputError(
-            f"{source}: {len(twice)} {what} come more than once ({first_three(twice)}); each must be unique"
-        )
-    if "" in unique:
-        raise InputError(
-            f"{source}: {what} {names.index('') + 1} of {len(names)} is blank; every one needs a name"
-        )

@@ -48,15 +48,7 @@ class Cohort:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", dict(self.layers))
-        if not self.layers:
-            raise DesignError("the cohort has no layer; give at least one cargo table")
-        if self.sheet.label_column is None:
-            raise DesignError(
-                f"{self.sheet.source}: no label column is named; name the column that holds the state"
-            )
-        known = set(self.sheet.sample_ids)
-        for table in self.layers.values():
-            _check_known(table, self.sheet, known)
+        _check_parts(self.layers, self.sheet)
         blank = [s for s, label in zip(self.sheet.sample_ids, self.sheet.label, strict=True) if label is None]
         if blank:
             raise InputError(f"{self.sheet.source}: {len(blank)} samples lack a label ({first_three(blank)})")
@@ -130,13 +122,11 @@ class Cohort:
         InputError
             If a layer holds samples that the sheet lacks, or no sample is left.
         """
-        known = set(sheet.sample_ids)
-        for table in layers.values():
-            _check_known(table, sheet, known)
+        _check_parts(layers, sheet)
         measured = {sample for table in layers.values() for sample in table.sample_ids}
         has_cargo = np.array([sample in measured for sample in sheet.sample_ids], dtype=bool)
         has_label = np.array([label is not None for label in sheet.label], dtype=bool)
-        if layers and sheet.label_column is not None and not (has_cargo & has_label).any():
+        if not (has_cargo & has_label).any():
             raise InputError(
                 f"{sheet.source}: no sample has both cargo and a label in column {sheet.label_column} "
                 f"({has_cargo.sum()} have cargo, {has_label.sum()} a label); check the column and the "
@@ -145,7 +135,7 @@ class Cohort:
         notes = _left_out(sheet, ~has_cargo, "no cargo") + _left_out(
             sheet, has_cargo & ~has_label, "no label"
         )
-        kept = sheet.take(has_cargo & has_label) if sheet.label_column is not None else sheet
+        kept = sheet.take(has_cargo & has_label)
         within = set(kept.sample_ids)
         taken = {
             name: table.take(np.array([sample in within for sample in table.sample_ids], dtype=bool))
@@ -290,6 +280,16 @@ class Cohort:
                 "add samples, leave these out by a blank label, or name another column"
             )
         self.cargo.check_rows()
+
+
+def _check_parts(layers: Mapping[str, CargoTable], sheet: SampleSheet) -> None:
+    if not layers:
+        raise DesignError("the cohort has no layer; give at least one cargo table")
+    if sheet.label_column is None:
+        raise DesignError(f"{sheet.source}: no label column is named; name the column that holds the state")
+    known = set(sheet.sample_ids)
+    for table in layers.values():
+        _check_known(table, sheet, known)
 
 
 def _check_known(table: CargoTable, sheet: SampleSheet, known: set[str]) -> None:

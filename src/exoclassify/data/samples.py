@@ -11,11 +11,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.formats.reading import read_sheet
+from exoclassify.data.ids import check_unique, row_positions
 from exoclassify.errors import InputError, first_three
 
 __all__ = ["SampleSheet"]
 
 _SAMPLE_ID = "sample_id"
+_ONE_ROW = "give each sample one row, and name the person in a subject column"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +52,9 @@ class SampleSheet:
 
     def __post_init__(self) -> None:
         frame = _as_text(self.frame)
-        _check_unique(self.source, "columns", list(frame.columns))
-        _check_ids(self.source, frame.index)
+        if len(frame.columns):
+            check_unique(self.source, "columns", list(frame.columns))
+        check_unique(self.source, "sample ids", list(frame.index), _ONE_ROW)
         object.__setattr__(self, "frame", frame)
         chosen = {"label": self.label_column, "subject": self.subject_column, "batch": self.batch_column}
         named = {purpose: column for purpose, column in chosen.items() if column is not None}
@@ -102,11 +105,7 @@ class SampleSheet:
         table = read_sheet(Path(path))
         table.columns = pd.Index([str(column).strip() for column in table.columns])
         columns = list(table.columns)
-        if not columns or not len(table):
-            raise InputError(
-                f"{source}: there are no samples; a header and one row for each sample are expected"
-            )
-        _check_unique(source, "columns", columns)
+        check_unique(source, "columns", columns)
         if sample_id == _SAMPLE_ID and sample_id not in columns:
             sample_id = columns[0]
         if sample_id not in columns:
@@ -161,7 +160,7 @@ class SampleSheet:
         InputError
             If a sample is taken twice.
         """
-        return replace(self, frame=self.frame.iloc[np.arange(self.n_samples)[np.asarray(rows)]])
+        return replace(self, frame=self.frame.iloc[row_positions(rows, self.n_samples)])
 
     def _check_column(self, purpose: str, column: str) -> None:
         if column not in self.frame.columns:
@@ -183,30 +182,6 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
     ids = ["" if pd.isna(sample) else str(sample).strip() for sample in frame.index]
     text.index = pd.Index(ids, dtype="str", name=_SAMPLE_ID)
     return text
-
-
-def _check_unique(source: str, what: str, names: list[str]) -> None:
-    if len(set(names)) < len(names):
-        twice = [name for i, name in enumerate(names) if name in names[:i]]
-        raise InputError(
-            f"{source}: {len(twice)} {what} come more than once ({first_three(twice)}); rename or merge them"
-        )
-
-
-def _check_ids(source: str, ids: pd.Index[str]) -> None:
-    blank = [str(i + 1) for i in np.flatnonzero(ids == "")]
-    if blank:
-        raise InputError(
-            f"{source}: {len(blank)} rows lack a sample id (row {first_three(blank)} after the header); "
-            "every row needs one"
-        )
-    twice = ids[ids.duplicated()].unique()
-    if len(twice):
-        raise InputError(
-            f"{source}: {len(twice)} sample ids come more than once ({first_three(twice)}); give each "
-            "sample one row, "
-            "and name the person in a subject column"
-        )
 
 
 def _no_column(source: str, purpose: str, column: str, columns: list[str]) -> str:

@@ -5,50 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from exoclassify.data.formats.reading import WideTable
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
 
-__all__ = ["cells_and_texts", "numbers"]
+__all__ = ["numbers"]
 
 _NOT_DETECTED = {"undetermined", "nd", "n.d.", "no ct"}
-_MISSING = {"", "na", "nan", "null", "none", "#n/a", "."}
-
-
-def cells_and_texts(frame: pd.DataFrame) -> tuple[NDArray[np.float64], tuple[tuple[int, int, str], ...]]:
-    """Separate the numbers of a frame from its texts.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns of any type.
-
-    Returns
-    -------
-    cells : ndarray of shape (n_rows, n_columns)
-        NaN where there is no number.
-    texts : tuple of (int, int, str)
-        Row, column and text of the cells that are neither a number nor a missing mark.
-    """
-    cells = np.empty(frame.shape, dtype=np.float64)
-    texts: list[tuple[int, int, str]] = []
-    for j in range(frame.shape[1]):
-        column = frame.iloc[:, j]
-        if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
-            cells[:, j] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            continue
-        numbers = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(
-            dtype=np.float64, na_value=np.nan
-        )
-        cells[:, j] = numbers
-        for i in np.flatnonzero(np.isnan(numbers)):
-            value = column.iloc[i]
-            if not pd.isna(value) and str(value).strip().lower() not in _MISSING:
-                texts.append((int(i), j, str(value)))
-    return cells, tuple(texts)
 
 
 def numbers(wide: WideTable, *, not_detected: float | None) -> NDArray[np.float64]:

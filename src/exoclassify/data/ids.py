@@ -1,0 +1,92 @@
+"""Names that must be there and be unique, and rows chosen among them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from exoclassify.errors import InputError, first_three
+
+__all__ = ["check_choice", "check_unique", "row_positions"]
+
+
+def check_choice(source: str, what: str, chosen: str, known: Sequence[str]) -> None:
+    """Refuse a word that is none of the known ones.
+
+    Parameters
+    ----------
+    source : str
+        What the message calls the table.
+    what : str
+        What is chosen.
+    chosen : str
+        The word.
+    known : sequence of str
+        All words that can be.
+
+    Raises
+    ------
+    InputError
+        If the word is unknown.
+    """
+    if chosen not in known:
+        raise InputError(f"{source}: {what} is {chosen!r}; expected one of {', '.join(known)}")
+
+
+def check_unique(source: str, what: str, names: Sequence[str], mend: str = "each must be unique") -> None:
+    """Refuse no names at all, blank ones, and names that come twice.
+
+    Parameters
+    ----------
+    source : str
+        What the message calls the table.
+    what : str
+        What the names are, in the plural.
+    names : sequence of str
+        Stripped.
+    mend : str, default "each must be unique"
+        What to do about names that come twice.
+
+    Raises
+    ------
+    InputError
+        If the names are not as they should be.
+    """
+    if not names:
+        raise InputError(
+            f"{source}: there are no {what}; a header and at least one row and one column are expected"
+        )
+    unique = set(names)
+    if "" in unique:
+        blank = [str(i + 1) for i, name in enumerate(names) if not name]
+        raise InputError(
+            f"{source}: {len(blank)} of {len(names)} {what} are blank (number {first_three(blank)}); "
+            "every one needs a name"
+        )
+    if len(unique) < len(names):
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        raise InputError(f"{source}: {len(twice)} {what} come more than once ({first_three(twice)}); {mend}")
+
+
+def row_positions(rows: ArrayLike, n_rows: int) -> NDArray[np.intp]:
+    """Give the positions that an array of positions, a mask or an empty list means.
+
+    Parameters
+    ----------
+    rows : array of int or bool
+        Positions or a mask.
+    n_rows : int
+        How many rows there are.
+
+    Returns
+    -------
+    ndarray of int
+    """
+    chosen = np.asarray(rows)
+    if not chosen.size:
+        return np.empty(0, dtype=np.intp)
+    positions: NDArray[np.intp] = np.arange(n_rows, dtype=np.intp)[chosen]
+    return positions
