@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -75,15 +75,24 @@ def _lacks_corner(separator: str, header: list[str], row: list[str]) -> bool:
     return separator == "\t" and len(row) == len(header) + 1 and bool(row[-1].strip())
 
 
-def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, separator: str) -> Generator[tuple[int, list[str]], None, None]:
+    n_lines = 0
     with _opened(path) as file:
-        reader = csv.reader(file, delimiter=separator, strict=True)
-        try:
-            for cells in reader:
-                if not is_blank(cells):
-                    yield reader.line_num, cells
-        except csv.Error as error:
-            raise csv.Error(f"line {reader.line_num}: {error}") from error
+        for line in file:
+            if (
+                '"' in line
+            ):  # the csv module takes the lines it needs, for a quoted cell can hold a line's end
+                reader = csv.reader(chain([line], file), delimiter=separator, strict=True)
+                try:
+                    cells = next(reader)
+                except csv.Error as error:
+                    raise csv.Error(f"line {n_lines + reader.line_num}: {error}") from error
+                n_lines += reader.line_num
+            else:  # three times as fast
+                cells = line.rstrip("\r\n").split(separator)
+                n_lines += 1
+            if not is_blank(cells):
+                yield n_lines, cells
 
 
 def _opened(path: Path) -> TextIO:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
@@ -38,15 +39,20 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         If the file is no sound workbook or has no sheet.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # styles and validation rules that openpyxl does not keep
+        with _quiet():
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            try:
-                yield from _rows(book)
-            finally:
-                book.close()
+        with closing(book):
+            yield from _rows(book)
     except (BadZipFile, ParseError, KeyError, ValueError, TypeError, IndexError) as error:
         raise FileError(f"{path}: is no sound workbook ({error}); save it anew as .xlsx") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings of styles, validation rules and dates that openpyxl does not keep."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _rows(book: openpyxl.Workbook) -> Iterator[tuple[int, list[str]]]:
@@ -54,8 +60,14 @@ def _rows(book: openpyxl.Workbook) -> Iterator[tuple[int, list[str]]]:
         raise ValueError("it has no sheet")
     sheet = book.worksheets[0]
     sheet.reset_dimensions()  # programs other than Excel write them wrong
-    width = 0
-    for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+    rows = sheet.iter_rows(values_only=True)
+    width = line = 0
+    while True:
+        with _quiet():
+            row = next(rows, None)
+        if row is None:
+            return
+        line += 1
         cells = [as_text(value) for value in row]
         if is_blank(cells):
             continue
