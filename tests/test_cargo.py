@@ -21,7 +21,7 @@ COUNTS = np.array([[5.0, 12.0, 700.0], [8.0, 0.0, 950.0], [1.0, 3.0, NAN]])
 def table(values=COUNTS, unit="counts", ids=None, molecules=None, **more) -> CargoTable:
     values = np.asarray(values, dtype=float)
     ids = ids or tuple(f"S{i + 1}" for i in range(len(values)))
-    molecules = molecules or MOLECULES[: values.shape[1]]
+    molecules = molecules or (*MOLECULES, *(f"hsa-miR-{j}-3p" for j in range(50)))[: values.shape[1]]
     more = {"kind": "mirna", "source": "cargo.csv", **more}
     return CargoTable(values=values, sample_ids=ids, molecules=molecules, unit=unit, **more)
 
@@ -52,9 +52,9 @@ def test_values_are_a_copy_that_nobody_can_change():
     [
         ({"kind": "rna"}, r"cargo.csv: kind is 'rna'; expected one of mirna, mrna, lncrna, protein, other"),
         ({"unit": "tpm"}, r"cargo.csv: unit is 'tpm'; expected one of counts, ct"),
-        ({"ids": ("S1", "S2", "S1")}, r"1 sample ids come more than once \(S1\)"),
-        ({"ids": ("S1", "", "S3")}, r"1 of 3 sample ids are blank \(number 2\)"),
-        ({"molecules": (MOLECULES[0], *MOLECULES[:2])}, r"1 molecules come more than once \(hsa-miR-21-5p\)"),
+        ({"ids": ("S1", "S2", "S1")}, r"1 sample id comes more than once \(S1\)"),
+        ({"ids": ("S1", "", "S3")}, r"1 sample id is blank \(number 2 of 3\)"),
+        ({"molecules": (MOLECULES[0], *MOLECULES[:2])}, r"1 molecule comes more than once \(hsa-miR-21-5p\)"),
         ({"ids": ("S1", "S2")}, r"values have shape \(3, 3\), and the names ask for \(2, 3\)"),
         ({"not_detected": 40.0}, "not_detected is for Ct, and the unit is counts; leave it out"),
     ],
@@ -109,7 +109,7 @@ def test_a_ct_at_or_above_not_detected_becomes_not_detected():
 
 
 def test_log2_values_stated_as_intensities_are_refused():
-    logs = np.random.default_rng(0).normal(25, 2, (20, 3))
+    logs = np.random.default_rng(0).normal(25, 2, (3, 20))
     with pytest.raises(InputError, match=r"looks like logs or cycles; if .*state the unit as log2_intensity"):
         table(logs, "intensity")
     with pytest.raises(InputError, match="looks like logs or cycles; if they are log2 values, undo the log"):
@@ -122,15 +122,17 @@ def test_log2_values_stated_as_intensities_are_refused():
 def test_counts_and_intensities_stated_as_log2_are_refused():
     with pytest.raises(InputError, match=r"1 cell is above 60, .*: 61.5\); state the unit as intensity"):
         table([[20.5, 61.5]], "log2_intensity")
-    with pytest.raises(InputError, match="all values are whole numbers up to 40, which looks like counts"):
-        table(np.arange(41.0)[:, None], "log2_intensity")
+    with pytest.raises(
+        InputError, match="all values of sample S1 are whole numbers, up to 40, which looks like counts"
+    ):
+        table(np.arange(41.0)[None, :], "log2_intensity")
     with pytest.raises(InputError, match="minus infinity is the log of 0: leave such a cell empty"):
         table([[20.5, -np.inf]], "log2_intensity")
     assert table([[20.5, -1.5]], "log2_intensity").values[0, 1] == -1.5
 
 
 def test_counts_per_million_sum_to_a_million_at_most():
-    with pytest.raises(InputError, match=r"1 samples sum to more than a million \(S2: 1300000\)"):
+    with pytest.raises(InputError, match=r"1 sample sums to more than a million \(S2: 1300000\)"):
         table([[5e5, 5e5], [6e5, 7e5]], "cpm")
     assert table([[5e5, 5.1e5]], "cpm").n_samples == 1
 
@@ -248,7 +250,7 @@ def test_a_frame_of_texts_is_taken_over_or_refused_by_cell():
     np.testing.assert_array_equal(held.values, [[22.5, NAN, 30], [40, NAN, NAN]])
     with pytest.raises(InputError, match=r"mine: 1 cell .*\(sample S2, a: 'Undetermined'\)"):
         CargoTable.from_frame(frame, kind="other", unit="log2_intensity", source="mine")
-    with pytest.raises(InputError, match="1 of 2 sample ids are blank"):
+    with pytest.raises(InputError, match=r"1 sample id is blank \(number 2 of 2\)"):
         CargoTable.from_frame(frame.set_axis(["S1", None]), kind="other", unit="ct")
 
 
@@ -261,14 +263,17 @@ def test_taken_rows_keep_their_bits_and_order():
     assert held.take(np.array([True, False, True])).sample_ids == ("S1", "S3")
     assert held.take([]).n_samples == 0
     assert held.n_samples == 3
-    with pytest.raises(InputError, match=r"1 sample ids come more than once \(S2\)"):
+    with pytest.raises(InputError, match=r"1 sample id comes more than once \(S2\)"):
         held.take([1, 1])
 
 
-def test_a_row_taken_alone_passes_even_where_it_alone_would_look_like_another_unit():
-    logs = np.vstack([np.full(30, 21.0), np.full(30, 21.5)])
-    held = table(logs, "log2_intensity", molecules=tuple(f"P{i:05d}" for i in range(30)), kind="protein")
-    np.testing.assert_array_equal(held.take([0]).values, logs[:1])
+@pytest.mark.parametrize(("unit", "low", "high"), [("intensity", 25.5, 1e6), ("log2_intensity", 22.0, 22.5)])
+def test_a_sample_is_judged_alone_as_among_others(unit, low, high):
+    odd, sound = np.full(20, low), np.full(20, high)
+    table([sound], unit)
+    for values in ([odd], [sound, odd]):
+        with pytest.raises(InputError, match=rf"all values of sample S{len(values)} "):
+            table(values, unit)
 
 
 def test_aligned_values_follow_the_asked_order_with_nan_for_what_is_lacking():
@@ -291,15 +296,15 @@ def test_samples_that_are_lacking_are_rows_of_nan():
 @pytest.mark.parametrize(
     ("unit", "row", "message"),
     [
-        ("counts", [NAN, NAN], "have no measured value"),
-        ("counts", [0, NAN], "have no detected molecule"),
-        ("ct", [40, NAN], "have no detected molecule"),
-        ("intensity", [0, 0], "have no detected molecule"),
+        ("counts", [NAN, NAN], "no measured value"),
+        ("counts", [0, NAN], "no detected molecule"),
+        ("ct", [40, NAN], "no detected molecule"),
+        ("intensity", [0, 0], "no detected molecule"),
     ],
 )
 def test_learning_refuses_samples_that_say_nothing_and_scoring_holds_them(unit, row, message):
     held = table([[30, 31], row, row], unit)
-    with pytest.raises(InputError, match=rf"cargo.csv: 2 samples {message} \(S2, S3\); leave them out"):
+    with pytest.raises(InputError, match=rf"cargo.csv: 2 samples have {message} \(S2, S3\); leave them out"):
         held.check_rows()
     held.take([0]).check_rows()
     table([[0.0, -1.0]], "log2_intensity").check_rows()

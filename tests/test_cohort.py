@@ -68,8 +68,8 @@ def test_rows_follow_the_sheet_and_not_the_table(paths):
 
 def test_what_is_left_out_is_said(paths):
     assert read(paths).notes == (
-        "1 of 6 samples have no cargo and are left out (S5)",
-        "1 of 6 samples have no label and are left out (S6)",
+        "left out for no cargo: 1 of 6 samples (S5)",
+        "left out for no label: 1 of 6 samples (S6)",
     )
 
 
@@ -88,7 +88,9 @@ def test_without_a_subject_column_every_sample_is_its_own_group(paths):
 
 def test_cargo_of_a_sample_that_the_sheet_lacks_is_refused(paths):
     paths[1].write_text("sample_id,label\nS1,pain\nS2,control\n")
-    message = r"cargo.csv: 3 of 5 samples are not in samples.csv \(S4, S3, S6\); add them to the sheet"
+    message = (
+        r"cargo.csv: of its 5 samples 3 cannot be found in samples.csv \(S4, S3, S6\); add them to the sheet"
+    )
     with pytest.raises(InputError, match=message):
         read(paths)
 
@@ -110,7 +112,7 @@ def test_a_cohort_needs_a_layer_and_a_label_column():
         Cohort.from_layers({}, sheet(["x", "y"]))
     with pytest.raises(DesignError, match="no label column is named"):
         Cohort.from_layers({"a": table(["S1"])}, SampleSheet(pd.DataFrame(index=["S1"])))
-    with pytest.raises(InputError, match=r"1 samples lack a label \(S2\)"):
+    with pytest.raises(InputError, match=r"1 sample lacks a label \(S2\)"):
         Cohort({"a": table(["S1", "S2"])}, sheet(["x", None]))
 
 
@@ -119,7 +121,7 @@ def test_a_sample_that_a_layer_lacks_is_a_row_of_nan():
     held = Cohort.from_layers(layers, sheet(["x", "y", "x", "y", "y"]))
     assert held.sheet.sample_ids == ("S1", "S2", "S3", "S4")
     assert held.notes == (
-        "1 of 5 samples have no cargo and are left out (S5)",
+        "left out for no cargo: 1 of 5 samples (S5)",
         "layer mirna lacks 1 of 4 samples",
         "layer protein lacks 2 of 4 samples",
     )
@@ -141,7 +143,7 @@ def test_taken_rows_go_through_every_layer():
     np.testing.assert_array_equal(taken.layer("protein").values, [[1], [NAN]])
     assert taken.notes == held.notes
     assert held.take(held.y == "y").n_samples == 2
-    with pytest.raises(InputError, match="come more than once"):
+    with pytest.raises(InputError, match="comes more than once"):
         held.take([0, 0])
 
 
@@ -185,21 +187,27 @@ def test_one_state_is_refused():
         cohort(["pain"] * 3).check_for_learning()
 
 
+def test_labels_taken_for_missing_are_named_where_one_state_is_left(paths):
+    paths[1].write_text(SHEET.replace("control", "None"))
+    with pytest.raises(DesignError, match=r"all 2 samples are pain; .*left out for no label: 3 of 6 samples"):
+        read(paths).check_for_learning()
+
+
 def test_a_state_of_one_subject_is_refused():
-    with pytest.raises(DesignError, match=r"1 of 2 states have fewer than 2 samples \(y: 1\)"):
+    with pytest.raises(DesignError, match=r"1 state has fewer than 2 samples \(y: 1\)"):
         cohort(["x", "x", "y"]).check_for_learning()
-    with pytest.raises(DesignError, match=r"1 of 2 states have fewer than 2 subjects \(y: 1\)"):
+    with pytest.raises(DesignError, match=r"1 state has fewer than 2 subjects \(y: 1\)"):
         cohort(["x", "x", "y", "y"], subject=["P1", "P2", "P3", "P3"]).check_for_learning()
 
 
 def test_a_label_column_that_differs_for_every_sample_is_refused():
-    with pytest.raises(DesignError, match=r"5 of 5 states have fewer than 2 samples \(a: 1, b: 1, c: 1, …\)"):
+    with pytest.raises(DesignError, match=r"5 states have fewer than 2 samples \(a: 1, b: 1, c: 1, …\)"):
         cohort(["a", "b", "c", "d", "e"]).check_for_learning()
 
 
 def test_a_sample_without_values_is_refused_for_learning_alone():
     held = cohort(["x", "x", "y", "y"], [[1, 2], [NAN, NAN], [3, 4], [5, NAN]])
-    with pytest.raises(InputError, match=r"1 samples have no measured value \(S2\)"):
+    with pytest.raises(InputError, match=r"1 sample has no measured value \(S2\)"):
         held.check_for_learning()
 
 

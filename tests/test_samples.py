@@ -47,6 +47,11 @@ def test_without_a_column_sample_id_the_first_column_holds_the_ids(tmp_path):
     assert SampleSheet.read(written(tmp_path, "label,sample_id\nx,A\n")).sample_ids == ("A",)
 
 
+def test_row_names_without_a_header_are_the_ids(tmp_path):
+    sheet = SampleSheet.read(written(tmp_path, '"","label"\n"S1","x"\n"S2","y"\n'), label="label")
+    assert sheet.sample_ids == ("S1", "S2")
+
+
 def test_blanks_around_texts_are_removed(tmp_path):
     sheet = SampleSheet.read(written(tmp_path, "sample_id , label \n S1 , pain \nS2,  \n"), label="label")
     assert sheet.sample_ids == ("S1", "S2")
@@ -58,9 +63,9 @@ def test_blanks_around_texts_are_removed(tmp_path):
     [
         (
             "sample_id,label\nS1,x\nS1,y\n",
-            r"samples.csv: 1 sample ids come more than once \(S1\); give each sample one",
+            r"samples.csv: 1 sample id comes more than once \(S1\); give each sample one",
         ),
-        ("sample_id,label\nS1,x\n,y\n", r"1 of 2 sample ids are blank \(number 2\)"),
+        ("sample_id,label\nS1,x\n,y\n", r"1 sample id is blank \(number 2 of 2\)"),
         ("sample_id,state\nS1,x\n", "there is no label column label; its columns are state"),
         ("sample_id,Labels\nS1,x\n", r"its columns are Labels; did you mean Labels\?"),
         ("sample_id,label,label\nS1,x,y\n", "label"),
@@ -119,5 +124,5 @@ def test_taken_rows_follow_the_positions(tmp_path):
     assert sheet.take([2, 0]).sample_ids == ("S3", "S1")
     assert sheet.take(np.array([False, True, False])).label.tolist() == [None]
     assert sheet.take([2]).source == "samples.csv"
-    with pytest.raises(InputError, match=r"1 sample ids come more than once \(S1\)"):
+    with pytest.raises(InputError, match=r"1 sample id comes more than once \(S1\)"):
         sheet.take([0, 0])

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from exoclassify.data.formats.frames import cells_and_texts
 from exoclassify.data.formats.reading import WideTable, read_wide
 from exoclassify.data.formats.writing import write_atomically
-from exoclassify.data.ids import check_choice, check_unique, row_positions
+from exoclassify.data.ids import check_choice, check_unique, counted, row_positions
 from exoclassify.data.names import canonical_names
 from exoclassify.data.orientation import samples_in_rows
-from exoclassify.data.texts import numbers
+from exoclassify.data.texts import frame_cells, without_texts
 from exoclassify.data.units import KINDS, UNITS, Cells
 from exoclassify.errors import FileError, InputError, first_three
 
@@ -185,7 +184,7 @@ class CargoTable:
             As in `read`.
         """
         check_choice(source, "kind", kind, KINDS)
-        cells, texts = cells_and_texts(frame)
+        cells, texts = frame_cells(frame)
         rows, columns = (
             tuple("" if pd.isna(n) else str(n).strip() for n in i) for i in (frame.index, frame.columns)
         )
@@ -197,7 +196,7 @@ class CargoTable:
         check_unique(source, "sample ids", rows)
         molecules = canonical_names(wide.columns, kind, source=source)
         mark = _NOT_DETECTED if not_detected is None else not_detected
-        cells = numbers(wide, not_detected=mark if unit == "ct" else None)
+        cells = without_texts(wide, not_detected=mark if unit == "ct" else None)
         return cls(cells, rows, molecules, kind, unit, source, not_detected)
 
     @property
@@ -296,17 +295,18 @@ class CargoTable:
             If a sample has no measured value, or not one molecule was found in it.
         """
         measured = ~np.isnan(self.values)
-        self._refuse_samples(measured.any(axis=1), "have no measured value")
+        self._refuse_samples(measured.any(axis=1), "no measured value")
         if self.not_detected is not None:
-            self._refuse_samples((self.values < self.not_detected).any(axis=1), "have no detected molecule")
+            self._refuse_samples((self.values < self.not_detected).any(axis=1), "no detected molecule")
         elif self.unit != "log2_intensity":
-            self._refuse_samples((self.values > 0).any(axis=1), "have no detected molecule")
+            self._refuse_samples((self.values > 0).any(axis=1), "no detected molecule")
 
     def _refuse_samples(self, sound: NDArray[np.bool_] | np.bool_, what: str) -> None:
         wrong = np.flatnonzero(~np.atleast_1d(sound))
         if wrong.size:
             named = first_three(self.sample_ids[i] for i in wrong)
-            raise InputError(f"{self.source}: {wrong.size} samples {what} ({named}); leave them out")
+            count = counted(wrong.size, "samples", "has", "have")
+            raise InputError(f"{self.source}: {count} {what} ({named}); leave them out")
 
     def digest(self) -> str:
         """Give the sha256 of kind, unit, names and values, whatever file they came from."""

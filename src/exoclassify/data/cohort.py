@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.ids import counted
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError, first_three
 
@@ -51,7 +52,8 @@ class Cohort:
         _check_parts(self.layers, self.sheet)
         blank = [s for s, label in zip(self.sheet.sample_ids, self.sheet.label, strict=True) if label is None]
         if blank:
-            raise InputError(f"{self.sheet.source}: {len(blank)} samples lack a label ({first_three(blank)})")
+            count = counted(len(blank), "samples", "lacks", "lack")
+            raise InputError(f"{self.sheet.source}: {count} a label ({first_three(blank)}); leave them out")
 
     @classmethod
     def read(
@@ -269,15 +271,16 @@ class Cohort:
         if len(self.states) == 1:
             raise DesignError(
                 f"{where}: all {self.n_samples} samples are {self.states[0]}; at least two states are needed"
+                + "".join(f" ({note})" for note in self.notes)
             )
         subjects = {state: len(np.unique(self.groups[self.y == state])) for state in self.states}
         small = [f"{state}: {count}" for state, count in subjects.items() if count < 2]
         if small:
             what = "subjects" if self.has_subjects else "samples"
             raise DesignError(
-                f"{where}: {len(small)} of {len(subjects)} states have fewer than 2 {what} "
-                f"({first_three(small)}); "
-                "add samples, leave these out by a blank label, or name another column"
+                f"{where}: {counted(len(small), 'states', 'has', 'have')} fewer than 2 {what} "
+                f"({first_three(small)}); add samples, leave these out by a blank label, or name another "
+                "column"
             )
         self.cargo.check_rows()
 
@@ -296,9 +299,9 @@ def _check_known(table: CargoTable, sheet: SampleSheet, known: set[str]) -> None
     unknown = [sample for sample in table.sample_ids if sample not in known]
     if unknown:
         raise InputError(
-            f"{table.source}: {len(unknown)} of {table.n_samples} samples are not in {sheet.source} "
-            f"({first_three(unknown)}); "
-            "add them to the sheet (with a blank label to leave them out), or take them from the table"
+            f"{table.source}: of its {table.n_samples} samples "
+            f"{len(unknown)} cannot be found in {sheet.source} ({first_three(unknown)}); add them to the "
+            "sheet (with a blank label to leave them out), or take them from the table"
         )
 
 
@@ -306,7 +309,7 @@ def _left_out(sheet: SampleSheet, wrong: NDArray[np.bool_], lack: str) -> tuple[
     if not wrong.any():
         return ()
     named = first_three(sheet.sample_ids[i] for i in np.flatnonzero(wrong))
-    return (f"{wrong.sum()} of {sheet.n_samples} samples have {lack} and are left out ({named})",)
+    return (f"left out for {lack}: {wrong.sum()} of {sheet.n_samples} samples ({named})",)
 
 
 def _lacking(layers: Mapping[str, CargoTable], sheet: SampleSheet) -> tuple[str, ...]:

@@ -10,7 +10,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.errors import InputError, first_three
 
-__all__ = ["check_choice", "check_unique", "row_positions"]
+__all__ = ["check_choice", "check_unique", "counted", "row_positions"]
+
+
+def counted(number: int, nouns: str, one: str, many: str) -> str:
+    """Give number, noun and verb that fit each other, as in ``1 sample has`` and ``4 samples have``.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    nouns : str
+        In the plural, with an s.
+    one, many : str
+        The verb.
+
+    Returns
+    -------
+    str
+    """
+    return f"1 {nouns.removesuffix('s')} {one}" if number == 1 else f"{number} {nouns} {many}"
 
 
 def check_choice(source: str, what: str, chosen: str, known: Sequence[str]) -> None:
@@ -63,12 +82,13 @@ def check_unique(source: str, what: str, names: Sequence[str], mend: str = "each
     if "" in unique:
         blank = [str(i + 1) for i, name in enumerate(names) if not name]
         raise InputError(
-            f"{source}: {len(blank)} of {len(names)} {what} are blank (number {first_three(blank)}); "
-            "every one needs a name"
+            f"{source}: {counted(len(blank), what, 'is', 'are')} blank (number {first_three(blank)} of "
+            f"{len(names)}); every one needs a name"
         )
     if len(unique) < len(names):
         twice = [name for name, times in Counter(names).items() if times > 1]
-        raise InputError(f"{source}: {len(twice)} {what} come more than once ({first_three(twice)}); {mend}")
+        count = counted(len(twice), what, "comes", "come")
+        raise InputError(f"{source}: {count} more than once ({first_three(twice)}); {mend}")
 
 
 def row_positions(rows: ArrayLike, n_rows: int) -> NDArray[np.intp]:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.formats.reading import read_sheet
-from exoclassify.data.ids import check_unique, row_positions
+from exoclassify.data.ids import check_unique, counted, row_positions
 from exoclassify.errors import InputError, first_three
 
 __all__ = ["SampleSheet"]
@@ -105,6 +105,9 @@ class SampleSheet:
         table = read_sheet(Path(path))
         table.columns = pd.Index([str(column).strip() for column in table.columns])
         columns = list(table.columns)
+        if columns[0] == "" and _SAMPLE_ID not in columns:  # R and pandas leave the header of row names blank
+            table.columns = pd.Index([_SAMPLE_ID, *columns[1:]])
+            columns[0] = _SAMPLE_ID
         check_unique(source, "columns", columns)
         if sample_id == _SAMPLE_ID and sample_id not in columns:
             sample_id = columns[0]
@@ -170,7 +173,8 @@ class SampleSheet:
         lacking = self.frame.index[self.frame[column].isna()]
         if len(lacking):
             raise InputError(
-                f"{self.source}: {len(lacking)} samples lack a {purpose} in column {column} "
+                f"{self.source}: {counted(len(lacking), 'samples', 'lacks', 'lack')} a {purpose} in column "
+                f"{column} "
                 f"({first_three(lacking)}); "
                 "every sample needs one"
             )

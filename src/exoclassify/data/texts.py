@@ -5,18 +5,49 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_any_real_numeric_dtype
 
+from exoclassify.data.formats.cells import as_text, numbers
 from exoclassify.data.formats.reading import WideTable
+from exoclassify.data.ids import counted
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
 
-__all__ = ["numbers"]
+__all__ = ["frame_cells", "without_texts"]
 
 _NOT_DETECTED = {"undetermined", "nd", "n.d.", "no ct"}
 
 
-def numbers(wide: WideTable, *, not_detected: float | None) -> NDArray[np.float64]:
+def frame_cells(frame: pd.DataFrame) -> tuple[NDArray[np.float64], tuple[tuple[int, int, str], ...]]:
+    """Separate the numbers of a frame from its texts, by the rules that files are read by.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns of any type.
+
+    Returns
+    -------
+    cells : ndarray of shape (n_rows, n_columns)
+        NaN where there is no number.
+    texts : tuple of (int, int, str)
+        Row, column and text of the cells that are neither a number nor a missing mark.
+    """
+    cells = np.empty(frame.shape, dtype=np.float64)
+    texts: list[tuple[int, int, str]] = []
+    for j, dtype in enumerate(frame.dtypes):
+        column = frame.iloc[:, j]
+        if is_any_real_numeric_dtype(dtype):
+            cells[:, j] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            cells[:, j], found = numbers(["" if pd.isna(cell) else as_text(cell) for cell in column])
+            texts += [(row, j, text) for row, text in found]
+    return cells, tuple(texts)
+
+
+def without_texts(wide: WideTable, *, not_detected: float | None) -> NDArray[np.float64]:
     """Give the numbers of a table, with marks of qPCR software as the value that means not detected.
 
     Parameters
@@ -38,7 +69,7 @@ def numbers(wide: WideTable, *, not_detected: float | None) -> NDArray[np.float6
     if not wide.texts:
         return wide.cells
     cells = wide.cells.copy()
-    wrong = []
+    wrong: list[tuple[int, int, str]] = []
     for row, column, text in wide.texts:
         if not_detected is not None and text.strip().lower() in _NOT_DETECTED:
             cells[row, column] = not_detected
@@ -60,5 +91,5 @@ def _refuse(wide: WideTable, texts: list[tuple[int, int, str]], *, qpcr: bool) -
         mend = f"column {wide.columns[full[0]]} is text throughout: move it to the sample sheet"
     elif qpcr:
         mend = f"write Undetermined where no cycle was reached, and {mend}"
-    count = "1 cell holds" if len(texts) == 1 else f"{len(texts)} cells hold"
+    count = counted(len(texts), "cells", "holds", "hold")
     raise InputError(f"{wide.source}: {count} text where a number is expected ({named}); {mend}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.data.ids import counted
 from exoclassify.errors import InputError
 
 __all__ = ["KINDS", "UNITS", "Cells"]
@@ -92,7 +93,7 @@ class Cells:
     def _refuse(self, wrong: Mask, what: str, mend: str) -> None:
         rows, columns = np.nonzero(wrong)
         shown = [f"{value:g}" for value in self.values[wrong][:3]]
-        cells = "1 cell is" if len(rows) == 1 else f"{len(rows)} cells are"
+        cells = counted(len(rows), "cells", "is", "are")
         where = self.named(rows.tolist(), columns.tolist(), shown)
         raise InputError(f"{self.source}: {cells} {what} ({where}); {mend}")
 
@@ -139,14 +140,17 @@ class Cells:
         self._refuse_look_of_log(mend)
 
     def _refuse_look_of_log(self, mend: str) -> None:
-        found = self.values[self.values > 0]
-        if found.size < _ENOUGH or found.max() > _LOG2_MAX or found.min() < 2:
-            return
-        if found.max() / found.min() < _LOG2_SPREAD and (found != np.floor(found)).any():
-            raise InputError(
-                f"{self.source}: all values found lie between {found.min():g} and {found.max():g}, which "
-                f"looks like logs or cycles; if they are log2 values, {mend}"
-            )
+        # Row by row, so that a sample passes alone when it passes among others.
+        for row in np.flatnonzero(np.fmax.reduce(self.values, axis=1) <= _LOG2_MAX).tolist():
+            found = self.values[row][self.values[row] > 0]
+            if found.size < _ENOUGH or found.min() < 2 or found.max() >= _LOG2_SPREAD * found.min():
+                continue
+            if (found != np.floor(found)).any():
+                raise InputError(
+                    f"{self.source}: all values of sample {self.sample_ids[row]} lie between "
+                    f"{found.min():g} and "
+                    f"{found.max():g}, which looks like logs or cycles; if they are log2 values, {mend}"
+                )
 
     def check_log2_intensity(self) -> None:
         """Hold the values to be log2 of intensities."""
@@ -155,12 +159,15 @@ class Cells:
             self._refuse(
                 large, f"above {_LOG2_MAX:g}, too large for log2", "state the unit as intensity or counts"
             )
-        found = self.values[~np.isnan(self.values)]
-        if found.size >= _ENOUGH and found.max() > _ENOUGH and (found == np.floor(found)).all():
-            raise InputError(
-                f"{self.source}: all values are whole numbers up to {found.max():g}, which looks like counts "
-                "and not like log2 values; state the unit these are in"
-            )
+        whole = (self.values == np.floor(self.values)) | np.isnan(self.values)
+        for row in np.flatnonzero(whole.all(axis=1)).tolist():
+            found = self.values[row][~np.isnan(self.values[row])]
+            if found.size >= _ENOUGH and found.max() > _ENOUGH:
+                raise InputError(
+                    f"{self.source}: all values of sample {self.sample_ids[row]} are whole numbers, up to "
+                    f"{found.max():g}, which looks like counts and not like log2 values; state the unit "
+                    "these are in"
+                )
 
     def check_cpm(self) -> None:
         """Hold the values to be counts per million."""
@@ -171,7 +178,8 @@ class Cells:
         if over.size:
             named = ", ".join(f"{self.sample_ids[row]}: {sums[row]:.0f}" for row in over[:3])
             raise InputError(
-                f"{self.source}: {over.size} samples sum to more than a million ({named}), so these are not "
+                f"{self.source}: {counted(over.size, 'samples', 'sums', 'sum')} to more than a million "
+                f"({named}), so these are not "
                 "counts per million; state the unit as counts or intensity"
             )
 
