@@ -33,7 +33,9 @@ def read_table(path: Path) -> pa.Table:
             is_file = file.read(6) == b"ARROW1"
             file.seek(0)
             with pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file) as reader:
-                return reader.read_all()
+                table = reader.read_all()
+        table.validate(full=True)  # a damaged offset would lead out of the memory
+        return table
     except pa.ArrowException as error:
         raise FileError(
             f"{path}: is no sound Arrow file ({str(error).strip().partition(chr(10))[0]}); write it anew"

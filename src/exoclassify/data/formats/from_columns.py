@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from exoclassify.data.formats.cells import as_text, numbers, text_or_none
 from exoclassify.data.formats.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
-from exoclassify.errors import InputError
+from exoclassify.errors import FileError, InputError
 
 __all__ = ["sheet_from_columns", "wide_from_columns"]
 
@@ -31,6 +33,8 @@ def wide_from_columns(table: pa.Table, source: str) -> WideTable:
 
     Raises
     ------
+    FileError
+        If pandas wrote the file, and what it noted of the index is damaged.
     InputError
         If there are no rows, no columns beside the first, an index of several levels, or a million cells
         hold text.
@@ -50,7 +54,8 @@ def wide_from_columns(table: pa.Table, source: str) -> WideTable:
             texts.extend((i, j, word) for i, word in words)
         if len(texts) > MAX_TEXTS:
             refuse_texts(source, texts[0], ids[texts[0][0]], names[1:])
-    return tidy(WideTable(source, ids, tuple(names[1:]), cells, tuple(sorted(texts))), names[0])
+    wide = WideTable(source, ids, tuple(names[1:]), cells, tuple(sorted(texts)))
+    return tidy(wide, names[0], _texts(table.column(1)))
 
 
 def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:
@@ -70,6 +75,8 @@ def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:
 
     Raises
     ------
+    FileError
+        If pandas wrote the file, and what it noted of the index is damaged.
     InputError
         If there are no rows or no columns, or an index of several levels.
     """
@@ -83,7 +90,8 @@ def _index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
     if not table.num_rows or not table.num_columns:
         raise InputError(f"{source}: has {table.num_columns} columns and no row")
     order = list(range(table.num_columns))
-    index = [i for i, name in enumerate(table.column_names) if name in _index_names(table)]
+    index_names = _index_names(table, source)
+    index = [i for i, name in enumerate(table.column_names) if name in index_names]
     if len(index) > 1:
         named = ", ".join(table.column_names[i] for i in index)
         raise InputError(f"{source}: its index has {len(index)} levels ({named}); keep the sample ids alone")
@@ -97,9 +105,12 @@ def _index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
     return table.select(order), names
 
 
-def _index_names(table: pa.Table) -> set[str]:
-    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
-    return {name for name in index if isinstance(name, str)}
+def _index_names(table: pa.Table, source: str) -> set[str]:
+    try:
+        index = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+        return {name for name in index if isinstance(name, str)}  # a dict stands for 0, 1, 2, …
+    except (ValueError, AttributeError, TypeError) as error:
+        raise FileError(f"{source}: what pandas noted in it is damaged ({error}); write it anew") from error
 
 
 def _is_leftover(table: pa.Table, index: int, others: list[int]) -> bool:

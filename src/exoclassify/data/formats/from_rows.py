@@ -45,17 +45,19 @@ def wide_from_rows(rows: Rows, source: str) -> WideTable:
             "by the comma of a .csv or the tab of a .tsv"
         )
     ids: list[str] = []
+    second: list[str] = []
     values = []
     texts: list[tuple[int, int, str]] = []
     for cells in _even(rows, len(header), source):
         row, words = numbers(cells[1:])
         texts.extend((len(ids), j, word) for j, word in words)
         ids.append(cells[0].strip())
+        second.append(cells[1])
         values.append(row)
         if len(texts) > MAX_TEXTS:
             refuse_texts(source, texts[0], ids[texts[0][0]], header[1:])
     table = WideTable(source, tuple(ids), tuple(header[1:]), np.vstack(values), tuple(texts))
-    return tidy(table, header[0])
+    return tidy(table, header[0], second)
 
 
 def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:

@@ -19,6 +19,7 @@ MAX_TEXTS = 1_000_000
 
 # What pandas calls a row index that was written as a column without a name of its own.
 _INDEX_NAMES = ("", "index", "Unnamed: 0")
+_ID_NAMES = ("sample_id", "sampleid", "sample id", "sample", "id")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,8 @@ class WideTable:
     texts: tuple[tuple[int, int, str], ...]
 
 
-def tidy(table: WideTable, corner: str) -> WideTable:
-    """Leave out what says nothing: nameless empty columns, and a row index that pandas wrote.
+def tidy(table: WideTable, corner: str, second: Sequence[str]) -> WideTable:
+    """Leave out what says nothing: a row index that pandas wrote, and nameless empty columns.
 
     Parameters
     ----------
@@ -55,21 +56,28 @@ def tidy(table: WideTable, corner: str) -> WideTable:
         As the file has it.
     corner : str
         The header's first cell.
+    second : sequence of str
+        The second column as written.
 
     Returns
     -------
     WideTable
-        Spreadsheets leave empty columns at the right. pandas writes 0, 1, 2, … before the sample ids when
-        these are a column of the frame; the ids are then the second column.
+        pandas writes 0, 1, 2, … before the sample ids when these are a column of the frame; the ids are then
+        the second column. Spreadsheets leave empty columns at the right.
     """
-    table = _without_empty_columns(table)
-    if corner not in _INDEX_NAMES or not _is_range(table.row_ids):
-        return table
-    ids = [text for _, column, text in table.texts if column == 0]
-    if not 1 < len(table.row_ids) == len(set(ids)) == len(ids):
-        return table
-    texts = tuple((row, column - 1, text) for row, column, text in table.texts if column)
-    return WideTable(table.source, tuple(ids), table.columns[1:], table.cells[:, 1:], texts)
+    if _is_row_index(table, corner, second):
+        texts = tuple((row, column - 1, text) for row, column, text in table.texts if column)
+        ids = tuple(name.strip() for name in second)
+        table = WideTable(table.source, ids, table.columns[1:], table.cells[:, 1:], texts)
+    return _without_empty_columns(table)
+
+
+def _is_row_index(table: WideTable, corner: str, second: Sequence[str]) -> bool:
+    counted = all(name == str(i) for i, name in enumerate(table.row_ids))
+    if corner not in _INDEX_NAMES or not counted or len(set(second)) < len(second):
+        return False
+    n_texts = sum(column == 0 for _, column, _ in table.texts)
+    return table.columns[0].lower() in _ID_NAMES or 1 < n_texts == len(second)
 
 
 def refuse_texts(source: str, first: tuple[int, int, str], row_id: str, columns: Sequence[str]) -> NoReturn:
@@ -109,7 +117,3 @@ def _without_empty_columns(table: WideTable) -> WideTable:
     texts = tuple((row, place[column], text) for row, column, text in table.texts)
     columns = tuple(table.columns[j] for j in keep)
     return WideTable(table.source, table.row_ids, columns, table.cells[:, keep], texts)
-
-
-def _is_range(ids: Sequence[str]) -> bool:
-    return all(name == str(i) for i, name in enumerate(ids))

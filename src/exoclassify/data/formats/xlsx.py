@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
 import openpyxl
@@ -15,6 +15,19 @@ from exoclassify.data.formats.cells import as_text, is_blank
 from exoclassify.errors import FileError
 
 __all__ = ["read_rows"]
+
+# What zipfile, the XML parsers (whose errors are SyntaxErrors) and openpyxl raise on damaged workbooks.
+_UNSOUND = (
+    BadZipFile,
+    SyntaxError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -43,7 +56,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         with closing(book):
             yield from _rows(book)
-    except (BadZipFile, ParseError, KeyError, ValueError, TypeError, IndexError) as error:
+    except _UNSOUND as error:
         raise FileError(f"{path}: is no sound workbook ({error}); save it anew as .xlsx") from error
 
 
