@@ -1,0 +1,97 @@
+"""Where errors become one line and an exit code, once for all commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+from typer.core import TyperGroup
+
+from exoclassify.errors import ExoclassifyError
+
+__all__ = ["Doored", "doors", "note"]
+
+_MENDABLE = 2
+_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+_PIPE_CLOSED = 141  # 128 + SIGPIPE
+
+
+class Doored(TyperGroup):
+    """The group of all commands; what a command raises goes through `doors`."""
+
+    def invoke(self, ctx: Any) -> Any:  # typer keeps the type of a context to itself
+        """Run the command asked for.
+
+        Parameters
+        ----------
+        ctx : typer's context
+            Of the call.
+
+        Returns
+        -------
+        Any
+            Whatever the command gives.
+        """
+        with doors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def doors() -> Iterator[None]:
+    """Translate errors: a mendable one is a line on stderr and exit 2, Ctrl-C exits 130, an unknown one stays a traceback.
+
+    Raises
+    ------
+    SystemExit
+        With the exit code, after the line was said.
+    """
+    try:
+        yield
+    except ExoclassifyError as error:
+        _leave(f"error: {' '.join(str(error).split())}", _MENDABLE)
+    except KeyboardInterrupt:
+        _leave("stopped; nothing was written", _INTERRUPTED)
+    except BrokenPipeError:
+        _silence()
+        sys.exit(_PIPE_CLOSED)
+    _flush()
+
+
+def note(text: str) -> None:
+    """Say on stderr what a reader of the result should know, as in ``note: …``.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    """
+    print(f"note: {text}", file=sys.stderr)
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def _flush() -> None:
+    """Write out what was printed while it can still be reported that it could not be."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+        sys.exit(_PIPE_CLOSED)
+    except OSError as error:
+        _silence()
+        _leave(f"error: standard output cannot be written: {error.strerror}", _MENDABLE)
+
+
+def _silence() -> None:
+    """Send the rest of the output nowhere, or Python would complain of it at exit."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -1,0 +1,173 @@
+"""exoclassify train: a cargo table and a sample sheet in, a judged model out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from exoclassify.cli.doors import note
+from exoclassify.cli.outputs import check_folder
+from exoclassify.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from exoclassify.data.cohort import Cohort
+    from exoclassify.learning.recipe import Recipe
+    from exoclassify.model.bundle import ModelBundle
+
+__all__ = ["MODEL_FILES", "fitted", "train"]
+
+MODEL_FILES = ("bundle.json", "arrays.npz", "golden.csv", "README.md")
+"""What is in a model's folder."""
+
+
+def train(
+    cargo: Annotated[
+        Path,
+        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
+    ],
+    kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
+    unit: Annotated[
+        str,
+        typer.Option(
+            help="Of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), "
+            "log2_intensity, or cpm (per million)."
+        ),
+    ],
+    samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample; same formats.")],
+    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Column that says which person a sample is of; needed when one gave several."),
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(help="Column of the centre, run or plate; a model is judged across these.")
+    ] = None,
+    not_detected: Annotated[
+        float | None,
+        typer.Option(
+            help="For ct: values at or above this many cycles mean measured and none found.  [default: 40]"
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="Choices of this run in TOML, see training/recipes; the default blend if omitted."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the model.  [default: the name of the folder]")] = None,
+    version: Annotated[str, typer.Option(help="Of the model, three numbers.")] = "1.0.0",
+    jobs: Annotated[
+        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
+    ] = -1,
+    no_judge: Annotated[
+        bool,
+        typer.Option("--no-judge", help="Fit only, in seconds; the card then says that it was not judged."),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
+) -> None:
+    """Train a classifier of pain state, and judge it on samples kept aside.
+
+    The headline figure is the worse of cross-validation and, where batches are given, of leaving out each batch.
+    Nothing is written before everything is done.
+    """
+    check_folder(out, force=force, own=MODEL_FILES)
+    if jobs == 0:
+        raise typer.BadParameter(
+            "0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs"
+        )
+    from exoclassify.data.cohort import Cohort
+    from exoclassify.learning.recipe import Recipe
+
+    choices = Recipe() if recipe is None else Recipe.read(recipe)
+    cohort = Cohort.read(
+        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
+    )  # fmt: skip
+    _say_notes(cohort)
+    bundle = fitted(
+        cohort, choices, name=name or _name_from(out), version=version, judge=not no_judge, jobs=jobs
+    )
+    bundle.save(out, force=force)
+    for line in _found(bundle):
+        print(line)
+    print(f"written to {out}")
+
+
+def fitted(
+    cohort: Cohort, recipe: Recipe, *, name: str, version: str, judge: bool = True, jobs: int = -1
+) -> ModelBundle:
+    """Fit and judge with a bar on stderr.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        To learn from.
+    recipe : Recipe
+        The choices.
+    name, version : str
+        Of the model.
+    judge : bool
+        Whether to judge it.
+    jobs : int
+        Processes at once.
+
+    Returns
+    -------
+    ModelBundle
+
+    Raises
+    ------
+    ExoclassifyError
+        As `exoclassify.learning.fit.fit` says.
+    """
+    from exoclassify.learning.fit import fit
+
+    with progress_bar("judging" if judge else "fitting") as progress:
+        return fit(cohort, recipe, judge=judge, name=name, version=version, n_jobs=jobs, progress=progress)
+
+
+def _say_notes(cohort: Cohort) -> None:
+    for text in cohort.notes:
+        note(text)
+    if not cohort.has_subjects:
+        note(
+            "no subject column is given: if a person gave several samples, every figure is optimistic, for that person is "
+            "then both trained on and tested on; name the column with --subject"
+        )
+    if cohort.batches is None:
+        note(
+            "no batch column is given: whether the model holds in another batch cannot be tested, so it will call no state "
+            "unless score is told --same-batch; name the column with --batch"
+        )
+
+
+def _found(bundle: ModelBundle) -> list[str]:
+    """Say in plain words what the card says first."""
+    from exoclassify.model.card import headline
+
+    training, evaluation = bundle.about["training"], bundle.about["evaluation"]
+    simulated = ", simulated: not for use on patients" if training["simulated"] else ""
+    counts = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
+    lines = [
+        f"{bundle.name} {bundle.version}: trained on {sum(training['samples'].values())} samples ({counts}{simulated}), "
+        f"reads {len(bundle.panel.molecules)} molecules",
+        headline(bundle.about).replace("**", ""),
+    ]
+    if evaluation is not None:
+        judged = evaluation[evaluation["headline"]["from"]]["calls"]
+        lines.append(
+            f"There it called {judged['called']:.0%} of the samples, {judged['called_wrong']:.0%} of all wrongly, and said of "
+            "the rest that it is uncertain."
+        )
+    if not training["tested_across_batches"] and training["batches"] is not None:
+        lines.append(
+            "It could not be tested across batches, so it calls no state unless score is told --same-batch."
+        )
+    return lines
+
+
+def _name_from(out: Path) -> str:
+    """Name a model by its folder; in models/NAME/1.0.0 that is NAME."""
+    folder = out.resolve()
+    return folder.parent.name if re.fullmatch(r"\d+\.\d+\.\d+", folder.name) else folder.name
