@@ -157,6 +157,11 @@ def _warnings(about: Mapping[str, Any]) -> list[str]:
             "**No batch could be left out**, for a state is missing without it: batch and state cannot be told apart."
         )
     if batched is not None:
+        each = [
+            f"{batch} {_plain(found['auc'])} (n = {found['n_samples']})"
+            for batch, found in batched["batches"].items()
+        ]
+        lines.append("AUC in each batch, trained on the others: " + ", ".join(each) + ".")
         drop = evaluation["cross_validation"]["figures"]["auc"]["value"] - batched["figures"]["auc"]["value"]
         if drop > 0.05:
             lines.append(f"**AUC falls by {drop:.2f} in a batch it has not seen**: quote the lower figure.")
@@ -180,7 +185,7 @@ def _answers(about: Mapping[str, Any], panel: Panel) -> str:
         "",
         *[f"- `{flag}`: {meaning}" for flag, meaning in REASONS.items()],
         "",
-        f"Novel is a novelty p-value of {about['answers']['novelty_alpha']:g} or less; coverage must reach {panel.min_coverage:g}.",
+        f"Novel is a p-value of {about['answers']['novelty_alpha']:g} or less; coverage must reach {panel.min_coverage:g}.",
     ]
     if not training["tested_across_batches"]:
         lines.append(

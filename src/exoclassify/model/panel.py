@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.names import canonical_names
 from exoclassify.data.units import Cells
-from exoclassify.errors import ModelError, first_three
+from exoclassify.errors import InputError, ModelError, first_three
 
 __all__ = ["Panel"]
 
 Floats = NDArray[np.float64]
+
+_REMEMBERED = 64
+"""Lists of names whose places are remembered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,10 @@ class Panel:
         typical = float(np.median(measured @ weight))
         molecules = tuple(table.molecules[i] for i in support)
         return cls(molecules, table.kind, table.unit, table.not_detected, weight, typical, min_coverage)
+
+    @cached_property
+    def _seen(self) -> dict[tuple[str, ...], tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        return {}
 
     @cached_property
     def _where(self) -> dict[str, int]:
@@ -145,17 +152,32 @@ class Panel:
         InputError
             If two names are one molecule, or a value cannot be of the model's unit.
         """
-        get = cargo.get
-        found = [get(molecule) for molecule in self.molecules]
-        row = np.array(found, dtype=np.float64)
-        if len(cargo) > len(self.molecules) - found.count(None):
-            self._fill_by_canonical_name(cargo, row)
+        targets, sources = self._places(tuple(cargo))
+        try:
+            found = np.array(list(cargo.values()), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{sample_id}: {error}; every value must be a number, or None where nothing was measured"
+            ) from error
+        row = np.full(len(self.molecules), np.nan)
+        row[targets] = found[sources]
         X = row[None, :]
-        Cells(X, (sample_id,), self.molecules, "sample").check(self.unit)
+        Cells(X, (sample_id,), self.molecules, "request").check(self.unit)
         return X if self.not_detected is None else np.minimum(X, self.not_detected)
 
-    def _fill_by_canonical_name(self, cargo: Mapping[str, float | None], row: Floats) -> None:
-        names = canonical_names(tuple(cargo), self.kind, source="sample")
-        for molecule, value in zip(names, cargo.values(), strict=True):
-            if value is not None and molecule in self._where:
-                row[self._where[molecule]] = value
+    def _places(self, names: tuple[str, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the named values belong; remembered, for a laboratory sends the same names again and again."""
+        known = self._seen.get(names)
+        if known is None:
+            canonical = canonical_names(names, self.kind, source="sample")
+            pairs = [
+                (self._where[molecule], i) for i, molecule in enumerate(canonical) if molecule in self._where
+            ]
+            known = (
+                np.array([p[0] for p in pairs], dtype=np.intp),
+                np.array([p[1] for p in pairs], dtype=np.intp),
+            )
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+            self._seen[names] = known
+        return known
