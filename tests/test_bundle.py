@@ -261,7 +261,7 @@ def test_a_model_that_cannot_be_written_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("numpy.savez_compressed", full)
-    with pytest.raises(FileError, match="No space left on device|disk is full"):
+    with pytest.raises(FileError, match=r"No space left on device|disk is full"):
         BUNDLE.save(tmp_path / "MODEL")
     assert not list(tmp_path.iterdir())
 

@@ -52,6 +52,6 @@ def test_no_samples_give_no_answers() -> None:
 
 def test_a_scorer_that_differs_is_refused() -> None:
     compiled = CompiledBlend.of(LEARNED[2].blend)
-    wrong = dataclasses.replace(compiled, constant=compiled.constant + [0, 1e-3])
-    with pytest.raises(ModelError, match="differs from the fitted model.*on a few rows"):
+    wrong = dataclasses.replace(compiled, constant=compiled.constant + np.array([0, 1e-3]))
+    with pytest.raises(ModelError, match=r"differs from the fitted model.*on a few rows"):
         check_parity(LEARNED[2].blend, wrong, SAMPLES[2].X[:, LEARNED[2].support], "a few rows")

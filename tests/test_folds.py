@@ -35,7 +35,7 @@ def test_no_more_folds_than_subjects_of_the_rarest_state() -> None:
 
 def test_one_subject_of_a_state_cannot_be_split() -> None:
     y, groups = np.r_[np.zeros(20, int), np.ones(4, int)], np.r_[np.arange(20), np.full(4, 99)]
-    with pytest.raises(DesignError, match="rarest state has 1 subject:.*at least 2 subjects"):
+    with pytest.raises(DesignError, match=r"rarest state has 1 subject:.*at least 2 subjects"):
         stratified_folds(y, groups, 5, 0)
 
 

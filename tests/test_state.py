@@ -32,12 +32,12 @@ def test_a_class_that_is_not_on_the_list_is_refused() -> None:
 
 
 def test_an_object_that_is_not_on_the_list_is_not_saved() -> None:
-    with pytest.raises(TypeError, match="a Path cannot be saved|cannot be saved"):
+    with pytest.raises(TypeError, match="a JSONDecoder cannot be saved"):
         pack(json.JSONDecoder())
 
 
 def test_a_missing_array_is_refused() -> None:
     tree, arrays = pack(LEARNED.blend)
     arrays.pop("blend.prevalence")
-    with pytest.raises(ModelError, match="blend.prevalence"):
+    with pytest.raises(ModelError, match=r"blend\.prevalence"):
         unpack(tree, arrays)

@@ -53,6 +53,16 @@ class ModelError(ExoclassifyError):
 
 
 def first_three(names: Iterable[object]) -> str:
-    """Name the first three of many for a message, as in ``S07, S11, S12, …``."""
+    """Name the first three of many for a message, as in ``S07, S11, S12, …``.
+
+    Parameters
+    ----------
+    names : iterable
+        What to name.
+
+    Returns
+    -------
+    str
+    """
     listed = [str(name) for name in names]
     return ", ".join(listed[:3]) + (", …" if len(listed) > 3 else "")

@@ -59,10 +59,10 @@ def main() -> None:
         jobs = (delayed(one_seed)(seed, batches, shuffled) for seed in range(options.seeds))
         results = Parallel(n_jobs=options.jobs)(jobs)
         coverage = np.mean([r[0] for r in results], axis=0)
-        aucs = np.array([r[2] for r in results])
+        aucs, wrong = np.array([r[2] for r in results]), np.mean([r[3] for r in results])
         print(
             f"{name:<17} {len(results):>5}  {'   '.join(f'{c:.3f}' for c in coverage):<32}  {coverage.min():.3f}  "
-            f"{np.mean([r[1] for r in results]):>8.2f}  {aucs.mean():.3f} ({aucs.std():.3f})  {np.mean([r[3] for r in results]):.3f}"
+            f"{np.mean([r[1] for r in results]):>8.2f}  {aucs.mean():.3f} ({aucs.std():.3f})  {wrong:.3f}"
         )
 
 

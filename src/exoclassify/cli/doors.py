@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -50,14 +51,14 @@ def doors() -> Iterator[None]:
     """
     try:
         yield
+        sys.stdout.flush()  # while it can still be said that it failed
     except ExoclassifyError as error:
         _leave(f"error: {' '.join(str(error).split())}", _MENDABLE)
     except KeyboardInterrupt:
         _leave("stopped; nothing was written", _INTERRUPTED)
-    except BrokenPipeError:
-        _silence()
-        sys.exit(_PIPE_CLOSED)
-    _flush()
+    except OSError as error:
+        _leave_if_output_fails(error)
+        raise
 
 
 def note(text: str) -> None:
@@ -77,16 +78,14 @@ def _leave(line: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _flush() -> None:
-    """Write out what was printed while it can still be reported that it could not be."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+def _leave_if_output_fails(error: OSError) -> None:
+    """Leave when nobody reads any more, or when there is no space for what was printed or kept for a while."""
+    if isinstance(error, BrokenPipeError):
         _silence()
         sys.exit(_PIPE_CLOSED)
-    except OSError as error:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         _silence()
-        _leave(f"error: standard output cannot be written: {error.strerror}", _MENDABLE)
+        _leave(f"error: {error.strerror}; free some space, or write to another disk", _MENDABLE)
 
 
 def _silence() -> None:

@@ -116,6 +116,8 @@ def _reasons(predictions: Predictions) -> list[str]:
     lines = [f"    {flag:<18} {n:5d}  {REASONS[flag]}" for flag, n in reasons.most_common()]
     if sum(reasons.values()) > predictions.calls.count("uncertain"):
         lines.append("    (a sample can have several reasons)")
+    if reasons["one-batch"]:
+        lines.append("    --same-batch says that the samples are of a batch that the model was trained on")
     return lines
 
 

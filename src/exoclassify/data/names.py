@@ -97,7 +97,8 @@ def canonical_names(names: Sequence[str], kind: str, *, source: str) -> tuple[st
     """
     apart = kind == "mirna" and _tells_hairpins_apart(names)
     canonical = tuple(
-        name.strip() if apart and _HAIRPIN.fullmatch(name.strip()) else canonical_name(name, kind) for name in names
+        name.strip() if apart and _HAIRPIN.fullmatch(name.strip()) else canonical_name(name, kind)
+        for name in names
     )
     unique = set(canonical)
     if "" in unique:

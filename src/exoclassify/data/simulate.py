@@ -43,7 +43,7 @@ Matrix = NDArray[np.float64]
 class SimulatedCohort:
     """What ``simulate`` gives.
 
-    Attributes
+    Parameters
     ----------
     design : SimulationDesign
         What was asked for.

@@ -27,7 +27,7 @@ _SAMPLE_SD = 0.2
 class Marked:
     """Which molecules mark which state: one entry a marker.
 
-    Attributes
+    Parameters
     ----------
     molecule, state : int arrays of shape (n_marked,)
         No molecule twice; states from 1, since state 0 is the reference.

@@ -16,7 +16,7 @@ Numbers = NDArray[np.int64]
 class People:
     """Who gave the samples: one entry a sample, all numbered from 0.
 
-    Attributes
+    Parameters
     ----------
     subject, state, batch : int arrays of shape (n_samples,)
         A subject has one state and one batch.

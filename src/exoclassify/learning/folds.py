@@ -27,7 +27,19 @@ Fold = tuple[Codes, Codes]
 
 
 def subjects_per_state(y: Codes, groups: Codes) -> NDArray[np.intp]:
-    """Count the different subjects of each state; shape (n_states,)."""
+    """Count the different subjects of each state; shape (n_states,).
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        State codes 0 … K-1, each present.
+    groups : ndarray of shape (n_samples,)
+        Subject codes.
+
+    Returns
+    -------
+    ndarray of shape (n_states,)
+    """
     return np.array([len(np.unique(groups[y == k])) for k in range(int(y.max()) + 1)], dtype=np.intp)
 
 
@@ -133,7 +145,19 @@ def inner_folds(
 
 
 def fold_digest(sample_ids: Sequence[str], folds: Sequence[Fold]) -> str:
-    """Give a sha256 of who was kept aside when, so that two evaluations can prove that they used the same folds."""
+    """Give a sha256 of who was kept aside when, so that two evaluations can prove that they used the same folds.
+
+    Parameters
+    ----------
+    sample_ids : sequence of str
+        Of all samples.
+    folds : sequence of (train, test)
+        In order.
+
+    Returns
+    -------
+    str
+    """
     digest = hashlib.sha256()
     for _, test in folds:
         digest.update("\0".join(sorted(sample_ids[i] for i in test)).encode() + b"\1")

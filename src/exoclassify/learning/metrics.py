@@ -80,7 +80,17 @@ class Figure:
 
 
 def mean_figure(parts: list[Figure]) -> Figure:
-    """Average figures of the same samples, as over repeats or states."""
+    """Average figures of the same samples, as over repeats or states.
+
+    Parameters
+    ----------
+    parts : list of Figure
+        All of the same samples in the same order.
+
+    Returns
+    -------
+    Figure
+    """
     value = float(np.mean([part.value for part in parts]))
     return Figure(value, np.mean([part.influence for part in parts], axis=0), parts[0].share)
 
@@ -110,7 +120,19 @@ def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
 
 
 def balanced_accuracy(log_odds: Floats, y: Codes) -> Figure:
-    """Mean over states of the share of its samples for which it is the most probable."""
+    """Mean over states of the share of its samples for which it is the most probable.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated log-odds.
+    y : ndarray of shape (n_samples,)
+        State codes 0 … K-1, each present.
+
+    Returns
+    -------
+    Figure
+    """
     right = (log_odds.argmax(axis=1) == y).astype(np.float64)
     counts = np.bincount(y)
     shares = np.bincount(y, weights=right) / counts
@@ -118,14 +140,38 @@ def balanced_accuracy(log_odds: Floats, y: Codes) -> Figure:
 
 
 def brier(log_odds: Floats, y: Codes) -> Figure:
-    """Half the mean squared distance of the probabilities from the truth: for two states the usual Brier score."""
+    """Half the mean squared distance of the probabilities from the truth: for two states the usual Brier score.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated log-odds.
+    y : ndarray of shape (n_samples,)
+        State codes 0 … K-1, each present.
+
+    Returns
+    -------
+    Figure
+    """
     wrong = softmax(log_odds, axis=1)
     wrong[np.arange(len(y)), y] -= 1
     return _mean((wrong**2).sum(axis=1) / 2)
 
 
 def log_loss_figure(log_odds: Floats, y: Codes) -> Figure:
-    """Mean negative log-probability of the true state, in nats."""
+    """Mean negative log-probability of the true state, in nats.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated log-odds.
+    y : ndarray of shape (n_samples,)
+        State codes 0 … K-1, each present.
+
+    Returns
+    -------
+    Figure
+    """
     return _mean(-log_softmax(log_odds, axis=1)[np.arange(len(y)), y])
 
 

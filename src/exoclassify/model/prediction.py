@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.special import log_softmax, softmax
 from exoclassify.data.formats.writing import write_atomically
 from exoclassify.errors import FileError, InputError
 
-__all__ = ["REASONS", "Predictions", "answer", "shifted_prevalence"]
+__all__ = ["REASONS", "Predictions", "answer", "prevalence_shift", "shifted_prevalence"]
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ REASONS: Mapping[str, str] = {
     "novel": "unlike the training samples",
     "low-coverage": "too little of the panel was measured",
     "one-batch": "trained within one batch (or batches not stated): whether it holds in another was never tested",
-    "rare-here": "at the stated prevalence another state is more probable",
+    "rare-here": "another state is more probable at the prevalence of the answer (that of training, unless another was stated)",
 }
 """What each flag means; every one of them makes the call `uncertain`."""
 
@@ -98,11 +99,11 @@ class Predictions:
             If the ending is unknown, the file exists, or it cannot be written.
         """
         path, frame = Path(path), self.to_frame()
-        writers = {
-            ".csv": lambda to: frame.to_csv(to, index=False),
-            ".tsv": lambda to: frame.to_csv(to, index=False, sep="\t"),
-            ".parquet": lambda to: frame.to_parquet(to, index=False),
-            ".jsonl": lambda to: frame.to_json(to, orient="records", lines=True, double_precision=15),
+        writers: Mapping[str, Callable[[Path], None]] = {
+            ".csv": partial(frame.to_csv, index=False),
+            ".tsv": partial(frame.to_csv, index=False, sep="\t"),
+            ".parquet": partial(frame.to_parquet, index=False),
+            ".jsonl": partial(frame.to_json, orient="records", lines=True, double_precision=15),
         }
         if path.suffix not in writers:
             raise FileError(
@@ -209,7 +210,24 @@ def answer(
 
 
 def prevalence_shift(training: Floats, stated: Floats | None) -> Floats | None:
-    """Log of stated over training prevalence, shape (n_states,); None when nothing was stated."""
+    """Give what a stated prevalence adds to the log-odds.
+
+    Parameters
+    ----------
+    training : ndarray of shape (n_states,)
+        Prevalence in training.
+    stated : ndarray of shape (n_states,) or None
+        Prevalence at the place of use.
+
+    Returns
+    -------
+    ndarray of shape (n_states,) or None
+        Log of stated over training; None when nothing was stated.
+
+    Notes
+    -----
+    Exact when the place of use differs in prevalence alone (Saerens, Latinne & Decaestecker 2002, equation 2.4).
+    """
     if stated is None:
         return None
     result: Floats = log_softmax(np.log(stated), axis=0) - np.log(training)

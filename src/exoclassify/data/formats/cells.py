@@ -60,7 +60,17 @@ def _numbers_and_texts(cells: Sequence[str]) -> tuple[NDArray[np.float64], list[
 
 
 def as_text(value: object) -> str:
-    """Give the text of a typed cell, as a CSV file would have it; nothing becomes the empty text."""
+    """Give the text of a typed cell, as a CSV file would have it; nothing becomes the empty text.
+
+    Parameters
+    ----------
+    value : object
+        Of a Parquet, Arrow or Excel cell.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return ""
     if isinstance(value, float):
@@ -75,6 +85,17 @@ def as_text(value: object) -> str:
 def text_or_none(text: str) -> str | None:
     """Give a text cell without the blanks around it, or None for a missing mark.
 
+    Parameters
+    ----------
+    text : str
+        Of the cell.
+
+    Returns
+    -------
+    str or None
+
+    Notes
+    -----
     Case counts here: ``None`` is how Python writes a missing value, ``none`` is a pain state.
     """
     text = text.strip()
@@ -82,5 +103,15 @@ def text_or_none(text: str) -> str | None:
 
 
 def is_blank(cells: Sequence[str]) -> bool:
-    """Whether a row says nothing at all."""
+    """Say whether a row holds nothing at all.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        The row.
+
+    Returns
+    -------
+    bool
+    """
     return not any(cells) or not any(cell.strip() for cell in cells)

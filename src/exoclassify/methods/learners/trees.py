@@ -118,8 +118,7 @@ class Forest:
 
     def link(self, votes: Floats) -> Floats:
         """Turn votes (n_samples, n_states) into log-odds; half a vote is added so that none is infinite."""
-        result: Floats = np.log(votes + 0.5)
-        return result - result.mean(axis=1, keepdims=True)
+        return symmetric(np.log(votes + 0.5))
 
 
 def fit_forest(
