@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from exoclassify.data.formats.reading import WideTable, read_wide
 from exoclassify.data.formats.writing import write_atomically
 from exoclassify.data.ids import check_choice, check_unique, counted, row_positions
-from exoclassify.data.names import canonical_names
+from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.data.orientation import samples_in_rows
+from exoclassify.data.table_writing import WRITERS
 from exoclassify.data.texts import frame_cells, without_texts
 from exoclassify.data.units import KINDS, UNITS, Cells
 from exoclassify.errors import FileError, InputError, first_three
@@ -51,6 +52,8 @@ class CargoTable:
     not_detected : float, optional
         For Ct only: values at or above it become this value, which means measured and none found. 40 when
         not given.
+    written : tuple of str, optional
+        The molecules' names as the file has them; `molecules` when not given.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class CargoTable:
     unit: str
     source: str = "table"
     not_detected: float | None = None
+    written: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sample_ids", tuple(self.sample_ids))
@@ -197,7 +201,34 @@ class CargoTable:
         molecules = canonical_names(wide.columns, kind, source=source)
         mark = _NOT_DETECTED if not_detected is None else not_detected
         cells = without_texts(wide, not_detected=mark if unit == "ct" else None)
-        return cls(cells, rows, molecules, kind, unit, source, not_detected)
+        return cls(cells, rows, molecules, kind, unit, source, not_detected, tuple(wide.columns))
+
+    @property
+    def hairpins_apart(self) -> bool:
+        """Whether its names tell arms of hairpins from mature miRNA."""
+        return tells_hairpins_apart(self.written or self.molecules, self.kind)
+
+    def with_hairpins_apart(self) -> CargoTable:
+        """Give the table with arms of hairpins under names of their own, as a model trained on such names needs it.
+
+        Returns
+        -------
+        CargoTable
+            The same when its names already tell them apart.
+
+        Raises
+        ------
+        InputError
+            If two names become one.
+        """
+        if self.hairpins_apart:
+            return self
+        written = self.written or self.molecules
+        result = copy(self)
+        molecules = canonical_names(written, self.kind, source=self.source, hairpins_apart=True)
+        object.__setattr__(result, "molecules", molecules)
+        result.__dict__.pop("_where", None)
+        return result
 
     @property
     def n_samples(self) -> int:
@@ -336,20 +367,13 @@ class CargoTable:
             If the ending is another, the file is there and `force` is off, or it cannot be written.
         """
         suffix = Path(path).suffix.lower()
-        if suffix not in _WRITERS:
+        if suffix not in WRITERS:
             raise FileError(
-                f"{path}: cannot write {suffix or 'a file without ending'}; use {', '.join(_WRITERS)}"
+                f"{path}: cannot write {suffix or 'a file without ending'}; use {', '.join(WRITERS)}"
             )
-        frame = self.to_frame()
-        if self.unit == "counts":
-            frame = frame.astype("Int64")
-        write_atomically(
-            Path(path), lambda partial: _WRITERS[suffix](frame.reset_index(), partial), force=force
-        )
+        names = ("sample_id", *self.molecules)
 
+        def write(partial: Path) -> None:
+            WRITERS[suffix](partial, names, self.sample_ids, self.values, self.unit == "counts")
 
-_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-    ".csv": lambda frame, path: frame.to_csv(path, index=False),
-    ".tsv": lambda frame, path: frame.to_csv(path, index=False, sep="\t"),
-    ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
-}
+        write_atomically(Path(path), write, force=force)
