@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from exoclassify.errors import InputError, first_three
 
-__all__ = ["canonical_name", "canonical_names"]
+__all__ = ["canonical_name", "canonical_names", "tells_hairpins_apart"]
 
 # Dashes that word processors and spreadsheets put in place of the hyphen.
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
@@ -50,7 +50,7 @@ def canonical_name(name: str, kind: str) -> str:
     -----
     miRBase writes the hairpin ``hsa-mir-21`` and the mature molecule ``hsa-miR-21``. Exosome tables hold mature
     molecules and mix the spellings, so both become ``hsa-miR-21``, unless a whole table tells them apart: see
-    `canonical_names`. The form of names: Ambros et al. 2003, doi
+    `tells_hairpins_apart`. The form of names: Ambros et al. 2003, doi
     10.1261/rna.2183803. No name is looked up: an outdated name stays outdated.
 
     Examples
@@ -68,7 +68,9 @@ def canonical_name(name: str, kind: str) -> str:
     return name
 
 
-def canonical_names(names: Sequence[str], kind: str, *, source: str) -> tuple[str, ...]:
+def canonical_names(
+    names: Sequence[str], kind: str, *, source: str, hairpins_apart: bool | None = None
+) -> tuple[str, ...]:
     """Give the one spelling of each name of a table.
 
     Parameters
@@ -80,6 +82,10 @@ def canonical_names(names: Sequence[str], kind: str, *, source: str) -> tuple[st
     source : str
         What messages call the table, the name of its file.
 
+    hairpins_apart : bool, optional
+        Whether ``hsa-mir-107-3p`` is another molecule than ``hsa-miR-107-3p``; if omitted the names themselves decide,
+        by `tells_hairpins_apart`. A model trained on names kept apart says True whatever is asked of it.
+
     Returns
     -------
     tuple of str
@@ -89,13 +95,8 @@ def canonical_names(names: Sequence[str], kind: str, *, source: str) -> tuple[st
     ------
     InputError
         If a name is blank, or two names are the same or become the same; the message names both.
-
-    Notes
-    -----
-    EVmiRNA and other pipelines count reads on the unannotated arm of a hairpin as ``hsa-mir-107-3p`` beside the mature
-    ``hsa-miR-107-3p``. A table with at least 20 names of each spelling means two things by them, and keeps them apart.
     """
-    apart = kind == "mirna" and _tells_hairpins_apart(names)
+    apart = tells_hairpins_apart(names, kind) if hairpins_apart is None else hairpins_apart
     canonical = tuple(
         name.strip() if apart and _HAIRPIN.fullmatch(name.strip()) else canonical_name(name, kind)
         for name in names
@@ -112,7 +113,28 @@ def canonical_names(names: Sequence[str], kind: str, *, source: str) -> tuple[st
     return canonical
 
 
-def _tells_hairpins_apart(names: Sequence[str]) -> bool:
+def tells_hairpins_apart(names: Sequence[str], kind: str) -> bool:
+    """Say whether a table means two things by ``hsa-mir-`` and ``hsa-miR-``.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As the table has them.
+    kind : str
+        What the molecules are.
+
+    Returns
+    -------
+    bool
+        True for miRNA with at least 20 names of each spelling.
+
+    Notes
+    -----
+    EVmiRNA and other pipelines count reads on the unannotated arm of a hairpin as ``hsa-mir-107-3p`` beside the mature
+    ``hsa-miR-107-3p``.
+    """
+    if kind != "mirna":
+        return False
     hairpins = sum(_HAIRPIN.fullmatch(name.strip()) is not None for name in names)
     matures = sum(_MATURE.fullmatch(name.strip()) is not None for name in names)
     return min(hairpins, matures) >= _SYSTEMATIC

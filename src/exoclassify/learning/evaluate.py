@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 import numpy as np
@@ -95,7 +98,9 @@ def evaluate(
     plan = [fold for folds in repeats for fold in folds] + by_batch
     answers = []
     jobs = (delayed(_answer)(samples, recipe, fold) for fold in plan)
-    for done, result in enumerate(Parallel(n_jobs=n_jobs, return_as="generator")(jobs), start=1):
+    with nullcontext() if n_jobs == 1 else _workers_deaf_to_interrupts():
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    for done, result in enumerate(results, start=1):
         answers.append(result)
         if progress is not None:
             progress(done, len(plan))
@@ -111,6 +116,20 @@ def evaluate(
         "headline": _headline(crossed, batched),
         "folds": fold_digest(sample_ids, plan),
     }
+
+
+@contextmanager
+def _workers_deaf_to_interrupts() -> Iterator[None]:
+    """Let processes started here inherit a blocked Ctrl-C: this one stops them, and they would each print a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # at its own start it would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArray[np.bool_], Floats, bool]:

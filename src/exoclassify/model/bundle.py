@@ -1,20 +1,7 @@
-"""A model as a folder: readable, checked before anything in it is opened, and free of pickle.
-
-::
-
-    MODEL/
-      bundle.json   panel, states, recipe, evaluation, provenance, library versions, sha256 of every other file and of itself
-      arrays.npz    all fitted arrays; XGBoost's own UBJSON stands among them as bytes
-      golden.csv    about 20 made-up profiles and the probabilities they must get
-      README.md     the model card
-"""
+"""A model one can use: it answers, it checks itself, it is saved and read again."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,16 +17,15 @@ from exoclassify.errors import ModelError
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
+from exoclassify.model.folder import fill_folder, read_folder
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import Predictions, answer, prevalence_shift, shifted_prevalence
 from exoclassify.model.state import pack, unpack
 
-__all__ = ["FORMAT", "ModelBundle"]
+__all__ = ["ModelBundle"]
 
-FORMAT = 1
-"""Version of the folder's layout; another one is refused."""
-
-_FILES = ("arrays.npz", "golden.csv", "README.md")
+_PANEL = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart")
+"""Plain values of the panel, kept in bundle.json."""
 
 Floats = NDArray[np.float64]
 
@@ -249,25 +235,16 @@ class ModelBundle:
 
     def _write(self, folder: Path) -> None:
         tree, arrays = pack(self.blend)
-        np.savez_compressed(
-            folder / "arrays.npz", allow_pickle=False, **arrays, **{"panel.weight": self.panel.weight}
-        )
-        columns = [f"p_{state}" for state in self.states]
-        frame = pd.DataFrame(self.golden, columns=list(self.panel.molecules))
-        frame.insert(0, "sample_id", [f"golden-{i + 1:02d}" for i in range(len(frame))])
-        probabilities = pd.DataFrame(self.golden_probabilities(), columns=columns)
-        pd.concat([frame, probabilities], axis=1).to_csv(folder / "golden.csv", index=False)
-        (folder / "README.md").write_text(self.card, encoding="utf-8")
-        panel = {
-            "molecules": list(self.panel.molecules), "kind": self.panel.kind, "unit": self.panel.unit,
-            "not_detected": self.panel.not_detected, "typical": self.panel.typical,
-            "min_coverage": self.panel.min_coverage,
-        }  # fmt: skip
-        files = {name: _sha256((folder / name).read_bytes()) for name in _FILES}
-        described = {"format": FORMAT, **self.about, "panel": panel, "fitted": tree, "files": files}
-        described["sha256"] = _digest(described)
-        (folder / "bundle.json").write_text(
-            json.dumps(described, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+        panel = {"molecules": list(self.panel.molecules), **{key: getattr(self.panel, key) for key in _PANEL}}
+        golden = pd.DataFrame(self.golden, columns=list(self.panel.molecules))
+        golden.insert(0, "sample_id", [f"golden-{i + 1:02d}" for i in range(len(golden))])
+        expected = pd.DataFrame(self.golden_probabilities(), columns=[f"p_{state}" for state in self.states])
+        fill_folder(
+            folder,
+            described={**self.about, "panel": panel, "fitted": tree},
+            arrays={**arrays, "panel.weight": self.panel.weight},
+            golden=pd.concat([golden, expected], axis=1),
+            card=self.card,
         )
 
     @classmethod
@@ -290,33 +267,23 @@ class ModelBundle:
         ModelError
             If the folder is not a model, of another format, incomplete or changed, or does not give its own answers.
         """
-        folder = Path(path)
-        described = _described(folder)
-        contents = {name: _checked(folder, name, described["files"][name]) for name in _FILES}
-        arrays = _arrays(contents["arrays.npz"], folder)
+        parts = read_folder(Path(path))
         try:
-            blend = unpack(described["fitted"], arrays)
+            blend = unpack(parts.described["fitted"], parts.arrays)
+            described = dict(parts.described["panel"])
             panel = Panel(
-                molecules=tuple(described["panel"]["molecules"]),
-                weight=arrays["panel.weight"],
-                **{
-                    key: described["panel"][key]
-                    for key in ("kind", "unit", "not_detected", "typical", "min_coverage")
-                },
+                molecules=tuple(described["molecules"]),
+                weight=parts.arrays["panel.weight"],
+                **{key: described[key] for key in _PANEL},
             )
-            golden = pd.read_csv(io.BytesIO(contents["golden.csv"]))
-            about = {
-                k: v
-                for k, v in described.items()
-                if k not in ("format", "panel", "fitted", "files", "sha256")
-            }
-            profiles = golden[list(panel.molecules)].to_numpy(dtype=np.float64)
-            expected = golden[[f"p_{state}" for state in blend.states]].to_numpy(dtype=np.float64)
+            profiles = parts.golden[list(panel.molecules)].to_numpy(dtype=np.float64)
+            expected = parts.golden[[f"p_{state}" for state in blend.states]].to_numpy(dtype=np.float64)
         except (KeyError, ValueError) as error:
             raise ModelError(
-                f"{folder.name}: not a complete model ({error}); train or fetch it again"
+                f"{Path(path).name}: not a complete model ({error}); train or fetch it again"
             ) from error
-        bundle = cls(blend, panel, about, profiles, contents["README.md"].decode("utf-8"))
+        about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
+        bundle = cls(blend, panel, about, profiles, parts.card)
         bundle.check()
         if verify:
             bundle._demand(expected)
@@ -336,61 +303,3 @@ def _softmax(log_odds: Floats) -> Floats:
     powers = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
     result: Floats = powers / powers.sum(axis=1, keepdims=True)
     return result
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _digest(described: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in described.items() if key != "sha256"}
-    return _sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
-
-
-def _described(folder: Path) -> dict[str, Any]:
-    try:
-        described = json.loads((folder / "bundle.json").read_bytes())
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{folder.name}: not a model folder (it has no bundle.json); give the folder that `exoclassify train --out` wrote"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder.name}/bundle.json: cannot be read ({error}); fetch the model again"
-        ) from error
-    if not isinstance(described, dict) or "format" not in described or "files" not in described:
-        raise ModelError(f"{folder.name}: bundle.json is not that of an exoclassify model")
-    if described["format"] != FORMAT:
-        raise ModelError(
-            f"{folder.name}: made in format {described['format']}, this version reads format {FORMAT}; "
-            "use the exoclassify version named in its bundle.json, or train it again"
-        )
-    if described.get("sha256") != _digest(described) or set(described["files"]) != set(_FILES):
-        raise ModelError(
-            f"{folder.name}: bundle.json was changed after the model was saved; fetch or train it again"
-        )
-    return described
-
-
-def _checked(folder: Path, name: str, expected: str) -> bytes:
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"{folder.name}: {name} cannot be read ({error.strerror}); fetch or train the model again"
-        ) from error
-    if _sha256(content) != expected:
-        raise ModelError(
-            f"{folder.name}: {name} was changed after the model was saved (its sha256 differs); fetch or train it again"
-        )
-    return content
-
-
-def _arrays(content: bytes, folder: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, KeyError) as error:
-        raise ModelError(
-            f"{folder.name}: arrays.npz cannot be read ({error}); fetch or train the model again"
-        ) from error

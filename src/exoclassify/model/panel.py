@@ -40,6 +40,9 @@ class Panel:
         Median over training samples of the weight they measured.
     min_coverage : float
         Below this no call is made.
+    hairpins_apart : bool
+        The training table told arms of hairpins (``hsa-mir-107-3p``) from mature miRNA, and so does the model, however
+        few names it is given.
     """
 
     molecules: tuple[str, ...]
@@ -49,6 +52,7 @@ class Panel:
     weight: Floats
     typical: float
     min_coverage: float
+    hairpins_apart: bool
 
     @classmethod
     def fit(cls, table: CargoTable, support: NDArray[np.intp], min_coverage: float) -> Panel:
@@ -71,7 +75,16 @@ class Panel:
         weight = measured.mean(axis=0)
         typical = float(np.median(measured @ weight))
         molecules = tuple(table.molecules[i] for i in support)
-        return cls(molecules, table.kind, table.unit, table.not_detected, weight, typical, min_coverage)
+        return cls(
+            molecules,
+            table.kind,
+            table.unit,
+            table.not_detected,
+            weight,
+            typical,
+            min_coverage,
+            table.hairpins_apart,
+        )
 
     @cached_property
     def _seen(self) -> dict[tuple[str, ...], tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -122,6 +135,7 @@ class Panel:
                     f"{table.source}: its {what} is {theirs}, and this model was trained on {mine}; give the table in {mine}, "
                     f"or use a model trained on {theirs}"
                 )
+        table = table.with_hairpins_apart() if self.hairpins_apart else table
         present = np.isin(self.molecules, table.molecules)
         best = float(present @ self.weight / max(self.typical, 1e-12))
         if best < self.min_coverage:
@@ -169,7 +183,9 @@ class Panel:
         """Where the named values belong; remembered, for a laboratory sends the same names again and again."""
         known = self._seen.get(names)
         if known is None:
-            canonical = canonical_names(names, self.kind, source="sample")
+            canonical = canonical_names(
+                names, self.kind, source="request", hairpins_apart=self.hairpins_apart or None
+            )
             pairs = [
                 (self._where[molecule], i) for i, molecule in enumerate(canonical) if molecule in self._where
             ]

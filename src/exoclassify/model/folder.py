@@ -1,0 +1,178 @@
+"""The folder a model is kept in: readable, checked before anything in it is opened, and free of pickle.
+
+::
+
+    MODEL/
+      bundle.json   panel, states, recipe, evaluation, provenance, library versions, sha256 of every other file and of itself
+      arrays.npz    all fitted arrays; XGBoost's own UBJSON stands among them as bytes
+      golden.csv    about 20 made-up profiles and the probabilities they must get
+      README.md     the model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from exoclassify.errors import ModelError
+
+__all__ = ["FORMAT", "ModelParts", "fill_folder", "read_folder"]
+
+FORMAT = 1
+"""Version of the folder's layout; another one is refused."""
+
+_FILES = ("arrays.npz", "golden.csv", "README.md")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelParts:
+    """What a folder holds, checked and not yet put together.
+
+    Parameters
+    ----------
+    described : dict
+        bundle.json without the format and the checksums.
+    arrays : dict of str to ndarray
+        By name.
+    golden : DataFrame
+        The golden profiles with their probabilities.
+    card : str
+        The model card.
+    """
+
+    described: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    golden: pd.DataFrame
+    card: str
+
+
+def fill_folder(
+    folder: Path,
+    *,
+    described: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    golden: pd.DataFrame,
+    card: str,
+) -> None:
+    """Write the files of a model into an empty folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Exists, and is empty.
+    described : mapping
+        Plain values for bundle.json.
+    arrays : mapping of str to ndarray
+        Fitted arrays.
+    golden : DataFrame
+        Golden profiles with their probabilities.
+    card : str
+        The model card.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or refuses; whoever asked removes the folder.
+    """
+    np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
+    golden.to_csv(folder / "golden.csv", index=False)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    files = {name: _sha256((folder / name).read_bytes()) for name in _FILES}
+    whole = {"format": FORMAT, **described, "files": files}
+    whole["sha256"] = _digest(whole)
+    text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    (folder / "bundle.json").write_text(text, encoding="utf-8")
+
+
+def read_folder(folder: Path) -> ModelParts:
+    """Check a folder and read its files; nothing is opened before its sha256 was found right.
+
+    Parameters
+    ----------
+    folder : Path
+        The model.
+
+    Returns
+    -------
+    ModelParts
+
+    Raises
+    ------
+    ModelError
+        If it is no model, of another format, incomplete or changed.
+    """
+    described = _described(folder)
+    contents = {name: _checked(folder, name, described["files"][name]) for name in _FILES}
+    plain = {key: value for key, value in described.items() if key not in ("format", "files", "sha256")}
+    golden = pd.read_csv(io.BytesIO(contents["golden.csv"]))
+    return ModelParts(
+        plain, _arrays(contents["arrays.npz"], folder), golden, contents["README.md"].decode("utf-8")
+    )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest(described: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in described.items() if key != "sha256"}
+    return _sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    try:
+        described = json.loads((folder / "bundle.json").read_bytes())
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{folder.name}: not a model folder (it has no bundle.json); give the folder that `exoclassify train --out` wrote"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder.name}/bundle.json: cannot be read ({error}); fetch the model again"
+        ) from error
+    if not isinstance(described, dict) or "format" not in described or "files" not in described:
+        raise ModelError(f"{folder.name}: bundle.json is not that of an exoclassify model")
+    if described["format"] != FORMAT:
+        raise ModelError(
+            f"{folder.name}: made in format {described['format']}, this version reads format {FORMAT}; "
+            "use the exoclassify version named in its bundle.json, or train it again"
+        )
+    if described.get("sha256") != _digest(described) or set(described["files"]) != set(_FILES):
+        raise ModelError(
+            f"{folder.name}: bundle.json was changed after the model was saved; fetch or train it again"
+        )
+    return described
+
+
+def _checked(folder: Path, name: str, expected: str) -> bytes:
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{folder.name}: {name} cannot be read ({error.strerror}); fetch or train the model again"
+        ) from error
+    if _sha256(content) != expected:
+        raise ModelError(
+            f"{folder.name}: {name} was changed after the model was saved (its sha256 differs); fetch or train it again"
+        )
+    return content
+
+
+def _arrays(content: bytes, folder: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, zipfile.BadZipFile, KeyError) as error:
+        raise ModelError(
+            f"{folder.name}: arrays.npz cannot be read ({error}); fetch or train the model again"
+        ) from error
