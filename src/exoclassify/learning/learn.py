@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
+from threadpoolctl import threadpool_limits
 
 from exoclassify.errors import RecipeError
 from exoclassify.learning.folds import Codes, inner_folds
@@ -25,9 +26,6 @@ from exoclassify.model.blend import FittedBlend, Learner, Member
 __all__ = ["Learned", "Samples", "learn"]
 
 Floats = NDArray[np.float64]
-
-_TREE_MOLECULES = 4000
-"""Boosting reads at most this many molecules, those with the largest spread in its view: its cost grows with each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,32 +122,37 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
     RecipeError
         If the recipe's normaliser does not fit the unit.
     """
-    folds, by_batch = inner_folds(
-        samples.y, samples.groups, samples.batches, recipe.folds.inner, recipe.seed + 1
-    )
-    n, k = len(samples.y), len(samples.states)
-    scores, residuals = np.zeros((len(recipe.voices), n, k)), np.zeros(n)
-    for train, test in folds:
-        scores[:, test], residuals[test] = _fit_voices(samples.take(train), recipe).scores(samples.X[test])
-    final = _fit_voices(samples, recipe)
-    members = _weigh(final.learners, scores, samples, recipe)
-    blended = sum(
-        member.weight * member.calibration.apply(s) for member, s in zip(members, scores, strict=True)
-    )
-    assert isinstance(blended, np.ndarray)
+    # One thread: sums in another order would be other numbers in the last bit.
+    with threadpool_limits(limits=1):
+        folds, by_batch = inner_folds(
+            samples.y, samples.groups, samples.batches, recipe.folds.inner, recipe.seed + 1
+        )
+        aside = np.zeros((len(recipe.voices), len(samples.y), len(samples.states)))
+        residuals = np.zeros(len(samples.y))
+        for train, test in folds:
+            fitted = _fit_voices(samples.take(train), recipe)
+            aside[:, test], residuals[test] = fitted.scores(samples.X[test])
+        final = _fit_voices(samples, recipe)
+        return Learned(final.support, _blend(final, aside, residuals, samples, recipe), by_batch)
+
+
+def _blend(final: _Fitted, aside: Floats, residuals: Floats, samples: Samples, recipe: Recipe) -> FittedBlend:
+    """Calibrate, weigh and blend on the scores of samples kept aside."""
+    members = _weigh(final.learners, aside, samples, recipe)
+    blended = np.zeros(aside.shape[1:])
+    for member, scores in zip(members, aside, strict=True):
+        blended += member.weight * member.calibration.apply(scores)
     calibration = ScaleAndShift.fit(blended, samples.y)
-    probabilities = softmax(calibration.apply(blended), axis=1)
-    blend = FittedBlend(
+    return FittedBlend(
         states=samples.states,
-        prevalence=np.bincount(samples.y, minlength=k) / n,
+        prevalence=np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y),
         views=final.views,
         members=members,
         calibration=calibration,
-        sets=ClassConditionalSets.fit(probabilities, samples.y),
+        sets=ClassConditionalSets.fit(softmax(calibration.apply(blended), axis=1), samples.y),
         novelty=final.novelty,
         novelty_reference=np.sort(residuals),
     )
-    return Learned(final.support, blend, by_batch)
 
 
 def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:

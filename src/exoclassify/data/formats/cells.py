@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 __all__ = ["as_text", "is_blank", "numbers", "text_or_none"]
@@ -15,6 +17,7 @@ __all__ = ["as_text", "is_blank", "numbers", "text_or_none"]
 _MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", "."})
 _AS_NAN = {spelt: "nan" for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())}
 _MISSING_TEXTS = frozenset({"", "NA", "NaN", "nan", "null", "None", "#N/A", "."})
+_JOINT = "\x1f"  # the unit separator of ASCII; a cell that holds it is no number
 _WHOLE = 1e15  # below it every whole float prints all its digits
 
 
@@ -33,15 +36,24 @@ def numbers(cells: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[int, 
     texts : list of (int, str)
         Place and text of the cells that are neither a number nor a missing mark.
     """
-    try:  # nearly every row is numbers, and whole rows are five times as fast as single cells
-        values = np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        try:
-            marked = map(_AS_NAN.get, cells, cells)
-            values = np.fromiter(map(float, marked), np.float64, len(cells))
-        except ValueError:
-            return _numbers_and_texts(cells)
-    return _numbers_and_texts(cells) if "_" in "".join(cells) else (values, [])
+    values = _all_numbers([_AS_NAN.get(cell, cell) for cell in cells])
+    return _numbers_and_texts(cells) if values is None else (values, [])
+
+
+def _all_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
+    """Turn a whole row at once, or None where a cell is no plain number.
+
+    Arrow reads fifteen times as fast as Python's float, refuses more, and gives the same bits.
+    """
+    joined = _JOINT.join(cells)
+    if "(" in joined:  # Arrow takes nan(1) for a number
+        return None
+    try:
+        numbers = pc.split_pattern(pa.array([joined]), _JOINT).values.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    values: NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
+    return values if len(values) == len(cells) else None
 
 
 def _numbers_and_texts(cells: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[int, str]]]:

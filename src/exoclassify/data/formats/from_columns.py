@@ -91,15 +91,16 @@ def _index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
         raise InputError(f"{source}: has {table.num_columns} columns and no row")
     order = list(range(table.num_columns))
     index_names = _index_names(table, source)
-    index = [i for i, name in enumerate(table.column_names) if name in index_names]
+    written = table.column_names  # made anew at each look
+    index = [i for i, name in enumerate(written) if name in index_names]
     if len(index) > 1:
-        named = ", ".join(table.column_names[i] for i in index)
+        named = ", ".join(written[i] for i in index)
         raise InputError(f"{source}: its index has {len(index)} levels ({named}); keep the sample ids alone")
     for i in index:
         order.remove(i)
         if not _is_leftover(table, i, order):
             order.insert(0, i)
-    names = [table.column_names[i].strip() for i in order]
+    names = [written[i].strip() for i in order]
     if names[0].startswith(_UNNAMED_INDEX):
         names[0] = ""
     return table.select(order), names

@@ -100,7 +100,7 @@ def reading_file(path: Path) -> Iterator[None]:
     Raises
     ------
     FileError
-        If the file is cut short, damaged, not UTF-8, or the system refuses.
+        If the file is cut short, damaged, not UTF-8, larger than the memory, or the system refuses.
     """
     again = "copy or download it again"
     try:
@@ -115,6 +115,8 @@ def reading_file(path: Path) -> Iterator[None]:
         raise FileError(
             f"{path}: is not UTF-8 text (byte 0x{byte:02x} after {before!r}); save it as UTF-8"
         ) from error
+    except MemoryError as error:  # damaged lengths in Arrow files ask for any amount
+        raise FileError(f"{path}: does not fit into the memory; it is too large, or damaged") from error
     except OSError as error:
         if error.strerror is None:  # from a decoder, not from the system
             reason = str(error).partition("\n")[0]

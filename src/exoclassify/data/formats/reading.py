@@ -108,7 +108,7 @@ def _suffix(path: Path) -> str:
     return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
 
 
-# pyarrow and openpyxl are imported with the file that needs them: a command line that prints help does not wait.
+# openpyxl and pyarrow.parquet are imported with the file that needs them: most runs read CSV.
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -15,6 +15,8 @@ from exoclassify.methods.learners.linear import Floats, symmetric
 
 __all__ = ["Boosted", "Forest", "Trees", "fit_boosted", "fit_forest"]
 
+_MOST_MOLECULES = 4000
+
 
 @dataclass(frozen=True, eq=False)
 class Trees:
@@ -185,11 +187,14 @@ class Boosted:
         The model in XGBoost's own UBJSON format, which is data and not code.
     n_states : int
         Number of states.
+    columns : ndarray of int
+        Positions on the panel of the molecules it was given.
     """
 
     view: str
     ubj: NDArray[np.uint8]
     n_states: int
+    columns: NDArray[np.intp]
 
     def booster(self) -> xgboost.Booster:
         """Open the model as XGBoost's Booster with one thread."""
@@ -197,7 +202,8 @@ class Boosted:
 
     def scores(self, V: Floats) -> Floats:
         """Score samples by XGBoost itself; shape (n_samples, n_states), log-odds."""
-        margin = self.booster().inplace_predict(V.astype(np.float32), predict_type="margin")
+        given = V[:, self.columns].astype(np.float32)
+        margin = self.booster().inplace_predict(given, predict_type="margin")
         return self.link(margin.reshape(len(V), -1).astype(np.float64))
 
     def link(self, margins: Floats) -> Floats:
@@ -216,7 +222,7 @@ class Boosted:
             value[:, column] = conditions
             # XGBoost goes left when x < t; in single precision that is x <= the next number below t.
             below = np.nextafter(conditions, np.float32(-np.inf)).astype(np.float64)
-            feature = np.array(tree["split_indices"], dtype=np.intp)
+            feature = self.columns[np.array(tree["split_indices"], dtype=np.intp)]
             parts.append(_one_tree(feature, below, left, right, value, _depth(left, right)))
         return _join(parts)
 
@@ -264,8 +270,14 @@ def fit_boosted(
     Returns
     -------
     Boosted
+
+    Notes
+    -----
+    The cost of boosting grows with each molecule, so at most the 4000 with the largest spread are given to it.
     """
     n_states = int(y.max()) + 1
+    columns = np.sort(np.argsort(-V.std(axis=0), kind="stable")[:_MOST_MOLECULES])
+    V = V[:, columns]
     parameters: dict[str, object] = {
         "objective": "binary:logistic" if n_states == 2 else "multi:softprob",
         "base_score": 0.5,  # a margin of 0 for two states; the intercept is learned in calibration
@@ -283,4 +295,4 @@ def fit_boosted(
     weight = None if class_weight is None else (len(y) / n_states / np.bincount(y))[y]
     matrix = xgboost.QuantileDMatrix(V.astype(np.float32), y, weight=weight, max_bin=64, nthread=1)
     booster = xgboost.train(parameters, matrix, num_boost_round=n_trees)
-    return Boosted(view, np.frombuffer(bytes(booster.save_raw("ubj")), dtype=np.uint8), n_states)
+    return Boosted(view, np.frombuffer(bytes(booster.save_raw("ubj")), dtype=np.uint8), n_states, columns)
