@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -55,6 +56,7 @@ def doors() -> Iterator[None]:
     except ExoclassifyError as error:
         _leave(f"error: {' '.join(str(error).split())}", _MENDABLE)
     except KeyboardInterrupt:
+        warnings.simplefilter("ignore")  # joblib would warn of the work that it gives up
         _leave("stopped; nothing was written", _INTERRUPTED)
     except OSError as error:
         _leave_if_output_fails(error)
