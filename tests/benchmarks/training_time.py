@@ -31,7 +31,7 @@ def main() -> None:
             design = SimulationDesign(seed=1, n_samples=n, n_molecules=p, states=("control", "neuropathic"))
             simulate(design).write(Path(folder))
             command = [
-                sys.executable, "-m", "exoclassify.cli.main", "train", "--cargo", f"{folder}/cargo.csv", "--kind", "mirna",
+                str(Path(sys.executable).parent / "exoclassify"), "train", "--cargo", f"{folder}/cargo.csv", "--kind", "mirna",
                 "--unit", "counts", "--samples", f"{folder}/samples.csv", "--label", "label", "--subject", "subject",
                 "--batch", "batch", "--out", f"{folder}/MODEL", "--jobs", str(options.jobs),
             ]  # fmt: skip
