@@ -78,7 +78,7 @@ def fit(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
     cohort.check_for_learning()
-    samples = _samples(cohort)
+    samples = Samples.of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
     evaluation = None
@@ -91,16 +91,6 @@ def fit(
     bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel))
     bundle.check()
     return bundle
-
-
-def _samples(cohort: Cohort) -> Samples:
-    states, y = np.unique(cohort.y, return_inverse=True)
-    batches = None if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)[1]
-    groups = np.unique(cohort.groups, return_inverse=True)[1]
-    table = cohort.cargo
-    return Samples(
-        table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected
-    )
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:
