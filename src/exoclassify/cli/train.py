@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli.audit import columns_of
 from exoclassify.cli.doors import note
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_FILES", "fitted", "train"]
 
-MODEL_FILES = ("bundle.json", "arrays.npz", "golden.csv", "README.md")
+MODEL_FILES = ("bundle.json", "arrays.npz", "golden.csv", "README.md", "report.html", "aside.csv")
 """What is in a model's folder."""
 
 
@@ -45,6 +46,13 @@ def train(
     ] = None,
     batch: Annotated[
         str | None, typer.Option(help="Column of the centre, run or plate; a model is judged across these.")
+    ] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns to hold against the state and to report apart, with commas between.  "
+            "[default: those called sex, age, bmi]"
+        ),
     ] = None,
     not_detected: Annotated[
         float | None,
@@ -86,18 +94,26 @@ def train(
     )  # fmt: skip
     _say_notes(cohort)
     bundle = fitted(
-        cohort, choices, name=name or _name_from(out), version=version, judge=not no_judge, jobs=jobs
-    )
+        cohort, choices, name=name or _name_from(out), version=version, judge=not no_judge, jobs=jobs,
+        covariates=columns_of(covariates),
+    )  # fmt: skip
     bundle.save(out, force=force)
     for line in _found(bundle):
         print(line)
-    print(f"written to {out}")
+    print(f"written to {out}; {out / 'report.html'} says it all")
 
 
 def fitted(
-    cohort: Cohort, recipe: Recipe, *, name: str, version: str, judge: bool = True, jobs: int = -1
+    cohort: Cohort,
+    recipe: Recipe,
+    *,
+    name: str,
+    version: str,
+    judge: bool = True,
+    jobs: int = -1,
+    covariates: tuple[str, ...] = (),
 ) -> ModelBundle:
-    """Fit and judge with a bar on stderr.
+    """Fit, judge and audit with a bar on stderr, and write the report.
 
     Parameters
     ----------
@@ -111,6 +127,8 @@ def fitted(
         Whether to judge it.
     jobs : int
         Processes at once.
+    covariates : tuple of str
+        Columns to hold against the state.
 
     Returns
     -------
@@ -121,10 +139,23 @@ def fitted(
     ExoclassifyError
         As `exoclassify.learning.fit.fit` says.
     """
+    from dataclasses import replace
+
     from exoclassify.learning.fit import fit
+    from exoclassify.report.training import training_report
 
     with progress_bar("judging" if judge else "fitting") as progress:
-        return fit(cohort, recipe, judge=judge, name=name, version=version, n_jobs=jobs, progress=progress)
+        bundle = fit(
+            cohort,
+            recipe,
+            judge=judge,
+            covariates=covariates,
+            name=name,
+            version=version,
+            n_jobs=jobs,
+            progress=progress,
+        )
+    return replace(bundle, report=training_report(bundle.about, bundle.panel.molecules))
 
 
 def _say_notes(cohort: Cohort) -> None:
@@ -160,6 +191,8 @@ def _found(bundle: ModelBundle) -> list[str]:
             f"There it called {judged['called']:.0%} of the samples, {judged['called_wrong']:.0%} of all wrongly, and said of "
             "the rest that it is uncertain."
         )
+    if bundle.about["audit"] is not None:
+        lines.append(bundle.about["audit"]["verdict"])
     if not training["tested_across_batches"] and training["batches"] is not None:
         lines.append(
             "It could not be tested across batches, so it calls no state unless score is told --same-batch."

@@ -29,7 +29,7 @@ __all__ = [
 
 Codes = NDArray[np.intp]
 
-REFERENCE = Recipe.of({"folds": {"repeats": 1}, "voices": [{"learner": "ridge", "view": "log"}]})
+REFERENCE = Recipe.of({"folds": {"repeats": 1, "inner": 2}, "voices": [{"learner": "ridge", "view": "log"}]})
 """A plain ridge regression, for what is asked of the cohort rather than of the model."""
 
 _BATCH_WORDS = (

@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.ids import counted
 from exoclassify.data.quality import missing_mask
 from exoclassify.errors import first_three
 from exoclassify.learning.baselines import library_sizes
@@ -225,7 +226,9 @@ def audit_outliers(cohort: Cohort) -> list[Finding]:
             continue
         states, counts = np.unique(cohort.y[low], return_counts=True)
         mix = ", ".join(f"{count} {state}" for state, count in zip(states, counts, strict=True))
-        message = f"{len(low)} samples lie far below the others by {what} ({named}; {mix})."
+        message = (
+            f"{counted(len(low), 'samples', 'lies', 'lie')} far below the others by {what} ({named}; {mix})."
+        )
         mend = "look at these libraries; leave failed ones out by a blank label, and say so"
         found.append(Finding("outliers", named, what, float(len(low)), "warning", message, mend))
     return found

@@ -31,7 +31,7 @@ Codes = NDArray[np.intp]
 
 _FEWEST = 5
 _SHARES = (0.4, 0.6, 0.8, 1.0)
-_DRAWS = 5
+_DRAWS = 3
 _WANTED = 0.1
 _SIGNATURE = 10
 
@@ -142,8 +142,7 @@ def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[
     Returns
     -------
     list of dict or None
-        n_subjects, auc, low, high (mean and range within which 80 % of the draws lie; for all samples over repeats of the
-        folds), from small to all. None when the cohort is too small.
+        n_subjects, auc, low, high (mean and range of the draws; for all samples over repeats of the folds), from small to all. None when the cohort is too small.
     """
     rng = np.random.default_rng(seed)
     parts = [(share, _part(samples, share, rng), draw) for share in _SHARES for draw in range(_DRAWS)]

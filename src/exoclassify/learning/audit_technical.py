@@ -24,6 +24,8 @@ __all__ = ["Technical", "audit_missingness", "audit_order", "audit_technical"]
 Codes = NDArray[np.intp]
 
 _ALPHA = 0.05
+_STRONG = 0.75
+"""A technical figure that tells the states apart this well is confounded with them, whatever else a model finds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +121,14 @@ def _finding(
     low, high = figure.interval(groups)
     severity: Severity = "info"
     if low > 0.5:
-        severity = "warning" if p_value < _ALPHA else "critical"
+        severity = "warning" if p_value < _ALPHA and figure.value < _STRONG else "critical"
+    beaten = (
+        f"less than the {model_name} ({model.value:.2f}, p = {p_value:.2g}), but so much that the model may rest on it"
+        if p_value < _ALPHA
+        else f"and the {model_name} ({model.value:.2f}) is not better (p = {p_value:.2g})"
+    )
     verdicts = {
-        "critical": f"and the {model_name} ({model.value:.2f}) is not better (p = {p_value:.2g})",
+        "critical": beaten,
         "warning": f"less than the {model_name} ({model.value:.2f}, p = {p_value:.2g}), but not nothing",
         "info": "which may be chance",
     }

@@ -168,8 +168,8 @@ def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: i
 
 
 def _short(values: Floats) -> list[float]:
-    """Round what is only drawn: six decimals."""
-    return [round(float(v), 6) for v in values]
+    """Round what is only drawn: four decimals."""
+    return [round(float(v), 4) for v in values]
 
 
 def _auc_figure(answered: Answered, rows: NDArray[np.bool_] | None = None) -> Figure:

@@ -6,7 +6,7 @@ import datetime
 import importlib.metadata
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError
-from exoclassify.learning.evaluate import evaluate
+from exoclassify.learning.aside import answered, strata_of, to_frame
+from exoclassify.learning.audit import audit
+from exoclassify.learning.evaluate import Judgement
+from exoclassify.learning.evaluate import judge as judged_on
+from exoclassify.learning.examine import examine
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
 
-__all__ = ["fit"]
+__all__ = ["fit", "name_batches", "samples_of"]
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +40,7 @@ def fit(
     recipe: Recipe | None = None,
     *,
     judge: bool = True,
+    covariates: Sequence[str] = (),
     name: str = "model",
     version: str = "1.0.0",
     n_jobs: int = -1,
@@ -50,8 +55,10 @@ def fit(
     recipe : Recipe, optional
         The choices; the default blend if omitted.
     judge : bool
-        Evaluate by repeated nested cross-validation, and batch by batch where batches are given. Without it the card says
-        "not judged".
+        Evaluate by repeated nested cross-validation, and batch by batch where batches are given, and audit the cohort.
+        Without it the card says "not judged".
+    covariates : sequence of str
+        Columns of the sheet that are held against the state and reported apart, beside those called sex, age or BMI.
     name, version : str
         Of the model; the version is three numbers with dots between.
     n_jobs : int
@@ -78,19 +85,68 @@ def fit(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
     cohort.check_for_learning()
-    samples = Samples.of(cohort)
+    samples = samples_of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
-    evaluation = None
+    evaluation, found, aside = None, None, None
     if judge:
-        evaluation = evaluate(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
-        _name_batches(evaluation, cohort)
+        judgement = judged_on(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
+        evaluation = _examined(judgement, cohort, recipe, covariates)
+        aside = to_frame(judgement, cohort)
+        found = audit(
+            cohort,
+            judgement=judgement,
+            covariates=covariates,
+            seed=recipe.seed,
+            n_jobs=n_jobs,
+            progress=progress,
+        ).to_dict()
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
+    about["audit"] = found
     panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
     golden = _golden(samples, learned.support, recipe.seed)
-    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel))
+    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), aside=aside)
     bundle.check()
     return bundle
+
+
+def samples_of(cohort: Cohort) -> Samples:
+    """Give a cohort as arrays and codes.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Of one layer.
+
+    Returns
+    -------
+    Samples
+    """
+    return Samples.of(cohort)
+
+
+def _examined(
+    judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: Sequence[str]
+) -> dict[str, Any]:
+    """Add curves, thresholds, sets and subgroups to the figures, and name the batches."""
+    evaluation, answers = judgement.summary, recipe.answers
+    strata = strata_of(cohort, covariates)
+    for key, passes in (
+        ("cross_validation", judgement.passes),
+        ("leave_one_batch_out", () if judgement.batched is None else (judgement.batched,)),
+    ):
+        if passes:
+            given = answered(
+                judgement,
+                passes,
+                level=answers.level,
+                novelty_alpha=answers.novelty_alpha,
+                strata=strata,
+                withhold=key == "leave_one_batch_out",
+            )
+            evaluation[key]["examined"] = examine(given, seed=recipe.seed)
+    name_batches(evaluation, cohort)
+    return evaluation
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:
@@ -104,7 +160,16 @@ def _check_size(samples: Samples, has_subjects: bool) -> None:
             )
 
 
-def _name_batches(evaluation: dict[str, Any], cohort: Cohort) -> None:
+def name_batches(evaluation: dict[str, Any], cohort: Cohort) -> None:
+    """Put the names of batches in the place of their codes.
+
+    Parameters
+    ----------
+    evaluation : dict
+        As `exoclassify.learning.evaluate.evaluate` gives it; changed.
+    cohort : Cohort
+        That was judged.
+    """
     if evaluation["leave_one_batch_out"] is not None and cohort.batches is not None:
         names = np.unique(cohort.batches)
         each = evaluation["leave_one_batch_out"]["batches"]

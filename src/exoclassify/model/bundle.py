@@ -47,6 +47,10 @@ class ModelBundle:
         Made-up profiles in the panel's order and unit.
     card : str
         The model card in Markdown.
+    report : str or None
+        The page to read, HTML; None when there is none.
+    aside : DataFrame or None
+        Answers to the samples kept aside, by which models are compared; None when it was not judged.
 
     Notes
     -----
@@ -59,6 +63,8 @@ class ModelBundle:
     about: dict[str, Any]
     golden: Floats
     card: str
+    report: str | None = field(default=None, kw_only=True)
+    aside: pd.DataFrame | None = field(default=None, kw_only=True)
     compiled: CompiledBlend = field(init=False)
 
     def __post_init__(self) -> None:
@@ -245,6 +251,8 @@ class ModelBundle:
             arrays={**arrays, "panel.weight": self.panel.weight},
             golden=pd.concat([golden, expected], axis=1),
             card=self.card,
+            report=self.report,
+            aside=self.aside,
         )
 
     @classmethod
@@ -283,7 +291,7 @@ class ModelBundle:
                 f"{Path(path).name}: not a complete model ({error}); train or fetch it again"
             ) from error
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
-        bundle = cls(blend, panel, about, profiles, parts.card)
+        bundle = cls(blend, panel, about, profiles, parts.card, report=parts.report, aside=parts.aside)
         bundle.check()
         if verify:
             bundle._demand(expected)
