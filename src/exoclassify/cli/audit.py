@@ -69,10 +69,32 @@ def audit(
         found = audit_cohort(
             cohort, covariates=columns_of(covariates), against=other, n_jobs=jobs, progress=progress
         )
+    if report is not None:
+        _write(
+            report,
+            found,
+            cargo.name,
+            {state: int((cohort.y == state).sum()) for state in cohort.states},
+            force,
+        )
     if as_json:
         print(json.dumps({"findings": found.to_dict()["findings"]}, indent=1, allow_nan=False))
-    else:
-        print("\n".join(_told(found)))
+        return
+    print("\n".join(_told(found)))
+    if report is not None:
+        print(f"\nwritten to {report}")
+
+
+def _write(report: Path, found: Audit, source: str, samples: dict[str, int], force: bool) -> None:
+    from exoclassify.data.formats.writing import write_atomically
+    from exoclassify.report.external import audit_report
+
+    text = audit_report(found.to_dict(), source=source, samples=samples)
+    write_atomically(report, lambda to: _put(to, text), force=force)
+
+
+def _put(to: Path, text: str) -> None:
+    to.write_text(text, encoding="utf-8")
 
 
 def columns_of(text: str | None) -> tuple[str, ...]:

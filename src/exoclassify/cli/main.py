@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from exoclassify.cli.audit import audit
+from exoclassify.cli.compare import compare
 from exoclassify.cli.demo import demo
 from exoclassify.cli.doors import Doored, doors
+from exoclassify.cli.evaluate import evaluate
 from exoclassify.cli.score import score
 from exoclassify.cli.show import show
 from exoclassify.cli.simulate import simulate
@@ -25,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, audit, train, score, show, demo):
+for _command in (simulate, audit, train, evaluate, compare, score, show, demo):
     app.command(no_args_is_help=_command is not demo)(_command)
 
 

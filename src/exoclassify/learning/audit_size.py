@@ -142,7 +142,8 @@ def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[
     Returns
     -------
     list of dict or None
-        n_subjects, auc, low, high (mean and range of the draws; for all samples over repeats of the folds), from small to all. None when the cohort is too small.
+        n_subjects, auc, low, high (mean and range of the draws; for all samples over repeats of the folds), from small to
+        all. None when the cohort is too small.
     """
     rng = np.random.default_rng(seed)
     parts = [(share, _part(samples, share, rng), draw) for share in _SHARES for draw in range(_DRAWS)]

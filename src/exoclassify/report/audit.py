@@ -55,6 +55,10 @@ def audit_section(audit: Mapping[str, Any]) -> Section:
     return Section("What could fool a reader", audit["verdict"], tables=tables, tone=tone_of(audit))
 
 
+def _figure(finding: Mapping[str, Any]) -> str | None:
+    return None if finding["value"] is None else f"{finding['figure']} {finding['value']:.3g}"
+
+
 def baseline_section(audit: Mapping[str, Any]) -> Section | None:
     """Draw the model beside everything technical that was judged in the same folds.
 

@@ -76,7 +76,7 @@ def _methods(about: Mapping[str, Any], n_molecules: int) -> list[tuple[str, str,
         ("8c", "blinding of the assessment", _OPEN),
         (
             "9a", "choice of predictors",
-            f"{n_molecules} molecules found in {recipe['panel']['min_prevalence']:.0%} of the samples, without a look at the label",
+            f"{n_molecules} molecules found in {recipe['panel']['min_prevalence']:.0%} of the samples, label not looked at",
         ),
         ("9b", "measurement of predictors", _OPEN),
         ("10", "sample size and its justification", f"{total} samples; {_size(about)}"),
@@ -227,6 +227,7 @@ def probast(about: Mapping[str, Any]) -> Section:
     training, evaluation = about["training"], about["evaluation"]
     findings = (about.get("audit") or {"findings": ()})["findings"]
     critical = {f["check"] for f in findings if f["severity"] == "critical"}
+    informative = any(f["check"] == "missingness-informative" and f["severity"] != "info" for f in findings)
     sized = [f for f in findings if f["check"] == "sample-size"]
     enough = bool(sized) and all(f["severity"] == "info" for f in sized)
     rows = [
@@ -243,14 +244,15 @@ def probast(about: Mapping[str, Any]) -> Section:
             "analysis", "all enrolled participants included",
             _OPEN if not training["notes"] else "see notes", "; ".join(training["notes"]),
         ),
-        ("analysis", "missing data handled appropriately", "probably no" if "missingness-informative" in critical else "probably yes",
-         "imputed with constants of the training fold"),
+        (
+            "analysis", "missing data handled appropriately", "probably no" if informative else "probably yes",
+            "imputed with constants of the training fold" + ("; missingness goes with the state" if informative else ""),
+        ),
         (
             "analysis", "no selection of predictors by their univariable association outside validation",
             "yes", "selection is inside every fold",
         ),
-        ("analysis", "several samples of one person accounted for", "yes" if training["subjects"] is not None else "no information",
-         "persons never on both sides of a split" if training["subjects"] is not None else "no subject column"),
+        ("analysis", "several samples of one person accounted for", *_persons(training)),
         ("analysis", "discrimination and calibration both evaluated", "no" if evaluation is None else "yes", ""),
         ("analysis", "overfitting and optimism accounted for", "no" if evaluation is None else "yes",
          "" if evaluation is None else "nested cross-validation; the worse of two headlines is quoted"),
@@ -267,6 +269,12 @@ def probast(about: Mapping[str, Any]) -> Section:
             "Shortened from PROBAST (Wolff et al. 2019) and PROBAST+AI (Moons et al. 2025, BMJ 388:e082505)."
         ],
     )
+
+
+def _persons(training: Mapping[str, Any]) -> tuple[str, str]:
+    if training["subjects"] is None:
+        return "no information", "no subject column"
+    return "yes", "persons never on both sides of a split"
 
 
 def _alike(critical: set[str], audited: bool) -> tuple[str, str]:

@@ -28,7 +28,7 @@ def _states(judged: Judged) -> list[str]:
 
 
 def discrimination(judged: Judged) -> Section:
-    """How well the states are told apart.
+    """Show how well the states are told apart.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _precision_recall(judged: Judged, state: str) -> Figure:
 
 
 def calibration(judged: Judged) -> Section:
-    """Whether the probabilities can be taken at their word.
+    """Show whether the probabilities can be taken at their word.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def _slope_words(name: str, slope: Mapping[str, float] | None) -> str:
 
 
 def usefulness(judged: Judged) -> Section:
-    """What acting on it would gain, and what a threshold does.
+    """Show what acting on it would gain, and what a threshold does.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def _decision(judged: Judged, state: str) -> Figure:
 
 
 def abstaining(judged: Judged) -> Section:
-    """What it does when it is not sure.
+    """Show what it does when it is not sure.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def abstaining(judged: Judged) -> Section:
 
 
 def subgroups(judged: Judged) -> Section | None:
-    """Figures for batch, sex, age and other groups.
+    """Give figures for batch, sex, age and other groups.
 
     Parameters
     ----------

@@ -109,10 +109,10 @@ def summary(about: Mapping[str, Any]) -> Section:
     parts = [f"{first} {verdict}", f"The model was trained on {total} samples{people}: {mix}."]
     if evaluation is not None:
         calls = evaluation[evaluation["headline"]["from"]]["calls"]
-        parts.append(
-            f"Asked about samples it had not seen, it called {calls['called']:.0%}, {calls['called_wrong']:.0%} of all wrongly, and "
-            "said of the rest that it is uncertain."
-        )
+        called = "it called none, and"
+        if calls["called"]:
+            called = f"it called {calls['called']:.0%}, {calls['called_wrong']:.0%} of all wrongly, and"
+        parts.append(f"Asked about samples it had not seen, {called} said of the rest that it is uncertain.")
     if not training["tested_across_batches"]:
         parts.append(
             "It was never tested across batches, so it calls no state in a new one: whether it holds elsewhere is not known."
