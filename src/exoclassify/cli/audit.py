@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli.options import columns_of
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from exoclassify.learning.findings import Audit
 
-__all__ = ["audit", "columns_of"]
+__all__ = ["audit"]
 
 
 def audit(
@@ -95,21 +96,6 @@ def _write(report: Path, found: Audit, source: str, samples: dict[str, int], for
 
 def _put(to: Path, text: str) -> None:
     to.write_text(text, encoding="utf-8")
-
-
-def columns_of(text: str | None) -> tuple[str, ...]:
-    """Split names with commas between.
-
-    Parameters
-    ----------
-    text : str or None
-        Such as ``age,sex``.
-
-    Returns
-    -------
-    tuple of str
-    """
-    return () if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _told(found: Audit) -> list[str]:

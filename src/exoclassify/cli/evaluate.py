@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from exoclassify.cli.audit import columns_of
+from exoclassify.cli.options import columns_of, shares_of, thresholds_of
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
 
@@ -60,7 +60,8 @@ def evaluate(
     from exoclassify.learning.external import check_labels, validate
     from exoclassify.model.bundle import ModelBundle
 
-    stated, chosen = _prevalence(prevalence), _thresholds(thresholds)
+    stated = None if prevalence is None else shares_of(prevalence)
+    chosen = thresholds_of(thresholds)
     bundle = ModelBundle.load(model)
     cohort = Cohort.read(
         cargo, kind=bundle.panel.kind, unit=bundle.panel.unit, samples=samples, label=label, subject=subject, batch=batch,
@@ -107,36 +108,6 @@ def _write(report: Path, found: Any, audit: Any, about: Any, source: str, force:
 
 def _put(to: Path, text: str) -> None:
     to.write_text(text, encoding="utf-8")
-
-
-def _prevalence(text: str | None) -> dict[str, float] | None:
-    from exoclassify.errors import InputError
-
-    if text is None:
-        return None
-    stated = {}
-    for part in columns_of(text):
-        state, _, share = part.rpartition("=")
-        try:
-            stated[state.strip()] = float(share)
-        except ValueError as error:
-            raise InputError(
-                f"--prevalence {part}: give a state and its share, such as migraine=0.15"
-            ) from error
-    return stated
-
-
-def _thresholds(text: str) -> tuple[float, ...]:
-    from exoclassify.errors import InputError
-
-    try:
-        chosen = tuple(float(part) for part in columns_of(text))
-    except ValueError as error:
-        raise InputError(f"--thresholds {text}: give numbers with commas between, such as 0.2,0.5") from error
-    wrong = [f"{value:g}" for value in chosen if not 0 < value < 1]
-    if wrong or not chosen:
-        raise InputError(f"--thresholds {text}: give probabilities above 0 and below 1, such as 0.2,0.5")
-    return chosen
 
 
 def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> list[str]:

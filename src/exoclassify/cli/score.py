@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.options import shares_of
 from exoclassify.cli.outputs import check_file
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def score(
     is a state, or `uncertain` with the reasons in flags. Support for a decision, not a diagnosis.
     """
     check_file(out, force=force, inputs=(cargo, *model.glob("*")))
-    stated = None if prevalence is None else _shares(prevalence)
+    stated = None if prevalence is None else shares_of(prevalence)
     from exoclassify.data.cargo import CargoTable
     from exoclassify.model.bundle import ModelBundle
 
@@ -136,24 +137,3 @@ def _mix(bundle: ModelBundle, stated: dict[str, float] | None) -> str:
         for state, p, was in zip(bundle.states, here, training, strict=True)
     )
     return f"probabilities were shifted to the prevalence stated: {mix}; prediction sets were not"
-
-
-def _shares(text: str) -> dict[str, float]:
-    """Read state=share pairs with commas between."""
-    from exoclassify.errors import InputError
-
-    shares: dict[str, float] = {}
-    for pair in text.split(","):
-        state, found, share = (part.strip() for part in pair.rpartition("="))
-        try:
-            value = float(share)
-        except ValueError:
-            found = ""
-        if not found or not state:
-            raise InputError(
-                f"--prevalence: {pair.strip()!r} is not a state and its share; write it as neuropathic=0.05,inflammatory=0.1"
-            )
-        if state in shares:
-            raise InputError(f"--prevalence: {state} is given twice; give it once")
-        shares[state] = value
-    return shares

@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from exoclassify.learning.evaluate import Judgement
 from exoclassify.learning.evaluate import judge as judged_on
 from exoclassify.learning.examine import examine
 from exoclassify.learning.learn import Learned, Samples, learn
+from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
@@ -41,6 +43,8 @@ def fit(
     *,
     judge: bool = True,
     covariates: Sequence[str] = (),
+    permutations: int = 0,
+    cache: Path | None = None,
     name: str = "model",
     version: str = "1.0.0",
     n_jobs: int = -1,
@@ -59,6 +63,10 @@ def fit(
         Without it the card says "not judged".
     covariates : sequence of str
         Columns of the sheet that are held against the state and reported apart, beside those called sex, age or BMI.
+    permutations : int
+        How often the judgement is run again with labels dealt at random, for a p-value; 0 for none. At least 19 to reach 0.05.
+    cache : Path, optional
+        Folder in which finished folds are kept, so that the same run asked again goes on from there.
     name, version : str
         Of the model; the version is three numbers with dots between.
     n_jobs : int
@@ -90,9 +98,21 @@ def fit(
     learned = learn(samples, recipe)
     evaluation, found, aside = None, None, None
     if judge:
-        judgement = judged_on(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
+        judgement = judged_on(
+            samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache
+        )
         evaluation = _examined(judgement, cohort, recipe, covariates)
         aside = to_frame(judgement, cohort)
+        if permutations:
+            crossed = evaluation["cross_validation"]
+            crossed["permutation"] = permutation_test(
+                samples,
+                recipe,
+                crossed["figures"]["auc"]["value"],
+                n_permutations=permutations,
+                n_jobs=n_jobs,
+                progress=progress,
+            )
         found = audit(
             cohort,
             judgement=judgement,
