@@ -109,7 +109,8 @@ def train(
     bundle.save(out, force=force)
     for line in _found(bundle):
         print(line)
-    print(f"written to {out}; {out / 'report.html'} says it all")
+    print(f"written to {out}")
+    print(f"all figures, to read: {out / 'report.html'}")
 
 
 def fitted(

@@ -19,7 +19,7 @@ from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.metrics import Figure
 
-__all__ = ["Technical", "audit_missingness", "audit_order", "audit_technical"]
+__all__ = ["Technical", "audit_missingness", "audit_order", "audit_technical", "better"]
 
 Codes = NDArray[np.intp]
 
@@ -83,7 +83,7 @@ def audit_technical(
             findings.append(_restating(cohort, baseline, baseline.column in declared))
             continue
         figure = judged(baseline, repeats, samples.y, len(samples.states))
-        p_value = _better(model, figure, groups)
+        p_value = better(model, figure, groups)
         found[baseline.name] = (figure, p_value)
         rows.append(_row(baseline.name, figure, groups, p_value))
         findings.append(_finding(baseline, figure, model, p_value, groups, model_name))
@@ -101,8 +101,25 @@ def _repeats(judgement: Judgement) -> list[tuple[Fold, ...]]:
     return repeats
 
 
-def _better(model: Figure, baseline: Figure, groups: Codes) -> float:
-    """One-sided p-value that the model's AUC is higher: DeLong's paired test, by subject."""
+def better(model: Figure, baseline: Figure, groups: Codes) -> float:
+    """Give the one-sided p-value that the model's AUC is higher.
+
+    Parameters
+    ----------
+    model, baseline : Figure
+        AUCs on the same samples.
+    groups : ndarray of shape (n_samples,)
+        Subject codes.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    DeLong's paired test with variances by subject; pROC's but for the correction of small samples, which is by subjects here
+    and by state there.
+    """
     sums = np.bincount(groups, weights=model.influence - baseline.influence)
     clusters = len(np.unique(groups))
     error = float(np.sqrt((sums**2).sum() * clusters / max(clusters - 1, 1)))
