@@ -16,7 +16,7 @@ __all__ = ["Cell", "Figure", "Section", "Table", "page"]
 Cell = str | float | int | bool | None
 """What a table can hold; None is shown as a dash."""
 
-_PRINTED = 30
+_PRINTED = 15
 """Rows of a figure's numbers that are still printed; the points of a curve stay on the screen."""
 
 
