@@ -98,7 +98,10 @@ def evaluate(
     )
     plan = [fold for folds in repeats for fold in folds] + by_batch
     answers = []
-    jobs = (delayed(_answer)(samples, recipe, fold) for fold in plan)
+    jobs = (
+        delayed(_answer)(samples, recipe, fold, at < len(plan) - len(by_batch))
+        for at, fold in enumerate(plan)
+    )
     with nullcontext() if n_jobs == 1 else _workers_started_undisturbed():
         results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
     for done, result in enumerate(results, start=1):
@@ -139,12 +142,14 @@ def _workers_started_undisturbed() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArray[np.bool_], Floats, bool]:
+def _answer(
+    samples: Samples, recipe: Recipe, fold: Fold, same_batch: bool
+) -> tuple[Floats, NDArray[np.bool_], Floats, bool]:
     train, test = fold
     learned = learn(samples.take(train), recipe)
     blend = learned.blend
     log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
-    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level)
+    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
     return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.across_batches
 
 

@@ -133,11 +133,19 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
             fitted = _fit_voices(samples.take(train), recipe)
             aside[:, test], residuals[test] = fitted.scores(samples.X[test])
         final = _fit_voices(samples, recipe)
-        return Learned(final.support, _blend(final, aside, residuals, samples, recipe), by_batch)
+        whole = samples.batches if by_batch else None
+        return Learned(final.support, _blend(final, aside, residuals, samples, recipe, whole), by_batch)
 
 
-def _blend(final: _Fitted, aside: Floats, residuals: Floats, samples: Samples, recipe: Recipe) -> FittedBlend:
-    """Calibrate, weigh and blend on the scores of samples kept aside."""
+def _blend(
+    final: _Fitted,
+    aside: Floats,
+    residuals: Floats,
+    samples: Samples,
+    recipe: Recipe,
+    whole: Codes | None,
+) -> FittedBlend:
+    """Calibrate, weigh and blend on the scores of samples kept aside; `whole` are batches kept aside as wholes."""
     members = _weigh(final.learners, aside, samples, recipe)
     blended = np.zeros(aside.shape[1:])
     for member, scores in zip(members, aside, strict=True):
@@ -149,7 +157,7 @@ def _blend(final: _Fitted, aside: Floats, residuals: Floats, samples: Samples, r
         views=final.views,
         members=members,
         calibration=calibration,
-        sets=ClassConditionalSets.fit(softmax(calibration.apply(blended), axis=1), samples.y),
+        sets=ClassConditionalSets.fit(softmax(calibration.apply(blended), axis=1), samples.y, whole),
         novelty=final.novelty,
         novelty_reference=np.sort(residuals),
     )

@@ -91,8 +91,8 @@ class ModelBundle:
         prevalence : mapping of str to float, optional
             Shares of the states at the place of use; shifts the probabilities, not the prediction sets.
         same_batch : bool
-            The samples were measured in a batch that the model was trained on; only then is a model of one batch, never
-            tested on another, allowed to call a state.
+            The samples were measured in a batch that the model was trained on. Otherwise a state is excluded only if every
+            training batch kept aside would exclude it, and a model never tested across batches calls none.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class ModelBundle:
         Predictions
         """
         answers = self.about["answers"]
-        sets = self.blend.sets.sets(_softmax(log_odds), answers["level"])
+        sets = self.blend.sets.sets(_softmax(log_odds), answers["level"], same_batch=same_batch)
         novelty_p = conformal_p(self.blend.novelty_reference, residuals)
         coverage = self.panel.coverage(X)
         probabilities, calls, flags = answer(
