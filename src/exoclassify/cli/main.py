@@ -8,6 +8,7 @@ import typer
 
 from exoclassify.cli.demo import demo
 from exoclassify.cli.doors import Doored, doors
+from exoclassify.cli.models import models
 from exoclassify.cli.score import score
 from exoclassify.cli.show import show
 from exoclassify.cli.simulate import simulate
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 for _command in (simulate, train, score, show, demo):
     app.command(no_args_is_help=_command is not demo)(_command)
+
+app.add_typer(models, name="models")
 
 
 def _say_version(asked: bool) -> None:
