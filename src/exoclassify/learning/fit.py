@@ -20,6 +20,7 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
+from exoclassify.model.trained_on import TrainedOn
 
 __all__ = ["fit"]
 
@@ -88,7 +89,16 @@ def fit(
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
     panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
     golden = _golden(samples, learned.support, recipe.seed)
-    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel))
+    trained_on = TrainedOn.of(
+        learned.blend,
+        panel.molecules,
+        samples.X[:, learned.support],
+        cohort.sheet.sample_ids,
+        cohort.groups.tolist() if cohort.has_subjects else None,
+        learned.aside,
+        about["training"]["data_sha256"],
+    )
+    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on)
     bundle.check()
     return bundle
 
