@@ -91,10 +91,17 @@ def test_a_champion_that_saw_everything_is_judged_by_its_recipe() -> None:
     poor = Recipe.of({**FAST.model_dump(mode="json"), "voices": [{"learner": "ridge", "C": 1e-6}]})
     champion = fit(COHORT, poor, judge=False, name="pain")
     decision = retrain(champion, COHORT, FAST, n_jobs=1).decision
-    assert "the recipe of 1.0.0 trained again in the same folds" in decision["sentence"]
+    assert "1.0.0 trained again there" in decision["sentence"]
     assert {check["setting"] for check in decision["checks"]} == {"cross-validation", "batches left out"}
     gain = next(check for check in decision["checks"] if check["what"] == "log-loss")
     assert gain["gain"] > 0.05
+
+
+def test_with_few_new_samples_old_and_new_data_are_still_held_against_each_other() -> None:
+    few = [np.flatnonzero(LATER.y == state)[:4] for state in LATER.states]
+    decision = retrain(CHAMPION, joined(FIRST, LATER.take(np.concatenate(few))), n_jobs=1).decision
+    assert "1.0.0 trained again there" in decision["sentence"]
+    assert decision["checks"][0]["gain"] != 0
 
 
 def test_the_same_recipe_on_the_same_samples_is_nothing_new() -> None:
@@ -127,7 +134,7 @@ def test_batches_and_subgroups_are_judged_one_by_one() -> None:
 def test_a_champion_without_memory_is_judged_by_its_recipe() -> None:
     decision = retrain(replace(CHAMPION, trained_on=None), COHORT, n_jobs=1).decision
     assert decision["left_out"] == {"cohort, not remembered by the model": COHORT.n_samples}
-    assert "trained again in the same folds" in decision["sentence"]
+    assert "trained again there" in decision["sentence"]
 
 
 def test_other_states_are_refused() -> None:

@@ -9,6 +9,7 @@ import typer
 from exoclassify.cli.demo import demo
 from exoclassify.cli.doors import Doored, doors
 from exoclassify.cli.models import models
+from exoclassify.cli.retrain import retrain
 from exoclassify.cli.score import score
 from exoclassify.cli.show import show
 from exoclassify.cli.simulate import simulate
@@ -25,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, train, score, show, demo):
+for _command in (simulate, train, score, show, demo, retrain):
     app.command(no_args_is_help=_command is not demo)(_command)
 
 app.add_typer(models, name="models")

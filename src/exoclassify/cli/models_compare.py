@@ -74,7 +74,7 @@ def _told(bundle: ModelBundle) -> dict[str, Any]:
 def _differences(one: Any, two: Any, where: str = "") -> list[str]:
     """Name the keys of two recipes that differ, as in ``panel.min_coverage: 0.8 → 0.7``."""
     if isinstance(one, dict) and isinstance(two, dict):
-        keys = sorted(one | two)
+        keys = sorted(one.keys() & two.keys()) if not where else sorted(one | two)
         return [
             line
             for key in keys

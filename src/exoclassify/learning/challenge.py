@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import softmax
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.evaluate import Judgement, KeptAside, judge
+from exoclassify.learning.evaluate import Judgement, KeptAside
 from exoclassify.learning.fit import samples_of
+from exoclassify.learning.folds import Fold
 from exoclassify.learning.gate import Answers, Setting
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.compiled import CompiledBlend
 from exoclassify.model.prediction import prevalence_shift
 
 __all__ = ["as_it_is", "by_recipe", "check_states", "enough", "on_external", "recipe_of", "trained_on_before"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Progress = Callable[[int, int], None]
 
 _MIN_SUBJECTS = 5
 """Fewer subjects of a state and two models cannot be told apart (as in `exoclassify.learning.fit`)."""
@@ -158,10 +160,10 @@ def by_recipe(
     cohort: Cohort,
     recipe: Recipe,
     judged: Judgement,
+    known: Bools,
     n_jobs: int,
-    progress: Progress | None,
 ) -> list[Setting]:
-    """Train the champion's recipe again in the challenger's folds.
+    """Train the champion's recipe again in the challenger's folds, on the samples that the champion was trained on.
 
     Parameters
     ----------
@@ -173,10 +175,10 @@ def by_recipe(
         The challenger's; folds and seed are taken from it.
     judged : Judgement
         The challenger's answers to samples kept aside.
+    known : ndarray of bool of shape (n_samples,)
+        Samples that the champion was trained on; where a fold holds too few of them, all are used.
     n_jobs : int
         Parallel processes.
-    progress : callable or None
-        Called with folds done and folds in all.
 
     Returns
     -------
@@ -184,20 +186,47 @@ def by_recipe(
         Cross-validation, and leaving out batches where that is possible.
     """
     old = recipe_of(champion).model_copy(update={"folds": recipe.folds, "seed": recipe.seed})
-    again = judge(judged.samples, judged.sample_ids, old, n_jobs=n_jobs, progress=progress)
+    again = Parallel(n_jobs=n_jobs)(
+        delayed(_trained_again)(judged.samples, old, fold, known) for fold in judged.plan
+    )
     everything = np.ones(cohort.n_samples, dtype=bool)
-    crossed = [_passes(one, cohort.n_samples) for one in (again, judged)]
-    settings = [_setting("cross-validation", cohort, recipe, everything, *crossed)]
-    if judged.batched is not None and again.batched is not None:
+    mine, at = [], 0
+    for kept in judged.passes:
+        n_folds = int(kept.fold.max()) + 1
+        mine.append(_placed(cohort, judged.plan[at : at + n_folds], again[at : at + n_folds]))
+        at += n_folds
+    passes = Answers(np.stack([one[0] for one in mine]), np.stack([one[1] for one in mine]))
+    challenger = _passes(judged, cohort.n_samples)
+    settings = [_setting("cross-validation", cohort, recipe, everything, passes, challenger)]
+    if judged.batched is not None:
         rows = np.zeros(cohort.n_samples, dtype=bool)
         rows[judged.batched.rows] = True
-        batched = [
-            Answers(one.batched.log_odds[None], one.batched.sets[None])
-            for one in (again, judged)
-            if one.batched is not None
-        ]
-        settings.append(_setting("batches left out", cohort, recipe, rows, *batched))
+        log_odds, sets = _placed(cohort, judged.plan[at:], again[at:])
+        old_answers = Answers(log_odds[None, rows], sets[None, rows])
+        new_answers = Answers(judged.batched.log_odds[None], judged.batched.sets[None])
+        settings.append(_setting("batches left out", cohort, recipe, rows, old_answers, new_answers))
     return settings
+
+
+def _trained_again(samples: Samples, recipe: Recipe, fold: Fold, known: Bools) -> tuple[Floats, Bools]:
+    train, test = fold
+    own = train[known[train]]
+    states = range(len(samples.states))
+    if all(len(np.unique(samples.groups[own][samples.y[own] == k])) >= _MIN_SUBJECTS for k in states):
+        train = own
+    learned = learn(samples.take(train), recipe)
+    log_odds = CompiledBlend.of(learned.blend).evaluate(samples.X[test][:, learned.support])[0]
+    return log_odds, learned.blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level)
+
+
+def _placed(
+    cohort: Cohort, folds: Sequence[Fold], answers: Sequence[tuple[Floats, Bools]]
+) -> tuple[Floats, Bools]:
+    shape = (cohort.n_samples, len(cohort.states))
+    log_odds, sets = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    for (_, test), (found, held) in zip(folds, answers, strict=True):
+        log_odds[test], sets[test] = found, held
+    return log_odds, sets
 
 
 def on_external(

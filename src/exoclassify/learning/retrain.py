@@ -112,7 +112,8 @@ def retrain(
     Where enough samples are new to the champion it answers as it is, and only those samples count. Each is judged under
     the same conditions for both: in a batch that the champion knows the challenger knows it too (cross-validation), in a
     batch new to the champion the challenger has not seen it either (that batch left out). Where too few samples are new,
-    the champion's *recipe* is trained again in the challenger's folds. The champion is asked at the mix of the cohort.
+    the champion's recipe is trained again in the challenger's folds, on the samples that the champion was trained on. The
+    champion is asked at the mix of the cohort.
     """
     recipe = recipe_of(champion) if recipe is None else recipe
     check_states(champion, cohort)
@@ -125,8 +126,8 @@ def retrain(
         how = f"{int(new.sum())} samples that {champion.version} was not trained on"
         settings = [as_it_is(champion, cohort, recipe, judged, X, new)]
     else:
-        how = f"all samples, the recipe of {champion.version} trained again in the same folds: too few samples are new to it"
-        settings = by_recipe(champion, cohort, recipe, judged, n_jobs, progress)
+        how = f"all samples in the same folds, {champion.version} trained again there: too few samples are new to it"
+        settings = by_recipe(champion, cohort, recipe, judged, ~new, n_jobs)
     bundle = _fitted(champion, cohort, recipe, judged)
     left_out = {f"cohort, {way}": int(rows.sum()) for way, rows in known.items()}
     if external is not None:
