@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cohorts import FAST
+from cohorts import FAST as AUDITED
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
@@ -17,6 +17,7 @@ from exoclassify.learning.joined import joined
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.retrain import nothing_new, retrain
 
+FAST = AUDITED.model_copy(update={"gate": AUDITED.gate.model_copy(update={"audit": False})})
 COHORT = simulate(SimulationDesign(seed=5, n_samples=160, n_molecules=80, effect=0.8)).cohort
 SUBJECTS = np.unique(COHORT.groups)
 FIRST = COHORT.take(np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))
@@ -33,7 +34,7 @@ def relabelled(cohort: Cohort, seed: int = 0) -> Cohort:
 
 
 def gated(**rules: object) -> Recipe:
-    return Recipe.of({**FAST.model_dump(mode="json"), "gate": rules})
+    return Recipe.of({**FAST.model_dump(mode="json"), "gate": {"audit": False, **rules}})
 
 
 def test_many_more_samples_make_a_challenger_that_passes() -> None:
@@ -118,6 +119,17 @@ def test_better_is_demanded_where_the_gate_asks() -> None:
     assert {check["what"] for check in failed} >= {"log-loss", "AUC"}
     assert all(check["gain"] == 0 for check in failed if check["what"] in ("log-loss", "AUC"))
     assert retrain(champion, FIRST, gated(), n_jobs=1).decision["checks"][0]["passed"]
+
+
+def test_a_critical_finding_of_the_audit_stops_a_challenger() -> None:
+    done = retrain(CHAMPION, COHORT, AUDITED, n_jobs=1).decision
+    audit = done["checks"][-1]
+    assert (audit["setting"], audit["passed"]) == ("audit", True)
+    frame = COHORT.sheet.frame.copy()
+    frame["batch"] = np.where(COHORT.y == "control", "A", "B")
+    confounded = replace(COHORT, sheet=replace(COHORT.sheet, frame=frame))
+    found = retrain(CHAMPION, confounded, AUDITED, n_jobs=1).decision["checks"][-1]
+    assert (found["setting"], found["passed"]) == ("audit", False)
 
 
 def test_batches_and_subgroups_are_judged_one_by_one() -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from exoclassify.cli.main import app
 from exoclassify.model.registry import Registry
 
-FAST = '[folds]\nouter = 3\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\n'
+FAST = '[folds]\nouter = 3\nrepeats = 1\ninner = 2\n[gate]\naudit = false\n[[voices]]\nlearner = "ridge"\n'
 COLUMNS = ("--label", "label", "--subject", "subject", "--batch", "batch")
 
 
@@ -61,9 +61,8 @@ def retrain(made: Path, place: Path, *words: object) -> Result:
 def lenient(made: Path, tmp_path: Path, **rules: object) -> Path:
     path = tmp_path / "lenient.toml"
     given = {"margin": 1, "group_margin": 1, **rules}
-    path.write_text(
-        FAST + "[gate]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in given.items())
-    )
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in given.items())
+    path.write_text(FAST.replace("audit = false\n", f"audit = false\n{lines}"))
     return path
 
 

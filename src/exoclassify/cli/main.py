@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from exoclassify.cli.audit import audit
 from exoclassify.cli.demo import demo
 from exoclassify.cli.doors import Doored, doors
 from exoclassify.cli.models import models
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, train, score, show, demo, retrain):
+for _command in (simulate, audit, train, score, show, demo, retrain):
     app.command(no_args_is_help=_command is not demo)(_command)
 
 app.add_typer(models, name="models")

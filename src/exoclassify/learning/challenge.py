@@ -12,7 +12,6 @@ from scipy.special import softmax
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.evaluate import Judgement, KeptAside
-from exoclassify.learning.fit import samples_of
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.gate import Answers, Setting
 from exoclassify.learning.learn import Samples, learn
@@ -265,7 +264,7 @@ def on_external(
             f"{external.sheet.source}: {int(new.sum())} external samples are left that neither model was trained on, fewer than "
             f"{_MIN_SUBJECTS} subjects in some state; give samples that were never trained on"
         )
-    samples = samples_of(external)
+    samples = Samples.of(external)
     both = [
         _answers(model, model.panel.values(external.cargo)[new], samples, 1)
         for model in (champion, challenger)
@@ -300,7 +299,7 @@ def _dense(kept: KeptAside, n_samples: int) -> tuple[Floats, Bools]:
 def _setting(
     name: str, cohort: Cohort, recipe: Recipe, rows: Bools, champion: Answers, challenger: Answers
 ) -> Setting:
-    samples, frame = samples_of(cohort), cohort.sheet.frame[rows]
+    samples, frame = Samples.of(cohort), cohort.sheet.frame[rows]
     columns = {column: frame[column].to_numpy(dtype=object) for column in recipe.gate.subgroups}
     if cohort.batches is not None:
         columns = {"batch": cohort.batches[rows].astype(object), **columns}

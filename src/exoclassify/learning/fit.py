@@ -22,7 +22,7 @@ from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
 from exoclassify.model.trained_on import TrainedOn
 
-__all__ = ["fit", "name_batches", "samples_of"]
+__all__ = ["fit", "name_batches"]
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def fit(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
     cohort.check_for_learning()
-    samples = samples_of(cohort)
+    samples = Samples.of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
     evaluation = None
@@ -101,27 +101,6 @@ def fit(
     bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on)
     bundle.check()
     return bundle
-
-
-def samples_of(cohort: Cohort) -> Samples:
-    """Give a cohort as arrays and codes.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        Of one layer.
-
-    Returns
-    -------
-    Samples
-    """
-    states, y = np.unique(cohort.y, return_inverse=True)
-    batches = None if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)[1]
-    groups = np.unique(cohort.groups, return_inverse=True)[1]
-    table = cohort.cargo
-    return Samples(
-        table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected
-    )
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:

@@ -42,6 +42,8 @@ class Gate(BaseModel):
         ``log_loss``, ``auc`` or both: figures in which the challenger must be better. None: not worse is enough.
     subgroups : tuple of str
         Columns of the sample sheet whose values are judged one by one, such as sex.
+    audit : bool
+        A critical finding of the audit of the challenger's samples stops it.
 
     Notes
     -----
@@ -56,6 +58,7 @@ class Gate(BaseModel):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     better: Annotated[tuple[Literal["log_loss", "auc"], ...], Field(strict=False)] = ()
     subgroups: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    audit: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
+from exoclassify.data.cohort import Cohort
 from exoclassify.errors import RecipeError
 from exoclassify.learning.folds import Codes, inner_folds
 from exoclassify.learning.recipe import Recipe, Voice
@@ -57,6 +58,17 @@ class Samples:
     states: tuple[str, ...]
     unit: str
     not_detected: float | None
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> Samples:
+        """Give the samples of a cohort of one layer, states, subjects and batches as codes in sorted order."""
+        states, y = np.unique(cohort.y, return_inverse=True)
+        batches = None if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)[1]
+        groups = np.unique(cohort.groups, return_inverse=True)[1]
+        table = cohort.cargo
+        return cls(
+            table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected
+        )
 
     def take(self, rows: Codes) -> Samples:
         """Give these samples alone."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import InputError
+from exoclassify.learning.audit import audit
 from exoclassify.learning.challenge import (
     as_it_is,
     by_recipe,
@@ -21,8 +22,9 @@ from exoclassify.learning.challenge import (
     trained_on_before,
 )
 from exoclassify.learning.evaluate import Judgement, judge
-from exoclassify.learning.fit import fit, name_batches, samples_of
+from exoclassify.learning.fit import fit, name_batches
 from exoclassify.learning.gate import Check, check_setting
+from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.version import next_version, numbered
@@ -119,7 +121,7 @@ def retrain(
     check_states(champion, cohort)
     _check_subgroups(cohort, recipe)
     X = champion.panel.values(cohort.cargo)  # says what is wrong before any work is done
-    judged = judge(samples_of(cohort), cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
+    judged = judge(Samples.of(cohort), cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
     known = trained_on_before(champion, cohort)
     new = ~np.any(list(known.values()), axis=0)
     if enough(cohort, new):
@@ -141,6 +143,7 @@ def retrain(
             setting, recipe.gate, states=champion.states, level=recipe.answers.level, seed=recipe.seed
         )
     ]
+    checks += _audited(cohort, judged, recipe, n_jobs)
     return Retrained(bundle, _decision(champion, bundle, recipe, checks, how, left_out))
 
 
@@ -159,6 +162,19 @@ def _fitted(champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judge
     name_batches(evaluation, cohort)
     bundle = numbered(bundle, "0.0.0", evaluation=evaluation)
     return numbered(bundle, next_version(champion, bundle)[0])
+
+
+def _audited(cohort: Cohort, judged: Judgement, recipe: Recipe, n_jobs: int) -> list[Check]:
+    if not recipe.gate.audit:
+        return []
+    found = audit(cohort, judgement=judged, seed=recipe.seed, n_jobs=n_jobs)
+    critical = [finding for finding in found.findings if finding.severity == "critical"]
+    what = "; ".join(finding.message for finding in critical[:3]) or "critical findings"
+    return [
+        Check(
+            "audit", what, None, float(len(critical)), None, None, None, not critical, "no critical finding"
+        )
+    ]
 
 
 def _decision(
