@@ -22,7 +22,7 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.compiled import CompiledBlend
 
-__all__ = ["KeptAside", "evaluate"]
+__all__ = ["Judgement", "KeptAside", "evaluate", "judge"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -54,6 +54,39 @@ class KeptAside:
     sets: NDArray[np.bool_]
     novelty_p: Floats
     across_batches: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What was said of samples kept aside, and the figures made of it.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort.
+    sample_ids : tuple of str
+        In its order.
+    plan : tuple of (train, test)
+        Every fold, those of leaving out batches last.
+    passes : tuple of KeptAside
+        One for each repeat of cross-validation.
+    batched : KeptAside or None
+        Leaving out each batch, where that is possible.
+    summary : dict
+        Plain values, see `evaluate`.
+    """
+
+    samples: Samples
+    sample_ids: tuple[str, ...]
+    plan: tuple[Fold, ...]
+    passes: tuple[KeptAside, ...]
+    batched: KeptAside | None
+    summary: dict[str, Any]
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds of cross-validation, repeat after repeat."""
+        return self.plan[: sum(int(kept.fold.max()) + 1 for kept in self.passes)]
 
 
 def evaluate(
@@ -89,6 +122,33 @@ def evaluate(
     DesignError
         If the cohort is too small to be judged.
     """
+    return judge(samples, sample_ids, recipe, n_jobs=n_jobs, progress=progress).summary
+
+
+def judge(
+    samples: Samples,
+    sample_ids: Sequence[str],
+    recipe: Recipe,
+    *,
+    n_jobs: int = -1,
+    progress: Progress | None = None,
+) -> Judgement:
+    """Judge a recipe on a cohort, and keep what was said of every sample; takes and raises what `evaluate` does.
+
+    Parameters
+    ----------
+    samples, sample_ids, recipe, n_jobs, progress
+        See `evaluate`.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    DesignError
+        If the cohort is too small to be judged.
+    """
     repeats = [
         stratified_folds(samples.y, samples.groups, recipe.folds.outer, recipe.seed + 1000 * (r + 1))
         for r in range(recipe.folds.repeats)
@@ -114,12 +174,14 @@ def evaluate(
         at += len(folds)
     crossed = _summary(samples, passes, recipe)
     batched = _by_batch(samples, by_batch, answers[at:], recipe)
-    return {
+    summary = {
         "cross_validation": {"folds": len(repeats[0]), "repeats": len(repeats), **crossed},
         "leave_one_batch_out": batched,
         "headline": _headline(crossed, batched),
         "folds": fold_digest(sample_ids, plan),
     }
+    kept = None if batched is None else _gather(by_batch, answers[at:])
+    return Judgement(samples, tuple(sample_ids), tuple(plan), tuple(passes), kept, summary)
 
 
 @contextmanager

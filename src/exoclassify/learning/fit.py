@@ -20,8 +20,9 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
+from exoclassify.model.trained_on import TrainedOn
 
-__all__ = ["fit"]
+__all__ = ["fit", "name_batches"]
 
 Floats = NDArray[np.float64]
 
@@ -78,29 +79,28 @@ def fit(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
     cohort.check_for_learning()
-    samples = _samples(cohort)
+    samples = Samples.of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
     evaluation = None
     if judge:
         evaluation = evaluate(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
-        _name_batches(evaluation, cohort)
+        name_batches(evaluation, cohort)
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
     panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
     golden = _golden(samples, learned.support, recipe.seed)
-    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel))
+    trained_on = TrainedOn.of(
+        learned.blend,
+        panel.molecules,
+        samples.X[:, learned.support],
+        cohort.sheet.sample_ids,
+        cohort.groups.tolist() if cohort.has_subjects else None,
+        learned.aside,
+        about["training"]["data_sha256"],
+    )
+    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on)
     bundle.check()
     return bundle
-
-
-def _samples(cohort: Cohort) -> Samples:
-    states, y = np.unique(cohort.y, return_inverse=True)
-    batches = None if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)[1]
-    groups = np.unique(cohort.groups, return_inverse=True)[1]
-    table = cohort.cargo
-    return Samples(
-        table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected
-    )
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:
@@ -114,7 +114,16 @@ def _check_size(samples: Samples, has_subjects: bool) -> None:
             )
 
 
-def _name_batches(evaluation: dict[str, Any], cohort: Cohort) -> None:
+def name_batches(evaluation: dict[str, Any], cohort: Cohort) -> None:
+    """Put the names of batches in the place of their codes.
+
+    Parameters
+    ----------
+    evaluation : dict
+        As `exoclassify.learning.evaluate.evaluate` gives it; changed.
+    cohort : Cohort
+        That was judged.
+    """
     if evaluation["leave_one_batch_out"] is not None and cohort.batches is not None:
         names = np.unique(cohort.batches)
         each = evaluation["leave_one_batch_out"]["batches"]

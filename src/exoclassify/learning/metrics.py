@@ -15,6 +15,7 @@ from scipy.stats import norm, rankdata
 
 __all__ = [
     "Figure",
+    "against_rest",
     "auc",
     "balanced_accuracy",
     "brier",
@@ -93,6 +94,27 @@ def mean_figure(parts: list[Figure]) -> Figure:
     """
     value = float(np.mean([part.value for part in parts]))
     return Figure(value, np.mean([part.influence for part in parts], axis=0), parts[0].share)
+
+
+def against_rest(log_odds: Floats, k: int) -> Floats:
+    """Score by which one state is ranked against the rest.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated log-odds.
+    k : int
+        The state.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The difference of log-odds for two states, which stays apart where probabilities round to 1; else the probability.
+    """
+    score: Floats = (
+        log_odds[:, k] - log_odds[:, 1 - k] if log_odds.shape[1] == 2 else softmax(log_odds, axis=1)[:, k]
+    )
+    return score
 
 
 def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
@@ -253,11 +275,7 @@ def figures(log_odds: Floats, y: Codes, states: tuple[str, ...]) -> dict[str, Fi
         auc (macro over one against the rest), auc:<state>, balanced_accuracy, brier, log_loss, and calibration_slope and
         calibration_intercept:<state> where they exist.
     """
-    p = softmax(log_odds, axis=1)
-    each = [
-        auc(p[:, k] if len(states) > 2 else log_odds[:, k] - log_odds[:, 1 - k], y == k)
-        for k in range(len(states))
-    ]
+    each = [auc(against_rest(log_odds, k), y == k) for k in range(len(states))]
     found = {"auc": mean_figure(each)}
     if len(states) > 2:
         found |= {f"auc:{state}": figure for state, figure in zip(states, each, strict=True)}

@@ -21,6 +21,7 @@ from exoclassify.model.folder import fill_folder, read_folder
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import Predictions, answer, prevalence_shift, shifted_prevalence
 from exoclassify.model.state import pack, unpack
+from exoclassify.model.trained_on import TrainedOn
 
 __all__ = ["ModelBundle"]
 
@@ -47,6 +48,8 @@ class ModelBundle:
         Made-up profiles in the panel's order and unit.
     card : str
         The model card in Markdown.
+    trained_on : TrainedOn or None, default None
+        What it remembers of its training samples; None for a model that was not asked to.
 
     Notes
     -----
@@ -59,6 +62,7 @@ class ModelBundle:
     about: dict[str, Any]
     golden: Floats
     card: str
+    trained_on: TrainedOn | None = None
     compiled: CompiledBlend = field(init=False)
 
     def __post_init__(self) -> None:
@@ -242,7 +246,11 @@ class ModelBundle:
         fill_folder(
             folder,
             described={**self.about, "panel": panel, "fitted": tree},
-            arrays={**arrays, "panel.weight": self.panel.weight},
+            arrays={
+                **arrays,
+                "panel.weight": self.panel.weight,
+                **({} if self.trained_on is None else self.trained_on.arrays()),
+            },
             golden=pd.concat([golden, expected], axis=1),
             card=self.card,
         )
@@ -283,7 +291,7 @@ class ModelBundle:
                 f"{Path(path).name}: not a complete model ({error}); train or fetch it again"
             ) from error
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
-        bundle = cls(blend, panel, about, profiles, parts.card)
+        bundle = cls(blend, panel, about, profiles, parts.card, TrainedOn.read(parts.arrays))
         bundle.check()
         if verify:
             bundle._demand(expected)
