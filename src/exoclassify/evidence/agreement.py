@@ -27,7 +27,7 @@ STANDINGS: dict[Word, str] = {
 
 @dataclass(frozen=True)
 class Count:
-    """How often one direction was reported in one condition.
+    """How often one direction was reported in one condition, by contrasts of one kind.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class Count:
         Independent studies; 0 when all rows restate others.
     rows : int
         Claims.
-    against : tuple of str
-        Kinds of contrast, see `Evidence`.
+    against : str
+        Kind of contrast, see `Evidence`.
     pain_stratified : bool
         Whether any of the contrasts is one of pain.
     """
@@ -49,7 +49,7 @@ class Count:
     direction: str
     studies: int
     rows: int
-    against: tuple[str, ...]
+    against: str
     pain_stratified: bool
 
 
@@ -73,7 +73,7 @@ class Standing:
 
 
 def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
-    """Count independent studies by condition and direction.
+    """Count independent studies by condition, direction and kind of contrast: only these replicate one another.
 
     Parameters
     ----------
@@ -85,19 +85,19 @@ def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
     tuple of Count
         The most replicated first.
     """
-    groups: dict[tuple[str, str], list[Evidence]] = {}
+    groups: dict[tuple[str, str, str], list[Evidence]] = {}
     for row in rows:
-        groups.setdefault((row.condition, row.direction), []).append(row)
+        groups.setdefault((row.condition, row.direction, row.against), []).append(row)
     result = [
         Count(
             condition,
             direction,
             len({row.study for row in group if row.independent}),
             len(group),
-            tuple(sorted({row.against for row in group})),
+            against,
             any(row.pain_stratified for row in group),
         )
-        for (condition, direction), group in groups.items()
+        for (condition, direction, against), group in groups.items()
     ]
     return tuple(sorted(result, key=lambda count: (-count.studies, count.condition, count.direction)))
 
@@ -123,12 +123,11 @@ def in_short(rows: Sequence[Evidence]) -> str:
 
 
 def _told(count: Count) -> str:
-    words = {
+    against = {
         "disease": " against another disease",
         "within": " among patients",
         "unstimulated": " against unstimulated cells",
-    }
-    against = words.get(count.against[0], "") if len(count.against) == 1 else ""
+    }.get(count.against, "")
     studies = {0: "restated only", 1: "1 study"}.get(count.studies, f"{count.studies} studies")
     word = {"associated": "associated, no direction,", "mixed": "both directions"}.get(
         count.direction, count.direction
