@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,8 @@ def evaluate(
     plan = [fold for folds in repeats for fold in folds] + by_batch
     answers = []
     jobs = (delayed(_answer)(samples, recipe, fold) for fold in plan)
-    with nullcontext() if n_jobs == 1 else _workers_deaf_to_interrupts():
-        results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    with nullcontext() if n_jobs == 1 else _workers_started_undisturbed():
+        results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
     for done, result in enumerate(results, start=1):
         answers.append(result)
         if progress is not None:
@@ -119,17 +120,23 @@ def evaluate(
 
 
 @contextmanager
-def _workers_deaf_to_interrupts() -> Iterator[None]:
-    """Let processes started here inherit a blocked Ctrl-C: this one stops them, and they would each print a traceback."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+def _workers_started_undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start, and let them inherit a blocked one: this process stops them, not the terminal."""
+    able = hasattr(signal, "pthread_sigmask") and current_thread() is main_thread()
+    if not able:  # Windows, or a thread of a server
         yield
         return
+    held: list[int] = []
     resource_tracker.ensure_running()  # at its own start it would let Ctrl-C through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if held:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArray[np.bool_], Floats, bool]:
