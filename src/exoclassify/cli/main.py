@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from exoclassify.cli.demo import demo
+from exoclassify.cli.discover import discover
 from exoclassify.cli.doors import Doored, doors
 from exoclassify.cli.evidence import evidence
 from exoclassify.cli.score import score
@@ -25,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, train, score, show, evidence, demo):
+for _command in (simulate, train, score, show, discover, evidence, demo):
     app.command(no_args_is_help=_command is not demo)(_command)
 
 
