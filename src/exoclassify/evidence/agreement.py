@@ -9,7 +9,7 @@ from typing import Literal
 from exoclassify.evidence.evidence import Evidence
 from exoclassify.evidence.links import Link
 
-__all__ = ["STANDINGS", "Count", "Standing", "counts", "in_short", "standing"]
+__all__ = ["STANDINGS", "Count", "Standing", "counts", "in_short", "standing", "told_shortly"]
 
 _OPPOSITE = {"up": "down", "down": "up"}
 
@@ -167,11 +167,7 @@ def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -
     Only claims on people, on the same molecule or with the arm not stated, decide the word. Contrasts against controls come
     before those against another disease or among patients, for they ask another question.
     """
-    people = [
-        at.evidence
-        for at in links
-        if at.evidence.system == "patients" and at.relation in ("same", "arm-not-stated")
-    ]
+    people = _of_people(links)
     here = [row for row in people if row.condition in conditions]
     plain = [row for row in here if row.against == "controls"] or here
     directions = {row.direction for row in plain}
@@ -183,11 +179,38 @@ def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -
         word = "reported"
     else:
         word = "known-elsewhere" if people else "new"
+    return Standing(word, *told_shortly(links))
+
+
+def told_shortly(links: Sequence[Link]) -> tuple[str, tuple[str, ...]]:
+    """Say what is published of a molecule: of people first, then of other arms, animals and cells.
+
+    Parameters
+    ----------
+    links : sequence of Link
+        As `Catalogue.of` gives them.
+
+    Returns
+    -------
+    sentence : str
+        Empty when nothing is.
+    references : tuple of str
+        Where.
+    """
+    people = _of_people(links)
     others = [at.evidence for at in links if at.evidence not in people]
     parts = [in_short(people)] if people else []
     parts += [f"{what}: {in_short(rows)}" for what, rows in _apart(others) if rows]
     references = dict.fromkeys(row.reference for row in [*people, *others])
-    return Standing(word, " | ".join(parts), tuple(references))
+    return " | ".join(parts), tuple(references)
+
+
+def _of_people(links: Sequence[Link]) -> list[Evidence]:
+    return [
+        at.evidence
+        for at in links
+        if at.evidence.system == "patients" and at.relation in ("same", "arm-not-stated")
+    ]
 
 
 def _apart(rows: Sequence[Evidence]) -> tuple[tuple[str, list[Evidence]], ...]:

@@ -210,14 +210,14 @@ def _check_estimable(named: dict[str, Floats], source: str) -> None:
             made, *_ = np.linalg.lstsq(before, values, rcond=None)
             if np.abs(before @ made - values).max() < 1e-8:
                 parts = [other for other, weight in zip(known, made, strict=True) if abs(weight) > 1e-8]
+                flat = "never varies; leave it out"
+                tied = (
+                    f"is collinear with {' and '.join(parts)}; leave one of them out, or add samples that tell them apart (of "
+                    "both states in a batch)"
+                )
                 raise DesignError(
                     f"{source}: the design cannot be estimated: column {name} "
-                    + (
-                        f"is collinear with {' and '.join(parts)}"
-                        if parts != ["intercept"]
-                        else "never varies"
-                    )
-                    + "; leave one of them out, or add samples that tell them apart (of both states in a batch)"
+                    + (tied if set(parts) - {"intercept"} else flat)
                 )
         known.append(name)
     n = len(next(iter(named.values())))

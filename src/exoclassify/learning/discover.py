@@ -73,7 +73,9 @@ def discover(
     with threadpool_limits(limits=1):  # many small products: more threads only wait for each other
         measured = Measured.of(contrast, min_prevalence=min_prevalence)
         tests = MarkerTests.of(contrast, measured)
-        stable = stability_selection(measured.units(contrast), level=level, seed=seed)
+        stable = stability_selection(
+            measured.units(contrast), level=level, allowed=tests.q <= level, seed=seed
+        )
         curve = None
         if panel and stable.selected.any():
             curve = panel_curve(contrast, largest=int(stable.selected.sum()), seed=seed, progress=progress)

@@ -127,14 +127,14 @@ class Signature:
         ]
         if not n:
             lines.append(
-                f"No marker: nothing stands out from decoys at {self.level:.0%}, or shuffled labels select as much too often "
+                f"No marker: nothing stands out from decoys at {self.level:.0%}, or shuffled labels do as well too often "
                 f"({stable.chance:.0%} of the time). "
                 f"By Benjamini–Hochberg alone {int((self.tests.q <= self.level).sum())} would pass."
             )
             return lines
         lines.append(
-            f"{n} marker{'s' * (n > 1)}: decoys put the share of false ones at {stable.false_share:.0%} (at most "
-            f"{self.level:.0%} was asked for), and shuffled labels select as many in {stable.chance:.1%} of the tries."
+            f"{n} marker{'s' * (n > 1)}, each allowed by decoys and by Benjamini–Hochberg at {self.level:.0%}. Decoys put the "
+            f"share of false ones at {stable.false_share:.1%}; shuffled labels do as well in {stable.chance:.1%} of the tries."
         )
         if np.isfinite(stable.bound):
             lines.append(
