@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.explained import check_explained, write_explained
 from exoclassify.cli.outputs import check_file
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def score(
             "batches calls no state.",
         ),
     ] = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(
+            help="Also name the molecules that moved each answer most, this many a sample, in a .explained.csv beside the output."
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="First demand that the model still gives its own golden answers.")
     ] = False,
@@ -61,6 +68,7 @@ def score(
     is a state, or `uncertain` with the reasons in flags. Support for a decision, not a diagnosis.
     """
     check_file(out, force=force, inputs=(cargo, *model.glob("*")))
+    check_explained(out, explain, force=force, inputs=(cargo, *model.glob("*")))
     stated = None if prevalence is None else _shares(prevalence)
     from exoclassify.data.cargo import CargoTable
     from exoclassify.model.bundle import ModelBundle
@@ -75,10 +83,11 @@ def score(
         not_detected=bundle.panel.not_detected if unit == "ct" else None,
     )
     predictions = bundle.predict(table, prevalence=stated, same_batch=same_batch)
-    predictions.write(out, force=force)
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
-    for line in summary(bundle, predictions, stated):
+    told = [] if explain is None else write_explained(bundle, [table], out, explain, force=force)
+    predictions.write(out, force=force)
+    for line in (*summary(bundle, predictions, stated), *told):
         print(line)
     print(f"written to {out}")
 

@@ -89,6 +89,8 @@ def train(
         cohort, choices, name=name or _name_from(out), version=version, judge=not no_judge, jobs=jobs
     )
     bundle.save(out, force=force)
+    for text in bundle.about["training"]["notes"][len(cohort.notes) :]:  # what the recipe added
+        note(text)
     for line in _found(bundle):
         print(line)
     print(f"written to {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, RecipeError
+from exoclassify.errors import DesignError, RecipeError, first_three
 from exoclassify.learning.evaluate import evaluate
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
@@ -22,7 +24,7 @@ from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
 from exoclassify.model.trained_on import TrainedOn
 
-__all__ = ["fit", "name_batches"]
+__all__ = ["fit", "name_batches", "on_panel"]
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +81,8 @@ def fit(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
     cohort.check_for_learning()
+    hairpins_apart = cohort.cargo.hairpins_apart
+    cohort = on_panel(cohort, recipe)
     samples = Samples.of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
@@ -88,6 +92,7 @@ def fit(
         name_batches(evaluation, cohort)
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
     panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
+    panel = dataclasses.replace(panel, hairpins_apart=hairpins_apart)
     golden = _golden(samples, learned.support, recipe.seed)
     trained_on = TrainedOn.of(
         learned.blend,
@@ -101,6 +106,53 @@ def fit(
     bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on)
     bundle.check()
     return bundle
+
+
+def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
+    """Keep the molecules that a recipe names, if it names any.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+    recipe : Recipe
+        The choices.
+
+    Returns
+    -------
+    Cohort
+        With a note when the molecules were chosen on this very cohort; the same cohort when none is named.
+
+    Raises
+    ------
+    RecipeError
+        If the table lacks a molecule that the recipe names.
+    """
+    named = recipe.panel.molecules
+    if not named:
+        return cohort
+    table = cohort.cargo
+    lacking = [name for name in named if name not in table.molecules]
+    if lacking:
+        raise RecipeError(
+            f"panel.molecules: {table.source} lacks {len(lacking)} of the {len(named)} molecules that the recipe names "
+            f"({first_three(lacking)}); give the table they were chosen on, or a recipe without them"
+        )
+    layer = CargoTable(
+        table.aligned(named),
+        table.sample_ids,
+        named,
+        table.kind,
+        table.unit,
+        table.source,
+        table.not_detected,
+    )
+    note = (
+        "the recipe's molecules were chosen on these very samples, so every figure of merit here is optimistic; the report "
+        "of exoclassify discover has the honest one"
+    )
+    notes = (*cohort.notes, note) if recipe.panel.chosen_on == cohort.digest() else cohort.notes
+    return dataclasses.replace(cohort, layers={next(iter(cohort.layers)): layer}, notes=notes)
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:
