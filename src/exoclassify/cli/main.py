@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from exoclassify.cli.audit import audit
+from exoclassify.cli.compare import compare
 from exoclassify.cli.demo import demo
 from exoclassify.cli.discover import discover
 from exoclassify.cli.doors import Doored, doors
+from exoclassify.cli.evaluate import evaluate
 from exoclassify.cli.evidence import evidence
 from exoclassify.cli.models import models
 from exoclassify.cli.outcomes import outcomes
@@ -31,7 +33,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, audit, train, score, show, discover, evidence, demo, retrain):
+for _command in (simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain):
     app.command(no_args_is_help=_command is not demo)(_command)
 
 for _name, _group in (("models", models), ("outcomes", outcomes), ("records", records)):

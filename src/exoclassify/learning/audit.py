@@ -11,7 +11,13 @@ import numpy as np
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.audit_batch import REFERENCE, audit_batches, audit_covariates, covariate_columns
+from exoclassify.learning.audit_batch import (
+    REFERENCE,
+    audit_batches,
+    audit_covariates,
+    audit_unseen,
+    covariate_columns,
+)
 from exoclassify.learning.audit_contamination import audit_contamination
 from exoclassify.learning.audit_metadata import audit_metadata
 from exoclassify.learning.audit_samples import audit_alike, audit_outliers, audit_subjects
@@ -147,7 +153,7 @@ class _Run:
         self.drawn["baselines"] = list(self.found.rows)
         self.drawn["best_baseline"] = self.found.best
         self.drawn["beats_best_baseline"] = self.found.beaten
-        return list(self.found.findings)
+        return [*self.found.findings, *audit_unseen(self.judgement)]
 
     def size(self) -> list[Finding]:
         curve = None

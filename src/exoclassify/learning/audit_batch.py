@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError
-from exoclassify.learning.evaluate import evaluate
+from exoclassify.learning.evaluate import Judgement, evaluate
 from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
@@ -29,7 +29,7 @@ __all__ = [
 
 Codes = NDArray[np.intp]
 
-REFERENCE = Recipe.of({"folds": {"repeats": 1}, "voices": [{"learner": "ridge", "view": "log"}]})
+REFERENCE = Recipe.of({"folds": {"repeats": 1, "inner": 2}, "voices": [{"learner": "ridge", "view": "log"}]})
 """A plain ridge regression, for what is asked of the cohort rather than of the model."""
 
 _BATCH_WORDS = (
@@ -47,6 +47,7 @@ _BATCH_WORDS = (
 _COVARIATE_WORDS = ("sex", "gender", "age", "age_years", "bmi")
 _ALPHA = 0.05
 _MIN_OF_BATCH = 5
+_SMALL_FALL, _LARGE_FALL = 0.05, 0.1
 
 
 def batch_columns(cohort: Cohort) -> list[str]:
@@ -126,6 +127,46 @@ def audit_batches(cohort: Cohort, samples: Samples, n_jobs: int = 1) -> list[Fin
         found += _readable(cohort, samples, column, batches, n_jobs)
         found.append(_associated("batch-confounded", column, batches, cohort, is_batch=True))
     return found
+
+
+def audit_unseen(judgement: Judgement) -> list[Finding]:
+    """Say how much worse the model is in a batch that it has not seen.
+
+    Parameters
+    ----------
+    judgement : Judgement
+        Of the model.
+
+    Returns
+    -------
+    list of Finding
+        Empty where no batch could be left out.
+    """
+    batched = judgement.summary["leave_one_batch_out"]
+    if batched is None:
+        return []
+    crossed = judgement.summary["cross_validation"]["figures"]["auc"]["value"]
+    unseen = batched["figures"]["auc"]["value"]
+    within = [found["auc"] for found in batched["batches"].values() if found["auc"] is not None]
+    fall = crossed - unseen
+    severity: Severity = "critical" if fall > _LARGE_FALL else "warning" if fall > _SMALL_FALL else "info"
+    message = (
+        f"AUC is {crossed:.2f} in cross-validation, which mixes batches, and {unseen:.2f} in batches that were left out"
+        + (f" ({np.mean(within):.2f} on average within a batch)" if within else "")
+        + (": scores do not carry over from batch to batch." if severity != "info" else ".")
+    )
+    mend = "quote the lower figure, recalibrate in a new batch before use, and collect more batches that hold every state"
+    return [
+        Finding(
+            "batch-confounded",
+            "batches left out",
+            "fall of the AUC",
+            fall,
+            severity,
+            message,
+            mend if fall > _SMALL_FALL else "",
+        )
+    ]
 
 
 def _readable(

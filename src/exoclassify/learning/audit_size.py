@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from exoclassify.errors import DesignError
 from exoclassify.learning.audit_batch import REFERENCE
-from exoclassify.learning.evaluate import judge
+from exoclassify.learning.evaluate import cross_validated
 from exoclassify.learning.findings import Finding, Severity
-from exoclassify.learning.folds import subjects_per_state
+from exoclassify.learning.folds import stratified_folds, subjects_per_state
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import against_rest, auc, mean_figure
 from exoclassify.learning.recipe import Recipe
@@ -31,7 +31,7 @@ Codes = NDArray[np.intp]
 
 _FEWEST = 5
 _SHARES = (0.4, 0.6, 0.8, 1.0)
-_DRAWS = 5
+_DRAWS = 3
 _WANTED = 0.1
 _SIGNATURE = 10
 
@@ -142,8 +142,8 @@ def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[
     Returns
     -------
     list of dict or None
-        n_subjects, auc, low, high (mean and range within which 80 % of the draws lie; for all samples over repeats of the
-        folds), from small to all. None when the cohort is too small.
+        n_subjects, auc, low, high (mean and range of the draws; for all samples over repeats of the folds), from small to
+        all. None when the cohort is too small.
     """
     rng = np.random.default_rng(seed)
     parts = [(share, _part(samples, share, rng), draw) for share in _SHARES for draw in range(_DRAWS)]
@@ -177,11 +177,9 @@ def _auc_of_part(part: Samples, recipe: Recipe, seed: int) -> float:
     """Give the AUC, NaN when the part is too small to be judged."""
     part = dataclasses.replace(part, groups=np.unique(part.groups, return_inverse=True)[1], batches=None)
     try:
-        judgement = judge(
-            part, [str(i) for i in range(len(part.y))], recipe.model_copy(update={"seed": seed}), n_jobs=1
-        )
+        folds = stratified_folds(part.y, part.groups, recipe.folds.outer, seed)
+        kept = cross_validated(part, recipe, folds)
     except DesignError:
         return float("nan")
-    kept = judgement.passes[0]
     y = part.y[kept.rows]
     return mean_figure([auc(against_rest(kept.log_odds, k), y == k) for k in range(len(part.states))]).value

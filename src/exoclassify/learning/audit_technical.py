@@ -19,11 +19,13 @@ from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.metrics import Figure
 
-__all__ = ["Technical", "audit_missingness", "audit_order", "audit_technical"]
+__all__ = ["Technical", "audit_missingness", "audit_order", "audit_technical", "better"]
 
 Codes = NDArray[np.intp]
 
 _ALPHA = 0.05
+_STRONG = 0.75
+"""A technical figure that tells the states apart this well is confounded with them, whatever else a model finds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,7 @@ def audit_technical(
             findings.append(_restating(cohort, baseline, baseline.column in declared))
             continue
         figure = judged(baseline, repeats, samples.y, len(samples.states))
-        p_value = _better(model, figure, groups)
+        p_value = better(model, figure, groups)
         found[baseline.name] = (figure, p_value)
         rows.append(_row(baseline.name, figure, groups, p_value))
         findings.append(_finding(baseline, figure, model, p_value, groups, model_name))
@@ -99,8 +101,25 @@ def _repeats(judgement: Judgement) -> list[tuple[Fold, ...]]:
     return repeats
 
 
-def _better(model: Figure, baseline: Figure, groups: Codes) -> float:
-    """One-sided p-value that the model's AUC is higher: DeLong's paired test, by subject."""
+def better(model: Figure, baseline: Figure, groups: Codes) -> float:
+    """Give the one-sided p-value that the model's AUC is higher.
+
+    Parameters
+    ----------
+    model, baseline : Figure
+        AUCs on the same samples.
+    groups : ndarray of shape (n_samples,)
+        Subject codes.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    DeLong's paired test with variances by subject; pROC's but for the correction of small samples, which is by subjects here
+    and by state there.
+    """
     sums = np.bincount(groups, weights=model.influence - baseline.influence)
     clusters = len(np.unique(groups))
     error = float(np.sqrt((sums**2).sum() * clusters / max(clusters - 1, 1)))
@@ -119,9 +138,14 @@ def _finding(
     low, high = figure.interval(groups)
     severity: Severity = "info"
     if low > 0.5:
-        severity = "warning" if p_value < _ALPHA else "critical"
+        severity = "warning" if p_value < _ALPHA and figure.value < _STRONG else "critical"
+    beaten = (
+        f"less than the {model_name} ({model.value:.2f}, p = {p_value:.2g}), but so much that the model may rest on it"
+        if p_value < _ALPHA
+        else f"and the {model_name} ({model.value:.2f}) is not better (p = {p_value:.2g})"
+    )
     verdicts = {
-        "critical": f"and the {model_name} ({model.value:.2f}) is not better (p = {p_value:.2g})",
+        "critical": beaten,
         "warning": f"less than the {model_name} ({model.value:.2f}, p = {p_value:.2g}), but not nothing",
         "info": "which may be chance",
     }

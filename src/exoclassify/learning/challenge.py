@@ -12,7 +12,7 @@ from scipy.special import softmax
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.evaluate import Judgement, KeptAside
-from exoclassify.learning.folds import Fold
+from exoclassify.learning.folds import Fold, of_known_batch
 from exoclassify.learning.gate import Answers, Setting
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
@@ -188,8 +188,7 @@ def by_recipe(
     """
     old = recipe_of(champion).model_copy(update={"folds": recipe.folds, "seed": recipe.seed})
     again = Parallel(n_jobs=n_jobs)(
-        delayed(_trained_again)(judged.samples, old, fold, known, at < len(judged.folds))
-        for at, fold in enumerate(judged.plan)
+        delayed(_trained_again)(judged.samples, old, fold, known) for fold in judged.plan
     )
     everything = np.ones(cohort.n_samples, dtype=bool)
     mine, at = [], 0
@@ -210,10 +209,9 @@ def by_recipe(
     return settings
 
 
-def _trained_again(
-    samples: Samples, recipe: Recipe, fold: Fold, known: Bools, same_batch: bool
-) -> tuple[Floats, Bools]:
+def _trained_again(samples: Samples, recipe: Recipe, fold: Fold, known: Bools) -> tuple[Floats, Bools]:
     train, test = fold
+    same_batch = of_known_batch(samples.batches, fold)
     own = train[known[train]]
     states = range(len(samples.states))
     if all(len(np.unique(samples.groups[own][samples.y[own] == k])) >= _MIN_SUBJECTS for k in states):
@@ -281,12 +279,8 @@ def on_external(
 def _answers(model: ModelBundle, X: Floats, samples: Samples, n_passes: int, same_batch: Bools) -> Answers:
     """Let a finished model answer, at the mix of the cohort."""
     log_odds = model.compiled.evaluate(X)[0]
-    p, level = softmax(log_odds, axis=1), model.about["answers"]["level"]
-    sets = np.where(
-        same_batch[:, None],
-        model.blend.sets.sets(p, level, same_batch=True),
-        model.blend.sets.sets(p, level, same_batch=False),
-    )
+    level = model.about["answers"]["level"]
+    sets = model.blend.sets.sets(softmax(log_odds, axis=1), level, same_batch=same_batch)
     mix = np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y)
     shift = prevalence_shift(model.blend.prevalence, mix)
     assert shift is not None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 
@@ -15,14 +16,21 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
+from exoclassify.learning.folds import (
+    Fold,
+    fold_digest,
+    leave_one_batch_out,
+    of_known_batch,
+    stratified_folds,
+)
+from exoclassify.learning.kept import remembered
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.metrics import Figure, auc, figures, mean_figure
 from exoclassify.learning.recipe import Recipe
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.compiled import CompiledBlend
 
-__all__ = ["Judgement", "KeptAside", "evaluate", "judge"]
+__all__ = ["Judgement", "KeptAside", "cross_validated", "evaluate", "judge"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -132,6 +140,7 @@ def judge(
     *,
     n_jobs: int = -1,
     progress: Progress | None = None,
+    cache: Path | None = None,
 ) -> Judgement:
     """Judge a recipe on a cohort, and keep what was said of every sample; takes and raises what `evaluate` does.
 
@@ -139,6 +148,8 @@ def judge(
     ----------
     samples, sample_ids, recipe, n_jobs, progress
         See `evaluate`.
+    cache : Path, optional
+        Folder in which finished folds are kept, and looked for.
 
     Returns
     -------
@@ -158,10 +169,8 @@ def judge(
     )
     plan = [fold for folds in repeats for fold in folds] + by_batch
     answers = []
-    jobs = (
-        delayed(_answer)(samples, recipe, fold, at < len(plan) - len(by_batch))
-        for at, fold in enumerate(plan)
-    )
+    ask = remembered(_answer, cache)
+    jobs = (delayed(ask)(samples, recipe, fold) for fold in plan)
     with nullcontext() if n_jobs == 1 else _workers_started_undisturbed():
         results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
     for done, result in enumerate(results, start=1):
@@ -204,15 +213,33 @@ def _workers_started_undisturbed() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def _answer(
-    samples: Samples, recipe: Recipe, fold: Fold, same_batch: bool
-) -> tuple[Floats, NDArray[np.bool_], Floats, bool]:
+def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArray[np.bool_], Floats, bool]:
     train, test = fold
     learned = learn(samples.take(train), recipe)
     blend = learned.blend
     log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
+    same_batch = of_known_batch(samples.batches, fold)
     sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
     return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.across_batches
+
+
+def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> KeptAside:
+    """Learn anew in each fold and answer for the samples kept aside, one fold after the other.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort.
+    recipe : Recipe
+        The choices.
+    folds : list of (train, test)
+        One pass over the samples.
+
+    Returns
+    -------
+    KeptAside
+    """
+    return _gather(folds, [_answer(samples, recipe, fold) for fold in folds])
 
 
 def _gather(folds: list[Fold], answers: list[tuple[Floats, NDArray[np.bool_], Floats, bool]]) -> KeptAside:

@@ -7,7 +7,8 @@ import datetime
 import importlib.metadata
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,13 @@ from numpy.typing import NDArray
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError, first_three
-from exoclassify.learning.evaluate import evaluate
+from exoclassify.learning.aside import answered, strata_of, to_frame
+from exoclassify.learning.audit import audit
+from exoclassify.learning.evaluate import Judgement
+from exoclassify.learning.evaluate import judge as judged_on
+from exoclassify.learning.examine import examine
 from exoclassify.learning.learn import Learned, Samples, learn
+from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
@@ -39,6 +45,9 @@ def fit(
     recipe: Recipe | None = None,
     *,
     judge: bool = True,
+    covariates: Sequence[str] = (),
+    permutations: int = 0,
+    cache: Path | None = None,
     name: str = "model",
     version: str = "1.0.0",
     n_jobs: int = -1,
@@ -53,8 +62,14 @@ def fit(
     recipe : Recipe, optional
         The choices; the default blend if omitted.
     judge : bool
-        Evaluate by repeated nested cross-validation, and batch by batch where batches are given. Without it the card says
-        "not judged".
+        Evaluate by repeated nested cross-validation, and batch by batch where batches are given, and audit the cohort.
+        Without it the card says "not judged".
+    covariates : sequence of str
+        Columns of the sheet that are held against the state and reported apart, beside those called sex, age or BMI.
+    permutations : int
+        How often the judgement is run again with labels dealt at random, for a p-value; 0 for none. At least 19 to reach 0.05.
+    cache : Path, optional
+        Folder in which finished folds are kept, so that the same run asked again goes on from there.
     name, version : str
         Of the model; the version is three numbers with dots between.
     n_jobs : int
@@ -86,11 +101,33 @@ def fit(
     samples = Samples.of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
-    evaluation = None
+    evaluation, found, aside = None, None, None
     if judge:
-        evaluation = evaluate(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
-        name_batches(evaluation, cohort)
+        judgement = judged_on(
+            samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache
+        )
+        evaluation = _examined(judgement, cohort, recipe, covariates)
+        aside = to_frame(judgement, cohort)
+        if permutations:
+            crossed = evaluation["cross_validation"]
+            crossed["permutation"] = permutation_test(
+                samples,
+                recipe,
+                crossed["figures"]["auc"]["value"],
+                n_permutations=permutations,
+                n_jobs=n_jobs,
+                progress=progress,
+            )
+        found = audit(
+            cohort,
+            judgement=judgement,
+            covariates=covariates,
+            seed=recipe.seed,
+            n_jobs=n_jobs,
+            progress=progress,
+        ).to_dict()
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
+    about["audit"] = found
     panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
     panel = dataclasses.replace(panel, hairpins_apart=hairpins_apart)
     golden = _golden(samples, learned.support, recipe.seed)
@@ -103,7 +140,7 @@ def fit(
         learned.aside,
         about["training"]["data_sha256"],
     )
-    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on)
+    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on, aside=aside)
     bundle.check()
     return bundle
 
@@ -153,6 +190,30 @@ def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
     )
     notes = (*cohort.notes, note) if recipe.panel.chosen_on == cohort.digest() else cohort.notes
     return dataclasses.replace(cohort, layers={next(iter(cohort.layers)): layer}, notes=notes)
+
+
+def _examined(
+    judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: Sequence[str]
+) -> dict[str, Any]:
+    """Add curves, thresholds, sets and subgroups to the figures, and name the batches."""
+    evaluation, answers = judgement.summary, recipe.answers
+    strata = strata_of(cohort, covariates)
+    for key, passes in (
+        ("cross_validation", judgement.passes),
+        ("leave_one_batch_out", () if judgement.batched is None else (judgement.batched,)),
+    ):
+        if passes:
+            given = answered(
+                judgement,
+                passes,
+                level=answers.level,
+                novelty_alpha=answers.novelty_alpha,
+                strata=strata,
+                withhold=key == "leave_one_batch_out",
+            )
+            evaluation[key]["examined"] = examine(given, seed=recipe.seed)
+    name_batches(evaluation, cohort)
+    return evaluation
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:

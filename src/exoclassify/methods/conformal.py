@@ -97,7 +97,9 @@ class ClassConditionalSets:
         ]
         return np.stack(columns, axis=1)
 
-    def sets(self, probabilities: Floats, level: float, *, same_batch: bool) -> NDArray[np.bool_]:
+    def sets(
+        self, probabilities: Floats, level: float, *, same_batch: bool | NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
         """Give the states that cannot be excluded at this level; shape (n_samples, n_states).
 
         Parameters
@@ -106,8 +108,9 @@ class ClassConditionalSets:
             Calibrated probabilities at the training prevalence.
         level : float
             Promised share of sets that hold the true state, such as 0.9.
-        same_batch : bool
-            The samples are of a batch that was trained on; otherwise no batch kept aside may hold the state possible.
+        same_batch : bool, or ndarray of bool of shape (n_samples,)
+            The samples, or those of them, are of a batch that was trained on; otherwise no batch kept aside may hold the
+            state possible.
 
         Returns
         -------
@@ -117,10 +120,11 @@ class ClassConditionalSets:
         # p == 1 - level excludes a state; the margin is for the rounding of 1 - level.
         least = 1 - level + 1e-12
         result: NDArray[np.bool_] = self.p_values(probabilities) > least
-        if same_batch:
+        new_batch = ~np.asarray(same_batch)
+        if not new_batch.any():
             return result
         for k, references in enumerate(self.by_batch):
             for reference in references:
                 if 1 / (len(reference) + 1) <= least:  # a smaller one could exclude nothing, whatever it held
-                    result[:, k] |= conformal_p(reference, 1 - probabilities[:, k]) > least
+                    result[:, k] |= new_batch & (conformal_p(reference, 1 - probabilities[:, k]) > least)
         return result

@@ -50,6 +50,10 @@ class ModelBundle:
         The model card in Markdown.
     trained_on : TrainedOn or None, default None
         What it remembers of its training samples; None for a model that was not asked to.
+    report : str or None
+        The page to read, HTML; None when there is none.
+    aside : DataFrame or None
+        Answers to the samples kept aside, by which models are compared; None when it was not judged.
 
     Notes
     -----
@@ -63,6 +67,8 @@ class ModelBundle:
     golden: Floats
     card: str
     trained_on: TrainedOn | None = None
+    report: str | None = field(default=None, kw_only=True)
+    aside: pd.DataFrame | None = field(default=None, kw_only=True)
     compiled: CompiledBlend = field(init=False)
 
     def __post_init__(self) -> None:
@@ -253,6 +259,8 @@ class ModelBundle:
             },
             golden=pd.concat([golden, expected], axis=1),
             card=self.card,
+            report=self.report,
+            aside=self.aside,
         )
 
     @classmethod
@@ -291,7 +299,16 @@ class ModelBundle:
                 f"{Path(path).name}: not a complete model ({error}); train or fetch it again"
             ) from error
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
-        bundle = cls(blend, panel, about, profiles, parts.card, TrainedOn.read(parts.arrays))
+        bundle = cls(
+            blend,
+            panel,
+            about,
+            profiles,
+            parts.card,
+            TrainedOn.read(parts.arrays),
+            report=parts.report,
+            aside=parts.aside,
+        )
         bundle.check()
         if verify:
             bundle._demand(expected)
