@@ -16,7 +16,15 @@ from scipy.special import log_softmax, softmax
 from exoclassify.data.formats.writing import write_atomically
 from exoclassify.errors import FileError, InputError
 
-__all__ = ["REASONS", "Answers", "Predictions", "answer", "prevalence_shift", "reasons_of", "shifted_prevalence"]
+__all__ = [
+    "REASONS",
+    "Answers",
+    "Predictions",
+    "answer",
+    "prevalence_shift",
+    "reasons_of",
+    "shifted_prevalence",
+]
 
 Floats = NDArray[np.float64]
 
