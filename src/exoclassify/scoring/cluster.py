@@ -122,7 +122,10 @@ def _scored(job: Job, piece: Piece | None, source: str) -> Scored:
 def _packed(number: int, part: int, scored: Sequence[Scored], last: bool, broken: str, cost: float) -> _Done:
     content = part_bytes(scored, last=last, broken=broken).to_pybytes()
     rejected = next((each.rejected[:1] for each in scored if each.rejected), ())
-    return _Done(number, part, content, last, broken, sum(each.n_read for each in scored), rejected, cost)
+    faults = [fault for fault in (*(each.broken for each in scored), broken) if fault]
+    return _Done(
+        number, part, content, last, "; ".join(faults), sum(each.n_read for each in scored), rejected, cost
+    )
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from exoclassify.scoring.rows import Reject
 from exoclassify.scoring.sources import Source
 from exoclassify.scoring.tally import Report, Tally
 
-__all__ = ["REJECTED_COLUMNS", "finish", "rejected_path"]
+__all__ = ["REJECTED_COLUMNS", "finish", "rejected_path", "without_name"]
 
 REJECTED_COLUMNS = ("file", "row", "sample_id", "column", "reason")
 """Of the file that names what has no answer; `row` counts the rows below the header from 1, empty for a whole file."""
@@ -89,7 +89,7 @@ class _RowGroups:
 def finish(
     parts: Parts,
     order: Sequence[tuple[Source, Sequence[int]]],
-    malformed: Sequence[tuple[str, str]],
+    malformed: Sequence[tuple[Source, str]],
     schema: pa.Schema,
     tally: Tally,
     out: Path,
@@ -102,7 +102,7 @@ def finish(
         All of them.
     order : sequence of (Source, sequence of int)
         The files, each with its stretches.
-    malformed : sequence of (str, str)
+    malformed : sequence of (Source, str)
         Files that could not be used at all, with the reason.
     schema : pyarrow.Schema
         Columns of the output.
@@ -124,7 +124,7 @@ def finish(
     partial, partial_rejected = target.with_name(f".partial.{target.name}"), rejected_path(target)
     partial_rejected = partial_rejected.with_name(f".partial.{partial_rejected.name}")
     twice = _twice(parts, [stretch for _, stretches in order for stretch in stretches])
-    n_rejected, broken = 0, [reason for _, reason in malformed]
+    n_rejected, broken = 0, [f"{source.name}: {without_name(reason, source)}" for source, reason in malformed]
     try:
         with system_refusals(out), ExitStack() as stack:
             writer: _Writer = (
@@ -137,7 +137,7 @@ def finish(
             rejects = csv.writer(file, lineterminator="\n")
             rejects.writerow(REJECTED_COLUMNS)
             rejects.writerows(
-                [name, "", "", "", reason.removeprefix(f"{name}: ")] for name, reason in malformed
+                [source.name, "", "", "", without_name(reason, source)] for source, reason in malformed
             )
             for source, stretches in order:
                 n_rejected += _write_file(parts, source, stretches, twice, writer, rejects, tally, broken)
@@ -164,11 +164,28 @@ def _write_file(
             rejects.writerows([source.name, row + r.row, r.sample_id, r.column, r.reason] for r in rejected)
             n_rejected += len(rejected)
             row += part.n_read
-            if part.broken:
-                reason = f"{part.broken.removeprefix(f'{source.name}: ')} (after row {row - 1})"
+            for fault in part.broken:
+                reason = f"{without_name(fault, source)} (after row {row - 1})"
                 rejects.writerow([source.name, "", "", "", reason])
                 broken.append(f"{source.name}: {reason}")
     return n_rejected
+
+
+def without_name(reason: str, source: Source) -> str:
+    """Give a message without the name that it begins with.
+
+    Parameters
+    ----------
+    reason : str
+        What an error says.
+    source : Source
+        The file.
+
+    Returns
+    -------
+    str
+    """
+    return reason.removeprefix(f"{source.name}: ").removeprefix(f"{source.url}: ")
 
 
 def _count(tally: Tally, table: pa.Table) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -40,11 +40,14 @@ class Scored:
         Rows read, those rejected counted too.
     rejected : tuple of Reject
         Rows without an answer.
+    broken : str
+        What is wrong with the piece as a whole, which then has no answers; empty when nothing is.
     """
 
     batch: pa.RecordBatch
     n_read: int
     rejected: tuple[Reject, ...]
+    broken: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,10 @@ class Job:
         -------
         Scored
         """
-        rows = checked(piece.rows(), self.bundle.panel, source)
+        try:
+            rows = checked(piece.rows(), self.bundle.panel, source)
+        except FileError as error:
+            return replace(self.nothing(), broken=str(error))
         answers = self.bundle.answers(rows.X, stated=self.stated, same_batch=self.same_batch)
         return Scored(self._batch(rows, answers), rows.n_read, rows.rejected)
 

@@ -38,15 +38,15 @@ class Part:
         Places count from the part's first row.
     last : bool
         Whether the stretch ends here.
-    broken : str
-        What is wrong with the file behind it; empty when nothing is.
+    broken : tuple of str
+        What is wrong with the file in it or behind it.
     """
 
     table: pa.Table
     n_read: int
     rejected: tuple[Reject, ...]
     last: bool
-    broken: str
+    broken: tuple[str, ...]
 
 
 def part_bytes(scored: Sequence[Scored], *, last: bool, broken: str) -> pa.Buffer:
@@ -67,13 +67,14 @@ def part_bytes(scored: Sequence[Scored], *, last: bool, broken: str) -> pa.Buffe
         An Arrow file, the same bytes for the same answers.
     """
     batches, rejected, before = [], [], 0
+    faults = [fault for fault in (*(each.broken for each in scored), broken) if fault]
     for each in scored:
         places = pa.compute.add(each.batch.column(2), before)
         columns = [*each.batch.columns[:2], places, *each.batch.columns[3:]]
         batches.append(pa.RecordBatch.from_arrays(columns, names=each.batch.schema.names))
         rejected += [asdict(reject) | {"row": reject.row + before} for reject in each.rejected]
         before += each.n_read
-    about = json.dumps({"n_read": before, "rejected": rejected, "last": last, "broken": broken})
+    about = json.dumps({"n_read": before, "rejected": rejected, "last": last, "broken": faults})
     schema = batches[0].schema.with_metadata({_ABOUT: about.encode()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
@@ -240,7 +241,7 @@ class Parts:
                     table = reader.read_all()
                 about = json.loads(table.schema.metadata[_ABOUT])
                 rejected = tuple(Reject(**each) for each in about["rejected"])
-                yield Part(table, about["n_read"], rejected, about["last"], about["broken"])
+                yield Part(table, about["n_read"], rejected, about["last"], tuple(about["broken"]))
 
     @staticmethod
     def _about(path: Path) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Plan:
 
 def planned(
     sources: Sequence[Source], panel: Panel, keep: tuple[str, ...], long: LongNames | None
-) -> tuple[list[Plan], dict[str, ExoclassifyError]]:
+) -> tuple[list[Plan], list[tuple[Source, ExoclassifyError]]]:
     """Look at every file.
 
     Parameters
@@ -80,15 +80,15 @@ def planned(
     -------
     plans : list of Plan
         For the files that can be used.
-    malformed : dict of str to ExoclassifyError
-        By name of the file, what is wrong with the others.
+    malformed : list of (Source, ExoclassifyError)
+        What is wrong with the others.
     """
-    plans, malformed = [], {}
+    plans, malformed = [], []
     for source in sources:
         try:
             plans.append(_plan(source, panel, keep, long))
         except ExoclassifyError as error:
-            malformed[source.name] = error
+            malformed.append((source, error))
     return plans, malformed
 
 

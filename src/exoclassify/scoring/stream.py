@@ -156,6 +156,8 @@ class Threads:
                     scored = waiting.scored.result()
                     watcher.saw(waiting.source, scored.rejected, scored.n_read, waiting.cost)
                     gathered.append(scored)
+                    if scored.broken:
+                        watcher.broke(scored.broken)
                 if waiting.ends:
                     if waiting.broken:
                         watcher.broke(waiting.broken)
@@ -259,7 +261,7 @@ def score_files(
     panel.check_stated(asked.kind or panel.kind, asked.unit or panel.unit, sources[0].name)
     plans, malformed = planned(sources, panel, asked.keep, asked.long)
     if malformed and (asked.strict or not plans):
-        raise next(iter(malformed.values()))
+        raise malformed[0][1]
     stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, asked.prevalence)
     job = Job(bundle, stated, asked.same_batch, asked.keep, out.suffix)
     parts = Parts.begin(out, _manifest(job, sources, asked), resume=asked.resume, force=asked.force)
@@ -270,7 +272,7 @@ def score_files(
         runner.run(job, _numbered(plans, numbers), parts, watcher)
         order = [(plan.source, numbers.get(plan.source.url, [])) for plan in plans]
         _check_unchanged(plans)
-        faults = [(name, str(error)) for name, error in malformed.items()]
+        faults = [(source, str(error)) for source, error in malformed]
         report = finish(parts, order, faults, job.schema(), Tally(bundle.states), out)
         done = True
     finally:

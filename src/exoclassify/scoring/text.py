@@ -58,11 +58,14 @@ class TextLayout:
         Between cells.
     begin : int
         Bytes up to the first row.
+    quoted : bool
+        Whether its beginning holds quotes, which can hold a line's end.
     """
 
     columns: Layout
     separator: str
     begin: int
+    quoted: bool
 
 
 def head_text(source: Source) -> bytes:
@@ -130,7 +133,7 @@ def text_layout(source: Source, head: bytes, panel: Panel, keep: tuple[str, ...]
     if columns is None:
         return None
     begin = len(b"".join(head.splitlines(keepends=True)[:line]))
-    return TextLayout(columns, separator, begin)
+    return TextLayout(columns, separator, begin, b'"' in head)
 
 
 def text_stretches(layout: TextLayout) -> Iterator[TextStretch]:
@@ -158,6 +161,8 @@ def text_stretches(layout: TextLayout) -> Iterator[TextStretch]:
         begin = layout.begin
         while begin < source.size:
             end = _line_end(file, begin + _STRETCH, source.size)
+            while layout.quoted and end < source.size and _quotes(file, begin, end) % 2:
+                end = _line_end(file, end + 1, source.size)
             yield TextStretch(source, layout, begin, end)
             begin = end
 
@@ -175,6 +180,12 @@ def _line_end(file: BinaryIO, at: int, size: int) -> int:
             break
         position += len(block)
     return size
+
+
+def _quotes(file: BinaryIO, begin: int, end: int) -> int:
+    file.seek(begin)
+    limited = _Limited(file, end - begin)
+    return sum(block.count(b'"') for block in iter(lambda: limited.read(1 << 20), b""))
 
 
 @dataclass(frozen=True, eq=False)
