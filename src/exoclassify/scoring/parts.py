@@ -131,17 +131,24 @@ class Parts:
                 f"{folder}: an earlier run left its parts there; --resume goes on with them, --force begins anew"
             )
         parts = cls(folder, out)
-        with system_refusals(folder):
-            folder.mkdir(exist_ok=True)
-            parts._take()
-            noted = parts._manifest()
-            if noted is not None and resume:
-                _compare(folder, noted, manifest)
-                parts._look()
-            else:
-                parts._empty()
-                parts._store(_MANIFEST, json.dumps(manifest, indent=1).encode())
+        try:
+            with system_refusals(folder):
+                folder.mkdir(exist_ok=True)
+                parts._take()
+                parts._settle(manifest, resume=resume)
+        except BaseException:
+            parts.leave(keep=True)
+            raise
         return parts
+
+    def _settle(self, manifest: Mapping[str, Any], *, resume: bool) -> None:
+        noted = self._manifest()
+        if noted is not None and resume:
+            _compare(self.folder, noted, manifest)
+            self._look()
+        else:
+            self._empty()
+            self._store(_MANIFEST, json.dumps(manifest, indent=1).encode())
 
     def _take(self) -> None:
         try:
