@@ -306,14 +306,13 @@ class ColumnPiece(Piece):
 
 def _matrix(columns: list[pa.Array]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Lay columns side by side, row after row in memory; what is null becomes NaN."""
-    typed = [
-        column if column.type == pa.float64() else column.cast(pa.float64(), safe=False) for column in columns
-    ]
-    batch = pa.RecordBatch.from_arrays(typed, names=[str(i) for i in range(len(typed))])
-    result: np.ndarray[Any, np.dtype[np.float64]] = batch.to_tensor(
-        null_to_nan=True, row_major=True
-    ).to_numpy()
-    return result if result.flags.writeable else result.copy()
+    if len({column.type for column in columns}) > 1 or columns[0].type not in (pa.float64(), pa.int64()):
+        columns = [column.cast(pa.float64(), safe=False) for column in columns]
+    batch = pa.RecordBatch.from_arrays(columns, names=[str(i) for i in range(len(columns))])
+    lacking = any(column.null_count for column in columns)
+    values = batch.to_tensor(null_to_nan=lacking, row_major=True).to_numpy()
+    result: np.ndarray[Any, np.dtype[np.float64]] = values.astype(np.float64, copy=False)
+    return result
 
 
 def column_texts(column: pa.Array) -> pa.Array:

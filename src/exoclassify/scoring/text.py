@@ -367,7 +367,7 @@ class TextPiece(Piece):
 
     def _at_once(self) -> Rows | None:
         columns = self.layout.columns
-        if _ODD_NAN.search(self.text):
+        if b"(" in self.text and _ODD_NAN.search(self.text):
             return None
         wanted = columns.wanted
         measured = set(columns.places.tolist())
