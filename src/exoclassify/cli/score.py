@@ -10,6 +10,7 @@ import typer
 
 from exoclassify.cli.doors import note
 from exoclassify.cli.outputs import check_file
+from exoclassify.cli.watching import watched
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
@@ -35,7 +36,10 @@ def score(
             "address (https://, s3://). Give it again for more. Samples in rows at any size, in columns if it fits into memory."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet or .jsonl.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write: .csv, .tsv, .parquet or .jsonl. With --watch, a folder."),
+    ] = None,
     kind: Annotated[
         str | None,
         typer.Option(help="What was measured, to be checked against the model.  [default: the model's]"),
@@ -86,6 +90,22 @@ def score(
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask cluster that does the work, as tcp://host:8786.")
     ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to watch: each table that arrives complete is scored into --out once, and moved to done/ or failed/ "
+            "in it with a report. Runs until stopped; goes on after a restart."
+        ),
+    ] = None,
+    every: Annotated[
+        float, typer.Option(min=0.05, help="Seconds between two looks at the watched folder.")
+    ] = 5.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Score what lies in the watched folder and leave, as for cron.")
+    ] = False,
+    ending: Annotated[
+        str, typer.Option("--format", help="Of the answers to a watched folder: csv, tsv, parquet or jsonl.")
+    ] = "csv",
     verify: Annotated[
         bool, typer.Option("--verify", help="First demand that the model still gives its own golden answers.")
     ] = False,
@@ -98,9 +118,12 @@ def score(
     exit code is then 3. Support for a decision, not a diagnosis.
     """
     given = [*(cargo or []), *(more or [])]
-    if not given or out is None:
-        raise typer.BadParameter("say what to score and where to write it: --cargo TABLE --out FILE")
-    _check_outputs(model, given, out, force=force)
+    if out is None or bool(given) == (watch is not None):
+        raise typer.BadParameter(
+            "say what to score and where to write it: --cargo TABLE --out FILE, or --watch FOLDER --out FOLDER"
+        )
+    if watch is None:
+        _check_outputs(model, given, out, force=force)
     stated = None if prevalence is None else _shares(prevalence)
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.scoring.stream import Asked
@@ -117,7 +140,11 @@ def score(
         resume=resume,
         force=force,
     )
-    report = _scored(bundle, given, out, asked, workers, scheduler)
+    runner = _runner(workers, scheduler)
+    if watch is not None:
+        watched(bundle, watch, out, f".{ending.removeprefix('.')}", asked, runner, every=every, once=once)
+        return
+    report = _scored(bundle, given, out, asked, runner)
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
     for line in [*summary(bundle, report.tally, stated), *_missed(report)]:
@@ -134,17 +161,20 @@ def _check_outputs(model: Path, given: list[str], out: Path, *, force: bool) -> 
         check_file(path, force=force, inputs=(*map(Path, given), *model.glob("*")))
 
 
-def _scored(
-    bundle: ModelBundle, given: list[str], out: Path, asked: Asked, workers: int | None, scheduler: str | None
-) -> Report:
+def _runner(workers: int | None, scheduler: str | None) -> Runner:
+    from exoclassify.scoring.stream import Threads
+
+    if workers is None and scheduler is None:
+        return Threads(os.cpu_count() or 1)
+    from exoclassify.scoring.cluster import Cluster
+
+    return Cluster(scheduler, workers)
+
+
+def _scored(bundle: ModelBundle, given: list[str], out: Path, asked: Asked, runner: Runner) -> Report:
     from exoclassify.cli.progress import rows_bar
-    from exoclassify.scoring.stream import Threads, score_files
+    from exoclassify.scoring.stream import score_files
 
-    runner: Runner = Threads(os.cpu_count() or 1)
-    if workers is not None or scheduler is not None:
-        from exoclassify.scoring.cluster import Cluster
-
-        runner = Cluster(scheduler, workers)
     parts = out.with_name(f"{out.name}.parts")
     try:
         with rows_bar() as progress:

@@ -18,7 +18,7 @@ from exoclassify.errors import FileError
 from exoclassify.scoring.job import Scored
 from exoclassify.scoring.rows import Reject
 
-__all__ = ["Part", "Parts", "part_bytes"]
+__all__ = ["Part", "Parts", "locked", "part_bytes"]
 
 _MANIFEST = "manifest.json"
 _ABOUT = b"part"
@@ -47,6 +47,39 @@ class Part:
     rejected: tuple[Reject, ...]
     last: bool
     broken: tuple[str, ...]
+
+
+def locked(path: Path, refusal: str) -> IO[bytes] | None:
+    """Take a lock that ends with this process, however it ends.
+
+    Parameters
+    ----------
+    path : path
+        A file for it.
+    refusal : str
+        What to say when another process holds it.
+
+    Returns
+    -------
+    file object or None
+        Close it to let go; None where the system has no such locks.
+
+    Raises
+    ------
+    FileError
+        If another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    lock = path.open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise FileError(refusal) from error
+    return lock
 
 
 def part_bytes(scored: Sequence[Scored], *, last: bool, broken: str) -> pa.Buffer:
@@ -151,19 +184,8 @@ class Parts:
             self._store(_MANIFEST, json.dumps(manifest, indent=1).encode())
 
     def _take(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            return
-        lock = (self.folder / "lock").open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise FileError(
-                f"{self._out}: another process is writing it; wait for it, or give another --out"
-            ) from error
-        self._lock = lock
+        held = f"{self._out}: another process is writing it; wait for it, or give another --out"
+        self._lock = locked(self.folder / "lock", held)
 
     def _manifest(self) -> dict[str, Any] | None:
         try:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from exoclassify.data.formats.reading import SUFFIXES
 from exoclassify.errors import FileError, first_three
 
-__all__ = ["STREAMED_TEXT", "Source", "find_sources"]
+__all__ = ["STREAMED_TEXT", "Source", "find_sources", "is_table"]
 
 STREAMED_TEXT = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".zst"))
 """Endings of text tables that are read as a stream."""
@@ -135,8 +135,8 @@ def _local_sources(text: str) -> tuple[list[Source], list[str]]:
         files = sorted(
             file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path))
         )
-        tables = [file for file in files if _is_table(file.name)]
-        others = [str(file.relative_to(path)) for file in files if not _is_table(file.name)]
+        tables = [file for file in files if is_table(file.name)]
+        others = [str(file.relative_to(path)) for file in files if not is_table(file.name)]
         return [_local(file, str(file.relative_to(path))) for file in tables], others
     if not path.exists() and any(sign in text for sign in _MAGIC):
         matched = sorted(Path(name) for name in glob.glob(text, recursive=True))
@@ -167,7 +167,7 @@ def _remote_sources(text: str) -> tuple[list[Source], list[str]]:
             name = (
                 each.removeprefix(root) if each.startswith(root) else PurePosixPath(each.split("?")[0]).name
             )
-            if not _is_table(name.split("?")[0]):
+            if not is_table(name.split("?")[0]):
                 others.append(name)
                 continue
             about = files.info(each)
@@ -191,7 +191,18 @@ def _remote(url: str) -> tuple[Any, str]:
     return files, str(place)
 
 
-def _is_table(name: str) -> bool:
+def is_table(name: str) -> bool:
+    """Say whether a file is a table by its ending.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+
+    Returns
+    -------
+    bool
+    """
     return name.lower().endswith(_KNOWN)
 
 

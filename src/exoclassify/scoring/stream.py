@@ -31,7 +31,7 @@ from exoclassify.scoring.rows import Reject
 from exoclassify.scoring.sources import Source, find_sources
 from exoclassify.scoring.tally import Report, Tally
 
-__all__ = ["Asked", "Runner", "Threads", "Watcher", "score_files"]
+__all__ = ["Asked", "Runner", "Threads", "Watcher", "check_ending", "score_files"]
 
 Progress = Callable[[float, float, int], None]
 
@@ -253,7 +253,7 @@ def score_files(
     """
     asked = Asked() if asked is None else asked
     out, runner = Path(out), runner or Threads(2)
-    _check_ending(out)
+    check_ending(out.name)
     sources, left_out = find_sources(given)
     panel = bundle.panel
     for what, word, known in (("kind", asked.kind, KINDS), ("unit", asked.unit, UNITS)):
@@ -299,9 +299,22 @@ def _check_unchanged(plans: Sequence[Plan]) -> None:
             )
 
 
-def _check_ending(out: Path) -> None:
-    if out.suffix not in ENDINGS:
-        raise FileError(f"{out.name}: unknown ending {out.suffix or '(none)'}; use {', '.join(ENDINGS)}")
+def check_ending(name: str) -> None:
+    """Refuse an output of no known format.
+
+    Parameters
+    ----------
+    name : str
+        Of the output.
+
+    Raises
+    ------
+    FileError
+        If its ending is unknown.
+    """
+    ending = Path(name).suffix
+    if ending not in ENDINGS:
+        raise FileError(f"{name}: unknown ending {ending or '(none)'}; use {', '.join(ENDINGS)}")
 
 
 def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, Any]:
