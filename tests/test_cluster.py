@@ -30,8 +30,8 @@ FRAME = samples(BUNDLE, 230)
 
 # dask and its event loops leave sockets to the garbage collector when a worker dies.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings(f"ignore::{kind}")
+    for kind in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
 ]
 
 
@@ -42,7 +42,7 @@ def address():
         n_workers=2,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",
         preload=preload,
         silence_logs=50,
     ) as cluster:

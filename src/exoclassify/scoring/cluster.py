@@ -50,7 +50,7 @@ def client_of(scheduler: str | None, workers: int | None) -> Iterator[Any]:
     if scheduler is None:
         with (
             LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
             ) as cluster,
             Client(cluster) as client,
         ):
