@@ -31,6 +31,8 @@ __all__ = [
     "whole_batches",
 ]
 
+_FETCHED_WHOLE = 64 << 20  # bytes of a row group
+_PAGE_BUFFER = 1 << 16  # bytes of each column that are read ahead
 _STRETCH_ROWS = 131_072  # row groups smaller than this are read together
 
 
@@ -185,7 +187,7 @@ class ParquetStretch(Stretch):
     def pieces(self) -> Iterator[Piece]:
         """Decode some thousand rows at a time, never a whole row group."""
         names = [self.layout.names[j] for j in self.layout.wanted]
-        with reading(self.source), _parquet(self.source) as file:
+        with reading(self.source), _parquet(self.source, self.groups) as file:
             batches = file.iter_batches(
                 rows_in_piece(len(names)), row_groups=list(self.groups), columns=names, use_threads=True
             )
@@ -236,12 +238,16 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
 
 
 @contextmanager
-def _parquet(source: Source) -> Iterator[pq.ParquetFile]:
-    with (
-        source.open() as raw,
-        pq.ParquetFile(raw if source.remote else source.url, pre_buffer=source.remote) as file,
-    ):
-        yield file
+def _parquet(source: Source, groups: tuple[int, ...] = ()) -> Iterator[pq.ParquetFile]:
+    """Open a file; row groups that are small are fetched whole, others page by page."""
+    with source.open() as raw, pq.ParquetFile(raw) as file:
+        sizes = [file.metadata.row_group(i).total_byte_size for i in groups]
+        if sizes and max(sizes) <= _FETCHED_WHOLE:
+            with pq.ParquetFile(raw, metadata=file.metadata, pre_buffer=source.remote) as whole:
+                yield whole
+        else:
+            with pq.ParquetFile(raw, metadata=file.metadata, buffer_size=_PAGE_BUFFER) as paged:
+                yield paged
 
 
 @contextmanager
