@@ -19,7 +19,7 @@ from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import fill_folder, read_folder
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import Predictions, answer, prevalence_shift, shifted_prevalence
+from exoclassify.model.prediction import Answers, Predictions, answer, prevalence_shift, shifted_prevalence
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 
@@ -185,19 +185,45 @@ class ModelBundle:
         -------
         Predictions
         """
-        answers = self.about["answers"]
-        sets = self.blend.sets.sets(_softmax(log_odds), answers["level"], same_batch=same_batch)
-        novelty_p = conformal_p(self.blend.novelty_reference, residuals)
-        coverage = self.panel.coverage(X)
-        probabilities, calls, flags = answer(
-            log_odds, sets, novelty_p, coverage, self.states,
+        found = self._answers(X, log_odds, residuals, stated, same_batch)
+        calls, flags = found.in_words(self.states)
+        return Predictions(
+            ids, self.states, found.probabilities, found.sets, found.novelty_p, found.coverage, calls, flags,
+            self.name, self.version,
+        )  # fmt: skip
+
+    def answers(self, X: Floats, *, stated: Floats | None = None, same_batch: bool = False) -> Answers:
+        """Answer in numbers alone: the path for a million rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values in the panel's order, already held against its unit.
+        stated : ndarray of shape (n_states,) or None
+            Prevalence at the place of use, as `shifted_prevalence` completes it.
+        same_batch : bool
+            As in `predict`.
+
+        Returns
+        -------
+        Answers
+            Bit for bit what `predict` says of the same rows.
+        """
+        return self._answers(X, *self.compiled.evaluate(X), stated, same_batch)
+
+    def _answers(
+        self, X: Floats, log_odds: Floats, residuals: Floats, stated: Floats | None, same_batch: bool
+    ) -> Answers:
+        limits = self.about["answers"]
+        return answer(
+            log_odds,
+            self.blend.sets.sets(_softmax(log_odds), limits["level"], same_batch=same_batch),
+            conformal_p(self.blend.novelty_reference, residuals),
+            self.panel.coverage(X),
             shift=prevalence_shift(self.blend.prevalence, stated),
-            novelty_alpha=answers["novelty_alpha"],
+            novelty_alpha=limits["novelty_alpha"],
             min_coverage=self.panel.min_coverage,
             one_batch=not (same_batch or self.about["training"]["tested_across_batches"]),
-        )  # fmt: skip
-        return Predictions(
-            ids, self.states, probabilities, sets, novelty_p, coverage, calls, flags, self.name, self.version
         )
 
     def check(self) -> float:
