@@ -13,13 +13,13 @@ from service.exchange import Refusal
 __all__ = [
     "MAX_SAMPLES",
     "Claim",
-    "Contribution",
     "Error",
     "ErrorBody",
     "Explanation",
     "InferRequest",
     "InferResponse",
     "ModelList",
+    "Mover",
     "PredictRequest",
     "PredictResponse",
     "RequestedTensor",
@@ -80,21 +80,22 @@ class Claim(Struct):
     source: str
 
 
-class Contribution(Struct):
-    """What one molecule added to the log-odds of each state."""
+class Mover(Struct):
+    """How far one molecule moved the answer; above 0 is towards the state."""
 
     molecule: str
-    measured: float | None
-    log_odds: dict[str, float]
+    measured: Annotated[float | None, Meta(description="null: not measured, the filled-in value moved it.")]
+    log_odds: float
     evidence: list[Claim]
 
 
 class Explanation(Struct):
-    """Log-odds of each state: base + all contributions; those not listed are added up in ``others``."""
+    """Log-odds of the most probable state against the mean of the others: ``base + movers + others``."""
 
-    base: dict[str, float]
-    contributions: list[Contribution]
-    others: dict[str, float]
+    state: str
+    base: float
+    movers: Annotated[list[Mover], Meta(description="The strongest first.")]
+    others: Annotated[float, Meta(description="All molecules not listed, added up.")]
 
 
 class Result(Struct):

@@ -32,6 +32,8 @@ class Settings:
         Folder of models (``NAME/VERSION/`` and ``NAME/champion``).
     model : tuple of str
         Names of the models to serve; all of the folder when empty.
+    signed_by : Path or None
+        Public key; a model is served only when its owner signed it.
     workers : int
         Worker processes under ``bentoml serve``.
     keys_file : Path or None
@@ -62,6 +64,7 @@ class Settings:
 
     models: Path = ROOT / "models"
     model: tuple[str, ...] = ()
+    signed_by: Path | None = None
     workers: int = 1
     keys_file: Path | None = None
     api_keys: str = ""
@@ -149,6 +152,7 @@ def _log(text: str) -> str:
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MODELS": ("models", Path),
     "MODEL": ("model", _names),
+    "SIGNED_BY": ("signed_by", Path),
     "WORKERS": ("workers", _count),
     "KEYS_FILE": ("keys_file", Path),
     "API_KEYS": ("api_keys", str),

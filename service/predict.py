@@ -1,0 +1,219 @@
+"""Answers for samples given by molecule names."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.errors import InputError, ModelError, first_three
+from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.explain import against_rest, contributions
+from exoclassify.model.prediction import REASONS, Predictions
+from service.exchange import Answer, Refusal, Request, encoded
+from service.schemas import (
+    Claim,
+    Explanation,
+    Mover,
+    PredictRequest,
+    PredictResponse,
+    Result,
+    Sample,
+    decoded,
+)
+from service.served import Served
+from service.telemetry import Metrics
+from service.together import ROWS, Asked, Together
+
+__all__ = ["Predicting", "explanation", "explained", "notice"]
+
+Floats = NDArray[np.float64]
+
+MAX_EXPLAINED = 50
+"""Molecules in one explanation."""
+
+
+def notice(bundle: ModelBundle) -> str:
+    """Say what every answer must say.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+
+    Returns
+    -------
+    str
+    """
+    said = "Support for a decision by a person, not a diagnosis."
+    if bundle.about["training"]["simulated"]:
+        said += " This model was trained on simulated samples: not for use on patients."
+    return said
+
+
+class Predicting:
+    """Answers for samples, in whatever form they were asked.
+
+    Parameters
+    ----------
+    served : Served
+        The models.
+    metrics : Metrics
+        Told of every answer.
+    catalogue : Catalogue
+        What is published on molecules.
+    """
+
+    def __init__(self, served: Served, metrics: Metrics, catalogue: Catalogue) -> None:
+        self._served, self._metrics, self._catalogue = served, metrics, catalogue
+        self._together = Together()
+
+    @property
+    def n_waiting(self) -> int:
+        """Samples that wait to be scored."""
+        return self._together.n_waiting
+
+    async def predict(self, request: Request) -> Answer:
+        """POST /v1/predict."""
+        n_movers = explained(request.query)
+        asked = decoded(request.body, PredictRequest)
+        bundle = self._served.bundle(asked.model)
+        return Answer(
+            encoded(await self.response(asked, bundle, n_movers)),
+            n_samples=len(asked.samples),
+            model=f"{bundle.name} {bundle.version}",
+        )
+
+    async def response(self, asked: PredictRequest, bundle: ModelBundle, n_movers: int) -> PredictResponse:
+        """Answer a request that was read.
+
+        Parameters
+        ----------
+        asked : PredictRequest
+            The request.
+        bundle : ModelBundle
+            Who answers.
+        n_movers : int
+            Molecules in each explanation; 0 for none.
+
+        Returns
+        -------
+        PredictResponse
+
+        Raises
+        ------
+        InputError, ModelError
+            If a sample cannot be used, or is of another kind or unit.
+        """
+        _check_asked(asked, bundle)
+        results = []
+        question = Asked(bundle, asked.prevalence, asked.same_batch)
+        step = ROWS if not n_movers else 4  # explaining takes longer than scoring
+        for at in range(0, len(asked.samples), step):
+            samples = asked.samples[at : at + step]
+            X = _rows(samples, bundle)
+            ids = tuple(sample.sample_id for sample in samples)
+            found, start = await self.score(question, X, ids)
+            results += [_result(found, start + i, sample) for i, sample in enumerate(samples)]
+            if n_movers:
+                for result, row in zip(results[at:], X, strict=True):
+                    result.explanation = explanation(bundle, row[None, :], n_movers, self._catalogue)
+        return PredictResponse(bundle.name, bundle.version, notice(bundle), results)
+
+    async def score(self, question: Asked, X: Floats, ids: tuple[str, ...]) -> tuple[Predictions, int]:
+        """Score at most `ROWS` rows and count the answers; arguments and results as `Together.answer`."""
+        found, start = await self._together.answer(question, X, ids)
+        self._metrics.answers(found, start, start + len(ids))
+        return found, start
+
+
+def explained(query: dict[str, str]) -> int:
+    """Read how many molecules an explanation should name.
+
+    Parameters
+    ----------
+    query : dict of str to str
+        ``explain`` may be in it.
+
+    Returns
+    -------
+    int
+        0 for no explanation.
+
+    Raises
+    ------
+    Refusal
+        400 if it is no whole number from 0 to 50.
+    """
+    text = query.get("explain", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MAX_EXPLAINED):
+        raise Refusal(
+            400, "query", f"explain={text[:20]}: give a whole number from 0 to {MAX_EXPLAINED}", "query.explain"
+        )
+    return int(text)
+
+
+def explanation(bundle: ModelBundle, X: Floats, n: int, catalogue: Catalogue) -> Explanation:
+    """Say which molecules moved one answer, and what is published on them.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answered.
+    X : ndarray of shape (1, n_molecules)
+        Raw values in the panel's order.
+    n : int
+        Molecules to name.
+    catalogue : Catalogue
+        What is published.
+
+    Returns
+    -------
+    Explanation
+    """
+    parts, base = contributions(bundle, X)
+    state = int((base + parts[0].sum(axis=0)).argmax())
+    moved = against_rest(parts[0], state)
+    strongest = [j for j in np.argsort(-np.abs(moved), kind="stable")[:n].tolist() if moved[j] != 0]
+    movers = []
+    for j in strongest:
+        molecule, value = bundle.panel.molecules[j], float(X[0, j])
+        measured = None if np.isnan(value) else value
+        movers.append(Mover(molecule, measured, float(moved[j]), claims(catalogue, molecule)))
+    others = float(moved.sum() - sum(mover.log_odds for mover in movers))
+    return Explanation(bundle.states[state], float(against_rest(base, state)), movers, others)
+
+
+def _check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
+    panel = bundle.panel
+    for what, mine, theirs in (("kind", panel.kind, asked.kind), ("unit", panel.unit, asked.unit)):
+        if mine != theirs:
+            raise ModelError(
+                f"request: its {what} is {theirs}, and {bundle.name} was trained on {mine}; send {mine}, or ask another model"
+            )
+    ids = [sample.sample_id for sample in asked.samples]
+    if len(set(ids)) < len(ids):
+        twice = first_three(sorted({sample for sample in ids if ids.count(sample) > 1}))
+        raise InputError(f"request: sample ids come more than once ({twice}); give every sample its own")
+
+
+def _rows(samples: list[Sample], bundle: ModelBundle) -> Floats:
+    rows = [bundle.panel.profile(sample.cargo, sample.sample_id) for sample in samples]
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+
+def _result(found: Predictions, i: int, sample: Sample) -> Result:
+    states, flags = found.states, list(found.flags[i])
+    result = Result(
+        sample.sample_id,
+        found.calls[i],
+        dict(zip(states, found.probabilities[i].tolist(), strict=True)),
+        [state for state, held in zip(states, found.sets[i].tolist(), strict=True) if held],
+        float(found.novelty_p[i]),
+        float(found.coverage[i]),
+        flags,
+        [REASONS[flag] for flag in flags],
+    )
+    if sample.metadata:
+        result.metadata = sample.metadata
+    return result
