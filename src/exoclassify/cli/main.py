@@ -8,6 +8,7 @@ import typer
 
 from exoclassify.cli.demo import demo
 from exoclassify.cli.doors import Doored, doors
+from exoclassify.cli.evidence import evidence
 from exoclassify.cli.score import score
 from exoclassify.cli.show import show
 from exoclassify.cli.simulate import simulate
@@ -24,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, train, score, show, demo):
+for _command in (simulate, train, score, show, evidence, demo):
     app.command(no_args_is_help=_command is not demo)(_command)
 
 
