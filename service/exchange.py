@@ -76,7 +76,7 @@ class Answer:
     model: str = ""
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - it is an answer
     """A request that is not answered, and why; the guard turns it into the one JSON shape of all errors.
 
     Parameters

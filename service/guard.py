@@ -137,7 +137,9 @@ class Guard:
         self._log.event("failure", id=seen.id, type=type(error).__name__, trace=places[-6:])
         seen.code = "failure"
         return Refusal(
-            500, seen.code, f"this should not happen; the service's log says more under the request id {seen.id}"
+            500,
+            seen.code,
+            f"this should not happen; the service's log says more under the request id {seen.id}",
         ).answer()
 
     def _route(self, scope: Scope, seen: _Seen) -> tuple[Route, dict[str, str]]:
@@ -149,7 +151,9 @@ class Guard:
                     methods, parts = known, found.groupdict()
                     break
             else:
-                raise Refusal(404, "no_path", "there is nothing at this path; see /openapi.json for what there is")
+                raise Refusal(
+                    404, "no_path", "there is nothing at this path; see /openapi.json for what there is"
+                )
         seen.route = next(iter(methods.values())).path
         route = methods.get(scope["method"])
         if route is None:
@@ -159,7 +163,9 @@ class Guard:
 
     def _admit(self, route: Route, scope: Scope, headers: Mapping[bytes, bytes], seen: _Seen) -> None:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS_MAX:
-            raise Refusal(431, "headers", f"headers of more than {_HEADERS_MAX} bytes; send less", None, _CLOSE)
+            raise Refusal(
+                431, "headers", f"headers of more than {_HEADERS_MAX} bytes; send less", None, _CLOSE
+            )
         if self.draining and not route.always:
             raise Refusal(503, "stopping", "this worker is stopping; ask another one", None, _LATER)
         self._check_reach(scope, headers)
@@ -220,7 +226,7 @@ class _Seen:
         self.n_samples = 0
 
 
-class _Gone(Exception):
+class _Gone(Exception):  # noqa: N818 - nothing is wrong
     """The caller closed the connection."""
 
 
@@ -252,14 +258,24 @@ def _check_body(route: Route, headers: Mapping[bytes, bytes]) -> None:
         )  # fmt: skip
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refusal(
-            415, "encoding", "compressed bodies are not read; send it plain", "headers.content-encoding", _CLOSE
+            415,
+            "encoding",
+            "compressed bodies are not read; send it plain",
+            "headers.content-encoding",
+            _CLOSE,
         )
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or b"transfer-encoding" in headers:
-        raise Refusal(411, "length", "send the body's size as Content-Length", "headers.content-length", _CLOSE)
+        raise Refusal(
+            411, "length", "send the body's size as Content-Length", "headers.content-length", _CLOSE
+        )
     if len(length) > 15 or int(length) > route.max_body:
         raise Refusal(
-            413, "too_large", f"the body is larger than {route.max_body:,} bytes; send less at a time", None, _CLOSE
+            413,
+            "too_large",
+            f"the body is larger than {route.max_body:,} bytes; send less at a time",
+            None,
+            _CLOSE,
         )
 
 
@@ -299,7 +315,11 @@ def _query(text: bytes, route: Route) -> dict[str, str]:
         return {}
     try:
         pairs = parse_qsl(
-            text.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=20
+            text.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=20,
         )
     except ValueError as error:
         raise Refusal(400, "query", f"the query cannot be read ({error})", "query") from error
@@ -308,6 +328,9 @@ def _query(text: bytes, route: Route) -> dict[str, str]:
     if unknown or len(query) < len(pairs):
         known = ", ".join(route.query) or "none"
         raise Refusal(
-            400, "query", f"{unknown[0] if unknown else 'a name'!r} is unknown or given twice; known: {known}", "query"
+            400,
+            "query",
+            f"{unknown[0] if unknown else 'a name'!r} is unknown or given twice; known: {known}",
+            "query",
         )
     return query

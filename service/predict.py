@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.errors import InputError, ModelError, first_three
-from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import against_rest, contributions
 from exoclassify.model.prediction import REASONS, Predictions
 from service.exchange import Answer, Refusal, Request, encoded
+from service.published import Published
 from service.schemas import (
-    Claim,
     Explanation,
     Mover,
     PredictRequest,
@@ -25,7 +24,7 @@ from service.served import Served
 from service.telemetry import Metrics
 from service.together import ROWS, Asked, Together
 
-__all__ = ["Predicting", "explanation", "explained", "notice"]
+__all__ = ["Predicting", "explained", "explanation", "notice", "result"]
 
 Floats = NDArray[np.float64]
 
@@ -60,12 +59,12 @@ class Predicting:
         The models.
     metrics : Metrics
         Told of every answer.
-    catalogue : Catalogue
-        What is published on molecules.
+    published : Published
+        Claims on molecules.
     """
 
-    def __init__(self, served: Served, metrics: Metrics, catalogue: Catalogue) -> None:
-        self._served, self._metrics, self._catalogue = served, metrics, catalogue
+    def __init__(self, served: Served, metrics: Metrics, published: Published) -> None:
+        self._served, self._metrics, self._published = served, metrics, published
         self._together = Together()
 
     @property
@@ -114,10 +113,10 @@ class Predicting:
             X = _rows(samples, bundle)
             ids = tuple(sample.sample_id for sample in samples)
             found, start = await self.score(question, X, ids)
-            results += [_result(found, start + i, sample) for i, sample in enumerate(samples)]
+            results += [result(found, start + i, sample) for i, sample in enumerate(samples)]
             if n_movers:
-                for result, row in zip(results[at:], X, strict=True):
-                    result.explanation = explanation(bundle, row[None, :], n_movers, self._catalogue)
+                for answer, row in zip(results[at:], X, strict=True):
+                    answer.explanation = explanation(bundle, row[None, :], n_movers, self._published)
         return PredictResponse(bundle.name, bundle.version, notice(bundle), results)
 
     async def score(self, question: Asked, X: Floats, ids: tuple[str, ...]) -> tuple[Predictions, int]:
@@ -148,12 +147,15 @@ def explained(query: dict[str, str]) -> int:
     text = query.get("explain", "0")
     if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MAX_EXPLAINED):
         raise Refusal(
-            400, "query", f"explain={text[:20]}: give a whole number from 0 to {MAX_EXPLAINED}", "query.explain"
+            400,
+            "query",
+            f"explain={text[:20]}: give a whole number from 0 to {MAX_EXPLAINED}",
+            "query.explain",
         )
     return int(text)
 
 
-def explanation(bundle: ModelBundle, X: Floats, n: int, catalogue: Catalogue) -> Explanation:
+def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published) -> Explanation:
     """Say which molecules moved one answer, and what is published on them.
 
     Parameters
@@ -164,8 +166,8 @@ def explanation(bundle: ModelBundle, X: Floats, n: int, catalogue: Catalogue) ->
         Raw values in the panel's order.
     n : int
         Molecules to name.
-    catalogue : Catalogue
-        What is published.
+    published : Published
+        Claims on molecules.
 
     Returns
     -------
@@ -179,7 +181,7 @@ def explanation(bundle: ModelBundle, X: Floats, n: int, catalogue: Catalogue) ->
     for j in strongest:
         molecule, value = bundle.panel.molecules[j], float(X[0, j])
         measured = None if np.isnan(value) else value
-        movers.append(Mover(molecule, measured, float(moved[j]), claims(catalogue, molecule)))
+        movers.append(Mover(molecule, measured, float(moved[j]), published.claims(molecule)))
     others = float(moved.sum() - sum(mover.log_odds for mover in movers))
     return Explanation(bundle.states[state], float(against_rest(base, state)), movers, others)
 
@@ -202,9 +204,24 @@ def _rows(samples: list[Sample], bundle: ModelBundle) -> Floats:
     return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
 
-def _result(found: Predictions, i: int, sample: Sample) -> Result:
+def result(found: Predictions, i: int, sample: Sample) -> Result:
+    """Give the answer for one sample.
+
+    Parameters
+    ----------
+    found : Predictions
+        Of some samples.
+    i : int
+        Which of them.
+    sample : Sample
+        As it was asked.
+
+    Returns
+    -------
+    Result
+    """
     states, flags = found.states, list(found.flags[i])
-    result = Result(
+    answer = Result(
         sample.sample_id,
         found.calls[i],
         dict(zip(states, found.probabilities[i].tolist(), strict=True)),
@@ -215,5 +232,5 @@ def _result(found: Predictions, i: int, sample: Sample) -> Result:
         [REASONS[flag] for flag in flags],
     )
     if sample.metadata:
-        result.metadata = sample.metadata
-    return result
+        answer.metadata = sample.metadata
+    return answer

@@ -15,6 +15,7 @@ __all__ = [
     "Claim",
     "Error",
     "ErrorBody",
+    "Evidence",
     "Explanation",
     "InferRequest",
     "InferResponse",
@@ -53,7 +54,9 @@ class Sample(Strict):
 
     sample_id: SampleId
     cargo: Annotated[dict[Name, float | None], Meta(description="Raw values in the stated unit.")]
-    metadata: Annotated[dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")] = {}
+    metadata: Annotated[
+        dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")
+    ] = {}
 
 
 class PredictRequest(Strict):
@@ -73,11 +76,32 @@ class PredictRequest(Strict):
 
 
 class Claim(Struct):
-    """One published finding on a molecule."""
+    """One published claim, and how its molecule relates to the one asked for."""
 
-    contrast: str
+    molecule: str
+    relation: str
     direction: str
-    source: str
+    condition: str
+    contrast: str
+    pain_stratified: Annotated[
+        bool, Meta(description="A contrast of pain, not of a painful disease against controls.")
+    ]
+    species: str
+    system: str
+    biofluid: str
+    n: int | None
+    study: str
+    reference: str
+    url: str
+    note: str
+
+
+class Evidence(Struct):
+    """What is published on one molecule."""
+
+    molecule: str
+    claims: list[Claim]
+    notice: str
 
 
 class Mover(Struct):

@@ -151,7 +151,7 @@ class Served:
 
 
 def _seen(folder: Path) -> tuple[object, ...]:
-    """What would differ if the folder were mended."""
+    """Give what would differ if the folder were mended."""
     try:
         found = sorted((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in folder.iterdir())
     except OSError:

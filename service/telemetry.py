@@ -52,10 +52,17 @@ class Metrics:
             "exoclassify_novelty_p", "p-value of novelty", ("model",), registry=registry, buckets=_SHARES
         )
         self._coverage = Histogram(
-            "exoclassify_coverage", "Measured share of the panel", ("model",), registry=registry, buckets=_SHARES
+            "exoclassify_coverage",
+            "Measured share of the panel",
+            ("model",),
+            registry=registry,
+            buckets=_SHARES,
         )
         self._swaps = Counter(
-            "exoclassify_model_loads", "Models loaded or refused", ("model", "version", "outcome"), registry=registry
+            "exoclassify_model_loads",
+            "Models loaded or refused",
+            ("model", "version", "outcome"),
+            registry=registry,
         )
         self._serving = Gauge(
             "exoclassify_model_serving", "1 for the version that answers",

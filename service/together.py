@@ -45,7 +45,7 @@ class Asked:
     same_batch: bool
 
     def key(self) -> tuple[int, tuple[tuple[str, float], ...], bool]:
-        """What requests must have in common to be scored together."""
+        """Give what requests must have in common to be scored together."""
         return id(self.bundle), tuple(self.prevalence.items()), self.same_batch
 
 
