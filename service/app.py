@@ -141,7 +141,7 @@ class PainApp:
         signal.signal(signal.SIGTERM, drain)
 
 
-class _Guarded(Service[Any]):
+class _Guarded(Service[Any]):  # type: ignore[misc] # BentoML's class is untyped
     """A BentoML service whose every request goes through the guard."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
@@ -190,7 +190,7 @@ def _workers() -> int:
 class PainService:
     """Pain state from the cargo of exosomes: support for a decision by a person, not a diagnosis."""
 
-    @bentoml.on_deployment
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check() -> None:
         """Refuse to start with settings that cannot work, or open to other machines without keys."""
@@ -203,4 +203,4 @@ class PainService:
 
 def asgi() -> Any:
     """Give the application for a server of one process: ``uvicorn --factory service.app:asgi``."""
-    return PainService.to_asgi()
+    return PainService.to_asgi()  # type: ignore[attr-defined] # the decorator made it a Service

@@ -53,7 +53,8 @@ class Fhir:
             text = self._assessment(**found[0]).model_dump_json()
         else:
             entries = [{"resource": {"resourceType": "RiskAssessment", **each}} for each in found]
-            text = self._bundle(type="collection", timestamp=now, entry=entries).model_dump_json()
+            whole: dict[str, Any] = {"type": "collection", "timestamp": now, "entry": entries}
+            text = self._bundle(**whole).model_dump_json()
         return Answer(text.encode(), MEDIA, n_samples=len(found), model=f"{bundle.name} {bundle.version}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 
 from service.exchange import Refusal
@@ -12,6 +13,9 @@ __all__ = ["Pressure", "Rates"]
 
 _LOOK = 0.05
 """Seconds between looks at the event loop."""
+
+_LOOKS = 3
+"""Looks that must all find it late: one long call is no queue."""
 
 
 class Rates:
@@ -76,7 +80,7 @@ class Pressure:
         self._most = most_waiting
         self._n_waiting = n_waiting
         self._due = 0.0
-        self._lag = 0.0
+        self._lags = deque([0.0] * _LOOKS, maxlen=_LOOKS)
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -91,8 +95,7 @@ class Pressure:
             self._handle.cancel()
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Halved at every look, so that one long call is soon forgotten and a lasting queue is not.
-        self._lag = max(loop.time() - self._due, self._lag / 2)
+        self._lags.append(loop.time() - self._due)
         self._due = loop.time() + _LOOK
         self._handle = loop.call_at(self._due, self._look, loop)
 
@@ -104,7 +107,7 @@ class Pressure:
         Refusal
             429 with Retry-After.
         """
-        if self._lag > self._limit or self._n_waiting() > self._most:
+        if min(self._lags) > self._limit or self._n_waiting() > self._most:
             raise Refusal(
                 429, "overloaded", "more is asked than can be answered now; try again in a second", None,
                 {"Retry-After": "1"},

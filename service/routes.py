@@ -16,18 +16,18 @@ from service.models import Models
 from service.oip import Protocol
 from service.openapi import document
 from service.pages import PAGES, page
-from service.predict import MAX_EXPLAINED, Predicting
+from service.predict import MAX_MOVERS, Predicting
 from service.published import Published
 from service.served import Served
 from service.settings import Settings
 
 __all__ = ["routes"]
 
-_EXPLAIN = {
-    "type": "integer", "minimum": 0, "maximum": MAX_EXPLAINED, "default": 0,
+_EXPLAIN: dict[str, Any] = {
+    "type": "integer", "minimum": 0, "maximum": MAX_MOVERS, "default": 0,
     "description": "Name this many molecules that moved each answer, with what is published on them.",
 }  # fmt: skip
-_FILE_QUERY = {
+_FILE_QUERY: dict[str, dict[str, Any]] = {
     "format": {"enum": list(FORMATS), "description": "Of the answer; else the Accept header, else csv."},
     "kind": {"enum": list(KINDS), "description": "To be checked against the model."},
     "unit": {"enum": list(UNITS), "description": "To be checked against the model."},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from exoclassify.errors import ExoclassifyError
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.explain import contributions
 from exoclassify.model.registry import Registry
 from service.exchange import Refusal
 from service.settings import Settings
@@ -84,7 +85,8 @@ class Served:
 
     def _standing(self, name: str) -> Standing:
         before = self._standings.get(name, Standing())
-        version, seen = "", ()
+        version = ""
+        seen: tuple[object, ...] = ()
         try:
             version = self.registry.champion(name)
             if before.bundle is not None and before.bundle.version == version:
@@ -99,7 +101,7 @@ class Served:
             return self._broken(name, version, before, str(error), seen)
         except OSError as error:
             return self._broken(name, version, before, f"{name}: cannot be read ({error.strerror})", seen)
-        bundle.predict_one({})
+        contributions(bundle, bundle.golden[:1])  # lays out what explaining needs, which takes a second
         self._told(name, version, None)
         return Standing(bundle)
 
