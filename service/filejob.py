@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import signal
 import sys
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import msgspec
 
 
 def _main() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service that stops lets the files it began be finished
     from service.filework import work
 
     job = msgspec.json.decode(sys.stdin.buffer.read())

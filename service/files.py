@@ -48,6 +48,10 @@ _AT_ONCE = 2
 
 _CHUNK = 2**18
 
+_DEAF = ("/bin/sh", "-c", 'trap "" TERM; exec "$0" "$@"')
+"""Starts a process that does not hear SIGTERM: process managers send it to the children of a worker too, and a service that
+stops lets the files it began be finished."""
+
 
 class Files:
     """Scores files.
@@ -120,7 +124,7 @@ class Files:
         environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
         environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service.filejob", cwd=folder, env=environment,
+            *_DEAF, sys.executable, "-m", "service.filejob", cwd=folder, env=environment,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:

@@ -48,10 +48,11 @@ def work(job: dict[str, Any], folder: Path) -> dict[str, Any]:
             not_detected=panel.not_detected if job["unit"] == "ct" else None,
         )
         found = bundle.predict(table, prevalence=job["prevalence"], same_batch=job["same_batch"])
-    except ExoclassifyError as error:
-        return {"error": " ".join(str(error).replace(f"{folder}{os.sep}", "").split())}
-    except MemoryError:
-        return {"error": f"{job['source']}: takes more memory than one file may; send less at a time"}
+    except (ExoclassifyError, MemoryError) as error:
+        said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split())
+        if isinstance(error, MemoryError) or "malloc of size" in said:  # how Arrow says it
+            said = f"{job['source']}: takes more memory than one file may; send less at a time"
+        return {"error": said}
     _write(found, bundle, table, job, folder / "answers")
     return {"calls": Counter(found.calls)}
 
