@@ -76,6 +76,10 @@ class Answer:
     model: str = ""
 
 
+_LONGEST = 600
+"""Letters in a message."""
+
+
 class Refusal(Exception):  # noqa: N818 - it is an answer
     """A request that is not answered, and why; the guard turns it into the one JSON shape of all errors.
 
@@ -107,9 +111,15 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 
     def answer(self) -> Answer:
         """Give the answer that says so."""
-        said = {"error": {"code": self.code, "message": self.message, "where": self.where}}
+        message, where = _shortened(self.message), self.where and _shortened(self.where)
+        said = {"error": {"code": self.code, "message": message, "where": where}}
         headers = tuple((name.encode(), value.encode()) for name, value in self.headers.items())
         return Answer(encoded(said), status=self.status, headers=headers)
+
+
+def _shortened(text: str) -> str:
+    """Keep what a caller sent from coming back at any length."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 Handler = Callable[[Request], Awaitable[Answer]]

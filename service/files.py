@@ -96,7 +96,7 @@ class Files:
             "memory": self._settings.file_memory,
         }
         if form != "ndjson" and job["explain"]:
-            raise Refusal(400, "query", "explanations need format=ndjson", "query.explain")
+            raise Refusal(409, "not_usable", "explanations need format=ndjson", "query.explain")
         self._n_running += 1
         with ExitStack() as stack:
             stack.callback(self._one_less)

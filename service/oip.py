@@ -121,24 +121,30 @@ class Protocol:
 def _same_batch(parameters: Any) -> bool:
     value = False if parameters is UNSET else parameters.get("same_batch", False)
     if not isinstance(value, bool):
-        raise Refusal(400, "invalid", "parameters.same_batch: give true or false", "$.parameters.same_batch")
+        raise Refusal(
+            409, "not_usable", "parameters.same_batch: give true or false", "$.parameters.same_batch"
+        )
     return value
 
 
 def _samples(inputs: list[Tensor], bundle: ModelBundle) -> tuple[tuple[str, ...], Floats]:
     named = {tensor.name: tensor for tensor in inputs}
     if len(named) < len(inputs):
-        raise Refusal(400, "invalid", "an input comes twice; give each name once", "$.inputs")
-    n = inputs[0].shape[0]
+        raise Refusal(409, "not_usable", "an input comes twice; give each name once", "$.inputs")
+    for tensor in inputs:
+        if not all(float(size).is_integer() for size in tensor.shape):
+            raise Refusal(409, "not_usable", f"{tensor.name}: a shape is whole numbers", "$.inputs")
+        tensor.shape = [int(size) for size in tensor.shape]
+    n = int(inputs[0].shape[0])
     if not 1 <= n <= MAX_SAMPLES:
         raise Refusal(
-            400, "invalid", f"{n} samples; give 1 to {MAX_SAMPLES} in one request", "$.inputs[0].shape"
+            409, "not_usable", f"{n} samples; give 1 to {MAX_SAMPLES} in one request", "$.inputs[0].shape"
         )
     for tensor in inputs:
         if tensor.shape[0] != n:
             raise Refusal(
-                400,
-                "invalid",
+                409,
+                "not_usable",
                 f"{tensor.name} has {tensor.shape[0]} rows and {inputs[0].name} {n}",
                 "$.inputs",
             )
@@ -146,7 +152,7 @@ def _samples(inputs: list[Tensor], bundle: ModelBundle) -> tuple[tuple[str, ...]
     if "sample_id" in named:
         ids = _ids(named.pop("sample_id"))
     if not named:
-        raise Refusal(400, "invalid", "give `cargo`, or one input a molecule", "$.inputs")
+        raise Refusal(409, "not_usable", "give `cargo`, or one input a molecule", "$.inputs")
     if set(named) == {"cargo"}:
         return ids, _matrix(named["cargo"], ids, bundle)
     columns = {name: _numbers(tensor, n) for name, tensor in named.items()}
@@ -169,7 +175,7 @@ def _flat(tensor: Tensor) -> list[Scalar]:
     size = int(np.prod(tensor.shape))
     if len(flat) != size:
         raise Refusal(
-            400, "invalid", f"{tensor.name}: {len(flat)} values for the shape {tensor.shape}", "$.inputs"
+            409, "not_usable", f"{tensor.name}: {len(flat)} values for the shape {tensor.shape}", "$.inputs"
         )
     return flat
 
@@ -178,7 +184,10 @@ def _ids(tensor: Tensor) -> tuple[str, ...]:
     ids = tuple(value for value in _flat(tensor) if isinstance(value, str) and 0 < len(value) <= 128)
     if len(set(ids)) < tensor.shape[0] or len(ids) != tensor.shape[0] or tensor.datatype != "BYTES":
         raise Refusal(
-            400, "invalid", "sample_id: give BYTES, a different text of 1 to 128 letters a sample", "$.inputs"
+            409,
+            "not_usable",
+            "sample_id: give BYTES, a different text of 1 to 128 letters a sample",
+            "$.inputs",
         )
     return ids
 
@@ -186,15 +195,15 @@ def _ids(tensor: Tensor) -> tuple[str, ...]:
 def _numbers(tensor: Tensor, size: int) -> list[float | None]:
     if tensor.datatype not in _NUMBERS:
         raise Refusal(
-            400, "invalid", f"{tensor.name}: datatype {tensor.datatype[:20]}; give FP64", "$.inputs"
+            409, "not_usable", f"{tensor.name}: datatype {tensor.datatype[:20]}; give FP64", "$.inputs"
         )
     flat = _flat(tensor)
     if len(flat) != size:
-        raise Refusal(400, "invalid", f"{tensor.name}: give the shape [{size}] or [{size}, 1]", "$.inputs")
+        raise Refusal(409, "not_usable", f"{tensor.name}: give the shape [{size}] or [{size}, 1]", "$.inputs")
     numbers: list[float | None] = []
     for value in flat:
         if value is not None and (isinstance(value, bool | str) or abs(value) > 1e300):
-            raise Refusal(400, "invalid", f"{tensor.name}: {str(value)[:20]} is no number", "$.inputs")
+            raise Refusal(409, "not_usable", f"{tensor.name}: {str(value)[:20]} is no number", "$.inputs")
         numbers.append(value)
     return numbers
 
@@ -204,8 +213,8 @@ def _matrix(tensor: Tensor, ids: tuple[str, ...], bundle: ModelBundle) -> Floats
     n, p = len(ids), len(panel.molecules)
     if tensor.shape != [n, p]:
         raise Refusal(
-            400,
-            "invalid",
+            409,
+            "not_usable",
             f"cargo: shape {tensor.shape}; the panel has {p} molecules, so give [{n}, {p}]",
             "$.inputs",
         )
@@ -247,8 +256,8 @@ def _outputs(
     unknown = [name for name in wanted or () if name not in outputs]
     if unknown:
         raise Refusal(
-            400,
-            "invalid",
+            409,
+            "not_usable",
             f"there is no output {unknown[0][:50]!r}; known: {', '.join(outputs)}",
             "$.outputs",
         )

@@ -33,6 +33,7 @@ _FILE_QUERY: dict[str, dict[str, Any]] = {
     "unit": {"enum": list(UNITS), "description": "To be checked against the model."},
     "prevalence": {
         "type": "string", "description": "Shares at the place of use.", "example": "neuropathic=0.05",
+        "pattern": r"^[^=,]+=0?\.[0-9]{1,12}(,[^=,]+=0?\.[0-9]{1,12})*$",
     },
     "same_batch": {"enum": ["true", "false"], "default": "false"},
     "model": {"type": "string", "description": "Needed only where several models are served."},

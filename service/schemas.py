@@ -45,6 +45,9 @@ SampleId = Annotated[
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
+Size = Annotated[int, Meta(ge=0, le=10_000_000)]
+
+
 class Strict(Struct, forbid_unknown_fields=True):
     """What a caller sends."""
 
@@ -168,7 +171,9 @@ class Tensor(Struct):
     """A named array of the Open Inference Protocol; extra fields of other servers are ignored."""
 
     name: Name
-    shape: Annotated[list[Annotated[int, Meta(ge=0, le=10_000_000)]], Meta(min_length=1, max_length=2)]
+    shape: Annotated[
+        list[Size | Annotated[float, Meta(ge=0, le=10_000_000)]], Meta(min_length=1, max_length=2)
+    ]
     datatype: str
     data: list[Scalar | list[Scalar]]
     parameters: dict[str, Any] | UnsetType = UNSET

@@ -193,7 +193,8 @@ function sample(found) {
     item.append(flags);
   }
   item.append(make("p", "quality soft",
-    `${percent(found.coverage)} of the panel measured; novelty p ${found.novelty_p.toFixed(2)}`));
+    `${Math.floor(100 * found.coverage + 1e-9)} % of the panel measured; novelty p ${found.novelty_p.toFixed(2)}` +
+      (found.novelty_p > 0.05 ? ", like the training samples" : "")));
   const why = make("details", "why");
   why.hidden = true;
   item.append(why);
