@@ -65,6 +65,7 @@ class PainApp:
         self._served = Served(settings, self._told(metrics))
         published = Published(Catalogue.read())
         predicting = Predicting(self._served, metrics, published)
+        self._files = Files(self._served, metrics, settings)
         self._pressure = Pressure(settings.lag_seconds, _MOST_WAITING, lambda: predicting.n_waiting)
         version = importlib.metadata.version("exoclassify")
         found = routes(
@@ -73,7 +74,7 @@ class PainApp:
             self._served,
             Models(self._served, metrics, lambda: self._guard.draining),
             predicting,
-            Files(self._served, metrics, settings),
+            self._files,
             Protocol(self._served, predicting, version),
             published,
             keyed=bool(self._keys.digests),
@@ -122,6 +123,7 @@ class PainApp:
 
     def _stop(self) -> None:
         self._pressure.stop()
+        self._files.stop()
         self._served.stop()
 
     def _drain_on_sigterm(self) -> None:

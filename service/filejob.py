@@ -1,20 +1,25 @@
-"""The process that answers for one file: the job as JSON on stdin, the outcome as JSON on stdout."""
+"""The process that answers for one file: a job as JSON on stdin, the outcome as JSON on stdout.
+
+It gets ready first and then waits for its job, so that one can be started before it is needed.
+"""
 
 from __future__ import annotations
 
 import resource
 import sys
-from pathlib import Path
 
 import msgspec
 
+from service.filework import work
+
 
 def _main() -> None:
-    from service.filework import work
-
-    job = msgspec.json.decode(sys.stdin.buffer.read())
+    said = sys.stdin.buffer.read()
+    if not said:  # the service stopped
+        return
+    job = msgspec.json.decode(said)
     resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
-    sys.stdout.buffer.write(msgspec.json.encode(work(job, Path.cwd())))
+    sys.stdout.buffer.write(msgspec.json.encode(work(job)))
 
 
 if __name__ == "__main__":

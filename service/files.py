@@ -69,6 +69,8 @@ class Files:
     def __init__(self, served: Served, metrics: Metrics, settings: Settings) -> None:
         self._served, self._metrics, self._settings = served, metrics, settings
         self._n_running = 0
+        self._spare: asyncio.subprocess.Process | None = None  # started ahead: getting ready takes a second
+        self._stopped = False
 
     async def predict(self, request: Request) -> Answer:
         """POST /v1/predict-file."""
@@ -102,7 +104,7 @@ class Files:
             stack.callback(self._one_less)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exoclassify-")))
             await _receive(request, folder / job["source"])
-            calls = await self._work(job, folder)
+            calls = await self._work({**job, "folder": str(folder)})
             self._metrics.file(bundle.name, bundle.version, calls)
             size = (folder / "answers").stat().st_size
             keep = stack.pop_all()  # the folder goes when the last byte is sent
@@ -117,16 +119,10 @@ class Files:
     def _one_less(self) -> None:
         self._n_running -= 1
 
-    async def _work(self, job: dict[str, Any], folder: Path) -> dict[str, int]:
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("EXOCLASSIFY_")
-        }
-        environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
-        environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        process = await asyncio.create_subprocess_exec(
-            *_DEAF, sys.executable, "-m", "service.filejob", cwd=folder, env=environment,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+    async def _work(self, job: dict[str, Any]) -> dict[str, int]:
+        process, self._spare = self._spare, None
+        if process is None or process.returncode is not None:
+            process = await _started()
         try:
             async with asyncio.timeout(self._settings.file_seconds):
                 said, _ = await process.communicate(encoded(job))
@@ -140,6 +136,8 @@ class Files:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+        if self._spare is None and not self._stopped:
+            self._spare = await _started()
         try:
             outcome = msgspec.json.decode(said)
         except msgspec.DecodeError as error:
@@ -152,6 +150,24 @@ class Files:
             raise InputError(outcome["error"])
         calls: dict[str, int] = outcome["calls"]
         return calls
+
+    def stop(self) -> None:
+        """Let the process that waits for the next file end."""
+        self._stopped = True
+        if self._spare is not None and self._spare.stdin is not None:
+            self._spare.stdin.close()
+
+
+async def _started() -> asyncio.subprocess.Process:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EXOCLASSIFY_")}
+    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # Arrow's own pools reserve a gigabyte of addresses before anything is read, and addresses are what is bounded.
+    environment |= {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
+    return await asyncio.create_subprocess_exec(
+        *_DEAF, sys.executable, "-m", "service.filejob", env=environment,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 async def _receive(request: Request, path: Path) -> None:

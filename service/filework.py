@@ -22,21 +22,21 @@ from service.schemas import Sample
 __all__ = ["work"]
 
 
-def work(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def work(job: dict[str, Any]) -> dict[str, Any]:
     """Score one file.
 
     Parameters
     ----------
     job : dict
-        model, source, format, kind, unit, same_batch, prevalence, explain.
-    folder : Path
-        Holds the source; the file ``answers`` is written into it.
+        model, folder, source, format, kind, unit, same_batch, prevalence, explain. The folder holds the source, and the
+        file ``answers`` is written into it.
 
     Returns
     -------
     dict
         ``calls``: samples by call, or ``error``: one line that names the mend.
     """
+    folder = Path(job["folder"])
     try:
         bundle = ModelBundle.load(job["model"])
         panel = bundle.panel

