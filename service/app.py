@@ -39,6 +39,8 @@ from service.telemetry import Log, Metrics
 
 __all__ = ["PainApp", "PainService", "asgi"]
 
+_CONTAINER = "BENTOML_CONTAINERIZED"
+
 _MOST_WAITING = 4000
 """Samples that may wait in one worker: about half a second of work."""
 
@@ -183,7 +185,10 @@ def _workers() -> int:
     name="exoclassify",
     workers=_workers(),
     threads=1,
-    http={"host": "127.0.0.1", "port": 3000},
+    http={"host": "0.0.0.0" if _CONTAINER in os.environ else "127.0.0.1", "port": 3000},
+    image=bentoml.images.Image(python_version="3.11").build_include(
+        "pyproject.toml", "README.md", "LICENSE", "src"
+    ),
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
@@ -201,6 +206,7 @@ class PainService:
             _check_reach(settings, Keys.read(settings))
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
+        os.environ.pop(_CONTAINER, None)  # BentoML, finding it, would not replace a worker that died
 
 
 def asgi() -> Any:

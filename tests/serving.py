@@ -129,8 +129,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(models: Path, folder: Path, *, bento: bool = False, **settings: object) -> Iterator[Running]:
-    """The service under uvicorn, or under ``bentoml serve``, ready to answer; killed afterwards."""
+def running(
+    models: Path, folder: Path, *, bento: bool = False, contained: bool = False, **settings: object
+) -> Iterator[Running]:
+    """The service under uvicorn, or under ``bentoml serve`` (as in an image), ready to answer; ended afterwards."""
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("EXOCLASSIFY_")}
     environment |= {f"EXOCLASSIFY_{name.upper()}": str(value) for name, value in settings.items()}
@@ -140,6 +142,8 @@ def running(models: Path, folder: Path, *, bento: bool = False, **settings: obje
         "BENTOML_HOME": str(folder / "bentoml"),
         "PYTHONWARNINGS": "default",
     }
+    if contained:
+        environment |= {"BENTOML_CONTAINERIZED": "true", "BENTOML_HOST": "127.0.0.1"}
     bin_ = Path(sys.executable).parent
     command = [str(bin_ / "uvicorn"), "--factory", "service.app:asgi", "--no-access-log", "--port", str(port)]
     if bento:

@@ -433,7 +433,7 @@ def workers(service: Running) -> list[psutil.Process]:
 def test_a_killed_worker_is_replaced_and_no_question_stays_without_an_answer(
     models: Path, question: bytes, tmp_path: Path
 ) -> None:
-    with running(models, tmp_path, bento=True, workers=2) as service:
+    with running(models, tmp_path, bento=True, contained=True, workers=2) as service:
         service.wait_until("/readyz", lambda found: len(workers(service)) == 2 and found.status == 200)
         first = workers(service)
         with Callers(service, question) as callers:
