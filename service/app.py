@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import threading
+import tomllib
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -34,7 +35,7 @@ from service.predict import Predicting
 from service.published import Published
 from service.routes import routes
 from service.served import Served
-from service.settings import Settings, SettingsError
+from service.settings import ROOT, Settings, SettingsError
 from service.telemetry import Log, Metrics
 
 __all__ = ["PainApp", "PainService", "asgi"]
@@ -69,7 +70,7 @@ class PainApp:
         predicting = Predicting(self._served, metrics, published)
         self._files = Files(self._served, metrics, settings)
         self._pressure = Pressure(settings.lag_seconds, _MOST_WAITING, lambda: predicting.n_waiting)
-        version = importlib.metadata.version("exoclassify")
+        version = _version()
         found = routes(
             settings,
             version,
@@ -175,6 +176,13 @@ def _host() -> str | None:
     return None if host is None else str(host)
 
 
+def _version() -> str:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("exoclassify")
+    with (ROOT / "pyproject.toml").open("rb") as file:  # a Bento holds the project, and does not install it
+        return str(tomllib.load(file)["project"]["version"])
+
+
 def _workers() -> int:
     with suppress(SettingsError):  # said when the service starts
         return Settings.read(os.environ).workers
@@ -186,9 +194,6 @@ def _workers() -> int:
     workers=_workers(),
     threads=1,
     http={"host": "0.0.0.0" if _CONTAINER in os.environ else "127.0.0.1", "port": 3000},
-    image=bentoml.images.Image(python_version="3.11").build_include(
-        "pyproject.toml", "README.md", "LICENSE", "src"
-    ),
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
