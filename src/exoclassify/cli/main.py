@@ -15,6 +15,7 @@ from exoclassify.cli.evaluate import evaluate
 from exoclassify.cli.evidence import evidence
 from exoclassify.cli.models import models
 from exoclassify.cli.outcomes import outcomes
+from exoclassify.cli.recalibrate import recalibrate
 from exoclassify.cli.records import records
 from exoclassify.cli.retrain import retrain
 from exoclassify.cli.score import score
@@ -33,7 +34,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain):
+for _command in (
+    simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate,
+):  # fmt: skip
     app.command(no_args_is_help=_command is not demo)(_command)
 
 for _name, _group in (("models", models), ("outcomes", outcomes), ("records", records)):

@@ -124,6 +124,43 @@ class TrainedOn:
         nearest = [int(np.bitwise_count(self.sketches ^ one).sum(axis=1).min()) for one in sketches]
         return {**found, "near-duplicate cargo": np.array(nearest) <= _NEAR}
 
+    def extended(
+        self,
+        blend: FittedBlend,
+        molecules: Sequence[str],
+        X: Floats,
+        sample_ids: Sequence[str],
+        subject_ids: Sequence[str] | None,
+        key: str,
+        *,
+        here: bool,
+    ) -> TrainedOn:
+        """Remember further samples beside those of training, as after a recalibration.
+
+        Parameters
+        ----------
+        blend, molecules, X, sample_ids, subject_ids, key
+            As for `of`; the further samples, and the key of then.
+        here : bool
+            The quantiles become those of the further samples.
+
+        Returns
+        -------
+        TrainedOn
+        """
+        log = blend.views.log(X)
+        quantiles, log_odds = self.log, self.log_odds
+        if here:
+            quantiles = np.quantile(log, SHARES, axis=0).T.astype(np.float32)
+            log_odds = np.quantile(blend.evaluate(X)[0], SHARES, axis=0).T.astype(np.float32)
+        return TrainedOn(
+            np.concatenate([self.samples, _hashes(sample_ids, key)]),
+            np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
+            np.concatenate([self.sketches, _sketches(blend, molecules, log)]),
+            quantiles,
+            log_odds,
+        )
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give its arrays by name, to be kept with a model's."""
         return {f"{_PREFIX}{name}": value for name, value in vars(self).items()}
