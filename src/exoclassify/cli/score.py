@@ -10,6 +10,7 @@ import typer
 
 from exoclassify.cli.doors import note
 from exoclassify.cli.explained import check_explained, write_explained
+from exoclassify.cli.options import shares_of
 from exoclassify.cli.outputs import check_file
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def score(
     """
     check_file(out, force=force, inputs=(cargo, *model.glob("*")))
     check_explained(out, explain, force=force, inputs=(cargo, *model.glob("*")))
-    stated = None if prevalence is None else _shares(prevalence)
+    stated = None if prevalence is None else shares_of(prevalence)
     from exoclassify.data.cargo import CargoTable
     from exoclassify.model.bundle import ModelBundle
 
@@ -145,24 +146,3 @@ def _mix(bundle: ModelBundle, stated: dict[str, float] | None) -> str:
         for state, p, was in zip(bundle.states, here, training, strict=True)
     )
     return f"probabilities were shifted to the prevalence stated: {mix}; prediction sets were not"
-
-
-def _shares(text: str) -> dict[str, float]:
-    """Read state=share pairs with commas between."""
-    from exoclassify.errors import InputError
-
-    shares: dict[str, float] = {}
-    for pair in text.split(","):
-        state, found, share = (part.strip() for part in pair.rpartition("="))
-        try:
-            value = float(share)
-        except ValueError:
-            found = ""
-        if not found or not state:
-            raise InputError(
-                f"--prevalence: {pair.strip()!r} is not a state and its share; write it as neuropathic=0.05,inflammatory=0.1"
-            )
-        if state in shares:
-            raise InputError(f"--prevalence: {state} is given twice; give it once")
-        shares[state] = value
-    return shares

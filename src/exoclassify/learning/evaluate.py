@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 
@@ -15,14 +16,21 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
+from exoclassify.learning.folds import (
+    Fold,
+    fold_digest,
+    leave_one_batch_out,
+    of_known_batch,
+    stratified_folds,
+)
+from exoclassify.learning.kept import remembered
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.metrics import Figure, auc, figures, mean_figure
 from exoclassify.learning.recipe import Recipe
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.compiled import CompiledBlend
 
-__all__ = ["KeptAside", "evaluate"]
+__all__ = ["Judgement", "KeptAside", "cross_validated", "evaluate", "judge"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -54,6 +62,39 @@ class KeptAside:
     sets: NDArray[np.bool_]
     novelty_p: Floats
     across_batches: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What was said of samples kept aside, and the figures made of it.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort.
+    sample_ids : tuple of str
+        In its order.
+    plan : tuple of (train, test)
+        Every fold, those of leaving out batches last.
+    passes : tuple of KeptAside
+        One for each repeat of cross-validation.
+    batched : KeptAside or None
+        Leaving out each batch, where that is possible.
+    summary : dict
+        Plain values, see `evaluate`.
+    """
+
+    samples: Samples
+    sample_ids: tuple[str, ...]
+    plan: tuple[Fold, ...]
+    passes: tuple[KeptAside, ...]
+    batched: KeptAside | None
+    summary: dict[str, Any]
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds of cross-validation, repeat after repeat."""
+        return self.plan[: sum(int(kept.fold.max()) + 1 for kept in self.passes)]
 
 
 def evaluate(
@@ -89,6 +130,36 @@ def evaluate(
     DesignError
         If the cohort is too small to be judged.
     """
+    return judge(samples, sample_ids, recipe, n_jobs=n_jobs, progress=progress).summary
+
+
+def judge(
+    samples: Samples,
+    sample_ids: Sequence[str],
+    recipe: Recipe,
+    *,
+    n_jobs: int = -1,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Judgement:
+    """Judge a recipe on a cohort, and keep what was said of every sample; takes and raises what `evaluate` does.
+
+    Parameters
+    ----------
+    samples, sample_ids, recipe, n_jobs, progress
+        See `evaluate`.
+    cache : Path, optional
+        Folder in which finished folds are kept, and looked for.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    DesignError
+        If the cohort is too small to be judged.
+    """
     repeats = [
         stratified_folds(samples.y, samples.groups, recipe.folds.outer, recipe.seed + 1000 * (r + 1))
         for r in range(recipe.folds.repeats)
@@ -98,7 +169,8 @@ def evaluate(
     )
     plan = [fold for folds in repeats for fold in folds] + by_batch
     answers = []
-    jobs = (delayed(_answer)(samples, recipe, fold) for fold in plan)
+    ask = remembered(_answer, cache)
+    jobs = (delayed(ask)(samples, recipe, fold) for fold in plan)
     with nullcontext() if n_jobs == 1 else _workers_started_undisturbed():
         results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
     for done, result in enumerate(results, start=1):
@@ -111,12 +183,14 @@ def evaluate(
         at += len(folds)
     crossed = _summary(samples, passes, recipe)
     batched = _by_batch(samples, by_batch, answers[at:], recipe)
-    return {
+    summary = {
         "cross_validation": {"folds": len(repeats[0]), "repeats": len(repeats), **crossed},
         "leave_one_batch_out": batched,
         "headline": _headline(crossed, batched),
         "folds": fold_digest(sample_ids, plan),
     }
+    kept = None if batched is None else _gather(by_batch, answers[at:])
+    return Judgement(samples, tuple(sample_ids), tuple(plan), tuple(passes), kept, summary)
 
 
 @contextmanager
@@ -144,8 +218,28 @@ def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArr
     learned = learn(samples.take(train), recipe)
     blend = learned.blend
     log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
-    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level)
+    same_batch = of_known_batch(samples.batches, fold)
+    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
     return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.across_batches
+
+
+def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> KeptAside:
+    """Learn anew in each fold and answer for the samples kept aside, one fold after the other.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort.
+    recipe : Recipe
+        The choices.
+    folds : list of (train, test)
+        One pass over the samples.
+
+    Returns
+    -------
+    KeptAside
+    """
+    return _gather(folds, [_answer(samples, recipe, fold) for fold in folds])
 
 
 def _gather(folds: list[Fold], answers: list[tuple[Floats, NDArray[np.bool_], Floats, bool]]) -> KeptAside:

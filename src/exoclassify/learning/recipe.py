@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exoclassify.errors import FileError, RecipeError
+from exoclassify.learning.gate import Gate
 
 __all__ = ["Recipe", "Voice"]
 
@@ -139,7 +140,7 @@ class Recipe(_Part):
     ----------
     seed : int
         Of folds, forests and boosting; the same seed gives the same model, bit for bit, on the same library versions.
-    panel, normalise, blend, folds, answers
+    panel, normalise, blend, folds, answers, gate
         See their classes.
     voices : tuple of Voice
         The learners of the blend; one voice is a single learner.
@@ -157,6 +158,7 @@ class Recipe(_Part):
     blend: Blend = Blend()
     folds: Folds = Folds()
     answers: Answers = Answers()
+    gate: Gate = Gate()
     voices: Annotated[tuple[Voice, ...], Field(min_length=1, strict=False)] = Field(
         default_factory=_default_voices
     )

@@ -36,12 +36,14 @@ def card(about: Mapping[str, Any], panel: Panel) -> str:
     """
     parts = [
         f"# {about['name']} {about['version']}{_simulated(about)}",
-        headline(about),
+        headline(about) + _first_warning(about),
         "Support for a decision by a person, not a diagnosis and not a medical device.",
         "## What it was shown",
         _training(about, panel),
         "## How it was judged",
         _evaluation(about),
+        "## What could fool a reader",
+        _audit(about),
         "## What it answers",
         _answers(about, panel),
         "## What it is made of",
@@ -56,6 +58,14 @@ def _simulated(about: Mapping[str, Any]) -> str:
     return (
         " — trained on simulated samples: not for use on patients" if about["training"]["simulated"] else ""
     )
+
+
+def _first_warning(about: Mapping[str, Any]) -> str:
+    """Say with the headline, not below it, when the cohort cannot carry the claim."""
+    audit = about.get("audit")
+    if audit is None or all(finding["severity"] != "critical" for finding in audit["findings"]):
+        return ""
+    return f" **{audit['verdict']}**"
 
 
 def headline(about: Mapping[str, Any]) -> str:
@@ -172,6 +182,15 @@ def _warnings(about: Mapping[str, Any]) -> list[str]:
                 f"{calls['called_wrong_without_batch_rule']:.0%} of them would have been called wrongly; they are not allowed."
             )
     return lines
+
+
+def _audit(about: Mapping[str, Any]) -> str:
+    audit = about.get("audit")
+    if audit is None:
+        return "Not audited: `exoclassify audit` looks for what makes a figure better than it is."
+    found = [f for f in audit["findings"] if f["severity"] != "info"]
+    lines = [f"- **{f['severity']}**, {f['check']}: {f['message']}" for f in found]
+    return "\n".join([audit["verdict"], *([""] if lines else []), *lines])
 
 
 def _answers(about: Mapping[str, Any], panel: Panel) -> str:
