@@ -182,6 +182,18 @@ def test_a_molecule_found_in_one_state_only_is_a_marker_where_missing_means_too_
     assert names[0] in page("x", discovery_sections(found))
 
 
+def test_depth_that_goes_with_the_state_is_told() -> None:
+    cohort = STRONG.cohort
+    X = cohort.cargo.values.copy()
+    X[cohort.y == "pain"] = np.round(X[cohort.y == "pain"] * 4)
+    table = CargoTable(X, cohort.cargo.sample_ids, cohort.cargo.molecules, "mirna", "counts")
+    found = discover(Cohort.from_layers({"mirna": table}, cohort.sheet), panel=False)
+    assert found.measured.technical["total of a sample"] > 0.8
+    assert "Beware: " in " ".join(found.in_words())
+    assert "total of a sample alone" in " ".join(found.in_words())
+    assert "total of a sample" not in " ".join(FOUND.in_words())
+
+
 def test_shuffled_labels_leave_the_units_as_they_are() -> None:
     contrast = Contrast.of(STRONG.cohort)
     units = Measured.of(contrast).units(contrast)

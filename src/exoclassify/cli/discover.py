@@ -172,6 +172,8 @@ def _rows(signature: Signature) -> list[str]:
     lines = [f"{'marker':<{width}}       log2 (95 % interval)      q        stability  batches  published"]
     for row in table.head(_SHOWN).to_dict("records"):
         effect = f"{row['log2_fold_change']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+        if row["low"] != row["low"]:  # no values on one side
+            effect = f"found in {row['found_in_state']:.0%}, not {row['found_in_reference']:.0%}"
         beware = [row["blood_cells"], "direction differs between batches" if row["direction_differs"] else ""]
         told = "; ".join(part for part in (row["evidence"], *beware) if part)
         lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from exoclassify.learning.contrast import Contrast
+from exoclassify.learning.metrics import auc
 from exoclassify.learning.stability import Units
 from exoclassify.methods.detection import DetectionTests, combine, test_detection
 from exoclassify.methods.impute import LeftCensored
@@ -55,6 +57,8 @@ class Measured:
         Of two samples of one subject; 0 without repeats.
     below_limit : bool
         A missing value means too little to be found (Ct, intensities).
+    technical : dict of str to float
+        How well the total of each sample and its number of molecules found tell the states apart on their own: AUC, 0.5 to 1.
     """
 
     molecules: tuple[str, ...]
@@ -64,6 +68,7 @@ class Measured:
     found: Masks
     correlation: float
     below_limit: bool
+    technical: dict[str, float]
 
     @classmethod
     def of(cls, contrast: Contrast, *, min_prevalence: float = 0.2) -> Measured:
@@ -89,6 +94,7 @@ class Measured:
         limit = 40.0 if table.not_detected is None else table.not_detected
         kept = PrevalenceFilter(min_prevalence, unit=table.unit, not_detected=limit).fit(table.values)
         X = np.ascontiguousarray(table.values[:, kept.positions_])
+        technical = _technical(table.values, table.unit, limit, contrast.y)
         molecules = tuple(table.molecules[i] for i in kept.positions_)
         blocks = contrast.subjects if contrast.repeated else None
         if table.unit == "counts":
@@ -104,11 +110,11 @@ class Measured:
                 precision_weights(Y, sizes, design, blocks=blocks, correlation=rho)
                 for design in (contrast.without_state, contrast.design)
             )
-            return cls(molecules, Y, weights, state_weights, X > 0, rho, below_limit=False)
+            return cls(molecules, Y, weights, state_weights, X > 0, rho, False, technical)
         Y = normaliser_for(table.unit, "auto", table.not_detected).fit_transform(X)
         rho = 0.0 if blocks is None else block_correlation(Y, contrast.design, blocks)
         found = ~np.isnan(Y) if table.unit != "cpm" else X > 0
-        return cls(molecules, Y, None, None, found, rho, below_limit=table.unit != "cpm")
+        return cls(molecules, Y, None, None, found, rho, table.unit != "cpm", technical)
 
     def fits(self, contrast: Contrast, design: Floats) -> LinearFits:
         """Fit a design to every molecule."""
@@ -130,9 +136,7 @@ class Measured:
         Units
         """
         Y = LeftCensored().fit(self.Y).transform(self.Y) if self.below_limit else self.Y
-        filled = Measured(
-            self.molecules, Y, self.weights, self.weights, self.found, self.correlation, self.below_limit
-        )
+        filled = dataclasses.replace(self, Y=Y, state_weights=self.weights)
         null = filled.fits(contrast, contrast.without_state)
         _, freedom, variance = squeezed(null.variance, null.freedom)
         residual = Y - contrast.without_state @ np.nan_to_num(null.coefficients).T
@@ -150,6 +154,19 @@ class Measured:
         weights = total / (1 + np.maximum(repeats - 1, 0) * self.correlation)
         strata = _strata(contrast, pairs[:, 0])
         return Units(mean, weights, pairs[:, 1], strata, pairs[:, 0], freedom, variance)
+
+
+def _technical(X: Floats, unit: str, limit: float, y: NDArray[np.intp]) -> dict[str, float]:
+    """Tell the states apart by what should not differ."""
+    found = limit > X if unit == "ct" else ~np.isnan(X) if unit == "log2_intensity" else X > 0
+    measures = {"number of molecules found": found.sum(axis=1).astype(np.float64)}
+    if unit in ("counts", "intensity"):
+        measures["total of a sample"] = np.nansum(X, axis=1)
+    result = {}
+    for name, values in measures.items():
+        value = auc(values, y == 1).value
+        result[name] = max(value, 1 - value)
+    return result
 
 
 def _strata(contrast: Contrast, subjects: NDArray[np.intp]) -> NDArray[np.intp]:

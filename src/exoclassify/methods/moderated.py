@@ -93,28 +93,45 @@ def fit_linear(
     `correlation` inside a subject. The inverse of such a block of m samples is ``I/(1−ρ) − ρ/((1−ρ)(1+(m−1)ρ)) J``, so no
     matrix of samples is ever inverted.
     """
-    present = ~np.isnan(Y)
-    W = present.astype(np.float64) if weights is None else np.where(present, weights, 0.0)
-    centre = (W * np.where(present, Y, 0.0)).sum(axis=0) / np.maximum(W.sum(axis=0), 1e-300)
-    offset = _intercept(design)
-    Z = np.where(present, Y - (centre if offset is not None else 0.0), 0.0)
-    scale = np.sqrt((design**2).mean(axis=0))
-    X = design / scale
-    products = _Products.of(X, Z, W, blocks, correlation if blocks is not None else 0.0)
-    n_columns = X.shape[1]
+    table = _Weighted.of(Y, design, weights)
+    sums = _Sums.of(table, blocks)
+    products = sums.at(correlation if blocks is not None else 0.0)
     inverse, determined = _inverses(products.xx)
     beta = np.einsum("gij,gj->gi", inverse, products.xy)
     residual = np.maximum(products.yy - (beta * products.xy).sum(axis=1), 0.0)
-    freedom = present.sum(axis=0).astype(np.float64) - n_columns
+    freedom = table.n - design.shape[1]
     usable = determined & (freedom > 0)
     beta[~determined] = np.nan
-    coefficients = beta / scale
-    if offset is not None:
-        coefficients += centre[:, None] * offset
-    unscaled = np.sqrt(np.maximum(np.einsum("gii->gi", inverse), 0.0)) / scale
+    coefficients = beta / table.scale
+    if table.intercept is not None:
+        coefficients += table.centre[:, None] * table.intercept
+    unscaled = np.sqrt(np.maximum(np.einsum("gii->gi", inverse), 0.0)) / table.scale
     unscaled[~determined] = np.nan
     variance = np.where(usable, residual / np.where(usable, freedom, 1.0), np.nan)
     return LinearFits(coefficients, unscaled, variance, np.where(determined, np.maximum(freedom, 0.0), 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighted:
+    """A table centred, its design scaled, and weights of 0 where there is no value."""
+
+    X: Floats
+    scale: Floats
+    intercept: Floats | None
+    Z: Floats
+    centre: Floats
+    W: Floats
+    n: Floats
+
+    @classmethod
+    def of(cls, Y: Floats, design: Floats, weights: Floats | None) -> _Weighted:
+        present = ~np.isnan(Y)
+        W = present.astype(np.float64) if weights is None else np.where(present, weights, 0.0)
+        intercept = _intercept(design)
+        centre = (W * np.where(present, Y, 0.0)).sum(axis=0) / np.maximum(W.sum(axis=0), 1e-300)
+        Z = np.where(present, Y - (centre if intercept is not None else 0.0), 0.0)
+        scale = np.sqrt((design**2).mean(axis=0))
+        return cls(design / scale, scale, intercept, Z, centre, W, present.sum(axis=0).astype(np.float64))
 
 
 def _intercept(design: Floats) -> Floats | None:
@@ -125,34 +142,64 @@ def _intercept(design: Floats) -> Floats | None:
 
 @dataclass(frozen=True, eq=False)
 class _Products:
-    """Sums of squares and products under the inverse covariance, molecule by molecule."""
+    """Sums of squares and products under an inverse covariance, molecule by molecule."""
 
     xx: Floats
     xy: Floats
     yy: Floats
 
     @classmethod
-    def of(cls, X: Floats, Z: Floats, W: Floats, blocks: Codes | None, rho: float) -> _Products:
+    def of(cls, X: Floats, Z: Floats, W: Floats) -> _Products:
         k = X.shape[1]
-        pairs = (X[:, :, None] * X[:, None, :]).reshape(len(X), -1)
-        xx = (W.T @ pairs).reshape(-1, k, k)
-        xy = (W * Z).T @ X
-        yy = (W * Z**2).sum(axis=0)
-        if blocks is None or rho == 0.0:
-            return cls(xx, xy, yy)
+        pairs = (X[:, :, None] * X[:, None, :]).reshape(len(X), k * k)
+        return cls((W.T @ pairs).reshape(-1, k, k), (W * Z).T @ X, (W * Z**2).sum(axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What of the products does not depend on the correlation: subjects with one sample, and sums over the others."""
+
+    alone: _Products
+    repeated: _Products
+    size: Floats
+    x: Floats
+    y: Floats
+
+    @classmethod
+    def of(cls, table: _Weighted, blocks: Codes | None) -> _Sums:
+        n = len(table.X)
+        own = np.arange(n) if blocks is None else blocks
+        many = np.bincount(own)[own] > 1
+        subjects, of = np.unique(own[many], return_inverse=True)
+        member = np.zeros((len(subjects), int(many.sum())))
+        member[of, np.arange(member.shape[1])] = 1.0
+        X, Z, W = table.X[many], table.Z[many], table.W[many]
         root = np.sqrt(W)
-        member = np.zeros((int(blocks.max()) + 1, len(X)))
-        member[blocks, np.arange(len(X))] = 1.0
-        size = member @ (W > 0)
-        share = rho / ((1 - rho) * (1 + (size - 1) * rho))
-        x_sums = np.stack([member @ (root * column[:, None]) for column in X.T], axis=2)
-        y_sums = member @ (root * Z)
-        weighted = share[:, :, None] * x_sums
+        x = np.stack([member @ (root * column[:, None]) for column in X.T], axis=2)
         return cls(
-            xx / (1 - rho) - np.einsum("bgi,bgj->gij", weighted, x_sums),
-            xy / (1 - rho) - np.einsum("bgi,bg->gi", weighted, y_sums),
-            yy / (1 - rho) - (share * y_sums**2).sum(axis=0),
+            _Products.of(table.X[~many], table.Z[~many], table.W[~many]),
+            _Products.of(X, Z, W),
+            member @ (W > 0),
+            x,
+            member @ (root * Z),
         )
+
+    def at(self, rho: float) -> _Products:
+        """Give the products for one correlation."""
+        share = rho / ((1 - rho) * (1 + (self.size - 1) * rho))
+        weighted = share[:, :, None] * self.x
+        alone, repeated = self.alone, self.repeated
+        return _Products(
+            alone.xx + repeated.xx / (1 - rho) - np.einsum("bgi,bgj->gij", weighted, self.x),
+            alone.xy + repeated.xy / (1 - rho) - np.einsum("bgi,bg->gi", weighted, self.y),
+            alone.yy + repeated.yy / (1 - rho) - (share * self.y**2).sum(axis=0),
+        )
+
+    def log_determinant(self, rho: float) -> Floats:
+        """Log determinant of the correlation matrix, molecule by molecule."""
+        more = np.maximum(self.size - 1, 0.0)
+        result: Floats = (more * np.log1p(-rho) + np.log1p(more * rho)).sum(axis=0)
+        return result
 
 
 def _inverses(xx: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -193,44 +240,29 @@ def block_correlation(Y: Floats, design: Floats, blocks: Codes, *, weights: Floa
     """
     largest = int(np.bincount(blocks).max())
     lowest = -1.0 / (largest - 1) + 0.02 if largest > 1 else 0.0
-    grid = np.concatenate([np.linspace(lowest, 0.9, 46), [0.93, 0.96, 0.98, 0.99]])
-    present = ~np.isnan(Y)
-    n = present.sum(axis=0)
-    likelihood = np.full((len(grid), Y.shape[1]), -np.inf)
-    for i, rho in enumerate(grid):
-        fits = fit_linear(Y, design, weights=weights, blocks=blocks, correlation=float(rho))
-        known = np.isfinite(fits.variance) & (fits.variance > 0)
-        log_det = _log_determinant(present, blocks, float(rho))
-        information = _log_information(design, present, weights, blocks, float(rho))
-        freedom = n - design.shape[1]
-        value = -0.5 * (log_det + information + freedom * np.log(np.where(known, fits.variance, 1.0)))
-        likelihood[i] = np.where(known, value, -np.inf)
+    grid = np.concatenate([np.linspace(lowest, 0.9, 24), [0.95, 0.99]])
+    table = _Weighted.of(Y, design, weights)
+    sums = _Sums.of(table, blocks)
+    likelihood = np.array([_restricted_likelihood(sums, table.n, float(rho)) for rho in grid])
     usable = np.isfinite(likelihood).all(axis=0)
-    if not usable.any():
+    if largest < 2 or not usable.any():
         return 0.0
     best = _refined(grid, likelihood[:, usable])
     return float(np.clip(np.tanh(_trimmed_mean(np.arctanh(np.clip(best, -0.99, 0.99)), 0.15)), 0.0, 0.99))
 
 
-def _log_determinant(present: NDArray[np.bool_], blocks: Codes, rho: float) -> Floats:
-    member = np.zeros((int(blocks.max()) + 1, len(blocks)))
-    member[blocks, np.arange(len(blocks))] = 1.0
-    size = member @ present
-    log = np.where(
-        size > 0, np.maximum(size - 1, 0) * np.log1p(-rho) + np.log1p(np.maximum(size - 1, 0) * rho), 0.0
+def _restricted_likelihood(sums: _Sums, n: Floats, rho: float) -> Floats:
+    products = sums.at(rho)
+    inverse, determined = _inverses(products.xx)
+    beta = np.einsum("gij,gj->gi", inverse, products.xy)
+    freedom = n - beta.shape[1]
+    residual = products.yy - (beta * products.xy).sum(axis=1)
+    known = determined & (freedom > 0) & (residual > 0)
+    information = np.linalg.slogdet(np.where(known[:, None, None], products.xx, np.eye(beta.shape[1])))[1]
+    value = -0.5 * (
+        sums.log_determinant(rho) + information + freedom * np.log(np.where(known, residual, 1.0))
     )
-    result: Floats = log.sum(axis=0)
-    return result
-
-
-def _log_information(
-    design: Floats, present: NDArray[np.bool_], weights: Floats | None, blocks: Codes, rho: float
-) -> Floats:
-    W = present.astype(np.float64) if weights is None else np.where(present, weights, 0.0)
-    scaled = design / np.sqrt((design**2).mean(axis=0))
-    xx = _Products.of(scaled, np.zeros_like(W), W, blocks, rho).xx
-    result: Floats = np.linalg.slogdet(xx)[1]
-    return result
+    return np.where(known, value, -np.inf)
 
 
 def _refined(grid: Floats, likelihood: Floats) -> Floats:

@@ -194,7 +194,9 @@ def _one_by_one(signature: Signature) -> Section:
             (
                 str(row["molecule"]),
                 str(row["direction"]),
-                f"{row['log2_fold_change']:+.2f} ({low:+.2f} to {high:+.2f})" if np.isfinite(low) else None,
+                f"{row['log2_fold_change']:+.2f} ({low:+.2f} to {high:+.2f})"
+                if np.isfinite(low)
+                else f"found in {row['found_in_state']:.0%}, not {row['found_in_reference']:.0%}",
                 f"{row['q']:.2g}",
                 float(row["stability"]),
                 str(row["batches_agreeing"]),
