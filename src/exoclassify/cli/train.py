@@ -185,19 +185,25 @@ def fitted(
     from exoclassify.learning.kept import default_folder
     from exoclassify.report.training import training_report
 
-    with progress_bar("judging" if judge else "fitting") as progress:
-        bundle = fit(
-            cohort,
-            recipe,
-            judge=judge,
-            covariates=covariates,
-            permutations=permutations,
-            cache=default_folder(),
-            name=name,
-            version=version,
-            n_jobs=jobs,
-            progress=progress,
-        )
+    cache = default_folder()
+    try:
+        with progress_bar("judging" if judge else "fitting") as progress:
+            bundle = fit(
+                cohort,
+                recipe,
+                judge=judge,
+                covariates=covariates,
+                permutations=permutations,
+                cache=cache,
+                name=name,
+                version=version,
+                n_jobs=jobs,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        if judge and cache is not None:
+            note("folds that were finished are kept; the same command goes on from there")
+        raise
     return replace(bundle, report=training_report(bundle.about, bundle.panel.molecules))
 
 
