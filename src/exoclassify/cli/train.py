@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +71,12 @@ def train(
     jobs: Annotated[
         int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
     ] = -1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask cluster that judges, as tcp://host:8786; the result is the same. Replaces --jobs."
+        ),
+    ] = None,
     no_judge: Annotated[
         bool,
         typer.Option("--no-judge", help="Fit only, in seconds; the card then says that it was not judged."),
@@ -102,15 +110,34 @@ def train(
         cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
     )  # fmt: skip
     _say_notes(cohort)
-    bundle = fitted(
-        cohort, choices, name=name or _name_from(out), version=version, judge=not no_judge, jobs=jobs,
-        covariates=columns_of(covariates), permutations=permutations,
-    )  # fmt: skip
+    with nullcontext() if scheduler is None else _on_cluster(scheduler):
+        bundle = fitted(
+            cohort,
+            choices,
+            name=name or _name_from(out),
+            version=version,
+            judge=not no_judge,
+            jobs=jobs if scheduler is None else -1,
+            covariates=columns_of(covariates),
+            permutations=permutations,
+        )
     bundle.save(out, force=force)
+    for text in bundle.about["training"]["notes"][len(cohort.notes) :]:  # what the recipe added
+        note(text)
     for line in _found(bundle):
         print(line)
     print(f"written to {out}")
     print(f"all figures, to read: {out / 'report.html'}")
+
+
+@contextmanager
+def _on_cluster(scheduler: str) -> Iterator[None]:
+    from joblib import parallel_config
+
+    from exoclassify.scoring.cluster import client_of
+
+    with client_of(scheduler, None), parallel_config(backend="dask"):
+        yield
 
 
 def fitted(

@@ -16,7 +16,13 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
+from exoclassify.learning.folds import (
+    Fold,
+    fold_digest,
+    leave_one_batch_out,
+    of_known_batch,
+    stratified_folds,
+)
 from exoclassify.learning.kept import remembered
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.metrics import Figure, auc, figures, mean_figure
@@ -212,7 +218,8 @@ def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArr
     learned = learn(samples.take(train), recipe)
     blend = learned.blend
     log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
-    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level)
+    same_batch = of_known_batch(samples.batches, fold)
+    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
     return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.across_batches
 
 

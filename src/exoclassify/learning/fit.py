@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, RecipeError
+from exoclassify.errors import DesignError, RecipeError, first_three
 from exoclassify.learning.aside import answered, strata_of, to_frame
 from exoclassify.learning.audit import audit
 from exoclassify.learning.evaluate import Judgement
@@ -26,8 +28,9 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
+from exoclassify.model.trained_on import TrainedOn
 
-__all__ = ["fit", "name_batches", "samples_of"]
+__all__ = ["fit", "name_batches", "on_panel"]
 
 Floats = NDArray[np.float64]
 
@@ -93,7 +96,9 @@ def fit(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
     cohort.check_for_learning()
-    samples = samples_of(cohort)
+    hairpins_apart = cohort.cargo.hairpins_apart
+    cohort = on_panel(cohort, recipe)
+    samples = Samples.of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
     evaluation, found, aside = None, None, None
@@ -124,25 +129,67 @@ def fit(
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
     about["audit"] = found
     panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
+    panel = dataclasses.replace(panel, hairpins_apart=hairpins_apart)
     golden = _golden(samples, learned.support, recipe.seed)
-    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), aside=aside)
+    trained_on = TrainedOn.of(
+        learned.blend,
+        panel.molecules,
+        samples.X[:, learned.support],
+        cohort.sheet.sample_ids,
+        cohort.groups.tolist() if cohort.has_subjects else None,
+        learned.aside,
+        about["training"]["data_sha256"],
+    )
+    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on, aside=aside)
     bundle.check()
     return bundle
 
 
-def samples_of(cohort: Cohort) -> Samples:
-    """Give a cohort as arrays and codes.
+def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
+    """Keep the molecules that a recipe names, if it names any.
 
     Parameters
     ----------
     cohort : Cohort
-        Of one layer.
+        With one layer.
+    recipe : Recipe
+        The choices.
 
     Returns
     -------
-    Samples
+    Cohort
+        With a note when the molecules were chosen on this very cohort; the same cohort when none is named.
+
+    Raises
+    ------
+    RecipeError
+        If the table lacks a molecule that the recipe names.
     """
-    return Samples.of(cohort)
+    named = recipe.panel.molecules
+    if not named:
+        return cohort
+    table = cohort.cargo
+    lacking = [name for name in named if name not in table.molecules]
+    if lacking:
+        raise RecipeError(
+            f"panel.molecules: {table.source} lacks {len(lacking)} of the {len(named)} molecules that the recipe names "
+            f"({first_three(lacking)}); give the table they were chosen on, or a recipe without them"
+        )
+    layer = CargoTable(
+        table.aligned(named),
+        table.sample_ids,
+        named,
+        table.kind,
+        table.unit,
+        table.source,
+        table.not_detected,
+    )
+    note = (
+        "the recipe's molecules were chosen on these very samples, so every figure of merit here is optimistic; the report "
+        "of exoclassify discover has the honest one"
+    )
+    notes = (*cohort.notes, note) if recipe.panel.chosen_on == cohort.digest() else cohort.notes
+    return dataclasses.replace(cohort, layers={next(iter(cohort.layers)): layer}, notes=notes)
 
 
 def _examined(

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def default_folder() -> Path | None:
 
 
 def fold_key(samples: Samples, recipe: Recipe, fold: Fold) -> str:
-    """Give the sha256 of all that an answer depends on: values, labels, subjects, batches, recipe, fold, versions.
+    """Give the sha256 of all that an answer depends on: values, labels, subjects, batches, recipe, fold, versions, code.
 
     Parameters
     ----------
@@ -60,11 +61,31 @@ def fold_key(samples: Samples, recipe: Recipe, fold: Fold) -> str:
         importlib.metadata.version(lib)
         for lib in ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
     ]
-    described = (choices, versions, samples.states, samples.unit, samples.not_detected, samples.X.shape)
+    described = (
+        choices,
+        versions,
+        _code(),
+        samples.states,
+        samples.unit,
+        samples.not_detected,
+        samples.X.shape,
+    )
     digest.update(repr(described).encode())
     arrays: list[NDArray[Any] | None] = [samples.X, samples.y, samples.groups, samples.batches, *fold]
     for array in arrays:
         digest.update(b"none" if array is None else array.tobytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Sha256 of what learns and answers here: a version number says nothing of a change made in a checkout."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for path in sorted(
+        path for room in ("methods", "model", "learning") for path in (package / room).rglob("*.py")
+    ):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

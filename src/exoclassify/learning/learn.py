@@ -90,11 +90,14 @@ class Learned:
         What was learned on them.
     across_batches : bool
         Weights, calibration and prediction sets rest on batches kept aside as wholes.
+    aside : ndarray of shape (n_samples, n_states)
+        Calibrated log-odds of each training sample while it was kept aside in the inner folds.
     """
 
     support: NDArray[np.intp]
     blend: FittedBlend
     across_batches: bool
+    aside: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,26 +148,37 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
             fitted = _fit_voices(samples.take(train), recipe)
             aside[:, test], residuals[test] = fitted.scores(samples.X[test])
         final = _fit_voices(samples, recipe)
-        return Learned(final.support, _blend(final, aside, residuals, samples, recipe), by_batch)
+        whole = samples.batches if by_batch else None
+        blend, blended = _blend(final, aside, residuals, samples, recipe, whole)
+        return Learned(final.support, blend, by_batch, blended)
 
 
-def _blend(final: _Fitted, aside: Floats, residuals: Floats, samples: Samples, recipe: Recipe) -> FittedBlend:
-    """Calibrate, weigh and blend on the scores of samples kept aside."""
+def _blend(
+    final: _Fitted,
+    aside: Floats,
+    residuals: Floats,
+    samples: Samples,
+    recipe: Recipe,
+    whole: Codes | None,
+) -> tuple[FittedBlend, Floats]:
+    """Calibrate, weigh and blend on the scores of samples kept aside; `whole` are batches kept aside as wholes."""
     members = _weigh(final.learners, aside, samples, recipe)
     blended = np.zeros(aside.shape[1:])
     for member, scores in zip(members, aside, strict=True):
         blended += member.weight * member.calibration.apply(scores)
     calibration = ScaleAndShift.fit(blended, samples.y)
-    return FittedBlend(
+    log_odds = calibration.apply(blended)
+    blend = FittedBlend(
         states=samples.states,
         prevalence=np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y),
         views=final.views,
         members=members,
         calibration=calibration,
-        sets=ClassConditionalSets.fit(softmax(calibration.apply(blended), axis=1), samples.y),
+        sets=ClassConditionalSets.fit(softmax(log_odds, axis=1), samples.y, whole),
         novelty=final.novelty,
         novelty_reference=np.sort(residuals),
     )
+    return blend, log_odds
 
 
 def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from exoclassify.errors import ModelError
 
-__all__ = ["FORMAT", "ModelParts", "fill_folder", "read_folder"]
+__all__ = ["FORMAT", "ModelParts", "describe", "fill_folder", "read_folder"]
 
 FORMAT = 1
 """Version of the folder's layout; another one is refused."""
@@ -131,7 +131,7 @@ def read_folder(folder: Path) -> ModelParts:
     ModelError
         If it is no model, of another format, incomplete or changed.
     """
-    described = _described(folder)
+    described = describe(folder)
     contents = {name: _checked(folder, name, sha256) for name, sha256 in described["files"].items()}
     plain = {key: value for key, value in described.items() if key not in ("format", "files", "sha256")}
     golden = pd.read_csv(io.BytesIO(contents["golden.csv"]))
@@ -157,7 +157,24 @@ def _digest(described: Mapping[str, Any]) -> str:
     return _sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
 
 
-def _described(folder: Path) -> dict[str, Any]:
+def describe(folder: Path) -> dict[str, Any]:
+    """Read bundle.json alone: what a model is, without its fitted arrays.
+
+    Parameters
+    ----------
+    folder : Path
+        The model.
+
+    Returns
+    -------
+    dict
+        Plain values, with the format and the checksums.
+
+    Raises
+    ------
+    ModelError
+        If it is no model, of another format, or bundle.json was changed.
+    """
     try:
         described = json.loads((folder / "bundle.json").read_bytes())
     except FileNotFoundError as error:
