@@ -27,7 +27,7 @@ HOME = COHORT.take(np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))
 MODEL = fit(HOME, FAST, judge=False, name="pain")
 
 
-def moved(cohort: Cohort, sd: float = 1.5) -> Cohort:
+def moved(cohort: Cohort, sd: float = 3.0) -> Cohort:
     """The same samples as another laboratory would measure them: each molecule with a factor of its own."""
     factors = np.exp2(np.random.default_rng(1).normal(0, sd, cohort.cargo.n_molecules))
     table = replace(cohort.cargo, values=np.round(cohort.cargo.values * factors))
