@@ -27,7 +27,7 @@ HOME = COHORT.take(np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))
 MODEL = fit(HOME, FAST, judge=False, name="pain")
 
 
-def moved(cohort: Cohort, sd: float = 1.5) -> Cohort:
+def moved(cohort: Cohort, sd: float = 3.0) -> Cohort:
     """The same samples as another laboratory would measure them: each molecule with a factor of its own."""
     factors = np.exp2(np.random.default_rng(1).normal(0, sd, cohort.cargo.n_molecules))
     table = replace(cohort.cargo, values=np.round(cohort.cargo.values * factors))
@@ -62,7 +62,8 @@ def test_a_shift_that_is_fitted_is_the_one_that_was_made() -> None:
 def test_a_model_in_another_laboratory_answers_better_after_a_few_samples_of_it() -> None:
     local, rest = some(12)
     done = recalibrate(MODEL, local, site="away")
-    assert done.decision["steps"] == ["intercept", "slope", "prediction sets", "novelty"]
+    assert done.decision["steps"][-2:] == ["prediction sets", "novelty"]
+    assert "intercept" in done.decision["steps"]
     guess = float(np.log(3))
     assert loss(done.bundle, rest) < loss(MODEL, rest)
     assert loss(done.bundle, rest) < guess
@@ -71,7 +72,7 @@ def test_a_model_in_another_laboratory_answers_better_after_a_few_samples_of_it(
 
 def test_sets_hold_the_true_state_as_promised_on_average_over_splits() -> None:
     held = []
-    for seed in range(8):
+    for seed in range(3):
         local, rest = some(15, seed)
         answers = recalibrate(MODEL, local, site="away").bundle.predict(rest.cargo)
         held.append(answers.sets[np.arange(rest.n_samples), np.searchsorted(MODEL.states, rest.y)].mean())
@@ -144,7 +145,14 @@ def test_a_model_that_ranks_no_better_than_chance_does_not_pass() -> None:
     dealt = replace(AWAY, sheet=replace(AWAY.sheet, frame=frame))
     decision = recalibrate(MODEL, dealt, site="away").decision
     assert not decision["passed"]
-    assert decision["sentence"].startswith("not passed, no better than guessing")
+    assert decision["sentence"].startswith("not passed, not surely better than guessing")
+
+
+def test_a_model_that_is_right_as_it_is_keeps_its_calibration() -> None:
+    near = COHORT.take(~np.isin(COHORT.groups, HOME.groups))
+    done = recalibrate(MODEL, near, site="near")
+    assert loss(done.bundle, near) < loss(MODEL, near) + 0.02
+    assert done.decision["passed"]
 
 
 def test_other_states_and_units_are_refused() -> None:

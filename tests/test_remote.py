@@ -94,14 +94,14 @@ def test_an_address_is_scored_like_a_file(web, tmp_path, name):
 
 
 def test_only_the_panel_travels(web, tmp_path):
-    rng = np.random.default_rng(0)
-    others = pd.DataFrame(rng.random((230, 2000)), columns=[f"other-{i}" for i in range(2000)])
-    wide = pd.concat([FRAME, others], axis=1)
-    size = write(wide, tmp_path / "web/x.parquet").stat().st_size
+    frame = pd.concat([FRAME] * 20).assign(sample_id=[f"S-{i}" for i in range(4600)])
+    others = np.random.default_rng(0).random((4600, 100))
+    wide = pd.concat([frame, pd.DataFrame(others, frame.index, [f"other-{i}" for i in range(100)])], axis=1)
+    wide.to_parquet(tmp_path / "web/x.parquet", index=False)
     _Ranged.sent = 0
     score_files(BUNDLE, [f"{web}/x.parquet"], tmp_path / "o.csv", Asked(keep=("other-3",)))
     assert [float(cell) for cell in read(tmp_path / "o.csv")["other-3"]] == list(wide["other-3"])
-    assert _Ranged.sent < size / 2
+    assert _Ranged.sent < (tmp_path / "web/x.parquet").stat().st_size / 2
 
 
 def test_a_worker_reads_the_address_itself(web, tmp_path):

@@ -58,9 +58,9 @@ def recalibrate(
 ) -> None:
     """Refit a model's calibration, prediction sets and novelty on samples of a new site, as far as their number supports.
 
-    Says how many more samples the rest needs. It passes when, by cross-validation on the local samples, its log-loss is below
-    guessing the prevalence and below what it was. Exit codes: 0 passed; 3 not passed; 2 a mistake that the message says how
-    to mend.
+    Says how many more samples the rest needs. It passes when, by cross-validation on the local samples, its log-loss is
+    surely below guessing the prevalence (chance would pass one time in ten) and no worse than before. Exit codes: 0 passed;
+    3 not passed; 2 a mistake that the message says how to mend.
     """
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     from exoclassify.data.cohort import Cohort

@@ -23,8 +23,9 @@ from exoclassify.learning.folds import (
     of_known_batch,
     stratified_folds,
 )
+from exoclassify.learning.importance import moved
 from exoclassify.learning.kept import remembered
-from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.metrics import Figure, auc, figures, mean_figure
 from exoclassify.learning.recipe import Recipe
 from exoclassify.methods.conformal import conformal_p
@@ -34,6 +35,8 @@ __all__ = ["Judgement", "KeptAside", "cross_validated", "evaluate", "judge", "wo
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+Answer = tuple[Floats, NDArray[np.bool_], Floats, bool]
+"""Log-odds, prediction sets and novelty of the samples kept aside, and whether the model was tested across batches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,8 @@ class Judgement:
         Leaving out each batch, where that is possible.
     summary : dict
         Plain values, see `evaluate`.
+    moved : ndarray of shape (n_folds, n_molecules)
+        How far each molecule moved the answers in each fold of cross-validation, see `exoclassify.learning.importance.moved`.
     """
 
     samples: Samples
@@ -90,6 +95,7 @@ class Judgement:
     passes: tuple[KeptAside, ...]
     batched: KeptAside | None
     summary: dict[str, Any]
+    moved: Floats
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -168,13 +174,14 @@ def judge(
         [] if samples.batches is None else leave_one_batch_out(samples.y, samples.groups, samples.batches)
     )
     plan = [fold for folds in repeats for fold in folds] + by_batch
-    answers = []
-    ask = remembered(_answer, cache)
+    answers, moves = [], []
+    ask = remembered(_explained, cache)
     jobs = (delayed(ask)(samples, recipe, fold) for fold in plan)
     with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
         results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
     for done, result in enumerate(results, start=1):
-        answers.append(result)
+        answers.append(result[0])
+        moves.append(result[1])
         if progress is not None:
             progress(done, len(plan))
     passes, at = [], 0
@@ -190,7 +197,8 @@ def judge(
         "folds": fold_digest(sample_ids, plan),
     }
     kept = None if batched is None else _gather(by_batch, answers[at:])
-    return Judgement(samples, tuple(sample_ids), tuple(plan), tuple(passes), kept, summary)
+    crossing = np.array(moves[: len(plan) - len(by_batch)])
+    return Judgement(samples, tuple(sample_ids), tuple(plan), tuple(passes), kept, summary, crossing)
 
 
 @contextmanager
@@ -213,9 +221,18 @@ def workers_started_undisturbed() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArray[np.bool_], Floats, bool]:
-    train, test = fold
-    learned = learn(samples.take(train), recipe)
+def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
+    return _said(learn(samples.take(fold[0]), recipe), samples, recipe, fold)
+
+
+def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats]:
+    learned = learn(samples.take(fold[0]), recipe)
+    said = _said(learned, samples, recipe, fold)
+    return said, moved(learned.blend, learned.support, samples.X[fold[1]])
+
+
+def _said(learned: Learned, samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
+    test = fold[1]
     blend = learned.blend
     log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
     same_batch = of_known_batch(samples.batches, fold)
@@ -242,7 +259,7 @@ def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> Kept
     return _gather(folds, [_answer(samples, recipe, fold) for fold in folds])
 
 
-def _gather(folds: list[Fold], answers: list[tuple[Floats, NDArray[np.bool_], Floats, bool]]) -> KeptAside:
+def _gather(folds: list[Fold], answers: list[Answer]) -> KeptAside:
     rows = np.concatenate([test for _, test in folds])
     order = np.argsort(rows, kind="stable")
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
@@ -312,7 +329,7 @@ def _calls(passes: list[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> dict
 def _by_batch(
     samples: Samples,
     folds: list[Fold],
-    answers: list[tuple[Floats, NDArray[np.bool_], Floats, bool]],
+    answers: list[Answer],
     recipe: Recipe,
 ) -> dict[str, Any] | None:
     if not folds:

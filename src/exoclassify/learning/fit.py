@@ -22,6 +22,7 @@ from exoclassify.learning.audit import audit
 from exoclassify.learning.evaluate import Judgement
 from exoclassify.learning.evaluate import judge as judged_on
 from exoclassify.learning.examine import examine
+from exoclassify.learning.importance import importance
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
@@ -107,6 +108,7 @@ def fit(
             samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache
         )
         evaluation = _examined(judgement, cohort, recipe, covariates)
+        evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.cargo.molecules)
         aside = to_frame(judgement, cohort)
         if permutations:
             crossed = evaluation["cross_validation"]

@@ -231,6 +231,11 @@ def _answers(about: Mapping[str, Any], panel: Panel) -> str:
         lines.append(
             "**This model was never tested across batches, so it calls no state** unless the samples are said to come from a "
             "batch it was trained on (`--same-batch`)."
+            + (
+                " For other batches its probabilities keep a quarter of their distance from the training mix, in log-odds."
+                if training["batches"] is not None
+                else ""
+            )
         )
     return "\n".join(lines)
 

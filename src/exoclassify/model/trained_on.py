@@ -22,6 +22,9 @@ _NEAR = 37
 """Bits that may differ: random directions separate two profiles of correlation 0.9 in 256 * arccos(0.9) / pi of 256 cases
 (Charikar 2002), unrelated ones in 128 +- 8."""
 
+_COMPARED = 1000
+"""Training samples compared with each other."""
+
 SHARES = np.linspace(0, 1, 21)
 """Shares at which quantiles are kept."""
 
@@ -122,7 +125,17 @@ class TrainedOn:
             found["subject"] = np.isin(_hashes(subject_ids, key), self.subjects)
         sketches = _sketches(blend, molecules, blend.views.log(X))
         nearest = [int(np.bitwise_count(self.sketches ^ one).sum(axis=1).min()) for one in sketches]
-        return {**found, "near-duplicate cargo": np.array(nearest) <= _NEAR}
+        return {**found, "near-duplicate cargo": np.array(nearest) <= self._limit()}
+
+    def _limit(self) -> int:
+        """Bits that may differ; fewer where training samples themselves lie that near, as in a batch far from the others."""
+        some = self.sketches[:: max(1, len(self.sketches) // _COMPARED)]
+        nearest = []
+        for i, one in enumerate(some):
+            apart = np.bitwise_count(some ^ one).sum(axis=1)
+            apart[i] = _BITS
+            nearest.append(int(apart.min()))
+        return min(_NEAR, int(np.quantile(nearest, 0.05)) - 1)
 
     def extended(
         self,

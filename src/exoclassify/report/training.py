@@ -11,6 +11,7 @@ from exoclassify.report.checklists import probast, tripod
 from exoclassify.report.evaluation import abstaining, calibration, discrimination, subgroups, usefulness
 from exoclassify.report.flow import flow
 from exoclassify.report.html import Section, Table, page
+from exoclassify.report.importance import importance_section
 
 __all__ = ["judged_ways", "training_report"]
 
@@ -44,6 +45,7 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
             usefulness(judged),
             abstaining(judged),
             subgroups(judged),
+            importance_section(evaluation),
         ]
     if audit is not None:
         sections.append(learning_curve_section(audit))

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from exoclassify.data.formats.cells import as_text, numbers
-from exoclassify.data.formats.from_columns import index_first, is_number, wide_from_columns
+from exoclassify.data.formats.from_columns import index_first, index_names, is_number, wide_from_columns
+from exoclassify.data.names import canonical_name
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import HEAD_ROWS, Layout, layout_of
 from exoclassify.scoring.pieces import Piece, Stretch, reading, rows_in_piece
@@ -36,17 +37,20 @@ _PAGE_BUFFER = 1 << 16  # bytes of each column that are read ahead
 _STRETCH_ROWS = 131_072  # row groups smaller than this are read together
 
 
-def head_table(source: Source) -> pa.Table:
-    """Read the first rows, with all columns.
+def head_table(source: Source, panel: Panel) -> pa.Table:
+    """Read the first rows.
 
     Parameters
     ----------
     source : Source
         A Parquet or Arrow file.
+    panel : Panel
+        Of the model.
 
     Returns
     -------
     pyarrow.Table
+        With all columns; those of Parquet that are neither of the panel nor the first hold nulls, for they are not read.
 
     Raises
     ------
@@ -56,13 +60,30 @@ def head_table(source: Source) -> pa.Table:
     with reading(source):
         if source.suffix == ".parquet":
             with _parquet(source) as file:
-                batch = next(file.iter_batches(batch_size=HEAD_ROWS), None)
-                return file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
+                return _head_of_panel(file, panel)
         with _arrow(source, None) as reader:
             for batch in _batches(reader):
                 if batch.num_rows:
                     return pa.Table.from_batches([batch.slice(0, HEAD_ROWS)])
             return reader.schema.empty_table()
+
+
+def _head_of_panel(file: pq.ParquetFile, panel: Panel) -> pa.Table:
+    schema, molecules = file.schema_arrow, set(panel.molecules)
+    named = [name for name in schema.names if canonical_name(name, panel.kind) in molecules]
+    first = [*schema.names[:2], *(name for name in schema.names if name in index_names(schema, "the file"))]
+    wanted = {*first, *named} if named else set(schema.names)
+    batch = next(
+        file.iter_batches(HEAD_ROWS, columns=[name for name in schema.names if name in wanted]), None
+    )
+    if batch is None:
+        return schema.empty_table()
+    columns = [
+        batch.column(field.name) if field.name in wanted and schema.names.count(field.name) == 1
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]  # fmt: skip
+    return pa.table(columns, schema=schema)
 
 
 def whole_batches(source: Source, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
@@ -239,15 +260,14 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
 
 @contextmanager
 def _parquet(source: Source, groups: tuple[int, ...] = ()) -> Iterator[pq.ParquetFile]:
-    """Open a file; row groups that are small are fetched whole, others page by page."""
-    with source.open() as raw, pq.ParquetFile(raw) as file:
-        sizes = [file.metadata.row_group(i).total_byte_size for i in groups]
-        if sizes and max(sizes) <= _FETCHED_WHOLE:
-            with pq.ParquetFile(raw, metadata=file.metadata, pre_buffer=source.remote) as whole:
+    """Open a file that is read page by page; small row groups from afar are fetched at once."""
+    with source.open() as raw, pq.ParquetFile(raw, buffer_size=_PAGE_BUFFER, pre_buffer=False) as paged:
+        sizes = [paged.metadata.row_group(i).total_byte_size for i in groups]
+        if source.remote and sizes and max(sizes) <= _FETCHED_WHOLE:
+            with pq.ParquetFile(raw, metadata=paged.metadata, pre_buffer=True) as whole:
                 yield whole
         else:
-            with pq.ParquetFile(raw, metadata=file.metadata, buffer_size=_PAGE_BUFFER) as paged:
-                yield paged
+            yield paged
 
 
 @contextmanager

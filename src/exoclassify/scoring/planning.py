@@ -131,7 +131,7 @@ def _text(source: Source, panel: Panel, keep: tuple[str, ...]) -> TextLayout | N
 
 
 def _columns(source: Source, panel: Panel, keep: tuple[str, ...]) -> Layout | None:
-    head = head_table(source)
+    head = head_table(source, panel)
     layout = columnar_layout(source, head, panel, keep)
     if layout is not None:
         names = [layout.names[j] for j in layout.wanted]

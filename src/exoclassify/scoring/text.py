@@ -37,7 +37,7 @@ __all__ = [
     "unpacked",
 ]
 
-_PIECE = 4 << 20  # bytes of text understood at once
+_PIECE = 2 << 20  # bytes of text understood at once
 _STRETCH = 64 << 20  # bytes of text from one cut to the next
 _HEAD = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -198,7 +198,7 @@ class TextStretch(Stretch):
     end: int
 
     def pieces(self) -> Iterator[Piece]:
-        """Read about 4 MB of whole lines at a time."""
+        """Read about 2 MB of whole lines at a time."""
         with reading(self.source), self.source.open() as file:
             file.seek(self.begin)
             for text in _lines(self.source, _Limited(file, self.end - self.begin)):
@@ -214,7 +214,7 @@ class PackedStretch(TextStretch):
     apart: ClassVar[bool] = False
 
     def pieces(self) -> Iterator[Piece]:
-        """Unpack and read about 4 MB of whole lines at a time; a last line that is cut short is not given out."""
+        """Unpack and read about 2 MB of whole lines at a time; a last line that is cut short is not given out."""
         with reading(self.source), self.source.open() as raw, _unpacking(raw, self.source.suffix) as file:
             before = 0
             for text in line_blocks(self.source, file, self.layout.begin):
@@ -256,7 +256,7 @@ def _lines(source: Source, file: _Limited | BinaryIO) -> Iterator[bytes]:
 
 
 def line_blocks(source: Source, file: BinaryIO, begin: int) -> Iterator[bytes]:
-    """Give the rows of an opened text in blocks of about 4 MB.
+    """Give the rows of an opened text in blocks of about 2 MB.
 
     Parameters
     ----------

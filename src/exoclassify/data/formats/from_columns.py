@@ -12,7 +12,7 @@ from exoclassify.data.formats.cells import as_text, numbers, text_or_none
 from exoclassify.data.formats.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
 from exoclassify.errors import FileError, InputError
 
-__all__ = ["index_first", "is_number", "sheet_from_columns", "wide_from_columns"]
+__all__ = ["index_first", "index_names", "is_number", "sheet_from_columns", "wide_from_columns"]
 
 _UNNAMED_INDEX = "__index_level_"  # how pandas names an index that has no name
 
@@ -112,9 +112,9 @@ def index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
     if not table.num_rows or not table.num_columns:
         raise InputError(f"{source}: has {table.num_columns} columns and no row")
     order = list(range(table.num_columns))
-    index_names = _index_names(table, source)
+    in_index = index_names(table.schema, source)
     written = table.column_names  # made anew at each look
-    index = [i for i, name in enumerate(written) if name in index_names]
+    index = [i for i, name in enumerate(written) if name in in_index]
     if len(index) > 1:
         named = ", ".join(written[i] for i in index)
         raise InputError(f"{source}: its index has {len(index)} levels ({named}); keep the sample ids alone")
@@ -128,9 +128,27 @@ def index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
     return table.select(order), names
 
 
-def _index_names(table: pa.Table, source: str) -> set[str]:
+def index_names(schema: pa.Schema, source: str) -> set[str]:
+    """Name the columns that pandas wrote as its index.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Of the file.
+    source : str
+        Name of the file.
+
+    Returns
+    -------
+    set of str
+
+    Raises
+    ------
+    FileError
+        If what pandas noted is damaged.
+    """
     try:
-        index = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+        index = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
         return {name for name in index if isinstance(name, str)}  # a dict stands for 0, 1, 2, …
     except (ValueError, AttributeError, TypeError) as error:
         raise FileError(f"{source}: what pandas noted in it is damaged ({error}); write it anew") from error
