@@ -24,8 +24,9 @@ from exoclassify.learning.audit_metadata import audit_metadata
 from exoclassify.learning.audit_samples import audit_alike, audit_outliers, audit_subjects
 from exoclassify.learning.audit_size import audit_size, learning_curve
 from exoclassify.learning.audit_technical import Technical, audit_technical
-from exoclassify.learning.evaluate import Judgement, judge
+from exoclassify.learning.evaluate import judge
 from exoclassify.learning.findings import Audit, Finding, by_severity
+from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import Figure, against_rest, auc, mean_figure
 from exoclassify.learning.recipe import Recipe

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError
 from exoclassify.learning.association import association
-from exoclassify.learning.evaluate import Judgement, evaluate
+from exoclassify.learning.evaluate import evaluate
 from exoclassify.learning.findings import Finding, Severity
+from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 

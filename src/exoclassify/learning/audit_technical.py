@@ -13,9 +13,9 @@ from scipy.stats import norm
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.learning.baselines import Baseline, baselines, judged
-from exoclassify.learning.evaluate import Judgement
 from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import Fold
+from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.metrics import Figure
 
 __all__ = ["Technical", "audit_technical", "better"]
