@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from exoclassify.learning.judgement import KeptAside
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import Figure, auc, figures, mean_figure
+from exoclassify.learning.metrics import Figure, against_rest, auc, auc_within, figures, mean_figure
 from exoclassify.learning.recipe import Recipe
 
 __all__ = ["by_batch", "headline", "summarised"]
@@ -36,15 +36,12 @@ def summarised(samples: Samples, passes: Sequence[KeptAside], recipe: Recipe) ->
     """
     rows = passes[0].rows
     y, groups = samples.y[rows], np.unique(samples.groups[rows], return_inverse=True)[1]
-    found = [figures(kept.log_odds, y, samples.states) for kept in passes]
+    found = [figures(kept.log_odds, y, samples.states) | _within_folds(kept, y) for kept in passes]
     shared = [name for name in found[0] if all(name in each for each in found)]
-    within = [_within_folds(kept, y, len(samples.states)) for kept in passes]
-    known = [value for value in within if value is not None]
     return {
         "n_samples": len(rows),
         "n_subjects": len(np.unique(groups)),
         "figures": {name: _described(mean_figure([each[name] for each in found]), groups) for name in shared},
-        "auc_within_folds": float(np.mean(known)) if known else None,
         "sets": _sets(passes, y, samples.states, recipe),
         "calls": _calls(passes, y, recipe),
     }
@@ -55,15 +52,12 @@ def _described(figure: Figure, groups: NDArray[np.intp]) -> dict[str, float]:
     return {"value": figure.value, "low": low, "high": high}
 
 
-def _within_folds(kept: KeptAside, y: NDArray[np.intp], n_states: int) -> float | None:
-    """Mean AUC inside folds, beside the pooled one: pooling is biased low for strongly shrunk models."""
-    values = []
-    for fold in np.unique(kept.fold):
-        here = kept.fold == fold
-        if len(np.unique(y[here])) == n_states:
-            p = softmax(kept.log_odds[here], axis=1)
-            values.append(np.mean([auc(p[:, k], y[here] == k).value for k in range(n_states)]))
-    return float(np.mean(values)) if values else None
+def _within_folds(kept: KeptAside, y: NDArray[np.intp]) -> dict[str, Figure]:
+    """AUC of samples kept aside together, beside the pooled one; nothing when a state has no fold to be ranked in."""
+    states = range(kept.log_odds.shape[1])
+    each = [auc_within(against_rest(kept.log_odds, k), y == k, kept.fold) for k in states]
+    complete = [figure for figure in each if figure is not None]
+    return {"auc_within_folds": mean_figure(complete)} if len(complete) == len(each) else {}
 
 
 def _sets(

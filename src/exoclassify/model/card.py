@@ -12,6 +12,7 @@ __all__ = ["card", "headline"]
 
 _NAMES = {
     "auc": "AUC",
+    "auc_within_folds": "AUC within folds",
     "balanced_accuracy": "balanced accuracy",
     "brier": "Brier score",
     "log_loss": "log-loss",
@@ -144,9 +145,6 @@ def _evaluation(about: Mapping[str, Any]) -> str:
     for figure in crossed["figures"]:
         cells = [_cell(found["figures"].get(figure)) for _, found in columns]
         lines.append(f"| {_label(figure)} | " + " | ".join(cells) + " |")
-    lines.append(
-        "| AUC within folds | " + " | ".join(_plain(found["auc_within_folds"]) for _, found in columns) + " |"
-    )
     for state in about["states"]:
         cells = [f"{found['sets']['coverage'][state]:.2f}" for _, found in columns]
         lines.append(f"| {crossed['sets']['level']:.0%} sets that hold {state} | " + " | ".join(cells) + " |")

@@ -15,6 +15,7 @@ Judged = Sequence[tuple[str, Mapping[str, Any]]]
 
 _NAMES = {
     "auc": "AUC",
+    "auc_within_folds": "AUC within folds",
     "balanced_accuracy": "balanced accuracy",
     "brier": "Brier score",
     "log_loss": "log-loss",
@@ -54,6 +55,8 @@ def discrimination(judged: Judged) -> Section:
         figures=figures,
         tables=[_figures_table(judged), _intervals_table(judged)],
         notes=[
+            "AUC ranks all samples together, though each fold has a model of its own, and is biased low for cautious models; AUC "
+            "within folds ranks only samples that one model answered for.",
             "Intervals by subject: samples of one person count as one. Curves are averaged over repeats of the folds.",
             "AUC by DeLong on the logit scale, and by 2,000 bootstrap draws of subjects within states.",
         ],
@@ -67,8 +70,6 @@ def _figures_table(judged: Judged) -> Table:
         row: list[Cell] = [_NAMES.get(name, name) + (f", {state}" if state else "")]
         row += [_interval(figures["figures"].get(key)) for _, figures in judged]
         rows.append(row)
-    if any(figures.get("auc_within_folds") is not None for _, figures in judged):
-        rows.append(["AUC within folds", *(figures.get("auc_within_folds") for _, figures in judged)])
     if any(figures.get("permutation") for _, figures in judged):
         rows.append(
             ["p by permuted labels", *(_permuted(figures.get("permutation")) for _, figures in judged)]
