@@ -144,9 +144,16 @@ def test_agreement_and_contradiction_are_said() -> None:
 
 def test_a_restated_finding_is_no_second_study() -> None:
     people = [at.evidence for at in CATALOGUE.of("miR-223") if at.evidence.species == "human"]
-    found = {(count.condition, count.direction): count for count in counts(people)}
-    crps = found["complex regional pain syndrome", "down"]
-    assert (crps.rows, crps.studies) == (2, 1)
+    crps = [count for count in counts(people) if count.condition == "complex regional pain syndrome"]
+    assert [(count.against, count.studies, count.rows) for count in crps] == [
+        ("within", 1, 1),
+        ("controls", 0, 1),
+    ]
+
+
+def test_only_contrasts_of_one_kind_replicate_each_other() -> None:
+    psep = counts(at.evidence for at in CATALOGUE.of("PSEP"))
+    assert {count.against: count.studies for count in psep} == {"controls": 1, "within": 1}
 
 
 @pytest.mark.parametrize(

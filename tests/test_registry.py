@@ -20,7 +20,7 @@ from exoclassify.learning.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
 from exoclassify.model.signature import make_keys, sign
-from exoclassify.model.version import next_version, numbered
+from exoclassify.model.version import free_version, next_version, numbered
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, FAST, judge=False, name="pain")
@@ -301,7 +301,27 @@ def test_a_model_of_other_molecules_or_states_is_a_major_version() -> None:
     )
     version, why = next_version(BUNDLE, replace(BUNDLE, panel=panel))
     assert version == "2.0.0"
-    assert "cannot read the golden profiles" in why
+    assert "it needs molecules" in why
+
+
+def test_a_promotion_is_refused_when_another_version_came_into_use_meanwhile(registry: Registry) -> None:
+    registry.promote("pain", "1.9.0", **WHO)
+    with pytest.raises(ModelError, match=r"1\.10\.0 was held against 1\.0\.0, and 1\.9\.0 is in use by now"):
+        registry.promote("pain", "1.10.0", instead_of="1.0.0", **WHO)
+    assert registry.promote("pain", "1.10.0", instead_of="1.9.0", **WHO).previous == "1.9.0"
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("2.0.0", "3.0.0"), ("1.1.0", "1.2.0"), ("1.1.1", "1.1.2"), ("4.0.0", "4.0.0")]
+)
+def test_a_taken_number_gives_way_to_the_next_of_its_meaning(version: str, expected: str) -> None:
+    assert free_version(version, ("2.0.0", "1.1.0", "1.1.1")) == expected
+
+
+def test_two_models_of_one_number_are_both_kept(registry: Registry) -> None:
+    written = registry.add(numbered(BUNDLE, "1.9.0"), next_free=True)
+    assert written.name == "1.11.0"
+    assert registry.load("pain", "1.11.0").card.startswith("# pain 1.11.0")
 
 
 def test_the_decision_is_valid_json(registry: Registry) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from exoclassify.evidence.evidence import Evidence
 from exoclassify.evidence.links import Link
 
-__all__ = ["STANDINGS", "Count", "Standing", "counts", "in_short", "standing"]
+__all__ = ["STANDINGS", "Count", "Standing", "counts", "in_short", "standing", "told_shortly"]
 
 _OPPOSITE = {"up": "down", "down": "up"}
 
@@ -27,7 +27,7 @@ STANDINGS: dict[Word, str] = {
 
 @dataclass(frozen=True)
 class Count:
-    """How often one direction was reported in one condition.
+    """How often one direction was reported in one condition, by contrasts of one kind.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class Count:
         Independent studies; 0 when all rows restate others.
     rows : int
         Claims.
-    against : tuple of str
-        Kinds of contrast, see `Evidence`.
+    against : str
+        Kind of contrast, see `Evidence`.
     pain_stratified : bool
         Whether any of the contrasts is one of pain.
     """
@@ -49,7 +49,7 @@ class Count:
     direction: str
     studies: int
     rows: int
-    against: tuple[str, ...]
+    against: str
     pain_stratified: bool
 
 
@@ -73,7 +73,7 @@ class Standing:
 
 
 def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
-    """Count independent studies by condition and direction.
+    """Count independent studies by condition, direction and kind of contrast: only these replicate one another.
 
     Parameters
     ----------
@@ -85,19 +85,19 @@ def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
     tuple of Count
         The most replicated first.
     """
-    groups: dict[tuple[str, str], list[Evidence]] = {}
+    groups: dict[tuple[str, str, str], list[Evidence]] = {}
     for row in rows:
-        groups.setdefault((row.condition, row.direction), []).append(row)
+        groups.setdefault((row.condition, row.direction, row.against), []).append(row)
     result = [
         Count(
             condition,
             direction,
             len({row.study for row in group if row.independent}),
             len(group),
-            tuple(sorted({row.against for row in group})),
+            against,
             any(row.pain_stratified for row in group),
         )
-        for (condition, direction), group in groups.items()
+        for (condition, direction, against), group in groups.items()
     ]
     return tuple(sorted(result, key=lambda count: (-count.studies, count.condition, count.direction)))
 
@@ -123,12 +123,11 @@ def in_short(rows: Sequence[Evidence]) -> str:
 
 
 def _told(count: Count) -> str:
-    words = {
+    against = {
         "disease": " against another disease",
         "within": " among patients",
         "unstimulated": " against unstimulated cells",
-    }
-    against = words.get(count.against[0], "") if len(count.against) == 1 else ""
+    }.get(count.against, "")
     studies = {0: "restated only", 1: "1 study"}.get(count.studies, f"{count.studies} studies")
     word = {"associated": "associated, no direction,", "mixed": "both directions"}.get(
         count.direction, count.direction
@@ -168,11 +167,7 @@ def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -
     Only claims on people, on the same molecule or with the arm not stated, decide the word. Contrasts against controls come
     before those against another disease or among patients, for they ask another question.
     """
-    people = [
-        at.evidence
-        for at in links
-        if at.evidence.system == "patients" and at.relation in ("same", "arm-not-stated")
-    ]
+    people = _of_people(links)
     here = [row for row in people if row.condition in conditions]
     plain = [row for row in here if row.against == "controls"] or here
     directions = {row.direction for row in plain}
@@ -184,11 +179,38 @@ def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -
         word = "reported"
     else:
         word = "known-elsewhere" if people else "new"
+    return Standing(word, *told_shortly(links))
+
+
+def told_shortly(links: Sequence[Link]) -> tuple[str, tuple[str, ...]]:
+    """Say what is published of a molecule: of people first, then of other arms, animals and cells.
+
+    Parameters
+    ----------
+    links : sequence of Link
+        As `Catalogue.of` gives them.
+
+    Returns
+    -------
+    sentence : str
+        Empty when nothing is.
+    references : tuple of str
+        Where.
+    """
+    people = _of_people(links)
     others = [at.evidence for at in links if at.evidence not in people]
     parts = [in_short(people)] if people else []
     parts += [f"{what}: {in_short(rows)}" for what, rows in _apart(others) if rows]
     references = dict.fromkeys(row.reference for row in [*people, *others])
-    return Standing(word, " | ".join(parts), tuple(references))
+    return " | ".join(parts), tuple(references)
+
+
+def _of_people(links: Sequence[Link]) -> list[Evidence]:
+    return [
+        at.evidence
+        for at in links
+        if at.evidence.system == "patients" and at.relation in ("same", "arm-not-stated")
+    ]
 
 
 def _apart(rows: Sequence[Evidence]) -> tuple[tuple[str, list[Evidence]], ...]:

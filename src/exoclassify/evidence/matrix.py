@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from exoclassify.evidence.agreement import counts
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.evidence import Evidence
 
@@ -14,7 +15,7 @@ __all__ = ["EvidenceMatrix"]
 _MARKS = {"up": "▲", "down": "▼", "unchanged": "0", "associated": "*", "mixed": "±", "torn": "!"}
 _MEANING = "▲ up   ▼ down   ▲2 in two studies   0 unchanged   * associated, no direction   ! contradicted"
 _COLOURS = {"▲": "#b2182b", "▼": "#2166ac", "0": "#666666", "*": "#666666", "±": "#666666", "!": "#e08214"}
-_CELL, _LINE, _LEFT, _TOP = 30, 17, 170, 210
+_CELL, _LINE, _LEFT, _TOP = 30, 17, 170, 260
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,6 @@ def _mark(rows: Sequence[Evidence]) -> str:
         return _MARKS["torn"]
     for way in ("up", "down", "mixed", "associated", "unchanged"):
         if way in ways:
-            studies = len({row.study for row in rows if row.direction == way and row.independent})
+            studies = max(count.studies for count in counts(rows) if count.direction == way)
             return _MARKS[way] + (str(studies) if studies > 1 else "")
     return ""

@@ -17,13 +17,13 @@ from exoclassify.methods.tree_shapley import LeafBoxes
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.bundle import ModelBundle
 
-__all__ = ["Mover", "against_rest", "contributions", "top"]
+__all__ = ["Mover", "against_rest", "contributions", "of_blend", "top"]
 
 Floats = NDArray[np.float64]
 
 _Voice = Callable[[Floats], tuple[Floats, Floats]]
 
-_KNOWN: weakref.WeakKeyDictionary[ModelBundle, tuple[_Voice, ...]] = weakref.WeakKeyDictionary()
+_KNOWN: weakref.WeakKeyDictionary[FittedBlend, tuple[_Voice, ...]] = weakref.WeakKeyDictionary()
 """Voices laid out for explaining; that takes longer than an explanation, and a service explains one sample at a time."""
 
 
@@ -76,12 +76,29 @@ def contributions(bundle: ModelBundle, X: Floats) -> tuple[Floats, Floats]:
     The voices are then added up as the blend adds them. What a molecule adds is what this model made of it, not what it
     does in the body. Two molecules that move together share the credit as the voices shared the weight.
     """
-    blend = bundle.blend
+    return of_blend(bundle.blend, X)
+
+
+def of_blend(blend: FittedBlend, X: Floats) -> tuple[Floats, Floats]:
+    """Split the log-odds of a blend that is not, or not yet, in a bundle.
+
+    Parameters
+    ----------
+    blend : FittedBlend
+        What was learned.
+    X : ndarray of shape (n_samples, n_molecules)
+        As in `contributions`.
+
+    Returns
+    -------
+    contributions, base : ndarray
+        As in `contributions`.
+    """
     X = np.ascontiguousarray(X, dtype=np.float64)
     views = blend.views.of(X) if len(X) else {"log": X, "damped": X, "ranks": X}
     total = np.zeros((*X.shape, len(blend.states)))
     base = blend.calibration.shift.copy()
-    for member, voice in zip(blend.members, _voices(bundle), strict=True):
+    for member, voice in zip(blend.members, _voices(blend), strict=True):
         factor = blend.calibration.scale * member.weight
         base += factor * member.calibration.shift
         factor *= member.calibration.scale
@@ -145,11 +162,11 @@ def against_rest(log_odds: Floats, state: int) -> Floats:
     return result
 
 
-def _voices(bundle: ModelBundle) -> tuple[_Voice, ...]:
-    known = _KNOWN.get(bundle)
+def _voices(blend: FittedBlend) -> tuple[_Voice, ...]:
+    known = _KNOWN.get(blend)
     if known is None:
-        known = tuple(_laid_out(member.learner, bundle.blend) for member in bundle.blend.members)
-        _KNOWN[bundle] = known
+        known = tuple(_laid_out(member.learner, blend) for member in blend.members)
+        _KNOWN[blend] = known
     return known
 
 

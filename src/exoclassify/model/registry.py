@@ -30,7 +30,7 @@ from exoclassify.data.formats.writing import write_atomically
 from exoclassify.errors import FileError, ModelError, first_three
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.signature import check_signature
-from exoclassify.model.version import order
+from exoclassify.model.version import free_version, numbered, order
 
 __all__ = ["Promotion", "Registry"]
 
@@ -216,7 +216,9 @@ class Registry:
             )
         return bundle
 
-    def add(self, bundle: ModelBundle, *, decision: dict[str, Any] | None = None) -> Path:
+    def add(
+        self, bundle: ModelBundle, *, decision: dict[str, Any] | None = None, next_free: bool = False
+    ) -> Path:
         """Keep a new version; it is not in use before it is promoted.
 
         Parameters
@@ -225,6 +227,8 @@ class Registry:
             With its name and version.
         decision : dict, optional
             Plain values, kept beside the version.
+        next_free : bool
+            Where its number is taken, take the next one with the same meaning.
 
         Returns
         -------
@@ -238,6 +242,8 @@ class Registry:
         """
         folder = self._folder(bundle.name)
         with self._lock(bundle.name, create=True):
+            if next_free:
+                bundle = numbered(bundle, free_version(bundle.version, self.versions(bundle.name)))
             if (folder / bundle.version).exists():
                 raise FileError(
                     f"{bundle.name}: version {bundle.version} is there already, and a version is never changed; "
@@ -280,6 +286,7 @@ class Registry:
         who: str,
         why: str,
         source: str | None = None,
+        instead_of: str | None = None,
         require_signature: str | Path | None = None,
     ) -> Promotion:
         """Put a version into use, after it gave its golden answers; the champion of now stays when it is that one already.
@@ -292,6 +299,8 @@ class Registry:
             Kept in the history.
         source : str, optional
             From what, kept there too.
+        instead_of : str, optional
+            The version it was held against; refuse when another one is in use by now.
         require_signature : path, optional
             As in `load`.
 
@@ -302,13 +311,18 @@ class Registry:
         Raises
         ------
         ModelError
-            If the version is not there, cannot be trusted, or who and why are not said.
+            If the version is not there, cannot be trusted, who and why are not said, or another version is in use.
         FileError
             If the system refuses to write.
         """
         if not who.strip() or not why.strip():
             raise ModelError(f"{name} {version}: a promotion needs who and why; both are kept in the history")
         with self._lock(name):
+            if instead_of is not None and self.champion(name) != instead_of:
+                raise ModelError(
+                    f"{name}: {version} was held against {instead_of}, and {self.champion(name)} is in use by now; "
+                    "hold it against that one"
+                )
             self.load(name, version, verify=True, require_signature=require_signature)
             return self._put(name, version, who, why, source)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from exoclassify.model.card import card
 from exoclassify.model.compiled import PARITY
 from exoclassify.model.prediction import Predictions
 
-__all__ = ["next_version", "numbered", "order"]
+__all__ = ["free_version", "next_version", "numbered", "order"]
 
 
 def order(version: str) -> tuple[int, ...]:
@@ -30,6 +31,33 @@ def order(version: str) -> tuple[int, ...]:
     tuple of int
     """
     return tuple(int(part) for part in version.split("."))
+
+
+def free_version(version: str, taken: Collection[str]) -> str:
+    """Give a version's number or, where it is taken, the next one that says the same of what changed.
+
+    Parameters
+    ----------
+    version : str
+        As `next_version` gives it.
+    taken : collection of str
+        Versions that are there.
+
+    Returns
+    -------
+    str
+        2.0.0 may become 3.0.0, 1.4.0 may become 1.5.0, and 1.4.2 may become 1.4.3.
+    """
+    major, minor, patch = order(version)
+    while version in taken:
+        if patch:
+            patch += 1
+        elif minor:
+            minor += 1
+        else:
+            major += 1
+        version = f"{major}.{minor}.{patch}"
+    return version
 
 
 def next_version(old: ModelBundle, new: ModelBundle) -> tuple[str, str]:
@@ -91,8 +119,8 @@ def _other_calls(old: ModelBundle, new: ModelBundle) -> str:
             differ = sum(a != b for a, b in zip(before.calls, after.calls, strict=True))
             if differ:
                 return f"other calls on {differ} of {len(before.calls)} golden profiles"
-    except ModelError as error:
-        return f"cannot read the golden profiles of {old.version}: {error}"
+    except ModelError:
+        return f"it needs molecules, or a kind or unit, that the golden profiles of {old.version} do not have"
     return ""
 
 
