@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -50,13 +52,13 @@ def doors() -> Iterator[None]:
     SystemExit
         With the exit code, after the line was said.
     """
+    signal.signal(signal.SIGINT, _stop_workers_first)
     try:
         yield
         sys.stdout.flush()  # while it can still be said that it failed
     except ExoclassifyError as error:
         _leave(f"error: {' '.join(str(error).split())}", _MENDABLE)
     except KeyboardInterrupt:
-        warnings.simplefilter("ignore")  # joblib would warn of the work that it gives up
         _leave("stopped; nothing was written", _INTERRUPTED)
     except OSError as error:
         _leave_if_output_fails(error)
@@ -72,6 +74,18 @@ def note(text: str) -> None:
         One line.
     """
     print(f"note: {text}", file=sys.stderr)
+
+
+def _stop_workers_first(*_: object) -> NoReturn:
+    """Kill the processes at work before what they rely on is cleared away, and let no thread complain of their end."""
+    import multiprocessing
+
+    threading.excepthook = lambda _: None
+    warnings.simplefilter("ignore")  # joblib would warn of the work that it gives up
+    for worker in multiprocessing.active_children():
+        if worker.pid is not None:
+            os.kill(worker.pid, signal.SIGKILL)
+    raise KeyboardInterrupt
 
 
 def _leave(line: str, code: int) -> NoReturn:

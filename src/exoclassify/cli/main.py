@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
+from exoclassify.cli.audit import audit
+from exoclassify.cli.compare import compare
 from exoclassify.cli.demo import demo
+from exoclassify.cli.discover import discover
 from exoclassify.cli.doors import Doored, doors
+from exoclassify.cli.evaluate import evaluate
+from exoclassify.cli.evidence import evidence
+from exoclassify.cli.models import models
+from exoclassify.cli.outcomes import outcomes
+from exoclassify.cli.recalibrate import recalibrate
+from exoclassify.cli.records import records
+from exoclassify.cli.retrain import retrain
 from exoclassify.cli.score import score
 from exoclassify.cli.show import show
 from exoclassify.cli.simulate import simulate
@@ -24,8 +34,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, train, score, show, demo):
+for _command in (
+    simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate,
+):  # fmt: skip
     app.command(no_args_is_help=_command is not demo)(_command)
+
+for _name, _group in (("models", models), ("outcomes", outcomes), ("records", records)):
+    app.add_typer(_group, name=_name)
 
 
 def _say_version(asked: bool) -> None:

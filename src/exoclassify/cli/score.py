@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.explained import check_explained, write_explained
+from exoclassify.cli.options import shares_of
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.watching import watched
 
@@ -63,6 +65,12 @@ def score(
             "batches calls no state.",
         ),
     ] = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(
+            help="Also name the molecules that moved each answer most, this many a sample, in a .explained.csv beside the output."
+        ),
+    ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,7 +132,10 @@ def score(
         )
     if watch is None:
         _check_outputs(model, given, out, force=force)
-    stated = None if prevalence is None else _shares(prevalence)
+        check_explained(out, explain, force=force, inputs=(*map(Path, given), *model.glob("*")))
+    elif explain is not None:
+        raise typer.BadParameter("a watched folder is not explained; score the file in question with --cargo")
+    stated = None if prevalence is None else shares_of(prevalence)
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.scoring.stream import Asked
 
@@ -147,7 +158,8 @@ def score(
     report = _scored(bundle, given, out, asked, runner)
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
-    for line in [*summary(bundle, report.tally, stated), *_missed(report)]:
+    told = [] if explain is None else write_explained(bundle, given, asked, out, explain, force=force)
+    for line in [*summary(bundle, report.tally, stated), *_missed(report), *told]:
         print(line)
     print(f"written to {out}")
     if not report.complete:
@@ -267,24 +279,3 @@ def _mix(bundle: ModelBundle, stated: dict[str, float] | None) -> str:
         for state, p, was in zip(bundle.states, here, training, strict=True)
     )
     return f"probabilities were shifted to the prevalence stated: {mix}; prediction sets were not"
-
-
-def _shares(text: str) -> dict[str, float]:
-    """Read state=share pairs with commas between."""
-    from exoclassify.errors import InputError
-
-    shares: dict[str, float] = {}
-    for pair in text.split(","):
-        state, found, share = (part.strip() for part in pair.rpartition("="))
-        try:
-            value = float(share)
-        except ValueError:
-            found = ""
-        if not found or not state:
-            raise InputError(
-                f"--prevalence: {pair.strip()!r} is not a state and its share; write it as neuropathic=0.05,inflammatory=0.1"
-            )
-        if state in shares:
-            raise InputError(f"--prevalence: {state} is given twice; give it once")
-        shares[state] = value
-    return shares

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from exoclassify.data.simulate import SimulatedCohort
 
 __all__ = ["simulate"]
 
@@ -41,7 +37,6 @@ def simulate(
     (molecule, state, effect: the true markers and their log2 fold change against the first state); ct.csv and protein.csv
     when asked for. Sample ids begin with SIM-, and a model trained on them says that it is simulated.
     """
-    from exoclassify.data.formats.writing import write_folder_atomically
     from exoclassify.data.simulate import SimulationDesign
     from exoclassify.data.simulate import simulate as simulated
 
@@ -55,17 +50,10 @@ def simulate(
         layers=tuple(layer.strip() for layer in layers.split(",")),
     )
     cohort = simulated(design)
-    if out.exists():
-        cohort.write(out, force=force)
-    else:
-        write_folder_atomically(out, partial(_write, cohort))
+    cohort.write(out, force=force)
     counts = cohort.sheet.frame["label"].value_counts(sort=False)
     print(
         f"{samples} simulated samples of {cohort.sheet.frame['subject'].nunique()} persons in {batches} batches: "
         + ", ".join(f"{count} {state}" for state, count in counts.items())
     )
     print(f"{len(cohort.truth)} true markers; written to {out}")
-
-
-def _write(cohort: SimulatedCohort, folder: Path) -> None:
-    cohort.write(folder)

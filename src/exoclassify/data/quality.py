@@ -12,7 +12,7 @@ from scipy import stats
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 
-__all__ = ["Missingness", "missingness"]
+__all__ = ["Missingness", "missing_mask", "missingness"]
 
 _ALPHA = 0.05
 
@@ -62,7 +62,7 @@ def missingness(cohort: Cohort) -> Missingness:
     p-value says that missingness alone tells the states apart; a large one does not say that values are
     missing at random.
     """
-    per_sample = _missing(cohort.cargo).mean(axis=1)
+    per_sample = missing_mask(cohort.cargo).mean(axis=1)
     by_state = {
         state: _per_subject(per_sample[cohort.y == state], cohort.groups[cohort.y == state])
         for state in cohort.states
@@ -72,7 +72,18 @@ def missingness(cohort: Cohort) -> Missingness:
     return Missingness(share, p_value, _sentence(share, p_value))
 
 
-def _missing(table: CargoTable) -> NDArray[np.bool_]:
+def missing_mask(table: CargoTable) -> NDArray[np.bool_]:
+    """Say which values an imputer would fill: NaN, and for Ct and intensities also what was looked for and not found.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any unit.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples, n_molecules)
+    """
     missing = np.isnan(table.values)
     if table.not_detected is not None:
         missing |= table.values == table.not_detected

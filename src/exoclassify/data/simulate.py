@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.formats.writing import write_atomically
+from exoclassify.data.formats.writing import write_atomically, write_folder_atomically
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.simulated_abundance import (
     BaseDraw,
@@ -72,7 +72,7 @@ class SimulatedCohort:
         Parameters
         ----------
         folder : path
-            Made when it is missing.
+            Made, whole or not at all, when it is missing; the folder above it must be there.
         force : bool, default False
             Whether files already there may be replaced.
 
@@ -89,17 +89,24 @@ class SimulatedCohort:
         frames = {_FILES[name]: _as_written(table) for name, table in self.layers.items()}
         frames["samples.csv"] = self.sheet.frame
         frames["truth.csv"] = self.truth.set_index("molecule")
-        paths = {Path(folder) / name: frame for name, frame in frames.items()}
-        there = [path.name for path in paths if path.exists()]
+        folder = Path(folder)
+        there = [name for name in frames if (folder / name).exists()]
         if there and not force:  # asked for all files first, so that no cohort is half old and half new
             raise FileError(
                 f"{folder}: {len(there)} files are there already ({first_three(there)}); "
                 "use --force to replace them, or another folder"
             )
-        for path, frame in paths.items():
-            label = frame.index.name or "sample_id"
-            write_atomically(path, partial(frame.to_csv, index_label=label), force=force)
-        return tuple(paths)
+        if folder.exists():
+            _fill(folder, frames, force=force)
+        else:
+            write_folder_atomically(folder, partial(_fill, frames=frames))
+        return tuple(folder / name for name in frames)
+
+
+def _fill(folder: Path, frames: Mapping[str, pd.DataFrame], *, force: bool = False) -> None:
+    for name, frame in frames.items():
+        label = frame.index.name or "sample_id"
+        write_atomically(folder / name, partial(frame.to_csv, index_label=label), force=force)
 
 
 def simulate(design: SimulationDesign) -> SimulatedCohort:

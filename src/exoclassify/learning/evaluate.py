@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -14,17 +16,27 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
-from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.folds import (
+    Fold,
+    fold_digest,
+    leave_one_batch_out,
+    of_known_batch,
+    stratified_folds,
+)
+from exoclassify.learning.importance import moved
+from exoclassify.learning.kept import remembered
+from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.metrics import Figure, auc, figures, mean_figure
 from exoclassify.learning.recipe import Recipe
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.compiled import CompiledBlend
 
-__all__ = ["KeptAside", "evaluate"]
+__all__ = ["Judgement", "KeptAside", "cross_validated", "evaluate", "judge", "workers_started_undisturbed"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+Answer = tuple[Floats, NDArray[np.bool_], Floats, bool]
+"""Log-odds, prediction sets and novelty of the samples kept aside, and whether the model was tested across batches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +65,42 @@ class KeptAside:
     sets: NDArray[np.bool_]
     novelty_p: Floats
     across_batches: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What was said of samples kept aside, and the figures made of it.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort.
+    sample_ids : tuple of str
+        In its order.
+    plan : tuple of (train, test)
+        Every fold, those of leaving out batches last.
+    passes : tuple of KeptAside
+        One for each repeat of cross-validation.
+    batched : KeptAside or None
+        Leaving out each batch, where that is possible.
+    summary : dict
+        Plain values, see `evaluate`.
+    moved : ndarray of shape (n_folds, n_molecules)
+        How far each molecule moved the answers in each fold of cross-validation, see `exoclassify.learning.importance.moved`.
+    """
+
+    samples: Samples
+    sample_ids: tuple[str, ...]
+    plan: tuple[Fold, ...]
+    passes: tuple[KeptAside, ...]
+    batched: KeptAside | None
+    summary: dict[str, Any]
+    moved: Floats
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds of cross-validation, repeat after repeat."""
+        return self.plan[: sum(int(kept.fold.max()) + 1 for kept in self.passes)]
 
 
 def evaluate(
@@ -88,6 +136,36 @@ def evaluate(
     DesignError
         If the cohort is too small to be judged.
     """
+    return judge(samples, sample_ids, recipe, n_jobs=n_jobs, progress=progress).summary
+
+
+def judge(
+    samples: Samples,
+    sample_ids: Sequence[str],
+    recipe: Recipe,
+    *,
+    n_jobs: int = -1,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Judgement:
+    """Judge a recipe on a cohort, and keep what was said of every sample; takes and raises what `evaluate` does.
+
+    Parameters
+    ----------
+    samples, sample_ids, recipe, n_jobs, progress
+        See `evaluate`.
+    cache : Path, optional
+        Folder in which finished folds are kept, and looked for.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    DesignError
+        If the cohort is too small to be judged.
+    """
     repeats = [
         stratified_folds(samples.y, samples.groups, recipe.folds.outer, recipe.seed + 1000 * (r + 1))
         for r in range(recipe.folds.repeats)
@@ -96,12 +174,14 @@ def evaluate(
         [] if samples.batches is None else leave_one_batch_out(samples.y, samples.groups, samples.batches)
     )
     plan = [fold for folds in repeats for fold in folds] + by_batch
-    answers = []
-    jobs = (delayed(_answer)(samples, recipe, fold) for fold in plan)
-    with nullcontext() if n_jobs == 1 else _workers_deaf_to_interrupts():
-        results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    answers, moves = [], []
+    ask = remembered(_explained, cache)
+    jobs = (delayed(ask)(samples, recipe, fold) for fold in plan)
+    with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
+        results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
     for done, result in enumerate(results, start=1):
-        answers.append(result)
+        answers.append(result[0])
+        moves.append(result[1])
         if progress is not None:
             progress(done, len(plan))
     passes, at = [], 0
@@ -110,38 +190,76 @@ def evaluate(
         at += len(folds)
     crossed = _summary(samples, passes, recipe)
     batched = _by_batch(samples, by_batch, answers[at:], recipe)
-    return {
+    summary = {
         "cross_validation": {"folds": len(repeats[0]), "repeats": len(repeats), **crossed},
         "leave_one_batch_out": batched,
         "headline": _headline(crossed, batched),
         "folds": fold_digest(sample_ids, plan),
     }
+    kept = None if batched is None else _gather(by_batch, answers[at:])
+    crossing = np.array(moves[: len(plan) - len(by_batch)])
+    return Judgement(samples, tuple(sample_ids), tuple(plan), tuple(passes), kept, summary, crossing)
 
 
 @contextmanager
-def _workers_deaf_to_interrupts() -> Iterator[None]:
-    """Let processes started here inherit a blocked Ctrl-C: this one stops them, and they would each print a traceback."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+def workers_started_undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start, and let them inherit a blocked one: this process stops them, not the terminal."""
+    able = hasattr(signal, "pthread_sigmask") and current_thread() is main_thread()
+    if not able:  # Windows, or a thread of a server
         yield
         return
+    held: list[int] = []
     resource_tracker.ensure_running()  # at its own start it would let Ctrl-C through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if held:
+        signal.raise_signal(signal.SIGINT)
 
 
-def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Floats, NDArray[np.bool_], Floats, bool]:
-    train, test = fold
-    learned = learn(samples.take(train), recipe)
+def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
+    return _said(learn(samples.take(fold[0]), recipe), samples, recipe, fold)
+
+
+def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats]:
+    learned = learn(samples.take(fold[0]), recipe)
+    said = _said(learned, samples, recipe, fold)
+    return said, moved(learned.blend, learned.support, samples.X[fold[1]])
+
+
+def _said(learned: Learned, samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
+    test = fold[1]
     blend = learned.blend
     log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
-    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level)
+    same_batch = of_known_batch(samples.batches, fold)
+    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
     return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.across_batches
 
 
-def _gather(folds: list[Fold], answers: list[tuple[Floats, NDArray[np.bool_], Floats, bool]]) -> KeptAside:
+def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> KeptAside:
+    """Learn anew in each fold and answer for the samples kept aside, one fold after the other.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort.
+    recipe : Recipe
+        The choices.
+    folds : list of (train, test)
+        One pass over the samples.
+
+    Returns
+    -------
+    KeptAside
+    """
+    return _gather(folds, [_answer(samples, recipe, fold) for fold in folds])
+
+
+def _gather(folds: list[Fold], answers: list[Answer]) -> KeptAside:
     rows = np.concatenate([test for _, test in folds])
     order = np.argsort(rows, kind="stable")
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
@@ -211,7 +329,7 @@ def _calls(passes: list[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> dict
 def _by_batch(
     samples: Samples,
     folds: list[Fold],
-    answers: list[tuple[Floats, NDArray[np.bool_], Floats, bool]],
+    answers: list[Answer],
     recipe: Recipe,
 ) -> dict[str, Any] | None:
     if not folds:

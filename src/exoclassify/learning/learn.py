@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
+from exoclassify.data.cohort import Cohort
 from exoclassify.errors import RecipeError
 from exoclassify.learning.folds import Codes, inner_folds
 from exoclassify.learning.recipe import Recipe, Voice
@@ -58,6 +59,17 @@ class Samples:
     unit: str
     not_detected: float | None
 
+    @classmethod
+    def of(cls, cohort: Cohort) -> Samples:
+        """Give the samples of a cohort of one layer, states, subjects and batches as codes in sorted order."""
+        states, y = np.unique(cohort.y, return_inverse=True)
+        batches = None if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)[1]
+        groups = np.unique(cohort.groups, return_inverse=True)[1]
+        table = cohort.cargo
+        return cls(
+            table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected
+        )
+
     def take(self, rows: Codes) -> Samples:
         """Give these samples alone."""
         batches = None if self.batches is None else self.batches[rows]
@@ -78,11 +90,14 @@ class Learned:
         What was learned on them.
     across_batches : bool
         Weights, calibration and prediction sets rest on batches kept aside as wholes.
+    aside : ndarray of shape (n_samples, n_states)
+        Calibrated log-odds of each training sample while it was kept aside in the inner folds.
     """
 
     support: NDArray[np.intp]
     blend: FittedBlend
     across_batches: bool
+    aside: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,26 +148,37 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
             fitted = _fit_voices(samples.take(train), recipe)
             aside[:, test], residuals[test] = fitted.scores(samples.X[test])
         final = _fit_voices(samples, recipe)
-        return Learned(final.support, _blend(final, aside, residuals, samples, recipe), by_batch)
+        whole = samples.batches if by_batch else None
+        blend, blended = _blend(final, aside, residuals, samples, recipe, whole)
+        return Learned(final.support, blend, by_batch, blended)
 
 
-def _blend(final: _Fitted, aside: Floats, residuals: Floats, samples: Samples, recipe: Recipe) -> FittedBlend:
-    """Calibrate, weigh and blend on the scores of samples kept aside."""
+def _blend(
+    final: _Fitted,
+    aside: Floats,
+    residuals: Floats,
+    samples: Samples,
+    recipe: Recipe,
+    whole: Codes | None,
+) -> tuple[FittedBlend, Floats]:
+    """Calibrate, weigh and blend on the scores of samples kept aside; `whole` are batches kept aside as wholes."""
     members = _weigh(final.learners, aside, samples, recipe)
     blended = np.zeros(aside.shape[1:])
     for member, scores in zip(members, aside, strict=True):
         blended += member.weight * member.calibration.apply(scores)
     calibration = ScaleAndShift.fit(blended, samples.y)
-    return FittedBlend(
+    log_odds = calibration.apply(blended)
+    blend = FittedBlend(
         states=samples.states,
         prevalence=np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y),
         views=final.views,
         members=members,
         calibration=calibration,
-        sets=ClassConditionalSets.fit(softmax(calibration.apply(blended), axis=1), samples.y),
+        sets=ClassConditionalSets.fit(softmax(log_odds, axis=1), samples.y, whole),
         novelty=final.novelty,
         novelty_reference=np.sort(residuals),
     )
+    return blend, log_odds
 
 
 def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:

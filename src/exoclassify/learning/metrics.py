@@ -15,6 +15,7 @@ from scipy.stats import norm, rankdata
 
 __all__ = [
     "Figure",
+    "against_rest",
     "auc",
     "balanced_accuracy",
     "brier",
@@ -72,9 +73,11 @@ class Figure:
         z = float(norm.ppf(0.5 + level / 2))
         if not self.share:
             return self.value - z * error, self.value + z * error
-        if self.value in (0.0, 1.0) or error == 0.0:
+        if self.value in (0.0, 1.0):
             bound = float((1 - level) ** (1 / max(clusters // 2, 1)))
             return (bound, 1.0) if self.value >= 0.5 else (0.0, 1 - bound)
+        if error == 0.0:  # such as the AUC of a constant
+            return self.value, self.value
         centre, width = float(logit(self.value)), z * error / (self.value * (1 - self.value))
         return float(expit(centre - width)), float(expit(centre + width))
 
@@ -93,6 +96,27 @@ def mean_figure(parts: list[Figure]) -> Figure:
     """
     value = float(np.mean([part.value for part in parts]))
     return Figure(value, np.mean([part.influence for part in parts], axis=0), parts[0].share)
+
+
+def against_rest(log_odds: Floats, k: int) -> Floats:
+    """Score by which one state is ranked against the rest.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated log-odds.
+    k : int
+        The state.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The difference of log-odds for two states, which stays apart where probabilities round to 1; else the probability.
+    """
+    score: Floats = (
+        log_odds[:, k] - log_odds[:, 1 - k] if log_odds.shape[1] == 2 else softmax(log_odds, axis=1)[:, k]
+    )
+    return score
 
 
 def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
@@ -253,11 +277,7 @@ def figures(log_odds: Floats, y: Codes, states: tuple[str, ...]) -> dict[str, Fi
         auc (macro over one against the rest), auc:<state>, balanced_accuracy, brier, log_loss, and calibration_slope and
         calibration_intercept:<state> where they exist.
     """
-    p = softmax(log_odds, axis=1)
-    each = [
-        auc(p[:, k] if len(states) > 2 else log_odds[:, k] - log_odds[:, 1 - k], y == k)
-        for k in range(len(states))
-    ]
+    each = [auc(against_rest(log_odds, k), y == k) for k in range(len(states))]
     found = {"auc": mean_figure(each)}
     if len(states) > 2:
         found |= {f"auc:{state}": figure for state, figure in zip(states, each, strict=True)}

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exoclassify.errors import FileError, RecipeError
+from exoclassify.learning.gate import Gate
 
 __all__ = ["Recipe", "Voice"]
 
@@ -65,10 +66,23 @@ class Voice(_Part):
 
 
 class Panel(_Part):
-    """Which molecules a model reads, and how many of them a sample must have."""
+    """Which molecules a model reads, and how many of them a sample must have.
 
+    `molecules` names them; empty lets the data choose. `chosen_on` is the sha256 of the cohort that they were chosen on:
+    a model trained on that cohort is judged too well, and says so.
+    """
+
+    molecules: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    chosen_on: str = ""
     min_prevalence: Annotated[float, Field(ge=0, le=1)] = 0.2
     min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.8
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        twice = sorted({name for name in self.molecules if self.molecules.count(name) > 1})
+        if twice:
+            raise ValueError(f"molecules: {', '.join(twice)} stands twice; name it once")
+        return self
 
 
 class Normalise(_Part):
@@ -126,7 +140,7 @@ class Recipe(_Part):
     ----------
     seed : int
         Of folds, forests and boosting; the same seed gives the same model, bit for bit, on the same library versions.
-    panel, normalise, blend, folds, answers
+    panel, normalise, blend, folds, answers, gate
         See their classes.
     voices : tuple of Voice
         The learners of the blend; one voice is a single learner.
@@ -144,6 +158,7 @@ class Recipe(_Part):
     blend: Blend = Blend()
     folds: Folds = Folds()
     answers: Answers = Answers()
+    gate: Gate = Gate()
     voices: Annotated[tuple[Voice, ...], Field(min_length=1, strict=False)] = Field(
         default_factory=_default_voices
     )

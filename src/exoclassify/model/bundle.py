@@ -19,8 +19,16 @@ from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import fill_folder, read_folder
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import Answers, Predictions, answer, prevalence_shift, shifted_prevalence
+from exoclassify.model.prediction import (
+    Answers,
+    Predictions,
+    answer,
+    drawn_in,
+    prevalence_shift,
+    shifted_prevalence,
+)
 from exoclassify.model.state import pack, unpack
+from exoclassify.model.trained_on import TrainedOn
 
 __all__ = ["ModelBundle"]
 
@@ -47,6 +55,12 @@ class ModelBundle:
         Made-up profiles in the panel's order and unit.
     card : str
         The model card in Markdown.
+    trained_on : TrainedOn or None, default None
+        What it remembers of its training samples; None for a model that was not asked to.
+    report : str or None
+        The page to read, HTML; None when there is none.
+    aside : DataFrame or None
+        Answers to the samples kept aside, by which models are compared; None when it was not judged.
 
     Notes
     -----
@@ -59,6 +73,9 @@ class ModelBundle:
     about: dict[str, Any]
     golden: Floats
     card: str
+    trained_on: TrainedOn | None = None
+    report: str | None = field(default=None, kw_only=True)
+    aside: pd.DataFrame | None = field(default=None, kw_only=True)
     compiled: CompiledBlend = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,8 +108,9 @@ class ModelBundle:
         prevalence : mapping of str to float, optional
             Shares of the states at the place of use; shifts the probabilities, not the prediction sets.
         same_batch : bool
-            The samples were measured in a batch that the model was trained on; only then is a model of one batch, never
-            tested on another, allowed to call a state.
+            The samples were measured in a batch that the model was trained on. Otherwise a state is excluded only if every
+            training batch kept aside would exclude it, and a model never tested across batches calls none; if its batches
+            were named, the probabilities are drawn towards the training mix, see `prediction.drawn_in`.
 
         Returns
         -------
@@ -204,16 +222,19 @@ class ModelBundle:
     def _answers(
         self, X: Floats, log_odds: Floats, residuals: Floats, stated: Floats | None, same_batch: bool
     ) -> Answers:
-        limits = self.about["answers"]
+        limits, training = self.about["answers"], self.about["training"]
+        one_batch = not (same_batch or training["tested_across_batches"])
+        # Without a batch column nobody said that the samples are of another batch than those of training.
+        new_batch = one_batch and training["batches"] is not None
         return answer(
-            log_odds,
-            self.blend.sets.sets(_softmax(log_odds), limits["level"]),
+            drawn_in(log_odds, self.blend.prevalence) if new_batch else log_odds,
+            self.blend.sets.sets(_softmax(log_odds), limits["level"], same_batch=same_batch),
             conformal_p(self.blend.novelty_reference, residuals),
             self.panel.coverage(X),
             shift=prevalence_shift(self.blend.prevalence, stated),
             novelty_alpha=limits["novelty_alpha"],
             min_coverage=self.panel.min_coverage,
-            one_batch=not (same_batch or self.about["training"]["tested_across_batches"]),
+            one_batch=one_batch,
         )
 
     def check(self) -> float:
@@ -268,9 +289,15 @@ class ModelBundle:
         fill_folder(
             folder,
             described={**self.about, "panel": panel, "fitted": tree},
-            arrays={**arrays, "panel.weight": self.panel.weight},
+            arrays={
+                **arrays,
+                "panel.weight": self.panel.weight,
+                **({} if self.trained_on is None else self.trained_on.arrays()),
+            },
             golden=pd.concat([golden, expected], axis=1),
             card=self.card,
+            report=self.report,
+            aside=self.aside,
         )
 
     @classmethod
@@ -309,7 +336,16 @@ class ModelBundle:
                 f"{Path(path).name}: not a complete model ({error}); train or fetch it again"
             ) from error
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
-        bundle = cls(blend, panel, about, profiles, parts.card)
+        bundle = cls(
+            blend,
+            panel,
+            about,
+            profiles,
+            parts.card,
+            TrainedOn.read(parts.arrays),
+            report=parts.report,
+            aside=parts.aside,
+        )
         bundle.check()
         if verify:
             bundle._demand(expected)

@@ -233,17 +233,19 @@ class Panel:
         InputError
             If two names are one molecule, or a value cannot be of the model's unit.
         """
-        targets, sources = self._places(tuple(cargo))
+        names = tuple(cargo)
+        targets, sources = self._places(names)
         try:
             found = np.array(list(cargo.values()), dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"{sample_id}: {error}; every value must be a number, or None where nothing was measured"
             ) from error
+        # All that is given, as the reader of a file checks all columns and not the panel's alone.
+        Cells(found[None, :], (sample_id,), names, "request").check(self.unit)
         row = np.full(len(self.molecules), np.nan)
         row[targets] = found[sources]
         X = row[None, :]
-        Cells(X, (sample_id,), self.molecules, "request").check(self.unit)
         return X if self.not_detected is None else np.minimum(X, self.not_detected)
 
     def _places(self, names: tuple[str, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -1,0 +1,114 @@
+"""exoclassify audit: what could fool a reader of a model of this cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from exoclassify.cli.doors import note
+from exoclassify.cli.options import columns_of
+from exoclassify.cli.outputs import check_file
+from exoclassify.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from exoclassify.learning.findings import Audit
+
+__all__ = ["audit"]
+
+
+def audit(
+    cargo: Annotated[Path, typer.Option(help="Table of samples and molecules, as for train.")],
+    kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
+    unit: Annotated[str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm.")],
+    samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample.")],
+    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
+    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns to hold against the state, with commas between, such as age,sex.  [default: those called sex, age, bmi]"
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Another table of the same kind, to be searched for the same libraries."),
+    ] = None,
+    not_detected: Annotated[
+        float | None,
+        typer.Option(help="For ct: from this many cycles on, none was found.  [default: 40]"),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    jobs: Annotated[
+        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
+    ] = -1,
+    force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
+) -> None:
+    """Find what makes a classifier of this cohort look better than it is: before anything is trained.
+
+    Depth, missingness, run order and every column of the sheet are judged like a model, in the same folds; batch, sex and
+    age are held against the state; samples are compared with each other; and it is said what this many samples can carry.
+    """
+    import json
+
+    inputs = [path for path in (cargo, samples, against) if path is not None]
+    if report is not None:
+        check_file(report, force=force, inputs=inputs)
+    from exoclassify.data.cargo import CargoTable
+    from exoclassify.data.cohort import Cohort
+    from exoclassify.learning.audit import audit as audit_cohort
+
+    cohort = Cohort.read(
+        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
+    )  # fmt: skip
+    for text in cohort.notes:
+        note(text)
+    other = (
+        None if against is None else CargoTable.read(against, kind=kind, unit=unit, not_detected=not_detected)
+    )
+    with progress_bar("auditing") as progress:
+        found = audit_cohort(
+            cohort, covariates=columns_of(covariates), against=other, n_jobs=jobs, progress=progress
+        )
+    if report is not None:
+        _write(
+            report,
+            found,
+            cargo.name,
+            {state: int((cohort.y == state).sum()) for state in cohort.states},
+            force,
+        )
+    if as_json:
+        print(json.dumps({"findings": found.to_dict()["findings"]}, indent=1, allow_nan=False))
+        return
+    print("\n".join(_told(found)))
+    if report is not None:
+        print(f"\nwritten to {report}")
+
+
+def _write(report: Path, found: Audit, source: str, samples: dict[str, int], force: bool) -> None:
+    from exoclassify.data.formats.writing import write_atomically
+    from exoclassify.report.external import audit_report
+
+    text = audit_report(found.to_dict(), source=source, samples=samples)
+    write_atomically(report, lambda to: _put(to, text), force=force)
+
+
+def _put(to: Path, text: str) -> None:
+    to.write_text(text, encoding="utf-8")
+
+
+def _told(found: Audit) -> list[str]:
+    import textwrap
+
+    lines = [*textwrap.wrap(found.verdict, 100)]
+    for finding in found.findings:
+        lines.append("")
+        lines.append(f"{finding.severity.upper()}  {finding.check}: {finding.subject}")
+        lines += textwrap.wrap(finding.message, 100, initial_indent="  ", subsequent_indent="  ")
+        if finding.mend:
+            lines += textwrap.wrap(f"Mend: {finding.mend}.", 100, initial_indent="  ", subsequent_indent="  ")
+    return lines

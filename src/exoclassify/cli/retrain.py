@@ -1,0 +1,236 @@
+"""exoclassify retrain: a challenger for the model in use, and a gate between it and its use."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from exoclassify.cli.doors import note
+from exoclassify.cli.outputs import check_folder
+from exoclassify.cli.progress import progress_bar
+from exoclassify.cli.registry import (
+    Json,
+    Key,
+    Place,
+    SignWith,
+    Who,
+    asker,
+    check_signing,
+    opened,
+    say,
+)
+
+if TYPE_CHECKING:
+    from exoclassify.data.cohort import Cohort
+    from exoclassify.learning.retrain import Retrained
+    from exoclassify.model.bundle import ModelBundle
+    from exoclassify.model.registry import Registry
+
+__all__ = ["retrain"]
+
+_NOT_PASSED = 3
+
+
+class Promote(StrEnum):
+    """What follows when the gate lets the challenger pass."""
+
+    auto = "auto"
+    never = "never"
+    ask = "ask"
+
+
+def retrain(
+    name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
+    cargo: Annotated[
+        Path, typer.Option(help="Table of samples and molecules, of the model's kind and unit.")
+    ],
+    samples: Annotated[Path, typer.Option(help="Sample sheet.")],
+    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
+    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    add_to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with cargo.* and samples.* of earlier samples to add these to; they must be those that the "
+            "model in use was trained on (by sha256)."
+        ),
+    ] = None,
+    keep_data: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write all samples to, for the next --add-to; a place for patient data."),
+    ] = None,
+    external_cargo: Annotated[
+        Path | None, typer.Option(help="Table of samples that neither model was trained on.")
+    ] = None,
+    external_samples: Annotated[Path | None, typer.Option(help="Their sheet, with the same columns.")] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="Choices in TOML, [gate] among them.  [default: those of the model in use]"),
+    ] = None,
+    promote: Annotated[Promote, typer.Option(help="What to do when the gate lets it pass.")] = Promote.auto,
+    why: Annotated[str, typer.Option(help="Kept in the history.")] = "retrained",
+    who: Who = None,
+    jobs: Annotated[
+        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
+    ] = -1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")] = False,
+    require_signature: Key = None,
+    sign_with: SignWith = None,
+    registry: Place = "models",
+    as_json: Json = False,
+) -> None:
+    """Train a challenger for the model in use, and promote it only if the gate lets it pass.
+
+    Both are judged on samples that the model in use was not trained on, in the same folds; where too few are new, its recipe
+    is trained again in the same folds. The version is kept with the gate's decision either way. Exit codes: 0 passed;
+    3 not passed, or nothing new; 2 a mistake that the message says how to mend.
+    """
+    if (external_cargo is None) != (external_samples is None):
+        raise typer.BadParameter("give both --external-cargo and --external-samples, or neither")
+    check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
+    if keep_data is not None:
+        check_folder(keep_data, force=False, own=())
+    from exoclassify.learning.challenge import recipe_of
+    from exoclassify.learning.recipe import Recipe
+    from exoclassify.learning.retrain import nothing_new
+    from exoclassify.learning.retrain import retrain as challenge
+
+    place = opened(registry, change=True)
+    champion = place.load(name, verify=True, require_signature=require_signature)
+    choices = recipe_of(champion) if recipe is None else Recipe.read(recipe)
+    columns = (label, subject, batch)
+    cohort = _added(champion, add_to, _read(champion, cargo, samples, columns), columns)
+    external = None
+    if external_cargo is not None and external_samples is not None:
+        external = _read(champion, external_cargo, external_samples, columns)
+    if nothing_new(champion, cohort, choices):
+        sentence = f"nothing new: {name} {champion.version} was made of these samples by this recipe"
+        say({"passed": False, "sentence": sentence}, [sentence], as_json=as_json)
+        raise typer.Exit(_NOT_PASSED)
+    with progress_bar("judging") as progress:
+        done = challenge(champion, cohort, choices, external=external, n_jobs=jobs, progress=progress)
+    told: dict[str, Any] = {**done.decision, "kept": None, "promoted": False}
+    lines = _lines(done.decision)
+    if not dry_run:
+        folder = _kept(place, done, sign_with)
+        told["kept"] = str(folder)
+        lines.append(f"kept as {folder}")
+        if keep_data is not None:
+            _write_data(cohort, keep_data)
+        if done.decision["passed"] and _wanted(promote, name, folder.name):
+            _promote(place, champion, folder.name, asker(who), why, done.decision, require_signature)
+            told["promoted"] = True
+            lines.append(f"in use: {name} {folder.name}")
+    say(told, lines, as_json=as_json)
+    if not done.decision["passed"]:
+        raise typer.Exit(_NOT_PASSED)
+
+
+def _kept(place: Registry, done: Retrained, sign_with: Path | None) -> Path:
+    from exoclassify.model.signature import sign
+
+    folder = place.add(done.bundle, decision=done.decision, next_free=True)
+    if sign_with is not None:
+        sign(folder, sign_with)
+    return folder
+
+
+def _promote(
+    place: Registry,
+    champion: ModelBundle,
+    version: str,
+    who: str,
+    why: str,
+    decision: dict[str, Any],
+    key: Path | None,
+) -> None:
+    source = f"gate against {champion.version}, data {decision['data_sha256'][:12]}"
+    place.promote(
+        champion.name,
+        version,
+        who=who,
+        why=why,
+        source=source,
+        instead_of=champion.version,
+        require_signature=key,
+    )
+
+
+def _read(
+    champion: ModelBundle, cargo: Path, samples: Path, columns: tuple[str, str | None, str | None]
+) -> Cohort:
+    from exoclassify.data.cohort import Cohort
+
+    panel, (label, subject, batch) = champion.panel, columns
+    return Cohort.read(
+        cargo, kind=panel.kind, unit=panel.unit, samples=samples, label=label, subject=subject, batch=batch,
+        not_detected=panel.not_detected,
+    )  # fmt: skip
+
+
+def _added(
+    champion: ModelBundle, folder: Path | None, new: Cohort, columns: tuple[str, str | None, str | None]
+) -> Cohort:
+    whole = new if folder is None else _with_earlier(champion, folder, new, columns)
+    for text in whole.notes:
+        note(text)
+    return whole
+
+
+def _with_earlier(
+    champion: ModelBundle, folder: Path, new: Cohort, columns: tuple[str, str | None, str | None]
+) -> Cohort:
+    from exoclassify.errors import FileError, InputError
+    from exoclassify.learning.joined import joined
+
+    files = {}
+    for what in ("cargo", "samples"):
+        found = sorted(folder.glob(f"{what}.*"))
+        if len(found) != 1:
+            raise FileError(
+                f"{folder}: holds {len(found)} files {what}.*; it must hold one, with the earlier samples"
+            )
+        files[what] = found[0]
+    earlier = _read(champion, files["cargo"], files["samples"], columns)
+    trained = champion.about["training"]["data_sha256"]
+    if earlier.digest() != trained:
+        raise InputError(
+            f"{folder}: its sha256 is {earlier.digest()[:12]}…, and {champion.name} {champion.version} was trained on data of "
+            f"sha256 {trained[:12]}…; give the data it was trained on, or all samples by --cargo and --samples"
+        )
+    return joined(earlier, new)
+
+
+def _write_data(cohort: Cohort, folder: Path) -> None:
+    from exoclassify.data.formats.writing import write_folder_atomically
+
+    def write(partial: Path) -> None:
+        cohort.cargo.write(partial / "cargo.parquet")
+        cohort.sheet.frame.to_csv(partial / "samples.csv")
+
+    write_folder_atomically(folder, write)
+
+
+def _wanted(promote: Promote, name: str, version: str) -> bool:
+    if promote is not Promote.ask:
+        return promote is Promote.auto
+    if not sys.stdin.isatty():
+        note(
+            f"nobody is there to be asked; promote it by `exoclassify models promote {name} {version} --why …`"
+        )
+        return False
+    return typer.confirm(f"the gate lets it pass; put {name} {version} into use?")
+
+
+def _lines(decision: dict[str, Any]) -> list[str]:
+    left_out = ", ".join(f"{count} by {way}" for way, count in decision["left_out"].items() if count)
+    return [
+        *decision["lines"],
+        f"known to have been trained on, and not counted: {left_out or 'none'}",
+        f"numbered {decision['challenger']}: {decision['numbering']}",
+        decision["sentence"],
+    ]

@@ -1,0 +1,251 @@
+"""Samples that are the same library twice, persons that come twice unsaid, and samples unlike all others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.ids import counted
+from exoclassify.data.quality import missing_mask
+from exoclassify.errors import first_three
+from exoclassify.learning.baselines import library_sizes
+from exoclassify.learning.findings import Finding
+
+__all__ = ["alike", "audit_alike", "audit_outliers", "audit_subjects"]
+
+Floats = NDArray[np.float64]
+
+_EXPRESSED = 0.5  # a molecule found in half of the samples
+_SAME_LIBRARY = 0.985  # technical replicates of one library; different persons of one cohort lie below .96
+_SAME_RESIDUAL = 0.9  # after the mean profile of the cohort is taken away
+_ROBUST_Z = 3.5  # Iglewicz & Hoaglin 1993
+_MOST = 5000  # samples compared pair by pair: the matrix of more would not fit
+
+
+def alike(table: CargoTable) -> tuple[Floats, Floats]:
+    """Rank correlation of every pair of samples on molecules found in half of them.
+
+    Parameters
+    ----------
+    table : CargoTable
+        At least two samples.
+
+    Returns
+    -------
+    raw, residual : ndarray of shape (n_samples, n_samples)
+        As it is (Spearman's), and with the mean rank of each molecule taken away, which leaves what is the sample's own.
+        The diagonal is NaN.
+    """
+    missing = missing_mask(table) | (table.values == 0)
+    kept = np.flatnonzero((~missing).mean(axis=0) >= _EXPRESSED)
+    values = np.where(np.isnan(table.values), -np.inf, table.values)[:, kept]
+    if table.unit == "ct":
+        values = np.where(np.isinf(values), values, -values)
+    ranks = rankdata(values, axis=1) if len(kept) else np.zeros((table.n_samples, 1))
+    return _correlation(ranks), _correlation(ranks - ranks.mean(axis=0))
+
+
+def _correlation(rows: Floats) -> Floats:
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(centred, axis=1)
+    scaled = centred / np.where(norm > 0, norm, np.inf)[:, None]
+    result: Floats = scaled @ scaled.T
+    np.fill_diagonal(result, np.nan)
+    return result
+
+
+def audit_alike(cohort: Cohort, against: CargoTable | None = None) -> list[Finding]:
+    """Look for libraries that are nearly the same, in the cohort and in another file.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+    against : CargoTable, optional
+        Another file, such as the one a model is to be tested on.
+
+    Returns
+    -------
+    list of Finding
+    """
+    table = cohort.cargo
+    if table.n_samples > _MOST:
+        message = f"{table.n_samples} samples are too many to be compared pair by pair; near-duplicates were not looked for."
+        mend = f"audit parts of at most {_MOST} samples, with --against for the others"
+        return [
+            Finding("near-duplicates", f"{table.n_samples} samples", "pairs", None, "info", message, mend)
+        ]
+    pairs = _near(table, cohort.groups, cohort.y)
+    found = [_of_pairs(pairs, table.n_samples)]
+    if against is not None:
+        found.append(_across(table, against))
+    return found
+
+
+def _near(
+    table: CargoTable, groups: NDArray[np.str_], y: NDArray[np.str_]
+) -> list[tuple[str, float, bool, bool]]:
+    """Give pairs with their correlation, whether they bear two subject ids, and whether two states; the nearest first."""
+    raw, residual = alike(table)
+    near = np.argwhere(np.triu((raw >= _SAME_LIBRARY) & (residual >= _SAME_RESIDUAL), k=1))
+    pairs = [
+        (
+            f"{table.sample_ids[i]} and {table.sample_ids[j]}",
+            float(raw[i, j]),
+            bool(groups[i] != groups[j]),
+            bool(y[i] != y[j]),
+        )
+        for i, j in near
+    ]
+    return sorted(pairs, key=lambda pair: -pair[1])
+
+
+def _of_pairs(pairs: list[tuple[str, float, bool, bool]], n_samples: int) -> Finding:
+    if not pairs:
+        raw = "No two samples are nearly the same library (rank correlation on expressed molecules)."
+        return Finding("near-duplicates", f"{n_samples} samples", "pairs", 0.0, "info", raw, "")
+    named = first_three(f"{pair} ({r:.3f})" for pair, r, _, _ in pairs)
+    apart = sum(pair[2] for pair in pairs)
+    crossed = sum(pair[3] for pair in pairs)
+    message = (
+        f"{len(pairs)} pairs of samples are nearly the same library: {named}. {apart} of them bear different subject ids, so one "
+        f"may be trained on and the other tested on{f'; {crossed} even bear different states' if crossed else ''}."
+    )
+    mend = "find out whether they are one library or one person; keep one, or give both the same subject id"
+    return Finding(
+        "near-duplicates", first_three(pair for pair, *_ in pairs), "pairs", float(len(pairs)),
+        "critical" if apart else "warning", message, mend,
+    )  # fmt: skip
+
+
+def _across(table: CargoTable, other: CargoTable) -> Finding:
+    shared = [m for m in table.molecules if m in set(other.molecules)]
+    here = [table.molecules.index(m) for m in shared]
+    there = {m: i for i, m in enumerate(other.molecules)}
+    joined = np.vstack([table.values[:, here], other.values[:, [there[m] for m in shared]]])
+    ids = tuple(f"{table.source}:{s}" for s in table.sample_ids) + tuple(
+        f"{other.source}:{s}" for s in other.sample_ids
+    )
+    both = CargoTable(joined, ids, tuple(shared), table.kind, table.unit, not_detected=table.not_detected)
+    n = table.n_samples
+    raw, residual = alike(both)
+    near = np.argwhere((raw[:n, n:] >= _SAME_LIBRARY) & (residual[:n, n:] >= _SAME_RESIDUAL))
+    subject = f"{table.source} against {other.source}"
+    if not len(near):
+        message = f"No sample of {other.source} is nearly the same library as one of {table.source}."
+        return Finding("near-duplicates", subject, "pairs", 0.0, "info", message, "")
+    named = first_three(f"{table.sample_ids[i]} and {other.sample_ids[j]}" for i, j in near)
+    message = f"{len(near)} samples of {other.source} are nearly the same library as one of {table.source} ({named})."
+    mend = "take them out of one of the two files: a test on samples that were trained on is no test"
+    return Finding("near-duplicates", subject, "pairs", float(len(near)), "critical", message, mend)
+
+
+def audit_subjects(cohort: Cohort) -> list[Finding]:
+    """Say whether persons are known, and look for pairs so alike that one person may hide behind two samples.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Finding
+
+    Notes
+    -----
+    Suspected: each the most alike of the other, and more alike (residual rank correlation, Fisher's z) than three
+    interquartile ranges above the upper quartile of all pairs, Tukey's "far out". Batches and states make groups of samples
+    alike too, so this is a hint and not a proof.
+    """
+    n = cohort.n_samples
+    if n > _MOST:
+        return [] if cohort.has_subjects else [_no_subjects(0, "", n)]
+    residual = alike(cohort.cargo)[1]
+    z = np.arctanh(np.clip(residual, -0.999, 0.999))
+    pairs = z[np.triu_indices(n, k=1)]
+    low, high = np.quantile(pairs, [0.25, 0.75])
+    best = np.nanargmax(np.where(np.isnan(z), -np.inf, z), axis=1)
+    suspects = [
+        (i, int(best[i]))
+        for i in range(n)
+        if i < best[i] and best[best[i]] == i and z[i, best[i]] > high + 3 * (high - low)
+    ]
+    unsaid = [(i, j) for i, j in suspects if cohort.groups[i] != cohort.groups[j]]
+    ids = cohort.sheet.sample_ids
+    named = first_three(f"{ids[i]} and {ids[j]}" for i, j in unsaid)
+    if not cohort.has_subjects:
+        return [_no_subjects(len(unsaid), named, n)]
+    repeated = n - len(np.unique(cohort.groups))
+    known = f"{n} samples of {len(np.unique(cohort.groups))} subjects; all samples of a subject stay on one side of every split."
+    if not unsaid:
+        return [
+            Finding("missing-subjects", "subjects", "repeated samples", float(repeated), "info", known, "")
+        ]
+    message = (
+        f"{known} {len(unsaid)} pairs of different subjects are as alike as repeats of one person ({named})."
+    )
+    mend = "check that they are different persons"
+    return [
+        Finding("missing-subjects", named, "suspected pairs", float(len(unsaid)), "warning", message, mend)
+    ]
+
+
+def _no_subjects(suspected: int, named: str, n: int) -> Finding:
+    message = (
+        "No subject column is given. If a person gave several samples, that person is both trained on and tested on, and every "
+        "figure is optimistic."
+    )
+    if suspected:
+        message += f" {suspected} pairs among {n} samples are as alike as repeats of one person ({named})."
+    return Finding(
+        "missing-subjects", "no subject column", "suspected pairs", float(suspected), "critical" if suspected else "warning",
+        message, "add a column that says which person each sample is of, and name it with --subject",
+    )  # fmt: skip
+
+
+def audit_outliers(cohort: Cohort) -> list[Finding]:
+    """Look for samples unlike all others, and for very small libraries.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Finding
+
+    Notes
+    -----
+    Robust z (median and MAD) below −3.5, of the median rank correlation with the others and of the library size.
+    """
+    compared = cohort.cargo.take(np.arange(min(cohort.n_samples, _MOST)))
+    typical = np.nanmedian(alike(compared)[0], axis=1)
+    name, size = library_sizes(cohort.cargo)
+    found = []
+    for what, values in (("median rank correlation with the others", typical), (name, size)):
+        low = np.flatnonzero(_robust_z(values) < -_ROBUST_Z)
+        named = first_three(cohort.sheet.sample_ids[i] for i in low)
+        if not len(low):
+            message = f"No sample stands out by {what}."
+            found.append(Finding("outliers", what, "samples", 0.0, "info", message, ""))
+            continue
+        states, counts = np.unique(cohort.y[low], return_counts=True)
+        mix = ", ".join(f"{count} {state}" for state, count in zip(states, counts, strict=True))
+        message = (
+            f"{counted(len(low), 'samples', 'lies', 'lie')} far below the others by {what} ({named}; {mix})."
+        )
+        mend = "look at these libraries; leave failed ones out by a blank label, and say so"
+        found.append(Finding("outliers", named, what, float(len(low)), "warning", message, mend))
+    return found
+
+
+def _robust_z(values: Floats) -> Floats:
+    centre = np.median(values)
+    spread = np.median(np.abs(values - centre)) / 0.6745
+    result: Floats = (values - centre) / spread if spread > 0 else np.zeros(len(values))
+    return result

@@ -1,0 +1,162 @@
+"""Whether one model or recipe is better than another, on answers to the same samples in the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from exoclassify.errors import DesignError
+from exoclassify.learning.resampling import (
+    bootstrap_weights,
+    corrected_resampled_t,
+    percentile_interval,
+    weighted_aucs,
+)
+
+__all__ = ["compare"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+_DRAWS = 2000
+_KEYS = ["judged", "sample", "fold"]
+
+
+def compare(
+    first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, str], seed: int = 0
+) -> dict[str, Any]:
+    """Hold two sets of out-of-fold answers against each other.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        As `exoclassify.learning.aside.to_frame` gives them.
+    digests : tuple of str
+        Of the folds each was judged on.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        For auc (larger is better), log_loss and brier (smaller is better): first, second, difference, the interval of the
+        paired bootstrap over subjects, and the corrected resampled t test over folds.
+
+    Raises
+    ------
+    DesignError
+        If the folds, samples or states differ: figures of different splits cannot be compared sample by sample.
+    """
+    if digests[0] != digests[1]:
+        raise DesignError(
+            f"the two were judged on different folds (sha256 {digests[0][:12]}… and {digests[1][:12]}…), so their figures "
+            "cannot be held against each other; train both on the same table, sheet, seed, folds and repeats"
+        )
+    first, second = _crossed(first), _crossed(second)
+    states = [column.removeprefix("p_") for column in first.columns if column.startswith("p_")]
+    if not first[[*_KEYS, "label"]].equals(second[[*_KEYS, "label"]]) or list(first.columns) != list(
+        second.columns
+    ):
+        raise DesignError(
+            "the two were judged on other samples or other states; train both on the same table and sheet"
+        )
+    pair = (_Answers(first, states), _Answers(second, states))
+    weights = bootstrap_weights(pair[0].y, pair[0].groups, _DRAWS, seed)
+    figures: dict[str, Callable[[_Answers, Floats], Floats]] = {
+        "auc": _Answers.auc,
+        "log_loss": _Answers.log_loss,
+        "brier": _Answers.brier,
+    }
+    return {name: _paired(pair, figure, weights) for name, figure in figures.items()}
+
+
+def _crossed(frame: pd.DataFrame) -> pd.DataFrame:
+    kept = frame[frame["judged"] != "batch"]
+    return kept.sort_values(_KEYS, kind="stable").reset_index(drop=True)
+
+
+class _Answers:
+    """Out-of-fold answers of one model, sample by sample; several rows for a sample are repeats."""
+
+    def __init__(self, frame: pd.DataFrame, states: list[str]) -> None:
+        self.p = np.clip(frame[[f"p_{state}" for state in states]].to_numpy(dtype=np.float64), 1e-15, 1.0)
+        self.states = states
+        _, first, self.sample = np.unique(frame["sample"].to_numpy(), return_index=True, return_inverse=True)
+        names = {state: k for k, state in enumerate(states)}
+        self.truth = np.array([names[label] for label in frame["label"]], dtype=np.intp)
+        self.y = self.truth[first]
+        self.groups = np.unique(frame["subject"].to_numpy()[first], return_inverse=True)[1]
+        self.repeat = np.unique(frame["judged"].to_numpy(), return_inverse=True)[1]
+        self.fold = np.unique(
+            frame["judged"].astype(str) + "/" + frame["fold"].astype(str), return_inverse=True
+        )[1]
+
+    def auc(self, weights: Floats) -> Floats:
+        """Mean over repeats and states; weights (n_draws, n_samples)."""
+        parts = []
+        for repeat in np.unique(self.repeat):
+            here = self.repeat == repeat
+            for k in range(len(self.states)):
+                parts.append(
+                    weighted_aucs(self.p[here, k], self.truth[here] == k, weights[:, self.sample[here]])
+                )
+        mean: Floats = np.mean(parts, axis=0)
+        return mean
+
+    def log_loss(self, weights: Floats) -> Floats:
+        """Mean over samples; weights (n_draws, n_samples)."""
+        return self._mean(-np.log(self.p[np.arange(len(self.truth)), self.truth]), weights)
+
+    def brier(self, weights: Floats) -> Floats:
+        """Mean over samples, halved as in `metrics.brier`; weights (n_draws, n_samples)."""
+        wrong = self.p.copy()
+        wrong[np.arange(len(self.truth)), self.truth] -= 1
+        return self._mean((wrong**2).sum(axis=1) / 2, weights)
+
+    def _mean(self, loss: Floats, weights: Floats) -> Floats:
+        taken = weights[:, self.sample]
+        mean: Floats = taken @ loss / taken.sum(axis=1)
+        return mean
+
+    def within(self, figure: Callable[[_Answers, Floats], Floats], fold: int) -> float:
+        """Give the figure of one fold alone; NaN where a state is absent."""
+        rows = self.fold == fold
+        part = object.__new__(_Answers)
+        part.p, part.truth, part.states = self.p[rows], self.truth[rows], self.states
+        part.sample, part.repeat = np.arange(int(rows.sum())), self.repeat[rows]
+        return float(figure(part, np.ones((1, int(rows.sum()))))[0])
+
+
+def _paired(
+    pair: tuple[_Answers, _Answers], figure: Callable[[_Answers, Floats], Floats], weights: Floats
+) -> dict[str, Any]:
+    ones = np.ones((1, weights.shape[1]))
+    first, second = (float(figure(one, ones)[0]) for one in pair)
+    drawn = figure(pair[0], weights) - figure(pair[1], weights)
+    folds = np.unique(pair[0].fold)
+    by_fold = np.array([pair[0].within(figure, f) - pair[1].within(figure, f) for f in folds])
+    known = by_fold[np.isfinite(by_fold)]
+    aside = float(np.mean([(pair[0].fold == f).sum() for f in folds]))
+    mean, statistic, p_value = corrected_resampled_t(known, aside / (len(pair[0].y) - aside))
+    low, high = percentile_interval(drawn)
+    return {
+        "first": first,
+        "second": second,
+        "difference": first - second,
+        "low": low,
+        "high": high,
+        "within_folds": {
+            "difference": mean,
+            "t": _finite(statistic),
+            "p_value": p_value,
+            "folds": len(known),
+        },
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

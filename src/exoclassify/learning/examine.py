@@ -1,0 +1,318 @@
+"""Every figure a reviewer asks of answers given to samples kept aside, or to another cohort, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from exoclassify.learning.curves import (
+    CalibrationBins,
+    average_precision,
+    calibration_bins,
+    net_benefit,
+    pr_curve,
+    risk_coverage,
+    roc_curve,
+)
+from exoclassify.learning.metrics import Figure, against_rest, auc, brier, mean_figure
+from exoclassify.learning.operating import OperatingPoint, operating_point, reaching, share_of
+from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
+
+__all__ = ["Answered", "described", "examine", "positive_states"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+_DRAWS = 2000
+_MOST_WEIGHTS = 20_000_000
+"""Of the bootstrap at once, 160 MB: with more than 10,000 samples there are fewer draws."""
+
+_CONTROLS = (
+    "control",
+    "healthy",
+    "none",
+    "no pain",
+    "no-pain",
+    "hc",
+    "normal",
+    "sham",
+    "naive",
+    "pain-free",
+    "pain_free",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Answers to samples whose state is known.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_passes, n_samples, n_states)
+        Calibrated at the training prevalence.
+    sets : ndarray of bool of the same shape
+        Prediction sets.
+    called : ndarray of bool of shape (n_passes, n_samples)
+        Whether a state was called.
+    y, groups : ndarray of shape (n_samples,)
+        Codes of state and of subject.
+    states : tuple of str
+        Names of the columns.
+    level : float
+        Promised coverage of the sets.
+    shift : ndarray of shape (n_states,), optional
+        Log of stated over training prevalence.
+    prevalence : ndarray of shape (n_states,), optional
+        At the place of use; that of the samples when not given.
+    strata : mapping of str to ndarray of str
+        Such as batch, sex, age band; blank = not known.
+    """
+
+    log_odds: Floats
+    sets: NDArray[np.bool_]
+    called: NDArray[np.bool_]
+    y: Codes
+    groups: Codes
+    states: tuple[str, ...]
+    level: float
+    shift: Floats | None = None
+    prevalence: Floats | None = None
+    strata: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+
+    @property
+    def probabilities(self) -> Floats:
+        """At the prevalence of use; shape (n_passes, n_samples, n_states)."""
+        shift = 0.0 if self.shift is None else self.shift
+        result: Floats = softmax(self.log_odds + shift, axis=2)
+        return result
+
+
+def positive_states(states: Sequence[str]) -> tuple[str, ...]:
+    """Give the states worth a curve of their own: of two only the one that is not the control.
+
+    Parameters
+    ----------
+    states : sequence of str
+        All of them.
+
+    Returns
+    -------
+    tuple of str
+    """
+    if len(states) > 2:
+        return tuple(states)
+    first_is_control = any(word in states[0].lower() for word in _CONTROLS)
+    second_is_control = any(word in states[1].lower() for word in _CONTROLS)
+    return (states[0],) if second_is_control and not first_is_control else (states[1],)
+
+
+def described(figure: Figure | None, groups: Codes) -> dict[str, float] | None:
+    """Give a figure's value and interval as plain values.
+
+    Parameters
+    ----------
+    figure : Figure or None
+        None where it does not exist.
+    groups : ndarray of shape (n_samples,)
+        Subject codes.
+
+    Returns
+    -------
+    dict or None
+        value, low, high.
+    """
+    if figure is None:
+        return None
+    low, high = figure.interval(groups)
+    return {"value": figure.value, "low": low, "high": high}
+
+
+def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: int = 0) -> dict[str, Any]:
+    """Work out curves, intervals, operating points, sets, abstaining and subgroups.
+
+    Parameters
+    ----------
+    answered : Answered
+        Every state present.
+    thresholds : sequence of float
+        Probabilities from which a state is called, beside those that reach 90 % sensitivity or specificity.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        Plain values: ``auc_intervals``, ``states`` (curves and thresholds of each), ``sets``, ``risk_coverage``,
+        ``subgroups``.
+    """
+    p = answered.probabilities
+    coverage, risk, area = risk_coverage(list(p), answered.y)
+    return {
+        "auc_intervals": _auc_intervals(answered, seed),
+        "states": {
+            state: _of_state(answered, p[:, :, answered.states.index(state)], state, thresholds, seed)
+            for state in positive_states(answered.states)
+        },
+        "sets": _sets(answered),
+        "risk_coverage": {
+            "coverage": _short(coverage),
+            "risk": _short(risk),
+            "area": area,
+            "called": float(answered.called.mean()),
+            "wrong_among_called": _wrong_among_called(answered),
+        },
+        "subgroups": _subgroups(answered),
+    }
+
+
+def _short(values: Floats) -> list[float]:
+    """Round what is only drawn: four decimals."""
+    return [round(float(v), 4) for v in values]
+
+
+def _auc_figure(answered: Answered, rows: NDArray[np.bool_] | None = None) -> Figure:
+    rows = np.ones(len(answered.y), dtype=bool) if rows is None else rows
+    y, states = answered.y[rows], range(len(answered.states))
+    return mean_figure(
+        [mean_figure([auc(against_rest(one[rows], k), y == k) for k in states]) for one in answered.log_odds]
+    )
+
+
+def _auc_intervals(answered: Answered, seed: int) -> dict[str, Any]:
+    figure = _auc_figure(answered)
+    draws = int(np.clip(_MOST_WEIGHTS // len(answered.y), 200, _DRAWS))
+    weights = bootstrap_weights(answered.y, answered.groups, draws, seed)
+    states = range(len(answered.states))
+    drawn = np.mean(
+        [
+            weighted_aucs(against_rest(one, k), answered.y == k, weights)
+            for one in answered.log_odds
+            for k in states
+        ],
+        axis=0,
+    )
+    return {
+        "value": figure.value,
+        "delong_by_subject": list(figure.interval(answered.groups)),
+        "delong_by_sample": list(figure.interval(np.arange(len(answered.y)))),
+        "bootstrap_by_subject": list(percentile_interval(drawn)),
+        "draws": draws,
+    }
+
+
+def _of_state(
+    answered: Answered, p: Floats, state: str, thresholds: Sequence[float], seed: int
+) -> dict[str, Any]:
+    k = answered.states.index(state)
+    positive = answered.y == k
+    scores = [against_rest(one, k) for one in answered.log_odds]
+    rate = float(positive.mean()) if answered.prevalence is None else float(answered.prevalence[k])
+    bins = calibration_bins(list(p), positive)
+    at = np.round(np.arange(0.01, 1.0, 0.01), 2)
+    model, everyone = net_benefit(list(p), positive, at, rate)
+    (fpr, tpr), (recall, precision) = roc_curve(scores, positive), pr_curve(scores, positive)
+    points = [(f"{t:g}", t) for t in thresholds] + [
+        (f"90 % {of}", reaching(list(p), positive, 0.9, of=of)) for of in ("sensitivity", "specificity")
+    ]
+    return {
+        "prevalence": rate,
+        "auc": described(mean_figure([auc(score, positive) for score in scores]), answered.groups),
+        "average_precision": average_precision(scores, positive),
+        "roc": {"false_positive_rate": _short(fpr), "sensitivity": _short(tpr)},
+        "precision_recall": {"recall": _short(recall), "precision": _short(precision)},
+        "calibration": _calibration(bins, answered, p, seed),
+        "net_benefit": {"threshold": _short(at), "model": _short(model), "everyone": _short(everyone)},
+        "thresholds": [
+            {"chosen": name, **_point(operating_point(list(p), positive, t, rate), answered.groups)}
+            for name, t in points
+        ],
+    }
+
+
+def _calibration(bins: CalibrationBins, answered: Answered, p: Floats, seed: int) -> dict[str, Any]:
+    each = [described(figure, answered.groups) for figure in bins.seen]
+    return {
+        "said": _short(bins.said),
+        "seen": each,
+        "count": [int(count) for count in bins.count],
+        "ece": bins.ece,
+        "ece_if_calibrated": _ece_if_calibrated(p, seed),
+        "brier_parts": bins.decomposition(),
+    }
+
+
+def _ece_if_calibrated(p: Floats, seed: int) -> float:
+    """Mean ECE of as many answers that are calibrated perfectly: what sampling alone gives."""
+    rng = np.random.default_rng(seed)
+    return float(
+        np.mean([calibration_bins(list(p), rng.random(p.shape[1]) < p.mean(axis=0)).ece for _ in range(50)])
+    )
+
+
+def _point(point: OperatingPoint, groups: Codes) -> dict[str, Any]:
+    return {
+        "threshold": point.threshold,
+        **{
+            name: described(getattr(point, name), groups)
+            for name in ("sensitivity", "specificity", "ppv", "npv")
+        },
+    }
+
+
+def _sets(answered: Answered) -> list[dict[str, Any]]:
+    n = len(answered.y)
+    held = answered.sets[:, np.arange(n), answered.y].mean(axis=0)
+    size = answered.sets.sum(axis=2).mean(axis=0)
+    groups = [("state", state, answered.y == k) for k, state in enumerate(answered.states)]
+    for by, values in answered.strata.items():
+        groups += [(by, str(level), values == level) for level in np.unique(values) if level]
+    return [
+        {
+            "by": by,
+            "of": level,
+            "n_samples": int(here.sum()),
+            "promised": answered.level,
+            "coverage": described(share_of(held, here), answered.groups),
+            "mean_size": float(size[here].mean()),
+        }
+        for by, level, here in groups
+    ]
+
+
+def _wrong_among_called(answered: Answered) -> float | None:
+    wrong = answered.called & (answered.sets.argmax(axis=2) != answered.y)
+    called = int(answered.called.sum())
+    return float(wrong.sum() / called) if called else None
+
+
+def _subgroups(answered: Answered) -> list[dict[str, Any]]:
+    rows = []
+    for by, values in answered.strata.items():
+        for level in np.unique(values):
+            if level:
+                rows.append({"by": by, "of": str(level), **_subgroup(answered, values == level)})
+    return rows
+
+
+def _subgroup(answered: Answered, here: NDArray[np.bool_]) -> dict[str, Any]:
+    counts = np.bincount(answered.y[here], minlength=len(answered.states))
+    groups = answered.groups[here]
+    complete = bool(counts.min() >= 2)
+    score = mean_figure([brier(one[here], answered.y[here]) for one in answered.log_odds])
+    return {
+        "n_samples": int(here.sum()),
+        "n_subjects": len(np.unique(groups)),
+        "samples": {state: int(n) for state, n in zip(answered.states, counts, strict=True)},
+        "auc": described(_auc_figure(answered, here), _codes(groups)) if complete else None,
+        "brier": described(score, _codes(groups)),
+        "called": float(answered.called[:, here].mean()),
+    }
+
+
+def _codes(groups: Codes) -> Codes:
+    return np.unique(groups, return_inverse=True)[1]

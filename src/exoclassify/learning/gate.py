@@ -1,0 +1,271 @@
+"""The written gate between a newly trained model and its use: not worse anywhere that matters, and better where asked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import log_softmax, softmax
+from scipy.stats import binom
+
+from exoclassify.learning.metrics import calibration, mean_figure
+from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
+
+__all__ = ["Answers", "Check", "Gate", "Setting", "check_setting"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+_DRAWS = 1000
+_CELLS = 20_000_000
+"""Weights held at once: fewer draws for very many samples."""
+
+
+class Gate(BaseModel):
+    """When a challenger may take the champion's place.
+
+    Parameters
+    ----------
+    margin : float
+        By how much log-loss (in nats) and AUC may be worse over all samples.
+    group_margin : float
+        By how much log-loss may be worse in any one batch or subgroup.
+    smallest_group : int
+        Batches and subgroups of fewer samples are shown and do not decide.
+    confidence : float
+        Share of bootstrap draws in which it must be worse to count as worse in spite of the margin; and better, where
+        better is asked.
+    better : tuple of str
+        ``log_loss``, ``auc`` or both: figures in which the challenger must be better. None: not worse is enough.
+    subgroups : tuple of str
+        Columns of the sample sheet whose values are judged one by one, such as sex.
+    audit : bool
+        A critical finding of the audit of the challenger's samples stops it.
+
+    Notes
+    -----
+    Being no worse is judged by the estimate and the margin, for at 60 samples no interval excludes a margin of 0.02.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.02
+    group_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
+    smallest_group: Annotated[int, Field(ge=2)] = 10
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    better: Annotated[tuple[Literal["log_loss", "auc"], ...], Field(strict=False)] = ()
+    subgroups: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    audit: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one model said of the samples of a setting, pass by pass.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_passes, n_samples, n_states)
+        Calibrated.
+    sets : ndarray of bool of the same shape
+        Prediction sets.
+    """
+
+    log_odds: Floats
+    sets: NDArray[np.bool_]
+
+    def losses(self, y: Codes) -> Floats:
+        """Log-loss of each sample, averaged over passes; shape (n_samples,)."""
+        log_p = log_softmax(self.log_odds, axis=2)
+        result: Floats = -log_p[:, np.arange(len(y)), y].mean(axis=0)
+        return result
+
+    def aucs(self, y: Codes, weights: Floats) -> Floats:
+        """AUC of one state against the rest, averaged over states and passes, for each weighting."""
+        p = softmax(self.log_odds, axis=2)
+        parts = [weighted_aucs(p[r, :, k], y == k, weights) for r in range(len(p)) for k in range(p.shape[2])]
+        result: Floats = np.mean(parts, axis=0)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Samples that both models are judged on under the same conditions.
+
+    Parameters
+    ----------
+    name : str
+        In words.
+    y, groups : ndarray of shape (n_samples,)
+        Codes of state and subject.
+    champion, challenger : Answers
+        Of these samples.
+    parts : dict of str to ndarray of bool of shape (n_samples,)
+        Batches and subgroups by name.
+    """
+
+    name: str
+    y: Codes
+    groups: Codes
+    champion: Answers
+    challenger: Answers
+    parts: dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that the gate looked at.
+
+    Parameters
+    ----------
+    setting, what : str
+        Where, and which figure.
+    champion, challenger : float or None
+        Its values.
+    gain : float or None
+        How much better the challenger is; less than 0 is worse.
+    low, high : float or None
+        95 % of the bootstrap draws of the gain lie between.
+    passed : bool
+        Whether the gate lets it pass.
+    rule : str
+        What was asked.
+    """
+
+    setting: str
+    what: str
+    champion: float | None
+    challenger: float | None
+    gain: float | None
+    low: float | None
+    high: float | None
+    passed: bool
+    rule: str
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        return asdict(self)
+
+    def line(self) -> str:
+        """Give it as one line for a reader."""
+        values = " → ".join("–" if v is None else f"{v:.3f}" for v in (self.champion, self.challenger))
+        interval = (
+            "" if self.low is None else f", gain {self.gain:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        )
+        return f"{'pass' if self.passed else 'FAIL'}  {self.setting}, {self.what}: {values}{interval}; {self.rule}"
+
+
+def check_setting(
+    setting: Setting, gate: Gate, *, states: tuple[str, ...], level: float, seed: int
+) -> list[Check]:
+    """Judge a challenger in one setting.
+
+    Parameters
+    ----------
+    setting : Setting
+        Samples and answers.
+    gate : Gate
+        The rules.
+    states : tuple of str
+        What the codes stand for.
+    level : float
+        That prediction sets promise.
+    seed : int
+        Of the bootstrap over subjects.
+
+    Returns
+    -------
+    list of Check
+    """
+    draws = max(100, min(_DRAWS, _CELLS // max(len(setting.y), 1)))
+    weights = bootstrap_weights(setting.y, setting.groups, draws, seed)
+    checks = [
+        _paired(setting, "log-loss", _log_loss_gain, weights, gate, gate.margin, "log_loss" in gate.better),
+        _paired(setting, "AUC", _auc_gain, weights, gate, gate.margin, "auc" in gate.better),
+        _against_guessing(setting),
+        _calibration(setting),
+        *_coverage(setting, states, level),
+    ]
+    for name, rows in setting.parts.items():
+        if rows.sum() >= gate.smallest_group:
+            part = _part(setting, rows)
+            here = weights[:, rows]
+            here = here[here.sum(axis=1) > 0]
+            checks.append(
+                _paired(part, f"log-loss in {name}", _log_loss_gain, here, gate, gate.group_margin, False)
+            )
+    return checks
+
+
+def _part(setting: Setting, rows: NDArray[np.bool_]) -> Setting:
+    cut = [Answers(a.log_odds[:, rows], a.sets[:, rows]) for a in (setting.champion, setting.challenger)]
+    return Setting(setting.name, setting.y[rows], setting.groups[rows], cut[0], cut[1], {})
+
+
+def _log_loss_gain(setting: Setting, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    total = weights.sum(axis=1)
+    one, two = (weights @ a.losses(setting.y) / total for a in (setting.champion, setting.challenger))
+    return one, two, one - two
+
+
+def _auc_gain(setting: Setting, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    one, two = (a.aucs(setting.y, weights) for a in (setting.champion, setting.challenger))
+    return one, two, two - one
+
+
+def _paired(
+    setting: Setting, what: str, figure: Any, weights: Floats, gate: Gate, margin: float, better: bool
+) -> Check:
+    one, two, gain = (float(value[0]) for value in figure(setting, np.ones((1, len(setting.y)))))
+    drawn = figure(setting, weights)[2]
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = percentile_interval(drawn)
+    surely_worse = float((drawn < 0).mean()) >= gate.confidence and gain < -margin / 2
+    passed = gain >= -margin and not surely_worse
+    rule = f"not worse by more than {margin:g}"
+    if better:
+        passed = passed and gain > 0 and float((drawn > 0).mean()) >= gate.confidence
+        rule = f"better in {gate.confidence:.0%} of the draws"
+    return Check(setting.name, what, one, two, gain, low, high, passed, rule)
+
+
+def _against_guessing(setting: Setting) -> Check:
+    shares = np.bincount(setting.y) / len(setting.y)
+    guess = float(-np.log(shares[setting.y]).mean())
+    found = float(setting.challenger.losses(setting.y).mean())
+    return Check(
+        setting.name, "log-loss against guessing the prevalence", guess, found, guess - found, None, None, found < guess,
+        "better than guessing",
+    )  # fmt: skip
+
+
+def _calibration(setting: Setting) -> Check:
+    slopes = []
+    for answers in (setting.champion, setting.challenger):
+        found = [calibration(log_odds, setting.y) for log_odds in answers.log_odds]
+        known = [each[0] for each in found if each is not None]
+        slopes.append(mean_figure(known) if len(known) == len(found) else None)
+    one, two = slopes
+    values = [None if each is None else each.value for each in slopes]
+    passed = True
+    if two is not None:
+        # Below 1 it is more certain than it should be, which hurts; above 1 it only says less than it knows.
+        passed = two.interval(setting.groups)[1] >= 1 or (one is not None and two.value >= one.value)
+    return Check(
+        setting.name, "calibration slope", values[0], values[1], None, None, None, passed,
+        "not surely below 1 (overconfident), or no lower than before",
+    )  # fmt: skip
+
+
+def _coverage(setting: Setting, states: tuple[str, ...], level: float) -> list[Check]:
+    checks = []
+    for k, state in enumerate(states):
+        rows = setting.y == k
+        one, two = (float(a.sets[:, rows, k].mean()) for a in (setting.champion, setting.challenger))
+        short = float(binom.cdf(round(two * rows.sum()), int(rows.sum()), level)) < 0.05
+        passed = not (short and two < one)
+        what, rule = f"{level:.0%} sets that hold {state}", "as promised, or no less than before"
+        checks.append(Check(setting.name, what, one, two, two - one, None, None, passed, rule))
+    return checks

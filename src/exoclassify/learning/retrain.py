@@ -1,0 +1,211 @@
+"""A challenger for the model in use: trained, and judged beside it on samples that are fair to both."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from exoclassify.data.cohort import Cohort
+from exoclassify.errors import InputError
+from exoclassify.learning.audit import audit
+from exoclassify.learning.challenge import (
+    as_it_is,
+    by_recipe,
+    check_states,
+    enough,
+    on_external,
+    recipe_of,
+    trained_on_before,
+)
+from exoclassify.learning.evaluate import Judgement, judge
+from exoclassify.learning.fit import fit, name_batches
+from exoclassify.learning.gate import Check, check_setting
+from exoclassify.learning.learn import Samples
+from exoclassify.learning.recipe import Recipe
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.version import next_version, numbered
+
+__all__ = ["Retrained", "nothing_new", "retrain"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Retrained:
+    """A challenger and what the gate says of it.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Numbered by how its answers differ from the champion's.
+    decision : dict
+        Plain values: ``passed``, ``sentence``, ``lines``, ``checks``, ``left_out`` and what they rest on.
+    """
+
+    bundle: ModelBundle
+    decision: dict[str, Any]
+
+
+def nothing_new(champion: ModelBundle, cohort: Cohort, recipe: Recipe) -> bool:
+    """Whether the champion was made of this very cohort by this very recipe.
+
+    Parameters
+    ----------
+    champion : ModelBundle
+        In use.
+    cohort : Cohort
+        Of the challenger.
+    recipe : Recipe
+        Of the challenger.
+
+    Returns
+    -------
+    bool
+    """
+    same_recipe = recipe_of(champion) == recipe.model_copy(update={"gate": recipe_of(champion).gate})
+    return same_recipe and bool(champion.about["training"]["data_sha256"] == cohort.digest())
+
+
+def retrain(
+    champion: ModelBundle,
+    cohort: Cohort,
+    recipe: Recipe | None = None,
+    *,
+    external: Cohort | None = None,
+    n_jobs: int = -1,
+    progress: Progress | None = None,
+) -> Retrained:
+    """Train a challenger and hold it against the champion.
+
+    Parameters
+    ----------
+    champion : ModelBundle
+        In use.
+    cohort : Cohort
+        What the challenger learns from; it may hold what the champion learned from.
+    recipe : Recipe, optional
+        Of the challenger, with the gate; the champion's own if omitted.
+    external : Cohort, optional
+        Samples that neither may have been trained on.
+    n_jobs : int
+        Parallel processes; the result does not depend on it.
+    progress : callable, optional
+        Called with folds done and folds in all.
+
+    Returns
+    -------
+    Retrained
+
+    Raises
+    ------
+    InputError
+        If the cohort has other states than the champion, or the gate names a column that the sheet lacks.
+    ModelError
+        If kind or unit are not the champion's.
+    DesignError
+        If the cohort cannot be learned from, or the external samples were all trained on.
+
+    Notes
+    -----
+    Where enough samples are new to the champion it answers as it is, and only those samples count. Each is judged under
+    the same conditions for both: in a batch that the champion knows the challenger knows it too (cross-validation), in a
+    batch new to the champion the challenger has not seen it either (that batch left out). Where too few samples are new,
+    the champion's recipe is trained again in the challenger's folds, on the samples that the champion was trained on. The
+    champion is asked at the mix of the cohort.
+    """
+    recipe = recipe_of(champion) if recipe is None else recipe
+    check_states(champion, cohort)
+    _check_subgroups(cohort, recipe)
+    X = champion.panel.values(cohort.cargo)  # says what is wrong before any work is done
+    judged = judge(Samples.of(cohort), cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
+    known = trained_on_before(champion, cohort)
+    new = ~np.any(list(known.values()), axis=0)
+    if enough(cohort, new):
+        how = f"{int(new.sum())} samples that {champion.version} was not trained on"
+        settings = [as_it_is(champion, cohort, recipe, judged, X, new)]
+    else:
+        how = f"all samples in the same folds, {champion.version} trained again there: too few samples are new to it"
+        settings = by_recipe(champion, cohort, recipe, judged, ~new, n_jobs)
+    bundle = _fitted(champion, cohort, recipe, judged)
+    left_out = {f"cohort, {way}": int(rows.sum()) for way, rows in known.items()}
+    if external is not None:
+        setting, seen = on_external(champion, bundle, external, recipe)
+        settings.append(setting)
+        left_out |= {f"external, {way}": count for way, count in seen.items()}
+    checks = [
+        check
+        for setting in settings
+        for check in check_setting(
+            setting, recipe.gate, states=champion.states, level=recipe.answers.level, seed=recipe.seed
+        )
+    ]
+    checks += _audited(cohort, judged, recipe, n_jobs)
+    return Retrained(bundle, _decision(champion, bundle, recipe, checks, how, left_out))
+
+
+def _check_subgroups(cohort: Cohort, recipe: Recipe) -> None:
+    for column in recipe.gate.subgroups:
+        if column not in cohort.sheet.frame.columns:
+            raise InputError(
+                f"{cohort.sheet.source}: has no column {column}, which the gate names as a subgroup; add it, or take it "
+                "from [gate] subgroups"
+            )
+
+
+def _fitted(champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judgement) -> ModelBundle:
+    bundle = fit(cohort, recipe, judge=False, name=champion.name)
+    evaluation = dict(judged.summary)
+    name_batches(evaluation, cohort)
+    bundle = numbered(bundle, "0.0.0", evaluation=evaluation)
+    return numbered(bundle, next_version(champion, bundle)[0])
+
+
+def _audited(cohort: Cohort, judged: Judgement, recipe: Recipe, n_jobs: int) -> list[Check]:
+    if not recipe.gate.audit:
+        return []
+    found = audit(cohort, judgement=judged, seed=recipe.seed, n_jobs=n_jobs)
+    critical = [finding for finding in found.findings if finding.severity == "critical"]
+    what = "; ".join(finding.message for finding in critical[:3]) or "critical findings"
+    return [
+        Check(
+            "audit", what, None, float(len(critical)), None, None, None, not critical, "no critical finding"
+        )
+    ]
+
+
+def _decision(
+    champion: ModelBundle,
+    challenger: ModelBundle,
+    recipe: Recipe,
+    checks: list[Check],
+    how: str,
+    left_out: dict[str, int],
+) -> dict[str, Any]:
+    failed = [check for check in checks if not check.passed]
+    loss, auc = checks[0], checks[1]
+    figures = (
+        f"log-loss {loss.champion:.3f} → {loss.challenger:.3f}, AUC {auc.champion:.3f} → {auc.challenger:.3f}"
+    )
+    named = ", ".join(check.what for check in failed[:3])
+    verdict = (
+        "passed" if not failed else f"not passed, {len(failed)} of {len(checks)} checks failed ({named})"
+    )
+    return {
+        "format": 1,
+        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "champion": champion.version,
+        "challenger": challenger.version,
+        "numbering": next_version(champion, challenger)[1],
+        "passed": not failed,
+        "sentence": f"{verdict}: {figures}, on {how}",
+        "lines": [check.line() for check in checks],
+        "checks": [check.plain() for check in checks],
+        "left_out": left_out,
+        "gate": recipe.gate.model_dump(mode="json"),
+        "data_sha256": challenger.about["training"]["data_sha256"],
+        "folds": challenger.about["evaluation"]["folds"],
+    }

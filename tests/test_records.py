@@ -1,0 +1,317 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, func, inspect, select
+
+from cohorts import FAST
+from databases import Postgres
+from exoclassify.data.simulate import simulate
+from exoclassify.data.simulation_design import SimulationDesign
+from exoclassify.errors import FileError
+from exoclassify.learning.fit import fit
+from exoclassify.model.prediction import Predictions
+from exoclassify.monitoring.database import opened, upgrade
+from exoclassify.monitoring.records import RecordWriter
+from exoclassify.monitoring.tables import METADATA, PREDICTIONS
+
+COHORT = simulate(SimulationDesign(seed=3, n_samples=40, n_molecules=60)).cohort
+BUNDLE = fit(COHORT, FAST, judge=False, name="pain")
+ANSWERS = BUNDLE.predict(COHORT.cargo)
+SHA = "0" * 64
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/records.db"
+    server: Postgres = request.getfixturevalue("server")
+    engine = opened(server.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("drop schema public cascade")
+        connection.exec_driver_sql("create schema public")
+    engine.dispose()
+    return server.url
+
+
+def count(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(select(func.count()).select_from(PREDICTIONS)).scalar_one())
+
+
+def stored(url: str) -> int:
+    engine = opened(url)
+    try:
+        return count(engine)
+    finally:
+        engine.dispose()
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+def test_every_answer_is_kept_as_it_was_given(url: str, tmp_path: Path) -> None:
+    writer = RecordWriter(url, tmp_path / "spool")
+    subjects = [str(subject) for subject in COHORT.groups]
+    writer.put(ANSWERS, request_id="r-1", input_sha256=SHA, key_name="lab", subjects=subjects)
+    assert writer.close()
+    engine = opened(url)
+    with engine.connect() as connection:
+        rows = connection.execute(select(PREDICTIONS).order_by(PREDICTIONS.c.id)).mappings().all()
+    engine.dispose()
+    assert [row["sample_id"] for row in rows] == list(ANSWERS.sample_ids)
+    assert [row["call"] for row in rows] == list(ANSWERS.calls)
+    assert [tuple(row["flags"]) for row in rows] == list(ANSWERS.flags)
+    assert [row["subject"] for row in rows] == subjects
+    for row, p, held in zip(rows, ANSWERS.probabilities, ANSWERS.sets, strict=True):
+        assert list(row["probabilities"]) == list(ANSWERS.states)
+        assert list(row["probabilities"].values()) == p.tolist()
+        assert row["prediction_set"] == [s for s, h in zip(ANSWERS.states, held, strict=True) if h]
+    np.testing.assert_array_equal([row["novelty_p"] for row in rows], ANSWERS.novelty_p)
+    assert {(row["model"], row["version"], row["request_id"], row["key_name"]) for row in rows} == {
+        ("pain", "1.0.0", "r-1", "lab")
+    }
+    assert {row["cargo"] for row in rows} == {None}
+    assert rows[0]["at"].utcoffset().total_seconds() == 0
+    assert not [path for path in (tmp_path / "spool").iterdir() if path.suffix == ".jsonl"]
+
+
+def test_cargo_is_kept_only_where_it_is_given(url: str, tmp_path: Path) -> None:
+    writer = RecordWriter(url, tmp_path / "spool")
+    one = BUNDLE.predict_one({"hsa-miR-21-5p": 3.0})
+    writer.put(
+        one, request_id="r", input_sha256=SHA, cargo=[{"hsa-miR-21-5p": 3.0, "x": float("nan"), "y": None}]
+    )
+    assert writer.close()
+    engine = opened(url)
+    with engine.connect() as connection:
+        assert connection.execute(select(PREDICTIONS.c.cargo)).scalar_one() == {
+            "hsa-miR-21-5p": 3.0, "x": None, "y": None,
+        }  # fmt: skip
+    engine.dispose()
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
+    engine = opened(url)
+    upgrade(engine)
+    upgrade(engine)
+    found = inspect(engine)
+    for table in METADATA.sorted_tables:
+        assert {column["name"]: column["nullable"] for column in found.get_columns(table.name)} == {
+            column.name: bool(column.nullable) for column in table.columns
+        }
+        assert set(found.get_pk_constraint(table.name)["constrained_columns"]) == set(
+            table.primary_key.columns.keys()
+        )
+        assert {index["name"] for index in found.get_indexes(table.name)} >= {
+            str(i.name) for i in table.indexes
+        }
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
+    engine = opened(url)
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+    with pytest.raises(FileError, match="has layout 9999, which this version of exoclassify does not know"):
+        upgrade(engine)
+    engine.dispose()
+
+
+def test_writers_that_start_at_once_make_one_database(url: str, tmp_path: Path) -> None:
+    writers = [RecordWriter(url, tmp_path / "spool") for _ in range(4)]
+    for i, writer in enumerate(writers):
+        writer.put(ANSWERS, request_id=f"r-{i}", input_sha256=SHA)
+    assert [writer.close() for writer in writers] == [True] * 4
+    assert stored(url) == 4 * len(ANSWERS.sample_ids)
+
+
+def test_many_threads_lose_nothing(url: str, tmp_path: Path) -> None:
+    writer = RecordWriter(url, tmp_path / "spool", interval=0.01)
+
+    def ask() -> None:
+        for i in range(50):
+            writer.put(ANSWERS, request_id=f"r-{i}", input_sha256=SHA)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert writer.close()
+    assert stored(url) == 4 * 50 * len(ANSWERS.sample_ids)
+    assert writer.lost == 0
+
+
+def test_records_wait_on_disk_while_the_database_is_away(server: Postgres, tmp_path: Path) -> None:
+    writer = RecordWriter(server.url, tmp_path / "spool", interval=0.05)
+    writer.put(ANSWERS, request_id="before", input_sha256=SHA)
+    assert writer.flush()
+    before = stored(server.url)
+    server.kill()
+    writer.put(ANSWERS, request_id="while", input_sha256=SHA)
+    assert not writer.flush()
+    assert writer.away
+    writer.put(ANSWERS, request_id="still", input_sha256=SHA)
+    server.start()
+    until(lambda: not writer.away)
+    assert writer.close()
+    assert stored(server.url) == before + 2 * len(ANSWERS.sample_ids)
+
+
+def test_a_database_that_is_away_from_the_start_stops_nobody(tmp_path: Path) -> None:
+    writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool", interval=0.05)
+    writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    assert not writer.close()
+    later = RecordWriter(f"sqlite:///{tmp_path}/records.db", tmp_path / "spool")
+    assert later.close()
+    assert stored(f"sqlite:///{tmp_path}/records.db") == len(ANSWERS.sample_ids)
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == []
+
+
+def test_records_of_a_killed_process_are_delivered_by_the_next(url: str, tmp_path: Path) -> None:
+    code = (
+        "import sys, test_records as t, time\n"
+        "w = t.RecordWriter(sys.argv[1], sys.argv[2], interval=0.01)\n"
+        "for i in range(10**6):\n"
+        "    w.put(t.ANSWERS, request_id=f'r-{i}', input_sha256=t.SHA)\n"
+        "    print(i, flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, url, str(tmp_path / "spool")],
+        stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent,
+    )  # fmt: skip
+    assert process.stdout is not None
+    answered = -1
+    while answered < 60:
+        answered = int(process.stdout.readline())
+    process.send_signal(signal.SIGKILL)
+    rest = process.stdout.read().split("\n")
+    answered = max([answered, *(int(line) for line in rest[:-1])])
+    process.stdout.close()
+    process.wait()
+    writer = RecordWriter(url, tmp_path / "spool")
+    assert writer.close()
+    engine = opened(url)
+    with engine.connect() as connection:
+        kept = set(connection.execute(select(PREDICTIONS.c.request_id).distinct()).scalars())
+        total = count(engine)
+    engine.dispose()
+    assert {f"r-{i}" for i in range(answered + 1)} <= kept
+    assert total == len(kept) * len(ANSWERS.sample_ids)
+
+
+def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/records.db"
+    writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
+    writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    writer.close()
+    (path,) = (tmp_path / "spool").glob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert RecordWriter(url, tmp_path / "spool").close()
+    assert stored(url) == len(ANSWERS.sample_ids) - 1
+
+
+def test_records_delivered_twice_are_kept_once(url: str, tmp_path: Path) -> None:
+    writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
+    writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    writer.close()
+    (path,) = (tmp_path / "spool").glob("*.jsonl")
+    again = path.read_bytes()
+    for _ in "ab":
+        path.write_bytes(again)
+        assert RecordWriter(url, tmp_path / "spool").close()
+    assert stored(url) == len(ANSWERS.sample_ids)
+
+
+def test_a_record_the_database_refuses_stops_no_other(server: Postgres, tmp_path: Path) -> None:
+    engine = opened(server.url)
+    upgrade(engine)
+    before = count(engine)
+    bad = replace(ANSWERS, sample_ids=("a\0b", "x" * 999, *ANSWERS.sample_ids[2:]))
+    writer = RecordWriter(server.url, tmp_path / "spool")
+    writer.put(bad, request_id="r", input_sha256=SHA)
+    assert writer.close()
+    assert count(engine) == before + len(ANSWERS.sample_ids) - 2
+    engine.dispose()
+    (refused,) = (tmp_path / "spool").glob("*.refused")
+    assert [json.loads(line)[3] for line in refused.read_text().splitlines()] == ["a\0b", "x" * 999]
+
+
+def test_what_disk_and_memory_cannot_hold_is_counted_and_predictions_go_on(tmp_path: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    writer = RecordWriter(url, tmp_path / "spool", limit=1000, interval=60)
+    n = len(ANSWERS.sample_ids)
+    for _ in range(10_000 // n + 1):
+        writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    assert writer.lost == (10_000 // n + 1) * n - 10_000
+    writer.close()
+
+
+def test_memory_is_delivered_when_the_disk_is_full(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/records.db"
+    writer = RecordWriter(url, tmp_path / "spool", limit=10)
+    writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    assert writer.close()
+    assert stored(url) == len(ANSWERS.sample_ids)
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "records.db", "", "postgres:/x"])
+def test_what_is_no_database_is_refused_without_its_password(url: str, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="give such a URL"):
+        RecordWriter(url, tmp_path / "spool")
+
+
+def test_a_password_is_never_said(tmp_path: Path) -> None:
+    engine = opened("postgresql://user:s3cret@127.0.0.1:1/none")
+    with pytest.raises(FileError, match=r"user:\*\*\*@127") as caught:
+        upgrade(engine)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes where it is read-only")
+def test_a_spool_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0o500)
+    with pytest.raises(FileError, match="records cannot be kept there"):
+        RecordWriter(f"sqlite:///{tmp_path}/r.db", tmp_path / "shut/spool")
+
+
+def test_answers_of_no_sample_are_no_record(url: str, tmp_path: Path) -> None:
+    none = Predictions(
+        (),
+        ANSWERS.states,
+        np.zeros((0, 3)),
+        np.zeros((0, 3), dtype=bool),
+        np.zeros(0),
+        np.zeros(0),
+        (),
+        (),
+        "pain",
+        "1.0.0",
+    )
+    writer = RecordWriter(url, tmp_path / "spool")
+    writer.put(none, request_id="r", input_sha256=SHA)
+    assert writer.close()
+    assert stored(url) == 0
