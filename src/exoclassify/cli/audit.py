@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli.doors import note
 from exoclassify.cli.options import columns_of
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
@@ -63,6 +64,8 @@ def audit(
     cohort = Cohort.read(
         cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
     )  # fmt: skip
+    for text in cohort.notes:
+        note(text)
     other = (
         None if against is None else CargoTable.read(against, kind=kind, unit=unit, not_detected=not_detected)
     )

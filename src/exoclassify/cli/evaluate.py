@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from exoclassify.cli.doors import note
 from exoclassify.cli.options import columns_of, shares_of, thresholds_of
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
@@ -68,9 +69,16 @@ def evaluate(
         not_detected=bundle.panel.not_detected,
     )  # fmt: skip
     check_labels(bundle, cohort)
+    for text in cohort.notes:
+        note(text)
     found = validate(
         bundle, cohort, prevalence=stated, thresholds=chosen, covariates=columns_of(covariates), same_batch=same_batch
     )  # fmt: skip
+    if found["trained_on"]:
+        note(
+            f"{found['trained_on']} of {cohort.n_samples} samples bear the ids of samples that the model was trained on; if they "
+            "are the same, every figure flatters it"
+        )
     audit = None if no_audit else _audited(cohort, columns_of(covariates), jobs)
     if report is not None:
         _write(report, found, audit, bundle.about, cargo.name, force)

@@ -11,8 +11,8 @@ from exoclassify.cli.outputs import check_file
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from exoclassify.data.cargo import CargoTable
     from exoclassify.model.bundle import ModelBundle
+    from exoclassify.scoring.stream import Asked
 
 __all__ = ["check_explained", "explained_path", "write_explained"]
 
@@ -61,7 +61,7 @@ def check_explained(out: Path, n: int | None, *, force: bool, inputs: Sequence[P
 
 
 def write_explained(
-    bundle: ModelBundle, tables: Sequence[CargoTable], out: Path, n: int, *, force: bool
+    bundle: ModelBundle, given: Sequence[str], asked: Asked, out: Path, n: int, *, force: bool
 ) -> list[str]:
     """Write the molecules that moved each answer.
 
@@ -69,8 +69,10 @@ def write_explained(
     ----------
     bundle : ModelBundle
         Who answered.
-    tables : sequence of CargoTable
-        What it was asked.
+    given : sequence of str
+        Files, as they were scored.
+    asked : Asked
+        As they were scored.
     out : Path
         The predictions.
     n : int
@@ -86,22 +88,24 @@ def write_explained(
     Raises
     ------
     ExoclassifyError
-        If the tables do not fit the model or are too large to explain.
+        If the files do not fit the model, or the output cannot be written.
     """
-    import pandas as pd
-
     from exoclassify.data.formats.writing import write_atomically
-    from exoclassify.model.explanations import explanations
+    from exoclassify.scoring.explaining import explained_files
 
-    parts = [explanations(bundle, table, n) for table in tables]
-    whole = pd.concat(parts, ignore_index=True)
     path = explained_path(out)
+    first: list[DataFrame] = []
 
     def write(partial: Path) -> None:
-        whole.to_csv(partial, index=False)
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            for frame in explained_files(bundle, given, asked, n):
+                frame.to_csv(file, index=False, header=not first)
+                if not first:
+                    first.append(frame.iloc[:n])
 
     write_atomically(path, write, force=force)
-    return [*_first(whole), f"what moved every answer, in log-odds, is in {path}"]
+    told = _first(first[0]) if first else []
+    return [*told, f"what moved every answer, in log-odds, is in {path}"]
 
 
 def _first(whole: DataFrame) -> list[str]:

@@ -15,6 +15,7 @@ from exoclassify.cli.evaluate import evaluate
 from exoclassify.cli.evidence import evidence
 from exoclassify.cli.models import models
 from exoclassify.cli.outcomes import outcomes
+from exoclassify.cli.recalibrate import recalibrate
 from exoclassify.cli.records import records
 from exoclassify.cli.retrain import retrain
 from exoclassify.cli.score import score
@@ -33,7 +34,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain):
+for _command in (
+    simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate,
+):  # fmt: skip
     app.command(no_args_is_help=_command is not demo)(_command)
 
 for _name, _group in (("models", models), ("outcomes", outcomes), ("records", records)):
@@ -58,7 +61,8 @@ def exoclassify(
     """Classifiers of pain state from exosomal cargo: trained without leaks, judged honestly.
 
     Support for a decision by a person, not a diagnosis and not a medical device. Exit codes: 0 done; 2 a mistake that
-    the message says how to mend, with nothing written; 130 stopped by Ctrl-C; 1 a fault of the program.
+    the message says how to mend, with nothing written; 3 scored, but
+    for rows or files that are named; 130 stopped by Ctrl-C; 1 a fault of the program.
     """
 
 

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from exoclassify.model.registry import Registry
 
-__all__ = ["Json", "Key", "Place", "Who", "asker", "opened", "say"]
+__all__ = ["Json", "Key", "Place", "SignWith", "Who", "asker", "check_signing", "opened", "say"]
 
 Place = Annotated[
     str,
@@ -33,6 +33,35 @@ Key = Annotated[
         help="Public key (PEM, ed25519); refuse a version that its owner did not sign.",
     ),
 ]
+SignWith = Annotated[
+    Path | None,
+    typer.Option(
+        help="Private key (PEM, ed25519) to sign the new version with, as `exoclassify models keys` makes."
+    ),
+]
+
+
+def check_signing(require: Path | None, sign_with: Path | None, *, promoting: bool) -> None:
+    """Refuse before any work what could not be promoted after it.
+
+    Parameters
+    ----------
+    require : Path or None
+        Public key that a version in use must be signed for.
+    sign_with : Path or None
+        Private key for the new version.
+    promoting : bool
+        The new version may be put into use.
+
+    Raises
+    ------
+    BadParameter
+        If it would be unsigned.
+    """
+    if promoting and require is not None and sign_with is None:
+        raise typer.BadParameter(
+            "a version in use must be signed, and the new one would not be; give --sign-with, or --promote never"
+        )
 
 
 def opened(place: str, *, change: bool = False) -> Registry:

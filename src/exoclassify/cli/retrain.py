@@ -12,10 +12,21 @@ import typer
 from exoclassify.cli.doors import note
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
-from exoclassify.cli.registry import Json, Key, Place, Who, asker, opened, say
+from exoclassify.cli.registry import (
+    Json,
+    Key,
+    Place,
+    SignWith,
+    Who,
+    asker,
+    check_signing,
+    opened,
+    say,
+)
 
 if TYPE_CHECKING:
     from exoclassify.data.cohort import Cohort
+    from exoclassify.learning.retrain import Retrained
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.registry import Registry
 
@@ -68,6 +79,7 @@ def retrain(
     ] = -1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")] = False,
     require_signature: Key = None,
+    sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
 ) -> None:
@@ -79,6 +91,7 @@ def retrain(
     """
     if (external_cargo is None) != (external_samples is None):
         raise typer.BadParameter("give both --external-cargo and --external-samples, or neither")
+    check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     if keep_data is not None:
         check_folder(keep_data, force=False, own=())
     from exoclassify.learning.challenge import recipe_of
@@ -103,7 +116,7 @@ def retrain(
     told: dict[str, Any] = {**done.decision, "kept": None, "promoted": False}
     lines = _lines(done.decision)
     if not dry_run:
-        folder = place.add(done.bundle, decision=done.decision, next_free=True)
+        folder = _kept(place, done, sign_with)
         told["kept"] = str(folder)
         lines.append(f"kept as {folder}")
         if keep_data is not None:
@@ -115,6 +128,15 @@ def retrain(
     say(told, lines, as_json=as_json)
     if not done.decision["passed"]:
         raise typer.Exit(_NOT_PASSED)
+
+
+def _kept(place: Registry, done: Retrained, sign_with: Path | None) -> Path:
+    from exoclassify.model.signature import sign
+
+    folder = place.add(done.bundle, decision=done.decision, next_free=True)
+    if sign_with is not None:
+        sign(folder, sign_with)
+    return folder
 
 
 def _promote(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +71,12 @@ def train(
     jobs: Annotated[
         int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
     ] = -1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask cluster that judges, as tcp://host:8786; the result is the same. Replaces --jobs."
+        ),
+    ] = None,
     no_judge: Annotated[
         bool,
         typer.Option("--no-judge", help="Fit only, in seconds; the card then says that it was not judged."),
@@ -102,10 +110,17 @@ def train(
         cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
     )  # fmt: skip
     _say_notes(cohort)
-    bundle = fitted(
-        cohort, choices, name=name or _name_from(out), version=version, judge=not no_judge, jobs=jobs,
-        covariates=columns_of(covariates), permutations=permutations,
-    )  # fmt: skip
+    with nullcontext() if scheduler is None else _on_cluster(scheduler):
+        bundle = fitted(
+            cohort,
+            choices,
+            name=name or _name_from(out),
+            version=version,
+            judge=not no_judge,
+            jobs=jobs if scheduler is None else -1,
+            covariates=columns_of(covariates),
+            permutations=permutations,
+        )
     bundle.save(out, force=force)
     for text in bundle.about["training"]["notes"][len(cohort.notes) :]:  # what the recipe added
         note(text)
@@ -113,6 +128,16 @@ def train(
         print(line)
     print(f"written to {out}")
     print(f"all figures, to read: {out / 'report.html'}")
+
+
+@contextmanager
+def _on_cluster(scheduler: str) -> Iterator[None]:
+    from joblib import parallel_config
+
+    from exoclassify.scoring.cluster import client_of
+
+    with client_of(scheduler, None), parallel_config(backend="dask"):
+        yield
 
 
 def fitted(
@@ -160,19 +185,25 @@ def fitted(
     from exoclassify.learning.kept import default_folder
     from exoclassify.report.training import training_report
 
-    with progress_bar("judging" if judge else "fitting") as progress:
-        bundle = fit(
-            cohort,
-            recipe,
-            judge=judge,
-            covariates=covariates,
-            permutations=permutations,
-            cache=default_folder(),
-            name=name,
-            version=version,
-            n_jobs=jobs,
-            progress=progress,
-        )
+    cache = default_folder()
+    try:
+        with progress_bar("judging" if judge else "fitting") as progress:
+            bundle = fit(
+                cohort,
+                recipe,
+                judge=judge,
+                covariates=covariates,
+                permutations=permutations,
+                cache=cache,
+                name=name,
+                version=version,
+                n_jobs=jobs,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        if judge and cache is not None:
+            note("folds that were finished are kept; the same command goes on from there")
+        raise
     return replace(bundle, report=training_report(bundle.about, bundle.panel.molecules))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from exoclassify.errors import DesignError
 from exoclassify.learning.audit_batch import REFERENCE
-from exoclassify.learning.evaluate import cross_validated
+from exoclassify.learning.evaluate import cross_validated, workers_started_undisturbed
 from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
 from exoclassify.learning.learn import Samples
@@ -148,7 +149,9 @@ def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[
     rng = np.random.default_rng(seed)
     parts = [(share, _part(samples, share, rng), draw) for share in _SHARES for draw in range(_DRAWS)]
     jobs = (delayed(_auc_of_part)(samples.take(rows), REFERENCE, seed + draw) for _, rows, draw in parts)
-    values = np.array(Parallel(n_jobs=n_jobs)(jobs), dtype=np.float64)
+    with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
+        results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
+    values = np.array(list(results), dtype=np.float64)
     points = []
     for share in _SHARES:
         here = [i for i, part in enumerate(parts) if part[0] == share and np.isfinite(values[i])]

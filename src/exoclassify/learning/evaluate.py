@@ -31,7 +31,7 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.compiled import CompiledBlend
 
-__all__ = ["Judgement", "KeptAside", "cross_validated", "evaluate", "judge"]
+__all__ = ["Judgement", "KeptAside", "cross_validated", "evaluate", "judge", "workers_started_undisturbed"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -177,7 +177,7 @@ def judge(
     answers, moves = [], []
     ask = remembered(_explained, cache)
     jobs = (delayed(ask)(samples, recipe, fold) for fold in plan)
-    with nullcontext() if n_jobs == 1 else _workers_started_undisturbed():
+    with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
         results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
     for done, result in enumerate(results, start=1):
         answers.append(result[0])
@@ -202,7 +202,7 @@ def judge(
 
 
 @contextmanager
-def _workers_started_undisturbed() -> Iterator[None]:
+def workers_started_undisturbed() -> Iterator[None]:
     """Hold Ctrl-C back while processes start, and let them inherit a blocked one: this process stops them, not the terminal."""
     able = hasattr(signal, "pthread_sigmask") and current_thread() is main_thread()
     if not able:  # Windows, or a thread of a server

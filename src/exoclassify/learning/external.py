@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.aside import strata_of
+from exoclassify.learning.aside import short_name, strata_of
 from exoclassify.learning.examine import Answered, described, examine
-from exoclassify.learning.metrics import against_rest, auc, figures
+from exoclassify.learning.metrics import against_rest, figures
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import prevalence_shift, shifted_prevalence
 
@@ -22,6 +23,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 _DEALS = 1999
+_MOST_DEALT = 50_000_000  # labels in all: with more than 25,000 samples there are fewer deals
 
 
 def check_labels(bundle: ModelBundle, cohort: Cohort) -> None:
@@ -90,7 +92,8 @@ def validate(
     -------
     dict
         Plain values as `exoclassify.learning.evaluate.evaluate` gives them for one way of judging, with ``examined``,
-        ``permutation`` and ``measured`` (mean share of the panel).
+        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples whose ids, or all of which, the
+        model was trained on).
 
     Raises
     ------
@@ -131,10 +134,21 @@ def validate(
             "novel": float(np.mean(["novel" in flags for flags in given.flags])),
         },
         "measured": float(given.coverage.mean()),
+        "trained_on": _trained_on(bundle, cohort),
         "prevalence": None if stated is None else dict(zip(bundle.states, map(float, stated), strict=True)),
         "permutation": _dealt(log_odds, y, groups, found["auc"].value, seed),
         "examined": examine(answered, thresholds=thresholds, seed=seed),
     }
+
+
+def _trained_on(bundle: ModelBundle, cohort: Cohort) -> int:
+    """Count samples that bear the id of a training sample; all of them when the table is the training table."""
+    if bundle.about["training"]["data_sha256"] == cohort.digest():
+        return cohort.n_samples
+    if bundle.aside is None:
+        return 0
+    known = set(bundle.aside["sample"])
+    return sum(short_name(sample) in known for sample in cohort.sheet.sample_ids)
 
 
 def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int) -> dict[str, Any]:
@@ -142,14 +156,22 @@ def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int
     rng = np.random.default_rng(seed)
     _, first = np.unique(groups, return_index=True)
     columns = range(log_odds.shape[1])
-    scores = [against_rest(log_odds, k) for k in columns]
+    ranks = [rankdata(against_rest(log_odds, k)) for k in columns]
+    deals = int(np.clip(_MOST_DEALT // len(y), 199, _DEALS))
     values = []
-    for _ in range(_DEALS):
+    for _ in range(deals):
         dealt = y[first][rng.permutation(len(first))][groups]
-        values.append(np.mean([auc(scores[k], dealt == k).value for k in columns if (dealt == k).any()]))
+        values.append(np.mean([_auc_of_ranks(ranks[k], dealt == k) for k in columns]))
     return {
-        "p_value": float((1 + np.sum(np.array(values) >= observed)) / (1 + _DEALS)),
-        "n_permutations": _DEALS,
+        "p_value": float((1 + np.sum(np.array(values) >= observed)) / (1 + deals)),
+        "n_permutations": deals,
         "mean": float(np.mean(values)),
         "highest": float(np.max(values)),
     }
+
+
+def _auc_of_ranks(ranks: Floats, positive: NDArray[np.bool_]) -> float:
+    """Mann and Whitney's; one half when dealing left a state without samples."""
+    n1 = int(positive.sum())
+    n0 = len(ranks) - n1
+    return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0)) if n1 and n0 else 0.5

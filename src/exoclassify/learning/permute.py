@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from exoclassify.learning.evaluate import cross_validated
+from exoclassify.learning.evaluate import cross_validated, workers_started_undisturbed
 from exoclassify.learning.folds import stratified_folds
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import against_rest, auc, mean_figure
@@ -106,8 +107,10 @@ def permutation_test(
         delayed(_auc_of)(dataclasses.replace(samples, y=permuted_labels(samples, recipe.seed + i)), recipe)
         for i in range(1, n_permutations + 1)
     )
-    found = []
-    for value in Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
+    with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
+        results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
+    found: list[float] = []
+    for value in results:
         found.append(value)
         if progress is not None:
             progress(len(found), n_permutations)

@@ -70,10 +70,9 @@ class ScaleAndShift:
         -------
         ScaleAndShift
         """
-        n, k = scores.shape
+        k = scores.shape[1]
         counts = np.bincount(y, minlength=k).astype(np.float64)
-        target = np.repeat(1.0 / (counts[y] + k)[:, None], k, axis=1)
-        target[np.arange(n), y] = (counts[y] + 1) / (counts[y] + k)
+        target = _smoothed(y, k)
         spread = float(scores.std()) or 1.0
         units = scores / spread
 
@@ -95,6 +94,40 @@ class ScaleAndShift:
         ).x
         return cls(float(best[0]) / spread, best[1:] - best[1:].mean())
 
+    @classmethod
+    def fit_shift(cls, scores: Floats, y: NDArray[np.intp]) -> ScaleAndShift:
+        """Fit the shift alone, the scale staying 1: what a handful of samples supports.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_samples, n_states)
+            Log-odds of samples that were not trained on.
+        y : ndarray of shape (n_samples,)
+            State codes 0 … K-1, each present.
+
+        Returns
+        -------
+        ScaleAndShift
+        """
+        target = _smoothed(y, scores.shape[1])
+
+        def loss(shift: Floats) -> tuple[float, Floats]:
+            log_odds = scores + shift
+            wrong = softmax(log_odds, axis=1) - target
+            return float(-(target * log_softmax(log_odds, axis=1)).sum() + 5e-4 * shift @ shift), (
+                wrong.sum(axis=0) + 1e-3 * shift
+            )
+
+        best = minimize(loss, np.zeros(scores.shape[1]), jac=True, method="L-BFGS-B").x
+        return cls(1.0, best - best.mean())
+
     def apply(self, scores: Floats) -> Floats:
         """Turn scores (n_samples, n_states) into calibrated log-odds of the same shape."""
         return self.scale * scores + self.shift
+
+
+def _smoothed(y: NDArray[np.intp], k: int) -> Floats:
+    counts = np.bincount(y, minlength=k).astype(np.float64)
+    target: Floats = np.repeat(1.0 / (counts[y] + k)[:, None], k, axis=1)
+    target[np.arange(len(y)), y] = (counts[y] + 1) / (counts[y] + k)
+    return target

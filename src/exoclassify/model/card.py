@@ -37,6 +37,7 @@ def card(about: Mapping[str, Any], panel: Panel) -> str:
     parts = [
         f"# {about['name']} {about['version']}{_simulated(about)}",
         headline(about) + _first_warning(about),
+        *_recalibrated(about),
         "Support for a decision by a person, not a diagnosis and not a medical device.",
         "## What it was shown",
         _training(about, panel),
@@ -52,6 +53,25 @@ def card(about: Mapping[str, Any], panel: Panel) -> str:
         _origin(about),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _recalibrated(about: Mapping[str, Any]) -> list[str]:
+    found = about.get("recalibration")
+    if found is None:
+        return []
+    judged = found["judged"]
+    counts = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
+    cover = ", ".join(f"{state} {share:.2f}" for state, share in judged["coverage"].items())
+    lines = [
+        f"**For {found['site']} alone**: {found['from']}, recalibrated on {counts} of that site. All figures further down are of "
+        "the model before, at the places where it was trained.",
+        "",
+        f"- refitted: {', '.join(found['steps'])}",
+        *(f"- {step} needs {what}" for step, what in found["needs"].items()),
+        f"- by cross-validation there: log-loss {judged['log_loss']:.3f} (before {judged['log_loss_before']:.3f}, guessing the "
+        f"prevalence {judged['log_loss_of_guessing']:.3f}), AUC {judged['auc']:.3f}, {judged['level']:.0%} sets hold {cover}",
+    ]
+    return ["\n".join(lines)]
 
 
 def _simulated(about: Mapping[str, Any]) -> str:
@@ -195,8 +215,9 @@ def _audit(about: Mapping[str, Any]) -> str:
 
 def _answers(about: Mapping[str, Any], panel: Panel) -> str:
     training = about["training"]
-    total = sum(training["samples"].values())
-    mix = ", ".join(f"{state} {n / total:.2f}" for state, n in training["samples"].items())
+    samples = about.get("recalibration", training)["samples"]
+    total = sum(samples.values())
+    mix = ", ".join(f"{state} {n / total:.2f}" for state, n in samples.items())
     lines = [
         f"Probabilities hold at the training mix ({mix}); state the prevalence of the place of use to shift them. A state is "
         f"called only when the {about['answers']['level']:.0%} prediction set holds it alone and no flag is raised; else the "
@@ -210,6 +231,11 @@ def _answers(about: Mapping[str, Any], panel: Panel) -> str:
         lines.append(
             "**This model was never tested across batches, so it calls no state** unless the samples are said to come from a "
             "batch it was trained on (`--same-batch`)."
+            + (
+                " For other batches its probabilities keep a quarter of their distance from the training mix, in log-odds."
+                if training["batches"] is not None
+                else ""
+            )
         )
     return "\n".join(lines)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import InputError
@@ -13,7 +16,7 @@ from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import top
 
-__all__ = ["MOST_SAMPLES", "explanations"]
+__all__ = ["MOST_SAMPLES", "explained", "explanations"]
 
 MOST_SAMPLES = 20_000
 """An explanation takes about a hundredth of a second, so these take minutes."""
@@ -56,15 +59,41 @@ def explanations(
             "and explain those in question"
         )
     known = Catalogue.read() if catalogue is None else catalogue
+    return explained(bundle, table.sample_ids, bundle.panel.values(table), n, known)
+
+
+def explained(
+    bundle: ModelBundle, sample_ids: Sequence[str], X: NDArray[np.float64], n: int, catalogue: Catalogue
+) -> pd.DataFrame:
+    """Name the molecules that moved the answers to rows that are in the panel's order already.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    sample_ids : sequence of str
+        Of the rows.
+    X : ndarray of shape (n_samples, n_molecules)
+        Raw values in the panel's order; NaN = not measured.
+    n : int
+        How many molecules a sample.
+    catalogue : Catalogue
+        What is published.
+
+    Returns
+    -------
+    DataFrame
+        As `explanations` gives it.
+    """
 
     @cache
     def published(molecule: str) -> tuple[str, str]:
-        sentence, references = told_shortly(known.of(molecule))
+        sentence, references = told_shortly(catalogue.of(molecule))
         return sentence, "; ".join(references)
 
     rows = [
         (sample, mover.state, rank, mover.molecule, mover.log_odds, mover.value, *published(mover.molecule))
-        for sample, movers in zip(table.sample_ids, top(bundle, bundle.panel.values(table), n), strict=True)
+        for sample, movers in zip(sample_ids, top(bundle, X, n), strict=True)
         for rank, mover in enumerate(movers, start=1)
     ]
     columns = ["sample_id", "state", "rank", "molecule", "log_odds", "value", "published", "references"]

@@ -22,6 +22,9 @@ _NEAR = 37
 """Bits that may differ: random directions separate two profiles of correlation 0.9 in 256 * arccos(0.9) / pi of 256 cases
 (Charikar 2002), unrelated ones in 128 +- 8."""
 
+_COMPARED = 1000
+"""Training samples compared with each other."""
+
 SHARES = np.linspace(0, 1, 21)
 """Shares at which quantiles are kept."""
 
@@ -122,7 +125,54 @@ class TrainedOn:
             found["subject"] = np.isin(_hashes(subject_ids, key), self.subjects)
         sketches = _sketches(blend, molecules, blend.views.log(X))
         nearest = [int(np.bitwise_count(self.sketches ^ one).sum(axis=1).min()) for one in sketches]
-        return {**found, "near-duplicate cargo": np.array(nearest) <= _NEAR}
+        return {**found, "near-duplicate cargo": np.array(nearest) <= self._limit()}
+
+    def _limit(self) -> int:
+        """Bits that may differ; fewer where training samples themselves lie that near, as in a batch far from the others."""
+        some = self.sketches[:: max(1, len(self.sketches) // _COMPARED)]
+        nearest = []
+        for i, one in enumerate(some):
+            apart = np.bitwise_count(some ^ one).sum(axis=1)
+            apart[i] = _BITS
+            nearest.append(int(apart.min()))
+        return min(_NEAR, int(np.quantile(nearest, 0.05)) - 1)
+
+    def extended(
+        self,
+        blend: FittedBlend,
+        molecules: Sequence[str],
+        X: Floats,
+        sample_ids: Sequence[str],
+        subject_ids: Sequence[str] | None,
+        key: str,
+        *,
+        here: bool,
+    ) -> TrainedOn:
+        """Remember further samples beside those of training, as after a recalibration.
+
+        Parameters
+        ----------
+        blend, molecules, X, sample_ids, subject_ids, key
+            As for `of`; the further samples, and the key of then.
+        here : bool
+            The quantiles become those of the further samples.
+
+        Returns
+        -------
+        TrainedOn
+        """
+        log = blend.views.log(X)
+        quantiles, log_odds = self.log, self.log_odds
+        if here:
+            quantiles = np.quantile(log, SHARES, axis=0).T.astype(np.float32)
+            log_odds = np.quantile(blend.evaluate(X)[0], SHARES, axis=0).T.astype(np.float32)
+        return TrainedOn(
+            np.concatenate([self.samples, _hashes(sample_ids, key)]),
+            np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
+            np.concatenate([self.sketches, _sketches(blend, molecules, log)]),
+            quantiles,
+            log_odds,
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give its arrays by name, to be kept with a model's."""

@@ -46,12 +46,9 @@ def audit_section(audit: Mapping[str, Any]) -> Section:
     for severity, word in _WORDS.items():
         found = [finding for finding in audit["findings"] if finding["severity"] == severity]
         if found:
-            rows = [
-                (f["check"], f["subject"], f["message"], f["mend"] or None, f["figure"], f["value"])
-                for f in found
-            ]
-            columns = ["check", "about", "what was found", "what to do", "figure", "value"]
-            tables.append(Table(columns, rows, f"{word}: {len(found)}"))
+            rows = [(f["check"], f["subject"], f["message"], f["mend"] or None, _figure(f)) for f in found]
+            columns = ["check", "about", "what was found", "what to do", "figure"]
+            tables.append(Table(columns, rows, f"{word}: {len(found)}", folded=severity == "info"))
     return Section("What could fool a reader", audit["verdict"], tables=tables, tone=tone_of(audit))
 
 
@@ -99,7 +96,11 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
         "A difference in sequencing depth, in what was detected, in run order or in a column of the sheet can pass for biology. "
         f"Each was judged alone, as a classifier, in the folds of the model. {verdict}",
         figures=[figure],
-        notes=["Paired test of two AUCs on the same samples (DeLong et al. 1988), by subject."],
+        notes=[
+            "Paired test of two AUCs on the same samples (DeLong et al. 1988), by subject.",
+            "An AUC below one half is what cross-validation gives to what tells nothing: a level with more of a state in the "
+            "training part has fewer of it in the part kept aside.",
+        ],
         tone="good" if beaten else "critical",
     )
 

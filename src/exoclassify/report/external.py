@@ -107,6 +107,12 @@ def _short(
         f"It called {calls['called']:.0%} of the samples, {calls['called_wrong']:.0%} of all wrongly; {calls['novel']:.0%} were "
         f"unlike its training samples, and {found['measured']:.0%} of its panel was measured."
     )
+    if found["trained_on"]:
+        parts.insert(
+            0,
+            f"{found['trained_on']} of these samples bear the ids of samples that the model was trained on. If they are the "
+            "same, every figure here flatters it, and this is no external validation.",
+        )
     if found["prevalence"] is not None:
         stated = ", ".join(f"{state} {share:.3g}" for state, share in found["prevalence"].items())
         parts.append(
@@ -114,4 +120,10 @@ def _short(
         )
     if audit is not None:
         parts.append(f"The cohort itself: {audit['verdict']}")
-    return Section("In short", "\n\n".join(parts), tone="plain" if audit is None else tone_of(audit))
+    return Section("In short", "\n\n".join(parts), tone=_tone(found, audit))
+
+
+def _tone(found: Mapping[str, Any], audit: Mapping[str, Any] | None) -> str:
+    if found["trained_on"]:
+        return "critical"
+    return "plain" if audit is None else tone_of(audit)

@@ -16,6 +16,9 @@ __all__ = ["Cell", "Figure", "Section", "Table", "page"]
 Cell = str | float | int | bool | None
 """What a table can hold; None is shown as a dash."""
 
+_PRINTED = 15
+"""Rows of a figure's numbers that are still printed; the points of a curve stay on the screen."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -157,9 +160,11 @@ def _paragraphs(text: str) -> str:
 
 def _figure(figure: Figure) -> str:
     caption = f"<p>{escape(figure.caption)}</p>" if figure.caption else ""
+    long = ' class="long"' if len(figure.table.rows) > _PRINTED else ""
     return (
         f"<figure><figcaption><h3>{escape(figure.title)}</h3>{caption}</figcaption>{figure.svg}"
-        f'<details><summary>Numbers</summary><div class="scroll" tabindex="0">{_table(figure.table)}</div></details></figure>'
+        f'<details{long}><summary>Numbers</summary><div class="scroll" tabindex="0">{_table(figure.table)}</div></details>'
+        "</figure>"
     )
 
 
