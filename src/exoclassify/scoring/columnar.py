@@ -198,7 +198,19 @@ def _together(sizes: list[int]) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, eq=False)
 class ParquetStretch(Stretch):
-    """Some consecutive row groups."""
+    """Some consecutive row groups.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : Layout
+        Where the columns are.
+    groups : tuple of int
+        Which.
+    cost_of_row : float
+        Bytes of the file for each row.
+    """
 
     source: Source
     layout: Layout
@@ -218,7 +230,19 @@ class ParquetStretch(Stretch):
 
 @dataclass(frozen=True, eq=False)
 class ArrowStretch(Stretch):
-    """Some consecutive record batches of an Arrow file."""
+    """Some consecutive record batches of an Arrow file.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : Layout
+        Where the columns are.
+    begin, end : int
+        The first, and the first that is not of it.
+    cost_of_batch : float
+        Bytes of the file for each batch.
+    """
 
     source: Source
     layout: Layout
@@ -285,7 +309,17 @@ def _arrow(source: Source, wanted: list[int] | None) -> Iterator[Any]:
 
 @dataclass(frozen=True, eq=False)
 class ColumnPiece(Piece):
-    """Rows of typed columns."""
+    """Rows of typed columns.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the columns are.
+    batch : pyarrow.RecordBatch
+        The columns that are wanted.
+    cost : float
+        As in `Piece`.
+    """
 
     layout: Layout
     batch: pa.RecordBatch

@@ -48,7 +48,21 @@ class LongNames(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LongStretch(Stretch):
-    """A whole table in long format; the rows of a sample stand together."""
+    """A whole table in long format; the rows of a sample stand together.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    panel : Panel
+        Of the model.
+    names : LongNames
+        Of the columns.
+    keep : tuple of (str, str)
+        Columns that pass through, each with the text that stands in every row, if one does.
+    hairpins_apart : bool
+        As in `Panel`.
+    """
 
     source: Source
     panel: Panel
@@ -87,7 +101,17 @@ def _last_start(samples: pa.ChunkedArray) -> int:
 
 @dataclass(frozen=True, eq=False)
 class LongPiece(Piece):
-    """The rows of some samples."""
+    """The rows of some samples.
+
+    Parameters
+    ----------
+    of : LongStretch
+        The table.
+    table : pyarrow.Table
+        Its rows: sample, molecule, value, and the columns that are kept.
+    cost : float
+        As in `Piece`.
+    """
 
     of: LongStretch
     table: pa.Table

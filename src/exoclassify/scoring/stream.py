@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -73,7 +74,21 @@ class Asked:
 
 @dataclass(eq=False)
 class Watcher:
-    """Follows the parts as they come: for the progress, and to stop at the first fault when asked."""
+    """Follows the parts as they come: for the progress, and to stop at the first fault when asked.
+
+    Parameters
+    ----------
+    total : float
+        Bytes of all files.
+    progress : callable or None
+        As in `score_files`.
+    strict : bool
+        As in `Asked`.
+    cost : float
+        Bytes done.
+    rows : int
+        Rows done.
+    """
 
     total: float
     progress: Progress | None
@@ -106,15 +121,16 @@ class Watcher:
             raise FileError(reason)
 
 
-class Runner(Protocol):
+class Runner(ABC):
     """Whoever does the work: threads here, or a cluster."""
 
+    @abstractmethod
     def run(self, job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, watcher: Watcher) -> None:
         """Store all parts of all stretches."""
 
 
 @dataclass(frozen=True)
-class Threads:
+class Threads(Runner):
     """Scores on this machine: one thread reads, some understand and score.
 
     Parameters

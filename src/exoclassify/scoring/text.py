@@ -190,7 +190,17 @@ def _quotes(file: BinaryIO, begin: int, end: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class TextStretch(Stretch):
-    """Whole lines of a text table between two bytes."""
+    """Whole lines of a text table between two bytes.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : TextLayout
+        How it is written.
+    begin, end : int
+        The first byte, and the first that is not of it.
+    """
 
     source: Source
     layout: TextLayout
@@ -355,7 +365,17 @@ def _filled(file: BinaryIO, size: int) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class TextPiece(Piece):
-    """Whole lines of a text table."""
+    """Whole lines of a text table.
+
+    Parameters
+    ----------
+    layout : TextLayout
+        How it is written.
+    text : bytes
+        The lines.
+    cost : float
+        As in `Piece`.
+    """
 
     layout: TextLayout
     text: bytes

@@ -76,8 +76,8 @@ class Watch:
     ending: str
     asked: Asked
     runner: Runner | None = None
-    _seen: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    _lock: IO[bytes] | None = None
+    _seen: dict[str, tuple[int, int, int]] = field(default_factory=dict, init=False)
+    _lock: IO[bytes] | None = field(default=None, init=False)
 
     def begin(self) -> None:
         """Make the folders that lack.
