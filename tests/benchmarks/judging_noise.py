@@ -44,7 +44,7 @@ def cohort(n: int, p: int, effect: float, seed: int, profile: int = 0) -> Sample
 
 
 def noise(seed: int, n: int, p: int) -> tuple[float, bool]:
-    """AUC of one cohort of noise, and whether its interval holds one half."""
+    """AUC of one cohort of noise, within folds as quoted, and whether its interval holds one half."""
     samples = cohort(n, p, 0.0, seed)
     found = judge(samples, [str(i) for i in range(n)], RECIPE, n_jobs=1).summary
     figure = found["cross_validation"]["figures"]["auc"]
@@ -61,11 +61,11 @@ def p_value(seed: int, n: int, p: int, permutations: int) -> float:
 
 
 def covered(seed: int, n: int, effect: float) -> list[float]:
-    """AUC pooled, within folds, and in truth; whether either interval holds the truth."""
+    """AUC pooled, within folds (the one quoted), and in truth; whether either interval holds the truth."""
     samples = cohort(n, 200, effect, seed)
     judgement = judge(samples, [str(i) for i in range(n)], RECIPE, n_jobs=1)
     found = judgement.summary["cross_validation"]["figures"]
-    pooled, within = found["auc"], found["auc_within_folds"]
+    pooled, within = found["auc_pooled"], found["auc"]
     rng, truths = np.random.default_rng(seed + 10**6), []
     for train, _ in judgement.folds[:3]:
         learned = learn(samples.take(train), RECIPE)

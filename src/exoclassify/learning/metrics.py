@@ -23,6 +23,7 @@ __all__ = [
     "calibration",
     "figures",
     "log_loss_figure",
+    "macro_auc",
     "mean_figure",
 ]
 
@@ -179,6 +180,31 @@ def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figur
         return None
     value /= total
     return Figure(value, (wins - value * pairs) / total, share=True)
+
+
+def macro_auc(log_odds: Floats, y: Codes, fold: Codes | None = None) -> Figure:
+    """Mean over states of the area under the ROC curve of one against the rest.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Or any scores that rank like them.
+    y : ndarray of shape (n_samples,)
+        State codes, each present.
+    fold : ndarray of shape (n_samples,), optional
+        In which fold each was kept aside: then within folds, unless a state has no fold to be ranked in.
+
+    Returns
+    -------
+    Figure
+    """
+    states = range(log_odds.shape[1])
+    if fold is not None:
+        each = [auc_within(against_rest(log_odds, k), y == k, fold) for k in states]
+        complete = [figure for figure in each if figure is not None]
+        if len(complete) == len(each):
+            return mean_figure(complete)
+    return mean_figure([auc(against_rest(log_odds, k), y == k) for k in states])
 
 
 def balanced_accuracy(log_odds: Floats, y: Codes) -> Figure:

@@ -12,7 +12,8 @@ __all__ = ["card", "headline"]
 
 _NAMES = {
     "auc": "AUC",
-    "auc_within_folds": "AUC within folds",
+    "auc_within_folds": "AUC within batches",
+    "auc_pooled": "AUC, folds pooled",
     "balanced_accuracy": "balanced accuracy",
     "brier": "Brier score",
     "log_loss": "log-loss",
@@ -142,7 +143,7 @@ def _evaluation(about: Mapping[str, Any]) -> str:
     what = f"{crossed['repeats']} x {crossed['folds']}-fold nested cross-validation"
     columns = [(what, crossed)] + ([("leaving out each batch", batched)] if batched else [])
     lines = ["| | " + " | ".join(name for name, _ in columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for figure in crossed["figures"]:
+    for figure in dict.fromkeys(key for _, found in columns for key in found["figures"]):
         cells = [_cell(found["figures"].get(figure)) for _, found in columns]
         lines.append(f"| {_label(figure)} | " + " | ".join(cells) + " |")
     for state in about["states"]:
