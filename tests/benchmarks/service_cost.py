@@ -35,8 +35,6 @@ from exoclassify.learning.fit import fit
 from exoclassify.model.registry import Registry
 from serving import free_port
 
-CONNECTIONS = (1, 16, 64)
-
 
 class Server:
     """One server that runs."""
@@ -50,7 +48,7 @@ class Server:
             command, cwd=ROOT, env={**os.environ, **threads, **environment},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self.loads: dict[int, list[tuple[Load, float]]] = {n: [] for n in CONNECTIONS}
+        self.loads: dict[int, list[tuple[Load, float]]] = {}
 
     def tree(self) -> list[psutil.Process]:
         root = psutil.Process(self.process.pid)
@@ -143,6 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--fastapi", help="Python with fastapi and exoclassify")
     parser.add_argument("--mlserver", help="Python with mlserver and exoclassify")
     options = parser.parse_args()
@@ -163,12 +162,12 @@ def main() -> None:
         alive = [server for server in started if server.ready()]
         client = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
         for _ in range(options.rounds):
-            for connections in CONNECTIONS:
+            for connections in options.connections:
                 for server in alive:
                     before = server.cpu()
                     arguments = (server.port, server.path, server.body, connections, options.seconds)
                     load = client.submit(ask, *arguments).result()
-                    server.loads[connections].append((load, server.cpu() - before))
+                    server.loads.setdefault(connections, []).append((load, server.cpu() - before))
         report(alive, len(cargo), os.getloadavg()[0])
         for server in started:
             if server not in alive:
@@ -180,7 +179,7 @@ def report(alive: list[Server], n_molecules: int, busy: float) -> None:
     print(
         f"one sample of {n_molecules} molecules a request, one worker; load average of the machine {busy:.1f}"
     )
-    heads = ["CPU ms a request 1/16/64", "requests/s 1/16/64", "p50 ms 1/16/64", "p99 ms 1/16/64", "not 200"]
+    heads = ["CPU ms a request", "requests/s", "p50 ms", "p99 ms", "not 200"]
     print(f"{'server':<34}" + "".join(f"{head:>27}" for head in heads) + f"{'CPU, x floor':>20}")
     floor: list[float] = []
     for server in alive:
