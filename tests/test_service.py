@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
 from service.filework import work
-from serving import CSV, JSON, Running, asked, cohort, registry, running
+from service.settings import Settings, SettingsError
+from serving import CSV, JSON, ROOT, Running, asked, cohort, registry, running
 
 pytest.importorskip("bentoml", reason="the extra `service` is not installed")
 
@@ -477,6 +480,21 @@ def test_openapi_describes_every_route_with_every_status(service: Running) -> No
     assert service.ask("POST", "/v1/predict", example).status == 200
     tensors = operations["post", "/v2/models/{name}/infer"]["requestBody"]["content"]["application/json"]
     assert service.ask("POST", "/v2/models/pain/infer", tensors["example"]).status == 200
+
+
+def test_the_python_example_runs_and_every_setting_is_told(service: Running) -> None:
+    text = (ROOT / "service" / "README.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    example = example.replace("localhost:3000", f"localhost:{service.port}")
+    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("S-001 uncertain {")
+    with pytest.raises(SettingsError, match="is no setting") as caught:
+        Settings.read({"EXOCLASSIFY_NONE": "1"})
+    variables = re.findall(r"EXOCLASSIFY_\w+", str(caught.value))[1:]
+    assert len(variables) > 10
+    for variable in variables:
+        assert f"`{variable}`" in text
 
 
 def test_the_page_asks_nobody_else(service: Running) -> None:

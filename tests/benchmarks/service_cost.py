@@ -76,7 +76,7 @@ class Server:
 def servers(folder: Path, options: argparse.Namespace, body: bytes, tensor: bytes) -> list[Server]:
     """Start all of them."""
     model, bin_ = str(folder / "models" / "pain" / "1.0.0"), Path(sys.executable).parent
-    ours = {"EXOCLASSIFY_MODELS": str(folder / "models")}
+    ours = {"EXOCLASSIFY_REGISTRY": str(folder / "models")}
     peer = {"PEER_MODEL": model, "PYTHONPATH": str(HERE)}
 
     here = sys.executable
