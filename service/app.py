@@ -27,13 +27,14 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
 from service.files import Files
-from service.guard import Guard, Message, Receive, Scope, Send, is_loopback
+from service.guard import Guard, Message, Scope, Send, is_loopback
 from service.keys import Keys
 from service.limits import Pressure
 from service.models import Models
 from service.oip import Protocol
 from service.predict import Predicting
 from service.published import Published
+from service.reading import Receive
 from service.routes import routes
 from service.served import Served
 from service.settings import ROOT, Settings, SettingsError

@@ -102,9 +102,14 @@ def routes(
         ),
     ]  # fmt: skip
 
+    written: dict[tuple[ModelBundle, ...], bytes] = {}  # for the models that answer now
+
     async def openapi(request: Request) -> Answer:
-        bundles = [standing.bundle for standing in served.standings.values() if standing.bundle is not None]
-        return Answer(encoded(document(found, version, bundles, keyed=keyed)))
+        bundles = tuple(s.bundle for s in served.standings.values() if s.bundle is not None)
+        if bundles not in written:
+            written.clear()
+            written[bundles] = encoded(document(found, version, bundles, keyed=keyed))
+        return Answer(written[bundles])
 
     about = _about("This document", {JSON: {"schema": {"type": "object"}}})
     found.append(Route("GET", "/openapi.json", openapi, needs_key=False, about=about))

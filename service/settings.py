@@ -103,6 +103,8 @@ class Settings:
             if not variable.startswith("EXOCLASSIFY_") or not text:
                 continue
             name = variable.removeprefix("EXOCLASSIFY_")
+            if name in _OF_OTHERS:
+                continue
             if name not in _READERS:
                 known = ", ".join(f"EXOCLASSIFY_{each}" for each in _READERS)
                 raise SettingsError(f"{variable} is no setting; the settings are {known}")
@@ -150,9 +152,9 @@ def _log(text: str) -> str:
 
 
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "MODELS": ("models", Path),
+    "REGISTRY": ("models", Path),
     "MODEL": ("model", _names),
-    "SIGNED_BY": ("signed_by", Path),
+    "REQUIRE_SIGNATURE": ("signed_by", Path),
     "WORKERS": ("workers", _count),
     "KEYS_FILE": ("keys_file", Path),
     "API_KEYS": ("api_keys", str),
@@ -169,3 +171,6 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "LOG": ("log", _log),
 }
 """Each variable, without EXOCLASSIFY_: the field, and how its text is read."""
+
+_OF_OTHERS = ("CACHE", "DATABASE")
+"""Variables that the command line reads, and a service may find set."""
