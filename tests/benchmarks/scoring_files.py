@@ -131,15 +131,17 @@ def reading(table: Path) -> dict[str, Callable[[], object]]:
 
 def peak(folder: Path, name: str, table: Path) -> float:
     """Peak memory in MB of a process that scores."""
-    code = "import sys; from exoclassify.cli.main import main; sys.argv[0] = 'exoclassify'; main()"
-    options = ["score", folder / name, "--cargo", table, "--out", folder / "memory.csv", "--force"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, options)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    code = (
+        "import atexit, re, sys\n"
+        "seen = lambda: re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]\n"
+        "atexit.register(lambda: print(seen(), file=sys.stderr))\n"
+        "from exoclassify.cli.main import main; main()"
     )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return used.ru_maxrss / 1024
+    options = ["score", folder / name, "--cargo", table, "--out", folder / "memory.csv", "--force"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, options)], check=True, capture_output=True, text=True
+    )
+    return float(done.stderr.split()[-1]) / 1024
 
 
 def shares(bundle: ModelBundle, table: Path) -> dict[str, float]:

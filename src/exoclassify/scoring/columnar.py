@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,19 +71,17 @@ def head_table(source: Source, panel: Panel) -> pa.Table:
 
 def _head_of_panel(file: pq.ParquetFile, panel: Panel) -> pa.Table:
     schema, molecules = file.schema_arrow, set(panel.molecules)
-    named = [name for name in schema.names if canonical_name(name, panel.kind) in molecules]
-    first = [*schema.names[:2], *(name for name in schema.names if name in index_names(schema, "the file"))]
-    wanted = {*first, *named} if named else set(schema.names)
-    batch = next(
-        file.iter_batches(HEAD_ROWS, columns=[name for name in schema.names if name in wanted]), None
-    )
+    names = schema.names  # made anew at each look
+    named = {name for name in names if canonical_name(name, panel.kind) in molecules}
+    wanted = {*names[:2], *index_names(schema, "the file"), *named} if named else set(names)
+    batch = next(file.iter_batches(HEAD_ROWS, columns=[name for name in names if name in wanted]), None)
     if batch is None:
         return schema.empty_table()
+    once = {name for name, times in Counter(names).items() if times == 1 and name in wanted}
+    read = dict(zip(batch.schema.names, batch.columns, strict=True))
     columns = [
-        batch.column(field.name) if field.name in wanted and schema.names.count(field.name) == 1
-        else pa.nulls(batch.num_rows, field.type)
-        for field in schema
-    ]  # fmt: skip
+        read[field.name] if field.name in once else pa.nulls(batch.num_rows, field.type) for field in schema
+    ]
     return pa.table(columns, schema=schema)
 
 
