@@ -22,6 +22,7 @@ from typing import Any
 import bentoml
 import click
 from _bentoml_sdk import Service
+from bentoml._internal.configuration.containers import BentoMLContainer
 
 from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
@@ -116,7 +117,7 @@ class PainApp:
         await self._inner(scope, receive, starting)
 
     def _start(self) -> None:
-        _check_reach(self._settings, self._keys)
+        _check_reach(self._settings, self._keys, _host())
         self._served.start()
         self._pressure.start()
         if threading.current_thread() is threading.main_thread():
@@ -153,8 +154,7 @@ class _Guarded(Service[Any]):  # type: ignore[misc] # BentoML's class is untyped
         return PainApp(super().to_asgi(is_main), Settings.read(os.environ))
 
 
-def _check_reach(settings: Settings, keys: Keys) -> None:
-    host = _host()
+def _check_reach(settings: Settings, keys: Keys, host: str | None) -> None:
     if host is None or is_loopback(host) or keys.digests or settings.open:
         return
     raise SettingsError(
@@ -208,7 +208,7 @@ class PainService:
         """Refuse to start with settings that cannot work, or open to other machines without keys."""
         try:
             settings = Settings.read(os.environ)
-            _check_reach(settings, Keys.read(settings))
+            _check_reach(settings, Keys.read(settings), _host() or str(BentoMLContainer.http.host.get()))
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
         os.environ.pop(_CONTAINER, None)  # BentoML, finding it, would not replace a worker that died

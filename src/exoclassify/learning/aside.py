@@ -13,8 +13,8 @@ from scipy.special import softmax
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.learning.audit_batch import covariate_columns
-from exoclassify.learning.evaluate import Judgement, KeptAside
 from exoclassify.learning.examine import Answered
+from exoclassify.learning.judgement import Judgement, KeptAside
 
 __all__ = ["answered", "short_name", "strata_of", "to_frame"]
 

@@ -19,12 +19,14 @@ from exoclassify.learning.audit_batch import (
     covariate_columns,
 )
 from exoclassify.learning.audit_contamination import audit_contamination
+from exoclassify.learning.audit_handling import audit_missingness, audit_order
 from exoclassify.learning.audit_metadata import audit_metadata
 from exoclassify.learning.audit_samples import audit_alike, audit_outliers, audit_subjects
 from exoclassify.learning.audit_size import audit_size, learning_curve
-from exoclassify.learning.audit_technical import Technical, audit_missingness, audit_order, audit_technical
-from exoclassify.learning.evaluate import Judgement, judge
+from exoclassify.learning.audit_technical import Technical, audit_technical
+from exoclassify.learning.evaluate import judge
 from exoclassify.learning.findings import Audit, Finding, by_severity
+from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import Figure, against_rest, auc, mean_figure
 from exoclassify.learning.recipe import Recipe
