@@ -180,6 +180,7 @@ def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, An
         "kept columns": list(asked.keep),
         "prevalence": None if job.stated is None else job.stated.tolist(),
         "statement of the batch": asked.same_batch,
+        "strictness": asked.strict,
         "format": [job.ending, list(asked.long) if asked.long else None],
         "library version": [np.__version__, pa.__version__],
     }
