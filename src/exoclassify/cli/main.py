@@ -10,6 +10,7 @@ from exoclassify.cli.audit import audit
 from exoclassify.cli.demo import demo
 from exoclassify.cli.doors import Doored, doors
 from exoclassify.cli.models import models
+from exoclassify.cli.monitor import monitor
 from exoclassify.cli.outcomes import outcomes
 from exoclassify.cli.recalibrate import recalibrate
 from exoclassify.cli.records import records
@@ -30,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, audit, train, score, show, demo, retrain, recalibrate):
+for _command in (simulate, audit, train, score, show, demo, retrain, recalibrate, monitor):
     app.command(no_args_is_help=_command is not demo)(_command)
 
 for _name, _group in (("models", models), ("outcomes", outcomes), ("records", records)):

@@ -11,14 +11,18 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from exoclassify.errors import FileError
+from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions
 from exoclassify.monitoring.database import opened, reached, upgrade
 from exoclassify.monitoring.journal import Journal, Row
 from exoclassify.monitoring.tables import PREDICTIONS
+from exoclassify.monitoring.tallies import InputTally
 
 __all__ = ["RecordWriter", "insert_predictions"]
 
@@ -59,6 +63,7 @@ class RecordWriter:
     def __init__(self, url: str, spool: str | Path, *, interval: float = 0.5, limit: int = _LIMIT) -> None:
         self._engine = opened(url)
         self._journal = Journal(Path(spool), limit)
+        self._tally = InputTally(self._journal.writer)
         self._memory: deque[Row] = deque()
         self._interval = interval
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -102,6 +107,18 @@ class RecordWriter:
             self._journal.append(rows)
         except OSError as error:
             self._hold(rows, error)
+
+    def tally(self, bundle: ModelBundle, X: NDArray[np.float64]) -> None:
+        """Count what came in, for drift; no sample's values are kept. Counts not delivered yet end with the process.
+
+        Parameters
+        ----------
+        bundle : ModelBundle
+            That answered.
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values of its panel, as `exoclassify.model.panel.Panel.profile` gives them.
+        """
+        self._tally.add(bundle, X)
 
     def flush(self) -> bool:
         """Deliver now what waits.
@@ -182,6 +199,7 @@ class RecordWriter:
                 raise
             self.lost += len(refused)
             self.delivered += len(held) - len(refused)
+        self._tally.deliver(self._engine)
 
 
 def insert_predictions(engine: Engine, rows: Sequence[Row]) -> list[Row]:
