@@ -149,8 +149,8 @@ def _report(bundle: ModelBundle, found: Watched, start: datetime.datetime) -> st
     tone = "warning" if found.alarms else "good"
     summary = "\n\n".join(found.alarms) or "No alarm: what comes in looks like the training samples."
     sections = [Section("In short", summary, tone=tone), *_input_section(found), *_order_section(found)]
-    rows = [(n, s["value"], s["low"], s["high"], s["expected"]) for n, s in found.calls.items()]
-    table = Table(("what", "share", "low", "high", "expected"), rows)
+    shares = [(n, s["value"], s["low"], s["high"], s["expected"]) for n, s in found.calls.items()]
+    table = Table(("what", "share", "low", "high", "expected"), shares)
     sections.append(Section("Calls", f"{found.n} predictions; shares with 95 % intervals.", tables=[table]))
     figures = found.performance["figures"]
     if figures is None:
@@ -158,13 +158,13 @@ def _report(bundle: ModelBundle, found: Watched, start: datetime.datetime) -> st
             Section("Performance in use", f"Not known yet. It needs {found.performance['needs']}.")
         )
     else:
-        rows = [(n, f["value"], f["low"], f["high"]) for n, f in figures.items()]
+        rows = [(name, each["value"], each["low"], each["high"]) for name, each in figures.items()]
         known = ", ".join(f"{n} {s}" for s, n in found.performance["outcomes"].items())
         table = Table(("figure", "value", "low", "high"), rows)
         sections.append(Section("Performance in use", f"By the outcomes known: {known}.", tables=[table]))
     if found.sites:
-        rows = [(s["key"], s["n"], s["novel"], s["low"], s["high"], s["far"]) for s in found.sites]
-        table = Table(("key", "samples", "share novel", "low", "high", "unlike training"), rows)
+        columns = ("key", "samples", "share novel", "low", "high", "unlike training")
+        table = Table(columns, [tuple(site.values()) for site in found.sites])
         sections.append(Section("Who asked", "Samples of each key that was used.", tables=[table]))
     until = datetime.datetime.now(datetime.UTC)
     return page(

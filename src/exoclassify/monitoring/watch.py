@@ -223,6 +223,8 @@ def _order(bundle: ModelBundle, novelty_p: Floats, alarms: list[str]) -> dict[st
 def _calls(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) -> dict[str, Any]:
     evaluation = bundle.about["evaluation"]
     judged = None if evaluation is None else evaluation[evaluation["headline"]["from"]]["calls"]
+    if not bundle.about["training"]["tested_across_batches"]:
+        judged = None  # what it calls depends on what the caller says of the batch
     events = {
         "uncertain": ([row.call == "uncertain" for row in rows], None if judged is None else 1 - judged["called"]),
         "novel": ([row.novelty_p <= bundle.about["answers"]["novelty_alpha"] for row in rows],
