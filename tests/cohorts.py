@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.samples import SampleSheet
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 
@@ -53,3 +57,20 @@ def counts(
     X = rng.poisson(depth * np.exp2(log_mean) * rng.gamma(4, 0.25, (n, p))).astype(np.float64)
     states = tuple(f"state-{k}" for k in range(n_states))
     return Samples(X, y, np.arange(n), batches, states, "counts", None)
+
+
+def cohort_of(samples: Samples, *, subject: bool = True, batch: bool = False, **columns: object) -> Cohort:
+    """The same as a cohort, with more columns in its sheet."""
+    n, p = samples.X.shape
+    ids = tuple(f"S{i:03d}" for i in range(n))
+    frame = pd.DataFrame({"label": [samples.states[k] for k in samples.y]}, index=list(ids))
+    if subject:
+        frame["subject"] = [f"P{g:03d}" for g in samples.groups]
+    if batch and samples.batches is not None:
+        frame["batch"] = [f"B{b}" for b in samples.batches]
+    for name, values in columns.items():
+        frame[name] = values
+    sheet = SampleSheet(frame, "label", "subject" if subject else None, "batch" if batch else None)
+    molecules = tuple(f"hsa-miR-{i + 1}-5p" for i in range(p))
+    table = CargoTable(samples.X, ids, molecules, "mirna", samples.unit, not_detected=samples.not_detected)
+    return Cohort.from_layers({"mirna": table}, sheet)

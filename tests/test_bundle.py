@@ -169,6 +169,17 @@ def test_a_model_of_one_batch_calls_nothing_unless_the_batch_is_known() -> None:
     assert len(set(bundle.predict(TABLE, same_batch=True).calls)) > 1
 
 
+def test_in_a_batch_that_could_not_be_tested_probabilities_keep_a_quarter_of_their_log_odds() -> None:
+    first = COHORT.take(COHORT.batches == "B1")
+    bundle = fit(first, FAST, judge=False)
+    known, new = bundle.predict(TABLE, same_batch=True), bundle.predict(TABLE)
+    mix = np.log(bundle.blend.prevalence)
+    kept = [np.log(found.probabilities) - mix for found in (known, new)]
+    differences = [each - each[:, :1] for each in kept]
+    np.testing.assert_allclose(differences[1], differences[0] / 4, atol=1e-9)
+    assert "keep a quarter of their distance" in bundle.card
+
+
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl"])
 def test_answers_are_written_and_read_back(tmp_path: Path, ending: str) -> None:
     found = BUNDLE.predict(TABLE)

@@ -71,7 +71,9 @@ def test_help_names_every_kind_and_unit_and_version_is_printed():
     assert re.fullmatch(r"exoclassify \d+\.\d+\.\d+\S*\n", by_script("--version").stdout)
 
 
-@pytest.mark.parametrize("command", ["", "simulate", "train", "score", "show"])
+@pytest.mark.parametrize(
+    "command", ["", "simulate", "audit", "train", "evaluate", "compare", "score", "show"]
+)
 def test_a_command_without_arguments_shows_its_help(command):
     done = by_script(*command.split())
     assert done.returncode == 2
@@ -116,8 +118,10 @@ def test_train_says_the_headline_and_where_the_model_is(trained):
     assert sorted(path.name for path in model.iterdir()) == [
         "README.md",
         "arrays.npz",
+        "aside.csv",
         "bundle.json",
         "golden.csv",
+        "report.html",
     ]
     bundle = ModelBundle.load(model, verify=True)
     assert (bundle.name, bundle.version) == ("toy", "1.0.0")

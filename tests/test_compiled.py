@@ -55,3 +55,38 @@ def test_a_scorer_that_differs_is_refused() -> None:
     wrong = dataclasses.replace(compiled, constant=compiled.constant + np.array([0, 1e-3]))
     with pytest.raises(ModelError, match=r"differs from the fitted model.*on a few rows"):
         check_parity(LEARNED[2].blend, wrong, SAMPLES[2].X[:, LEARNED[2].support], "a few rows")
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_many_rows_get_the_bits_that_each_gets_alone(k: int) -> None:
+    compiled = CompiledBlend.of(LEARNED[k].blend)
+    rng = np.random.default_rng(1)
+    X = SAMPLES[k].X[rng.integers(0, 60, 5000)][:, LEARNED[k].support]
+    X = np.where(rng.random(X.shape) < 0.1, np.nan, rng.poisson(X))
+    log_odds, residuals = compiled.evaluate(X)
+    for n in (1, 2, 15, 16, 17, 33, 700):
+        at = int(rng.integers(0, 5000 - n))
+        part = compiled.evaluate(X[at : at + n])
+        assert (part[0] == log_odds[at : at + n]).all(), n
+        assert (part[1] == residuals[at : at + n]).all(), n
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_xgboost_itself_gives_the_bits_that_the_walk_gives(k: int) -> None:
+    groves = [grove for grove in CompiledBlend.of(LEARNED[k].blend).groves if grove.booster is not None]
+    assert groves
+    views = LEARNED[k].blend.views.of(SAMPLES[k].X[:, LEARNED[k].support])
+    for grove in groves:
+        V = views[grove.view]
+        assert (grove._native(V) == grove._walked(V)).all()
+
+
+def test_rows_are_multiplied_one_by_one_where_their_place_matters() -> None:
+    compiled = CompiledBlend.of(LEARNED[3].blend)
+    alone = {
+        view: dataclasses.replace(product, in_blocks=False) for view, product in compiled.products.items()
+    }
+    X = SAMPLES[3].X[:, LEARNED[3].support]
+    one_by_one = dataclasses.replace(compiled, products=alone)
+    np.testing.assert_allclose(one_by_one.evaluate(X)[0], compiled.evaluate(X)[0], rtol=0, atol=1e-9)
+    assert (one_by_one.evaluate(X[7:8])[0][0] == one_by_one.evaluate(X)[0][7]).all()

@@ -96,6 +96,6 @@ def test_ticks_are_round_and_within_the_axis(low: float, high: float, expected: 
 
 def test_values_beyond_an_axis_are_drawn_at_its_end() -> None:
     figure = intervals("AUC", [Bar("model", 0.9, -3.0, 7.0)], Axis("AUC"), reference=0.5)
-    assert 'x1="170.0"' in figure.svg
+    assert 'x1="205.0"' in figure.svg
     assert 'x2="426.0"' in figure.svg
     assert figure.table.rows == [("model", 0.9, -3.0, 7.0)]

@@ -13,6 +13,7 @@ from exoclassify.learning.metrics import (
     log_loss_figure,
     mean_figure,
 )
+from golden_numbers import answers, r_figures
 
 
 def drawn(n: int = 200, k: int = 3, scale: float = 1.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -127,3 +128,18 @@ def test_the_mean_of_repeats_keeps_subjects_together() -> None:
 def test_balanced_accuracy_weighs_states_alike() -> None:
     y = np.r_[np.zeros(90, int), np.ones(10, int)]
     assert balanced_accuracy(np.tile([1.0, 0.0], (100, 1)), y).value == 0.5
+
+
+def test_slope_intercept_and_brier_are_those_of_r() -> None:
+    frame, r = answers(), r_figures()
+    log_odds = np.c_[np.zeros(80), np.log(frame["first"] / (1 - frame["first"]))]
+    y = frame["y"].to_numpy()
+    found = calibration(log_odds, y)
+    assert found is not None
+    assert found[0].value == pytest.approx(r["slope"], rel=1e-5)
+    assert found[1][0].value == pytest.approx(r["intercept_at_slope_one"], rel=1e-6)
+    assert brier(log_odds, y).value == pytest.approx(r["brier"], abs=1e-9)
+
+
+def test_the_auc_of_a_constant_is_one_half_and_nothing_else() -> None:
+    assert auc(np.zeros(20), np.arange(20) < 8).interval(np.arange(20)) == (0.5, 0.5)

@@ -111,7 +111,7 @@ def one_fold(samples: Samples, fold: Fold) -> dict[str, np.ndarray]:
     train, test = fold
     learned = learn(samples.take(train), Recipe())
     log_odds, residuals = CompiledBlend.of(learned.blend).evaluate(samples.X[test][:, learned.support])
-    sets = learned.blend.sets.sets(softmax(log_odds, axis=1), 0.9)
+    sets = learned.blend.sets.sets(softmax(log_odds, axis=1), 0.9, same_batch=True)
     called = (sets.sum(axis=1) == 1) & (conformal_p(learned.blend.novelty_reference, residuals) > 0.05)
     found = {"exoclassify": log_odds[:, 1] - log_odds[:, 0]}
     found["called wrongly"] = (called & (sets.argmax(axis=1) != samples.y[test])).astype(float)

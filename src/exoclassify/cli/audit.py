@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli.doors import note
+from exoclassify.cli.options import columns_of
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from exoclassify.learning.findings import Audit
 
-__all__ = ["audit", "columns_of"]
+__all__ = ["audit"]
 
 
 def audit(
@@ -62,6 +64,8 @@ def audit(
     cohort = Cohort.read(
         cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
     )  # fmt: skip
+    for text in cohort.notes:
+        note(text)
     other = (
         None if against is None else CargoTable.read(against, kind=kind, unit=unit, not_detected=not_detected)
     )
@@ -69,25 +73,32 @@ def audit(
         found = audit_cohort(
             cohort, covariates=columns_of(covariates), against=other, n_jobs=jobs, progress=progress
         )
+    if report is not None:
+        _write(
+            report,
+            found,
+            cargo.name,
+            {state: int((cohort.y == state).sum()) for state in cohort.states},
+            force,
+        )
     if as_json:
         print(json.dumps({"findings": found.to_dict()["findings"]}, indent=1, allow_nan=False))
-    else:
-        print("\n".join(_told(found)))
+        return
+    print("\n".join(_told(found)))
+    if report is not None:
+        print(f"\nwritten to {report}")
 
 
-def columns_of(text: str | None) -> tuple[str, ...]:
-    """Split names with commas between.
+def _write(report: Path, found: Audit, source: str, samples: dict[str, int], force: bool) -> None:
+    from exoclassify.data.formats.writing import write_atomically
+    from exoclassify.report.external import audit_report
 
-    Parameters
-    ----------
-    text : str or None
-        Such as ``age,sex``.
+    text = audit_report(found.to_dict(), source=source, samples=samples)
+    write_atomically(report, lambda to: _put(to, text), force=force)
 
-    Returns
-    -------
-    tuple of str
-    """
-    return () if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+def _put(to: Path, text: str) -> None:
+    to.write_text(text, encoding="utf-8")
 
 
 def _told(found: Audit) -> list[str]:

@@ -99,6 +99,7 @@ class _Parts:
 def _run(folder: Path, jobs: int) -> None:
     from exoclassify.data.simulate import SimulationDesign, simulate
     from exoclassify.learning.recipe import Recipe
+    from exoclassify.scoring.tally import Tally
 
     simulated = simulate(SimulationDesign(seed=_SEED, n_samples=_SAMPLES, n_batches=_CENTRES, effect=_EFFECT))
     parts = _Parts.of(simulated)
@@ -111,7 +112,7 @@ def _run(folder: Path, jobs: int) -> None:
     _tell(f"2. Trained, and judged within the {_CENTRES - 1} centres", judged(bundle))
     predictions = _score(folder, parts.new)
     _tell(f"3. Scored the {parts.new.n_samples} samples of centre B{_CENTRES}, read from files", [])
-    print("\n".join(f"   {line}" for line in summary(bundle, predictions, None)[1:]))
+    print("\n".join(f"   {line}" for line in summary(bundle, Tally.of(predictions), None)[1:]))
     _tell(None, in_new_batch(predictions, parts.new))
     _tell("4. Looked whether it learned the true markers", markers(bundle, parts.training, simulated.truth))
 

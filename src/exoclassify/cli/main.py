@@ -7,8 +7,12 @@ from typing import Annotated
 import typer
 
 from exoclassify.cli.audit import audit
+from exoclassify.cli.compare import compare
 from exoclassify.cli.demo import demo
+from exoclassify.cli.discover import discover
 from exoclassify.cli.doors import Doored, doors
+from exoclassify.cli.evaluate import evaluate
+from exoclassify.cli.evidence import evidence
 from exoclassify.cli.models import models
 from exoclassify.cli.monitor import monitor
 from exoclassify.cli.outcomes import outcomes
@@ -31,7 +35,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for _command in (simulate, audit, train, score, show, demo, retrain, recalibrate, monitor):
+for _command in (
+    simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate, monitor,
+):  # fmt: skip
     app.command(no_args_is_help=_command is not demo)(_command)
 
 for _name, _group in (("models", models), ("outcomes", outcomes), ("records", records)):
@@ -56,7 +62,8 @@ def exoclassify(
     """Classifiers of pain state from exosomal cargo: trained without leaks, judged honestly.
 
     Support for a decision by a person, not a diagnosis and not a medical device. Exit codes: 0 done; 2 a mistake that
-    the message says how to mend, with nothing written; 130 stopped by Ctrl-C; 1 a fault of the program.
+    the message says how to mend, with nothing written; 3 scored, but
+    for rows or files that are named; 130 stopped by Ctrl-C; 1 a fault of the program.
     """
 
 

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.explained import check_explained, write_explained
+from exoclassify.cli.options import shares_of
 from exoclassify.cli.outputs import check_file
+from exoclassify.cli.watching import watched
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
-    from exoclassify.model.prediction import Predictions
+    from exoclassify.scoring.long import LongNames
+    from exoclassify.scoring.stream import Asked, Runner
+    from exoclassify.scoring.tally import Report, Tally
 
-__all__ = ["score", "summary"]
+__all__ = ["INCOMPLETE", "score", "summary"]
+
+INCOMPLETE = 3
+"""Exit code when everything that could be scored was, and some rows or files could not."""
 
 
 def score(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[CARGO]...", help="More tables, as of a shell's pattern.")
+    ] = None,
     cargo: Annotated[
-        Path,
+        list[str] | None,
         typer.Option(
-            help="Table of new samples: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx; either way round."
+            help="Table of new samples: .csv, .tsv (also .gz, .zst), .parquet, .arrow, .xlsx; a folder of such; a pattern; an "
+            "address (https://, s3://). Give it again for more. Samples in rows at any size, in columns if it fits into memory."
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="File to write: .csv, .tsv, .parquet or .jsonl.")],
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write: .csv, .tsv, .parquet or .jsonl. With --watch, a folder."),
+    ] = None,
     kind: Annotated[
         str | None,
         typer.Option(help="What was measured, to be checked against the model.  [default: the model's]"),
@@ -50,6 +65,55 @@ def score(
             "batches calls no state.",
         ),
     ] = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(
+            help="Also name the molecules that moved each answer most, this many a sample, in a .explained.csv beside the output."
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column that passes through to the output, or a key=value folder's key; repeat for more."
+        ),
+    ] = None,
+    long: Annotated[
+        str | None,
+        typer.Option(
+            help="The tables are in long format, with these columns: sample,molecule,value. The rows of a sample stand "
+            "together."
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Stop at the first row or file that cannot be used; write nothing."),
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the parts that a stopped run left beside the output.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of a local Dask cluster.  [default: threads of this process]"),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask cluster that does the work, as tcp://host:8786.")
+    ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to watch: each table that arrives complete is scored into --out once, and moved to done/ or failed/ "
+            "in it with a report. Runs until stopped; goes on after a restart."
+        ),
+    ] = None,
+    every: Annotated[
+        float, typer.Option(min=0.05, help="Seconds between two looks at the watched folder.")
+    ] = 5.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Score what lies in the watched folder and leave, as for cron.")
+    ] = False,
+    ending: Annotated[
+        str, typer.Option("--format", help="Of the answers to a watched folder: csv, tsv, parquet or jsonl.")
+    ] = "csv",
     verify: Annotated[
         bool, typer.Option("--verify", help="First demand that the model still gives its own golden answers.")
     ] = False,
@@ -58,40 +122,103 @@ def score(
     """Answer for new samples: a probability for each state, and a call only when it can be trusted.
 
     Writes one row a sample: sample_id, call, p_<state>…, prediction_set, novelty_p, coverage, flags, model, version. A call
-    is a state, or `uncertain` with the reasons in flags. Support for a decision, not a diagnosis.
+    is a state, or `uncertain` with the reasons in flags. Rows that cannot be used are named in OUT.rejected.csv, and the
+    exit code is then 3. Support for a decision, not a diagnosis.
     """
-    check_file(out, force=force, inputs=(cargo, *model.glob("*")))
-    stated = None if prevalence is None else _shares(prevalence)
-    from exoclassify.data.cargo import CargoTable
+    given = [*(cargo or []), *(more or [])]
+    if out is None or bool(given) == (watch is not None):
+        raise typer.BadParameter(
+            "say what to score and where to write it: --cargo TABLE --out FILE, or --watch FOLDER --out FOLDER"
+        )
+    if watch is None:
+        _check_outputs(model, given, out, force=force)
+        check_explained(out, explain, force=force, inputs=(*map(Path, given), *model.glob("*")))
+    elif explain is not None:
+        raise typer.BadParameter("a watched folder is not explained; score the file in question with --cargo")
+    stated = None if prevalence is None else shares_of(prevalence)
     from exoclassify.model.bundle import ModelBundle
+    from exoclassify.scoring.stream import Asked
 
     bundle = ModelBundle.load(model, verify=verify)
-    unit = unit or bundle.panel.unit
-    table = CargoTable.read(
-        cargo,
-        kind=kind or bundle.panel.kind,
-        unit=unit,
-        molecules=bundle.panel.molecules,
-        not_detected=bundle.panel.not_detected if unit == "ct" else None,
+    asked = Asked(
+        kind,
+        unit,
+        stated,
+        same_batch,
+        tuple(keep or ()),
+        _long(long),
+        strict=strict,
+        resume=resume,
+        force=force,
     )
-    predictions = bundle.predict(table, prevalence=stated, same_batch=same_batch)
-    predictions.write(out, force=force)
+    runner = _runner(workers, scheduler)
+    if watch is not None:
+        watched(bundle, watch, out, f".{ending.removeprefix('.')}", asked, runner, every=every, once=once)
+        return
+    report = _scored(bundle, given, out, asked, runner)
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
-    for line in summary(bundle, predictions, stated):
+    told = [] if explain is None else write_explained(bundle, given, asked, out, explain, force=force)
+    for line in [*summary(bundle, report.tally, stated), *_missed(report), *told]:
         print(line)
     print(f"written to {out}")
+    if not report.complete:
+        raise typer.Exit(INCOMPLETE)
 
 
-def summary(bundle: ModelBundle, predictions: Predictions, stated: dict[str, float] | None) -> list[str]:
+def _check_outputs(model: Path, given: list[str], out: Path, *, force: bool) -> None:
+    from exoclassify.scoring.finishing import rejected_path
+
+    for path in (out, rejected_path(out)):
+        check_file(path, force=force, inputs=(*map(Path, given), *model.glob("*")))
+
+
+def _runner(workers: int | None, scheduler: str | None) -> Runner:
+    from exoclassify.scoring.stream import Threads
+
+    if workers is None and scheduler is None:
+        return Threads(os.cpu_count() or 1)
+    from exoclassify.scoring.cluster import Cluster
+
+    return Cluster(scheduler, workers)
+
+
+def _scored(bundle: ModelBundle, given: list[str], out: Path, asked: Asked, runner: Runner) -> Report:
+    from exoclassify.cli.progress import rows_bar
+    from exoclassify.scoring.stream import score_files
+
+    parts = out.with_name(f"{out.name}.parts")
+    try:
+        with rows_bar() as progress:
+            return score_files(bundle, given, out, asked, runner=runner, progress=progress)
+    except BaseException:
+        if parts.exists():
+            note(f"what was scored is kept in {parts}; the same command with --resume goes on from there")
+        raise
+
+
+def _long(text: str | None) -> LongNames | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 3 or not all(names):
+        raise typer.BadParameter(
+            "give three columns with commas between, as in sample,molecule,value", param_hint="--long"
+        )
+    from exoclassify.scoring.long import LongNames
+
+    return LongNames(*names)
+
+
+def summary(bundle: ModelBundle, tally: Tally, stated: dict[str, float] | None) -> list[str]:
     """Say how many samples got which call, why the others are uncertain, and at which prevalence.
 
     Parameters
     ----------
     bundle : ModelBundle
         Who answered.
-    predictions : Predictions
-        The answers.
+    tally : Tally
+        The answers, counted.
     stated : dict of str to float or None
         Prevalence asked for.
 
@@ -100,24 +227,40 @@ def summary(bundle: ModelBundle, predictions: Predictions, stated: dict[str, flo
     list of str
         Lines of text.
     """
-    calls = Counter(predictions.calls)
-    lines = [f"{len(predictions.calls)} samples scored with {bundle.name} {bundle.version}"]
-    lines += [f"  {state:<20} {calls[state]:5d}" for state in predictions.states]
-    lines += [f"  {'uncertain':<20} {calls['uncertain']:5d}", *_reasons(predictions)]
-    if len(predictions.coverage):
-        lines.append(f"mean coverage of the panel: {predictions.coverage.mean():.2f}")
+    lines = [f"{tally.n} samples scored with {bundle.name} {bundle.version}"]
+    lines += [f"  {state:<20} {tally.calls[state]:5d}" for state in tally.states]
+    lines += [f"  {'uncertain':<20} {tally.calls['uncertain']:5d}", *_reasons(tally)]
+    if tally.n:
+        lines.append(f"mean coverage of the panel: {tally.coverage / tally.n:.2f}")
     return [*lines, _mix(bundle, stated)]
 
 
-def _reasons(predictions: Predictions) -> list[str]:
+def _reasons(tally: Tally) -> list[str]:
     from exoclassify.model.prediction import REASONS
 
-    reasons = Counter(flag for flags in predictions.flags for flag in flags)
-    lines = [f"    {flag:<18} {n:5d}  {REASONS[flag]}" for flag, n in reasons.most_common()]
-    if sum(reasons.values()) > predictions.calls.count("uncertain"):
+    lines = [f"    {flag:<18} {n:5d}  {REASONS[flag]}" for flag, n in tally.reasons.most_common() if n]
+    if sum(tally.reasons.values()) > tally.calls["uncertain"]:
         lines.append("    (a sample can have several reasons)")
-    if reasons["one-batch"]:
+    if tally.reasons["one-batch"]:
         lines.append("    --same-batch says that the samples are of a batch that the model was trained on")
+    return lines
+
+
+def _missed(report: Report) -> list[str]:
+    """Say what has no answer, and where that is told row by row."""
+    lines = []
+    if report.left_out:
+        from exoclassify.errors import first_three
+
+        lines.append(
+            f"left out, no tables by their ending: {len(report.left_out)} files ({first_three(report.left_out)})"
+        )
+    if report.n_rejected:
+        rows = "1 row has" if report.n_rejected == 1 else f"{report.n_rejected} rows have"
+        lines.append(f"{rows} no answer, for the values cannot be used")
+    lines += [f"not read, or not to its end: {reason}" for reason in report.broken]
+    if report.rejected is not None:
+        lines.append(f"each is named with its reason in {report.rejected}")
     return lines
 
 
@@ -136,24 +279,3 @@ def _mix(bundle: ModelBundle, stated: dict[str, float] | None) -> str:
         for state, p, was in zip(bundle.states, here, training, strict=True)
     )
     return f"probabilities were shifted to the prevalence stated: {mix}; prediction sets were not"
-
-
-def _shares(text: str) -> dict[str, float]:
-    """Read state=share pairs with commas between."""
-    from exoclassify.errors import InputError
-
-    shares: dict[str, float] = {}
-    for pair in text.split(","):
-        state, found, share = (part.strip() for part in pair.rpartition("="))
-        try:
-            value = float(share)
-        except ValueError:
-            found = ""
-        if not found or not state:
-            raise InputError(
-                f"--prevalence: {pair.strip()!r} is not a state and its share; write it as neuropathic=0.05,inflammatory=0.1"
-            )
-        if state in shares:
-            raise InputError(f"--prevalence: {state} is given twice; give it once")
-        shares[state] = value
-    return shares

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.options import columns_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_FILES", "fitted", "train"]
 
-MODEL_FILES = ("bundle.json", "arrays.npz", "golden.csv", "README.md")
+MODEL_FILES = ("bundle.json", "arrays.npz", "golden.csv", "README.md", "report.html", "aside.csv")
 """What is in a model's folder."""
 
 
@@ -46,6 +49,13 @@ def train(
     batch: Annotated[
         str | None, typer.Option(help="Column of the centre, run or plate; a model is judged across these.")
     ] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns to hold against the state and to report apart, with commas between.  "
+            "[default: those called sex, age, bmi]"
+        ),
+    ] = None,
     not_detected: Annotated[
         float | None,
         typer.Option(
@@ -61,16 +71,31 @@ def train(
     jobs: Annotated[
         int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
     ] = -1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask cluster that judges, as tcp://host:8786; the result is the same. Replaces --jobs."
+        ),
+    ] = None,
     no_judge: Annotated[
         bool,
         typer.Option("--no-judge", help="Fit only, in seconds; the card then says that it was not judged."),
     ] = False,
+    permutations: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Run the judgement again this often on labels dealt at random, for a p-value: 99 take about as long as 33 "
+            "judgements.",
+        ),
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
 ) -> None:
     """Train a classifier of pain state, and judge it on samples kept aside.
 
     The headline figure is the worse of cross-validation and, where batches are given, of leaving out each batch.
-    Nothing is written before everything is done.
+    Nothing is written to --out before everything is done. Folds that are finished are kept in the cache folder
+    (EXOCLASSIFY_CACHE, empty for none), so that the same command goes on after Ctrl-C; no cargo and no names are kept there.
     """
     check_folder(out, force=force, own=MODEL_FILES)
     if jobs == 0:
@@ -85,19 +110,48 @@ def train(
         cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
     )  # fmt: skip
     _say_notes(cohort)
-    bundle = fitted(
-        cohort, choices, name=name or _name_from(out), version=version, judge=not no_judge, jobs=jobs
-    )
+    with nullcontext() if scheduler is None else _on_cluster(scheduler):
+        bundle = fitted(
+            cohort,
+            choices,
+            name=name or _name_from(out),
+            version=version,
+            judge=not no_judge,
+            jobs=jobs if scheduler is None else -1,
+            covariates=columns_of(covariates),
+            permutations=permutations,
+        )
     bundle.save(out, force=force)
+    for text in bundle.about["training"]["notes"][len(cohort.notes) :]:  # what the recipe added
+        note(text)
     for line in _found(bundle):
         print(line)
     print(f"written to {out}")
+    print(f"all figures, to read: {out / 'report.html'}")
+
+
+@contextmanager
+def _on_cluster(scheduler: str) -> Iterator[None]:
+    from joblib import parallel_config
+
+    from exoclassify.scoring.cluster import client_of
+
+    with client_of(scheduler, None), parallel_config(backend="dask"):
+        yield
 
 
 def fitted(
-    cohort: Cohort, recipe: Recipe, *, name: str, version: str, judge: bool = True, jobs: int = -1
+    cohort: Cohort,
+    recipe: Recipe,
+    *,
+    name: str,
+    version: str,
+    judge: bool = True,
+    jobs: int = -1,
+    covariates: tuple[str, ...] = (),
+    permutations: int = 0,
 ) -> ModelBundle:
-    """Fit and judge with a bar on stderr.
+    """Fit, judge and audit with a bar on stderr, and write the report.
 
     Parameters
     ----------
@@ -111,6 +165,10 @@ def fitted(
         Whether to judge it.
     jobs : int
         Processes at once.
+    covariates : tuple of str
+        Columns to hold against the state.
+    permutations : int
+        How often the judgement is run again on dealt labels.
 
     Returns
     -------
@@ -121,10 +179,32 @@ def fitted(
     ExoclassifyError
         As `exoclassify.learning.fit.fit` says.
     """
-    from exoclassify.learning.fit import fit
+    from dataclasses import replace
 
-    with progress_bar("judging" if judge else "fitting") as progress:
-        return fit(cohort, recipe, judge=judge, name=name, version=version, n_jobs=jobs, progress=progress)
+    from exoclassify.learning.fit import fit
+    from exoclassify.learning.kept import default_folder
+    from exoclassify.report.training import training_report
+
+    cache = default_folder()
+    try:
+        with progress_bar("judging" if judge else "fitting") as progress:
+            bundle = fit(
+                cohort,
+                recipe,
+                judge=judge,
+                covariates=covariates,
+                permutations=permutations,
+                cache=cache,
+                name=name,
+                version=version,
+                n_jobs=jobs,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        if judge and cache is not None:
+            note("folds that were finished are kept; the same command goes on from there")
+        raise
+    return replace(bundle, report=training_report(bundle.about, bundle.panel.molecules))
 
 
 def _say_notes(cohort: Cohort) -> None:
@@ -160,6 +240,8 @@ def _found(bundle: ModelBundle) -> list[str]:
             f"There it called {judged['called']:.0%} of the samples, {judged['called_wrong']:.0%} of all wrongly, and said of "
             "the rest that it is uncertain."
         )
+    if bundle.about["audit"] is not None:
+        lines.append(bundle.about["audit"]["verdict"])
     if not training["tested_across_batches"] and training["batches"] is not None:
         lines.append(
             "It could not be tested across batches, so it calls no state unless score is told --same-batch."

@@ -15,9 +15,10 @@ from exoclassify.data.ids import counted
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
 
-__all__ = ["frame_cells", "without_texts"]
+__all__ = ["NOT_DETECTED_MARKS", "frame_cells", "without_texts"]
 
-_NOT_DETECTED = {"undetermined", "nd", "n.d.", "no ct"}
+NOT_DETECTED_MARKS = {"undetermined", "nd", "n.d.", "no ct"}
+"""What qPCR software writes where no cycle was reached, in lower case."""
 
 
 def frame_cells(frame: pd.DataFrame) -> tuple[NDArray[np.float64], tuple[tuple[int, int, str], ...]]:
@@ -71,7 +72,7 @@ def without_texts(wide: WideTable, *, not_detected: float | None) -> NDArray[np.
     cells = wide.cells.copy()
     wrong: list[tuple[int, int, str]] = []
     for row, column, text in wide.texts:
-        if not_detected is not None and text.strip().lower() in _NOT_DETECTED:
+        if not_detected is not None and text.strip().lower() in NOT_DETECTED_MARKS:
             cells[row, column] = not_detected
         else:
             wrong.append((row, column, text))

@@ -11,14 +11,22 @@ import numpy as np
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.audit_batch import REFERENCE, audit_batches, audit_covariates, covariate_columns
+from exoclassify.learning.audit_batch import (
+    REFERENCE,
+    audit_batches,
+    audit_covariates,
+    audit_unseen,
+    covariate_columns,
+)
 from exoclassify.learning.audit_contamination import audit_contamination
+from exoclassify.learning.audit_handling import audit_missingness, audit_order
 from exoclassify.learning.audit_metadata import audit_metadata
 from exoclassify.learning.audit_samples import audit_alike, audit_outliers, audit_subjects
 from exoclassify.learning.audit_size import audit_size, learning_curve
-from exoclassify.learning.audit_technical import Technical, audit_missingness, audit_order, audit_technical
-from exoclassify.learning.evaluate import Judgement, judge
+from exoclassify.learning.audit_technical import Technical, audit_technical
+from exoclassify.learning.evaluate import judge
 from exoclassify.learning.findings import Audit, Finding, by_severity
+from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import Figure, against_rest, auc, mean_figure
 from exoclassify.learning.recipe import Recipe
@@ -147,7 +155,7 @@ class _Run:
         self.drawn["baselines"] = list(self.found.rows)
         self.drawn["best_baseline"] = self.found.best
         self.drawn["beats_best_baseline"] = self.found.beaten
-        return list(self.found.findings)
+        return [*self.found.findings, *audit_unseen(self.judgement)]
 
     def size(self) -> list[Finding]:
         curve = None

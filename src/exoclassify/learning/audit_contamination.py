@@ -103,7 +103,7 @@ def _haemolysis(cohort: Cohort) -> Finding:
     return Finding(
         "haemolysis",
         "cohort",
-        f"AUC of the index; {_SOURCE}",
+        "AUC of the index",
         area,
         severity,
         message,

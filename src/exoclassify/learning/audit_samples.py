@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.ids import counted
 from exoclassify.data.quality import missing_mask
 from exoclassify.errors import first_three
 from exoclassify.learning.baselines import library_sizes
@@ -21,6 +22,7 @@ _EXPRESSED = 0.5  # a molecule found in half of the samples
 _SAME_LIBRARY = 0.985  # technical replicates of one library; different persons of one cohort lie below .96
 _SAME_RESIDUAL = 0.9  # after the mean profile of the cohort is taken away
 _ROBUST_Z = 3.5  # Iglewicz & Hoaglin 1993
+_MOST = 5000  # samples compared pair by pair: the matrix of more would not fit
 
 
 def alike(table: CargoTable) -> tuple[Floats, Floats]:
@@ -70,6 +72,12 @@ def audit_alike(cohort: Cohort, against: CargoTable | None = None) -> list[Findi
     list of Finding
     """
     table = cohort.cargo
+    if table.n_samples > _MOST:
+        message = f"{table.n_samples} samples are too many to be compared pair by pair; near-duplicates were not looked for."
+        mend = f"audit parts of at most {_MOST} samples, with --against for the others"
+        return [
+            Finding("near-duplicates", f"{table.n_samples} samples", "pairs", None, "info", message, mend)
+        ]
     pairs = _near(table, cohort.groups, cohort.y)
     found = [_of_pairs(pairs, table.n_samples)]
     if against is not None:
@@ -153,8 +161,10 @@ def audit_subjects(cohort: Cohort) -> list[Finding]:
     interquartile ranges above the upper quartile of all pairs, Tukey's "far out". Batches and states make groups of samples
     alike too, so this is a hint and not a proof.
     """
-    residual = alike(cohort.cargo)[1]
     n = cohort.n_samples
+    if n > _MOST:
+        return [] if cohort.has_subjects else [_no_subjects(0, "", n)]
+    residual = alike(cohort.cargo)[1]
     z = np.arctanh(np.clip(residual, -0.999, 0.999))
     pairs = z[np.triu_indices(n, k=1)]
     low, high = np.quantile(pairs, [0.25, 0.75])
@@ -213,7 +223,8 @@ def audit_outliers(cohort: Cohort) -> list[Finding]:
     -----
     Robust z (median and MAD) below −3.5, of the median rank correlation with the others and of the library size.
     """
-    typical = np.nanmedian(alike(cohort.cargo)[0], axis=1)
+    compared = cohort.cargo.take(np.arange(min(cohort.n_samples, _MOST)))
+    typical = np.nanmedian(alike(compared)[0], axis=1)
     name, size = library_sizes(cohort.cargo)
     found = []
     for what, values in (("median rank correlation with the others", typical), (name, size)):
@@ -225,7 +236,9 @@ def audit_outliers(cohort: Cohort) -> list[Finding]:
             continue
         states, counts = np.unique(cohort.y[low], return_counts=True)
         mix = ", ".join(f"{count} {state}" for state, count in zip(states, counts, strict=True))
-        message = f"{len(low)} samples lie far below the others by {what} ({named}; {mix})."
+        message = (
+            f"{counted(len(low), 'samples', 'lies', 'lie')} far below the others by {what} ({named}; {mix})."
+        )
         mend = "look at these libraries; leave failed ones out by a blank label, and say so"
         found.append(Finding("outliers", named, what, float(len(low)), "warning", message, mend))
     return found

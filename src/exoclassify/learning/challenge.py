@@ -11,9 +11,9 @@ from scipy.special import softmax
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.evaluate import Judgement, KeptAside
-from exoclassify.learning.folds import Fold
+from exoclassify.learning.folds import Fold, of_known_batch
 from exoclassify.learning.gate import Answers, Setting
+from exoclassify.learning.judgement import Judgement, KeptAside
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
@@ -144,13 +144,15 @@ def as_it_is(
     """
     crossed = _passes(judged, cohort.n_samples)
     log_odds, sets = crossed.log_odds, crossed.sets
+    same_batch = np.ones(cohort.n_samples, dtype=bool)
     if judged.batched is not None and cohort.batches is not None:
         known = list(champion.about["training"]["batches"] or {})
         rows = judged.batched.rows
         rows_new = ~np.isin(cohort.batches[rows], known)
         log_odds[:, rows[rows_new]] = judged.batched.log_odds[rows_new]
         sets[:, rows[rows_new]] = judged.batched.sets[rows_new]
-    mine = _answers(champion, X[new], judged.samples, len(log_odds))
+        same_batch[rows[rows_new]] = False
+    mine = _answers(champion, X[new], judged.samples, len(log_odds), same_batch[new])
     return _setting("new samples", cohort, recipe, new, mine, Answers(log_odds[:, new], sets[:, new]))
 
 
@@ -209,13 +211,15 @@ def by_recipe(
 
 def _trained_again(samples: Samples, recipe: Recipe, fold: Fold, known: Bools) -> tuple[Floats, Bools]:
     train, test = fold
+    same_batch = of_known_batch(samples.batches, fold)
     own = train[known[train]]
     states = range(len(samples.states))
     if all(len(np.unique(samples.groups[own][samples.y[own] == k])) >= _MIN_SUBJECTS for k in states):
         train = own
     learned = learn(samples.take(train), recipe)
     log_odds = CompiledBlend.of(learned.blend).evaluate(samples.X[test][:, learned.support])[0]
-    return log_odds, learned.blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level)
+    sets = learned.blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
+    return log_odds, sets
 
 
 def _placed(
@@ -266,16 +270,17 @@ def on_external(
         )
     samples = Samples.of(external)
     both = [
-        _answers(model, model.panel.values(external.cargo)[new], samples, 1)
+        _answers(model, model.panel.values(external.cargo)[new], samples, 1, np.zeros(new.sum(), dtype=bool))
         for model in (champion, challenger)
     ]
     return _setting("external samples", external, recipe, new, *both), seen
 
 
-def _answers(model: ModelBundle, X: Floats, samples: Samples, n_passes: int) -> Answers:
+def _answers(model: ModelBundle, X: Floats, samples: Samples, n_passes: int, same_batch: Bools) -> Answers:
     """Let a finished model answer, at the mix of the cohort."""
     log_odds = model.compiled.evaluate(X)[0]
-    sets = model.blend.sets.sets(softmax(log_odds, axis=1), model.about["answers"]["level"])
+    level = model.about["answers"]["level"]
+    sets = model.blend.sets.sets(softmax(log_odds, axis=1), level, same_batch=same_batch)
     mix = np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y)
     shift = prevalence_shift(model.blend.prevalence, mix)
     assert shift is not None

@@ -29,6 +29,9 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 _DRAWS = 2000
+_MOST_WEIGHTS = 20_000_000
+"""Of the bootstrap at once, 160 MB: with more than 10,000 samples there are fewer draws."""
+
 _CONTROLS = (
     "control",
     "healthy",
@@ -168,8 +171,8 @@ def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: i
 
 
 def _short(values: Floats) -> list[float]:
-    """Round what is only drawn: six decimals."""
-    return [round(float(v), 6) for v in values]
+    """Round what is only drawn: four decimals."""
+    return [round(float(v), 4) for v in values]
 
 
 def _auc_figure(answered: Answered, rows: NDArray[np.bool_] | None = None) -> Figure:
@@ -182,7 +185,8 @@ def _auc_figure(answered: Answered, rows: NDArray[np.bool_] | None = None) -> Fi
 
 def _auc_intervals(answered: Answered, seed: int) -> dict[str, Any]:
     figure = _auc_figure(answered)
-    weights = bootstrap_weights(answered.y, answered.groups, _DRAWS, seed)
+    draws = int(np.clip(_MOST_WEIGHTS // len(answered.y), 200, _DRAWS))
+    weights = bootstrap_weights(answered.y, answered.groups, draws, seed)
     states = range(len(answered.states))
     drawn = np.mean(
         [
@@ -197,7 +201,7 @@ def _auc_intervals(answered: Answered, seed: int) -> dict[str, Any]:
         "delong_by_subject": list(figure.interval(answered.groups)),
         "delong_by_sample": list(figure.interval(np.arange(len(answered.y)))),
         "bootstrap_by_subject": list(percentile_interval(drawn)),
-        "draws": _DRAWS,
+        "draws": draws,
     }
 
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, RecipeError
-from exoclassify.learning.evaluate import evaluate
+from exoclassify.errors import DesignError, RecipeError, first_three
+from exoclassify.learning.aside import answered, strata_of, to_frame
+from exoclassify.learning.audit import audit
+from exoclassify.learning.evaluate import judge as judged_on
+from exoclassify.learning.examine import examine
+from exoclassify.learning.importance import importance
+from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Learned, Samples, learn
+from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
 from exoclassify.model.trained_on import TrainedOn
 
-__all__ = ["fit", "name_batches"]
+__all__ = ["fit", "name_batches", "on_panel"]
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +46,9 @@ def fit(
     recipe: Recipe | None = None,
     *,
     judge: bool = True,
+    covariates: Sequence[str] = (),
+    permutations: int = 0,
+    cache: Path | None = None,
     name: str = "model",
     version: str = "1.0.0",
     n_jobs: int = -1,
@@ -51,8 +63,14 @@ def fit(
     recipe : Recipe, optional
         The choices; the default blend if omitted.
     judge : bool
-        Evaluate by repeated nested cross-validation, and batch by batch where batches are given. Without it the card says
-        "not judged".
+        Evaluate by repeated nested cross-validation, and batch by batch where batches are given, and audit the cohort.
+        Without it the card says "not judged".
+    covariates : sequence of str
+        Columns of the sheet that are held against the state and reported apart, beside those called sex, age or BMI.
+    permutations : int
+        How often the judgement is run again with labels dealt at random, for a p-value; 0 for none. At least 19 to reach 0.05.
+    cache : Path, optional
+        Folder in which finished folds are kept, so that the same run asked again goes on from there.
     name, version : str
         Of the model; the version is three numbers with dots between.
     n_jobs : int
@@ -79,15 +97,41 @@ def fit(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
     cohort.check_for_learning()
+    hairpins_apart = cohort.cargo.hairpins_apart
+    cohort = on_panel(cohort, recipe)
     samples = Samples.of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
-    evaluation = None
+    evaluation, found, aside = None, None, None
     if judge:
-        evaluation = evaluate(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
-        name_batches(evaluation, cohort)
+        judgement = judged_on(
+            samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache
+        )
+        evaluation = _examined(judgement, cohort, recipe, covariates)
+        evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.cargo.molecules)
+        aside = to_frame(judgement, cohort)
+        if permutations:
+            crossed = evaluation["cross_validation"]
+            crossed["permutation"] = permutation_test(
+                samples,
+                recipe,
+                crossed["figures"]["auc"]["value"],
+                n_permutations=permutations,
+                n_jobs=n_jobs,
+                progress=progress,
+            )
+        found = audit(
+            cohort,
+            judgement=judgement,
+            covariates=covariates,
+            seed=recipe.seed,
+            n_jobs=n_jobs,
+            progress=progress,
+        ).to_dict()
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
+    about["audit"] = found
     panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
+    panel = dataclasses.replace(panel, hairpins_apart=hairpins_apart)
     golden = _golden(samples, learned.support, recipe.seed)
     trained_on = TrainedOn.of(
         learned.blend,
@@ -98,9 +142,80 @@ def fit(
         learned.aside,
         about["training"]["data_sha256"],
     )
-    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on)
+    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on, aside=aside)
     bundle.check()
     return bundle
+
+
+def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
+    """Keep the molecules that a recipe names, if it names any.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+    recipe : Recipe
+        The choices.
+
+    Returns
+    -------
+    Cohort
+        With a note when the molecules were chosen on this very cohort; the same cohort when none is named.
+
+    Raises
+    ------
+    RecipeError
+        If the table lacks a molecule that the recipe names.
+    """
+    named = recipe.panel.molecules
+    if not named:
+        return cohort
+    table = cohort.cargo
+    lacking = [name for name in named if name not in table.molecules]
+    if lacking:
+        raise RecipeError(
+            f"panel.molecules: {table.source} lacks {len(lacking)} of the {len(named)} molecules that the recipe names "
+            f"({first_three(lacking)}); give the table they were chosen on, or a recipe without them"
+        )
+    layer = CargoTable(
+        table.aligned(named),
+        table.sample_ids,
+        named,
+        table.kind,
+        table.unit,
+        table.source,
+        table.not_detected,
+    )
+    note = (
+        "the recipe's molecules were chosen on these very samples, so every figure of merit here is optimistic; the report "
+        "of exoclassify discover has the honest one"
+    )
+    notes = (*cohort.notes, note) if recipe.panel.chosen_on == cohort.digest() else cohort.notes
+    return dataclasses.replace(cohort, layers={next(iter(cohort.layers)): layer}, notes=notes)
+
+
+def _examined(
+    judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: Sequence[str]
+) -> dict[str, Any]:
+    """Add curves, thresholds, sets and subgroups to the figures, and name the batches."""
+    evaluation, answers = judgement.summary, recipe.answers
+    strata = strata_of(cohort, covariates)
+    for key, passes in (
+        ("cross_validation", judgement.passes),
+        ("leave_one_batch_out", () if judgement.batched is None else (judgement.batched,)),
+    ):
+        if passes:
+            given = answered(
+                judgement,
+                passes,
+                level=answers.level,
+                novelty_alpha=answers.novelty_alpha,
+                strata=strata,
+                withhold=key == "leave_one_batch_out",
+            )
+            evaluation[key]["examined"] = examine(given, seed=recipe.seed)
+    name_batches(evaluation, cohort)
+    return evaluation
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:

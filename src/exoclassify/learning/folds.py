@@ -17,6 +17,7 @@ __all__ = [
     "fold_digest",
     "inner_folds",
     "leave_one_batch_out",
+    "of_known_batch",
     "stratified_folds",
     "subjects_per_state",
 ]
@@ -142,6 +143,26 @@ def inner_folds(
         if len(folds) == len(np.unique(joined)) >= 2:
             return folds, True
     return stratified_folds(y, groups, n_folds, seed), False
+
+
+def of_known_batch(batches: Codes | None, fold: Fold) -> NDArray[np.bool_]:
+    """Say which samples kept aside are of a batch that others in training are of.
+
+    Parameters
+    ----------
+    batches : ndarray of shape (n_samples,), optional
+        Batch codes; without them every sample counts as of a known batch.
+    fold : (train, test)
+        Positions.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_test,)
+    """
+    train, test = fold
+    if batches is None:
+        return np.ones(len(test), dtype=bool)
+    return np.isin(batches[test], batches[train])
 
 
 def fold_digest(sample_ids: Sequence[str], folds: Sequence[Fold]) -> str:

@@ -148,14 +148,20 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
             fitted = _fit_voices(samples.take(train), recipe)
             aside[:, test], residuals[test] = fitted.scores(samples.X[test])
         final = _fit_voices(samples, recipe)
-        blend, blended = _blend(final, aside, residuals, samples, recipe)
+        whole = samples.batches if by_batch else None
+        blend, blended = _blend(final, aside, residuals, samples, recipe, whole)
         return Learned(final.support, blend, by_batch, blended)
 
 
 def _blend(
-    final: _Fitted, aside: Floats, residuals: Floats, samples: Samples, recipe: Recipe
+    final: _Fitted,
+    aside: Floats,
+    residuals: Floats,
+    samples: Samples,
+    recipe: Recipe,
+    whole: Codes | None,
 ) -> tuple[FittedBlend, Floats]:
-    """Calibrate, weigh and blend on the scores of samples kept aside."""
+    """Calibrate, weigh and blend on the scores of samples kept aside; `whole` are batches kept aside as wholes."""
     members = _weigh(final.learners, aside, samples, recipe)
     blended = np.zeros(aside.shape[1:])
     for member, scores in zip(members, aside, strict=True):
@@ -168,7 +174,7 @@ def _blend(
         views=final.views,
         members=members,
         calibration=calibration,
-        sets=ClassConditionalSets.fit(softmax(log_odds, axis=1), samples.y),
+        sets=ClassConditionalSets.fit(softmax(log_odds, axis=1), samples.y, whole),
         novelty=final.novelty,
         novelty_reference=np.sort(residuals),
     )

@@ -73,9 +73,11 @@ class Figure:
         z = float(norm.ppf(0.5 + level / 2))
         if not self.share:
             return self.value - z * error, self.value + z * error
-        if self.value in (0.0, 1.0) or error == 0.0:
+        if self.value in (0.0, 1.0):
             bound = float((1 - level) ** (1 / max(clusters // 2, 1)))
             return (bound, 1.0) if self.value >= 0.5 else (0.0, 1 - bound)
+        if error == 0.0:  # such as the AUC of a constant
+            return self.value, self.value
         centre, width = float(logit(self.value)), z * error / (self.value * (1 - self.value))
         return float(expit(centre - width)), float(expit(centre + width))
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from exoclassify.learning.evaluate import evaluate
+from exoclassify.learning.evaluate import cross_validated, workers_started_undisturbed
+from exoclassify.learning.folds import stratified_folds
 from exoclassify.learning.learn import Samples
+from exoclassify.learning.metrics import against_rest, auc, mean_figure
 from exoclassify.learning.recipe import Recipe
 
 __all__ = ["permutation_test", "permuted_labels"]
@@ -100,13 +103,14 @@ def permutation_test(
     p = (1 + count at least as high) / (1 + count), never 0 (Phipson & Smyth 2010). Labels go round within batches, so a
     difference between batches is not taken for one between states.
     """
-    once = recipe.model_copy(update={"folds": recipe.folds.model_copy(update={"repeats": 1})})
     jobs = (
-        delayed(_auc_of)(dataclasses.replace(samples, y=permuted_labels(samples, recipe.seed + i)), once)
+        delayed(_auc_of)(dataclasses.replace(samples, y=permuted_labels(samples, recipe.seed + i)), recipe)
         for i in range(1, n_permutations + 1)
     )
-    found = []
-    for value in Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
+    with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
+        results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
+    found: list[float] = []
+    for value in results:
         found.append(value)
         if progress is not None:
             progress(len(found), n_permutations)
@@ -119,6 +123,7 @@ def permutation_test(
 
 
 def _auc_of(samples: Samples, recipe: Recipe) -> float:
-    crossed = dataclasses.replace(samples, batches=None) if samples.batches is None else samples
-    found = evaluate(crossed, [str(i) for i in range(len(samples.y))], recipe, n_jobs=1)
-    return float(found["cross_validation"]["figures"]["auc"]["value"])
+    folds = stratified_folds(samples.y, samples.groups, recipe.folds.outer, recipe.seed + 1000)
+    kept = cross_validated(samples, recipe, folds)
+    states = range(len(samples.states))
+    return mean_figure([auc(against_rest(kept.log_odds, k), samples.y[kept.rows] == k) for k in states]).value

@@ -235,7 +235,7 @@ def _judged(model: ModelBundle, here: _Local, steps: list[str]) -> dict[str, Any
             change = _chosen(part, steps)
             log_odds = _calibration(part.log_odds, part.y, change).apply(here.log_odds[test])
             sets = ClassConditionalSets.fit(softmax(_aside(part, change, _SEED), axis=1), part.y)
-            rows = sets.sets(softmax(log_odds, axis=1), level)
+            rows = sets.sets(softmax(log_odds, axis=1), level, same_batch=True)
             reference = np.sort(part.residuals) if "novelty" in steps else model.blend.novelty_reference
             each_loss[test] += _each_loss(log_odds, here.y[test]) / _REPEATS
             held.append(np.stack([here.y[test], rows[np.arange(len(test)), here.y[test]]]))

@@ -66,10 +66,23 @@ class Voice(_Part):
 
 
 class Panel(_Part):
-    """Which molecules a model reads, and how many of them a sample must have."""
+    """Which molecules a model reads, and how many of them a sample must have.
 
+    `molecules` names them; empty lets the data choose. `chosen_on` is the sha256 of the cohort that they were chosen on:
+    a model trained on that cohort is judged too well, and says so.
+    """
+
+    molecules: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    chosen_on: str = ""
     min_prevalence: Annotated[float, Field(ge=0, le=1)] = 0.2
     min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.8
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        twice = sorted({name for name in self.molecules if self.molecules.count(name) > 1})
+        if twice:
+            raise ValueError(f"molecules: {', '.join(twice)} stands twice; name it once")
+        return self
 
 
 class Normalise(_Part):

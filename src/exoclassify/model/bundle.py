@@ -19,7 +19,14 @@ from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import fill_folder, read_folder
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import Predictions, answer, prevalence_shift, shifted_prevalence
+from exoclassify.model.prediction import (
+    Answers,
+    Predictions,
+    answer,
+    drawn_in,
+    prevalence_shift,
+    shifted_prevalence,
+)
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 
@@ -50,6 +57,10 @@ class ModelBundle:
         The model card in Markdown.
     trained_on : TrainedOn or None, default None
         What it remembers of its training samples; None for a model that was not asked to.
+    report : str or None
+        The page to read, HTML; None when there is none.
+    aside : DataFrame or None
+        Answers to the samples kept aside, by which models are compared; None when it was not judged.
 
     Notes
     -----
@@ -63,6 +74,8 @@ class ModelBundle:
     golden: Floats
     card: str
     trained_on: TrainedOn | None = None
+    report: str | None = field(default=None, kw_only=True)
+    aside: pd.DataFrame | None = field(default=None, kw_only=True)
     compiled: CompiledBlend = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,8 +108,9 @@ class ModelBundle:
         prevalence : mapping of str to float, optional
             Shares of the states at the place of use; shifts the probabilities, not the prediction sets.
         same_batch : bool
-            The samples were measured in a batch that the model was trained on; only then is a model of one batch, never
-            tested on another, allowed to call a state.
+            The samples were measured in a batch that the model was trained on. Otherwise a state is excluded only if every
+            training batch kept aside would exclude it, and a model never tested across batches calls none; if its batches
+            were named, the probabilities are drawn towards the training mix, see `prediction.drawn_in`.
 
         Returns
         -------
@@ -179,19 +193,48 @@ class ModelBundle:
         -------
         Predictions
         """
-        answers = self.about["answers"]
-        sets = self.blend.sets.sets(_softmax(log_odds), answers["level"])
-        novelty_p = conformal_p(self.blend.novelty_reference, residuals)
-        coverage = self.panel.coverage(X)
-        probabilities, calls, flags = answer(
-            log_odds, sets, novelty_p, coverage, self.states,
-            shift=prevalence_shift(self.blend.prevalence, stated),
-            novelty_alpha=answers["novelty_alpha"],
-            min_coverage=self.panel.min_coverage,
-            one_batch=not (same_batch or self.about["training"]["tested_across_batches"]),
-        )  # fmt: skip
+        found = self._answers(X, log_odds, residuals, stated, same_batch)
+        calls, flags = found.in_words(self.states)
         return Predictions(
-            ids, self.states, probabilities, sets, novelty_p, coverage, calls, flags, self.name, self.version
+            ids, self.states, found.probabilities, found.sets, found.novelty_p, found.coverage, calls, flags,
+            self.name, self.version,
+        )  # fmt: skip
+
+    def answers(self, X: Floats, *, stated: Floats | None = None, same_batch: bool = False) -> Answers:
+        """Answer in numbers alone: the path for a million rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values in the panel's order, already held against its unit.
+        stated : ndarray of shape (n_states,) or None
+            Prevalence at the place of use, as `shifted_prevalence` completes it.
+        same_batch : bool
+            As in `predict`.
+
+        Returns
+        -------
+        Answers
+            Bit for bit what `predict` says of the same rows.
+        """
+        return self._answers(X, *self.compiled.evaluate(X), stated, same_batch)
+
+    def _answers(
+        self, X: Floats, log_odds: Floats, residuals: Floats, stated: Floats | None, same_batch: bool
+    ) -> Answers:
+        limits, training = self.about["answers"], self.about["training"]
+        one_batch = not (same_batch or training["tested_across_batches"])
+        # Without a batch column nobody said that the samples are of another batch than those of training.
+        new_batch = one_batch and training["batches"] is not None
+        return answer(
+            drawn_in(log_odds, self.blend.prevalence) if new_batch else log_odds,
+            self.blend.sets.sets(_softmax(log_odds), limits["level"], same_batch=same_batch),
+            conformal_p(self.blend.novelty_reference, residuals),
+            self.panel.coverage(X),
+            shift=prevalence_shift(self.blend.prevalence, stated),
+            novelty_alpha=limits["novelty_alpha"],
+            min_coverage=self.panel.min_coverage,
+            one_batch=one_batch,
         )
 
     def check(self) -> float:
@@ -253,6 +296,8 @@ class ModelBundle:
             },
             golden=pd.concat([golden, expected], axis=1),
             card=self.card,
+            report=self.report,
+            aside=self.aside,
         )
 
     @classmethod
@@ -291,7 +336,16 @@ class ModelBundle:
                 f"{Path(path).name}: not a complete model ({error}); train or fetch it again"
             ) from error
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
-        bundle = cls(blend, panel, about, profiles, parts.card, TrainedOn.read(parts.arrays))
+        bundle = cls(
+            blend,
+            panel,
+            about,
+            profiles,
+            parts.card,
+            TrainedOn.read(parts.arrays),
+            report=parts.report,
+            aside=parts.aside,
+        )
         bundle.check()
         if verify:
             bundle._demand(expected)

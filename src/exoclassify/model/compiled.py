@@ -1,14 +1,16 @@
 """The same answer at the cost of the bare arithmetic, behind a gate that compares the two.
 
 Calibration and blending are linear in the members' scores, so all linear members of a view fold into one matrix of shape
-(n_states, n_molecules). Tree ensembles are walked level by level, all trees at once.
+(n_molecules, n_states), and the directions of novelty stand beside it. A few samples walk the trees level by level, all
+trees at once; many go through XGBoost itself where that gives the same bits.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import xgboost
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -27,7 +29,9 @@ Floats = NDArray[np.float64]
 PARITY = 1e-6
 """Largest allowed difference in any probability between the compiled scorer and the step-by-step blend."""
 
-_CELLS = 2_000_000  # visited nodes held at once while trees are walked, and view cells in a chunk: about 16 MB each
+_CELLS = 131_072  # view cells in a chunk: 1 MB, which stays in a core's cache while the steps pass over it
+_NODES = 2_000_000  # visited nodes held at once while trees are walked: 16 MB
+_FEW = 16  # samples up to which walking the trees is faster than calling XGBoost
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +43,38 @@ class _Grove:
     trees: Trees
     child: NDArray[np.intp]
     factor: float
+    booster: xgboost.Booster | None
 
     @classmethod
-    def of(cls, learner: Forest | Boosted, factor: float) -> _Grove:
+    def of(cls, learner: Forest | Boosted, factor: float, n_molecules: int) -> _Grove:
         trees = learner.trees if isinstance(learner, Forest) else learner.trees()
         child = np.stack([trees.left, trees.right], axis=1).ravel().astype(np.intp)
-        return cls(learner.view, learner, trees, child, factor)
+        walked = cls(learner.view, learner, trees, child, factor, None)
+        if isinstance(learner, Forest):
+            return walked
+        native = replace(walked, booster=learner.booster())
+        V = np.random.default_rng(0).normal(
+            np.median(trees.threshold[np.isfinite(trees.threshold)]), 2, (64, n_molecules)
+        )
+        return native if (native._native(V) == walked._walked(V)).all() else walked
 
     def log_odds(self, V: Floats) -> Floats:
+        if self.booster is not None and len(V) > _FEW:
+            return self.factor * self.learner.link(self._native(V))
+        step = max(1, _NODES // len(self.trees.roots))
+        sums = np.concatenate([self._walked(V[at : at + step]) for at in range(0, len(V), step)])
+        return self.factor * self.learner.link(sums)
+
+    def _native(self, V: Floats) -> Floats:
+        assert self.booster is not None
+        assert isinstance(self.learner, Boosted)
+        columns = self.learner.columns
+        given = (V if len(columns) == V.shape[1] else V[:, columns]).astype(np.float32)
+        margins = self.booster.inplace_predict(given, predict_type="margin")
+        result: Floats = margins.reshape(len(V), -1).astype(np.float64)
+        return result
+
+    def _walked(self, V: Floats) -> Floats:
         # Both libraries round a sample to single precision before they compare.
         single = V.astype(np.float32).astype(np.float64)
         n, p = single.shape
@@ -56,8 +84,15 @@ class _Grove:
         for _ in range(self.trees.depth):
             goes_right = flat.take(self.trees.feature.take(node) + start) > self.trees.threshold.take(node)
             node = self.child.take(2 * node + goes_right)
-        sums = self.trees.value.take(node.ravel(), axis=0).reshape(n, node.shape[1], -1).sum(axis=1)
-        return self.factor * self.learner.link(sums)
+        leaves = self.trees.value.take(node.ravel(), axis=0).reshape(n, node.shape[1], -1)
+        if isinstance(self.learner, Forest):
+            votes: Floats = leaves.sum(axis=1)
+            return votes
+        # XGBoost adds in single precision, tree after tree, to a first value that cancels out between states.
+        first = 0.0 if self.learner.n_states == 2 else 0.5
+        added = np.concatenate([np.full((n, 1, leaves.shape[2]), first), leaves], axis=1)
+        sums: Floats = np.add.accumulate(added.astype(np.float32), axis=1)[:, -1].astype(np.float64)
+        return sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,25 +103,26 @@ class CompiledBlend:
     ----------
     views : Views
         As in the blend.
-    matrices : dict of str to ndarray of shape (n_molecules, n_states)
-        For each view that a linear member reads, what its values are multiplied by.
+    products : dict of str to _Product
+        For each view that a linear member reads, what its values are multiplied by: one column a state. The log view has
+        more columns, one for each direction of novelty.
     constant : ndarray of shape (n_states,)
         Sum of all constants.
     groves : tuple
         The tree ensembles.
-    components : ndarray of shape (n_molecules, n_components)
-        Novelty's directions.
     mean, scale : ndarray of shape (n_molecules,)
         Novelty's standardisation.
+    centre : ndarray of shape (n_components,)
+        What the mean sample is in novelty's directions.
     """
 
     views: Views
-    matrices: dict[str, Floats]
+    products: dict[str, _Product]
     constant: Floats
     groves: tuple[_Grove, ...]
-    components: Floats
     mean: Floats
     scale: Floats
+    centre: Floats
 
     @classmethod
     def of(cls, blend: FittedBlend) -> CompiledBlend:
@@ -118,53 +154,103 @@ class CompiledBlend:
                 matrices[learner.view] = known + factor * matrix.T
                 constant += factor * shift
             elif factor > 0:
-                groves.append(_Grove.of(learner, factor))
-        components = np.ascontiguousarray(blend.novelty.components.T)
-        return cls(
-            blend.views,
-            matrices,
-            constant,
-            tuple(groves),
-            components,
-            blend.novelty.mean,
-            blend.novelty.scale,
-        )
+                groves.append(_Grove.of(learner, factor, n_molecules))
+        novelty = blend.novelty
+        directions = (novelty.components / novelty.scale).T
+        log = matrices.get("log", np.zeros((n_molecules, len(blend.states))))
+        matrices["log"] = np.hstack([log, directions])
+        products = {view: _Product.of_matrix(matrix) for view, matrix in matrices.items()}
+        centre = novelty.mean @ directions
+        return cls(blend.views, products, constant, tuple(groves), novelty.mean, novelty.scale, centre)
+
+    @property
+    def matrices(self) -> dict[str, Floats]:
+        """For each view, the weights of its values in the states' log-odds, (n_molecules, n_states); trees are not in it."""
+        return {view: product.matrix[:, : len(self.constant)] for view, product in self.products.items()}
 
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
         """Answer for many samples or one; arguments and results as in `FittedBlend.evaluate`."""
         X = np.ascontiguousarray(X, dtype=np.float64)
-        widest = max([X.shape[1], *(len(grove.trees.roots) for grove in self.groves)])
-        step = max(1, _CELLS // widest)
-        parts = [self._chunk(X[at : at + step]) for at in range(0, len(X), step)]
-        if len(parts) == 1:
-            return parts[0]
-        if not parts:
-            return np.zeros((0, len(self.constant))), np.zeros(0)
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        step = max(_TOGETHER, _CELLS // X.shape[1] // _TOGETHER * _TOGETHER)
+        log_odds, residuals = np.empty((len(X), len(self.constant))), np.empty(len(X))
+        for at in range(0, len(X), step):
+            log_odds[at : at + step], residuals[at : at + step] = self._chunk(X[at : at + step])
+        return log_odds, residuals
 
     def _chunk(self, X: Floats) -> tuple[Floats, Floats]:
-        log = self.views.log(X)
-        views = {"log": log, "damped": np.logaddexp2(log, self.views.damping)}
-        if "ranks" in self.matrices or any(grove.view == "ranks" for grove in self.groves):
-            views["ranks"] = normal_scores(log)
-        log_odds = np.repeat(self.constant[None, :], len(X), axis=0)
-        for view, matrix in self.matrices.items():
-            log_odds += _by_row(views[view], matrix)
+        views = self._views(X)
+        log, n_states = views["log"], len(self.constant)
+        both = self.products["log"].of(log)
+        log_odds = self.constant + both[:, :n_states]
+        for view, product in self.products.items():
+            if view != "log":
+                log_odds += product.of(views[view])
         for grove in self.groves:
             log_odds += grove.log_odds(views[grove.view])
-        Z = (log - self.mean) / self.scale
-        inside = _by_row(Z, self.components)
+        Z = log - self.mean
+        Z /= self.scale
+        Z *= Z
+        inside = both[:, n_states:] - self.centre
         # By Pythagoras: the directions are orthonormal.
-        residuals = ((Z**2).sum(axis=1) - (inside**2).sum(axis=1)) / Z.shape[1]
+        residuals = (Z.sum(axis=1) - (inside**2).sum(axis=1)) / Z.shape[1]
         return log_odds, np.maximum(residuals, 0.0)
 
+    def _views(self, X: Floats) -> dict[str, Floats]:
+        """Compute the views that are read."""
+        needed = {*self.products, *(grove.view for grove in self.groves)}
+        log = self.views.log(X)
+        views = {"log": log}
+        if "damped" in needed:
+            views["damped"] = np.log2(np.exp2(log) + np.exp2(self.views.damping))
+        if "ranks" in needed:
+            views["ranks"] = normal_scores(log)
+        return views
 
-def _by_row(V: Floats, matrix: Floats) -> Floats:
-    """Multiply row by row, so that no answer depends, in its last bit, on how many samples were asked together."""
-    out = np.empty((len(V), matrix.shape[1]))
-    for row, result in zip(V, out, strict=True):
-        np.dot(row, matrix, out=result)
-    return out
+
+_TOGETHER = 16
+"""Rows that are multiplied together, always so many: a few are filled up with zeros."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Product:
+    """Multiplies rows by a matrix so that no row's answer depends, in its last bit, on how many were asked together.
+
+    A product of matrices adds in an order that depends on their shape. So rows are always multiplied in blocks of one shape,
+    and whether a row's place in its block matters is tried out once, when the model is made; if it does, rows are
+    multiplied one by one.
+    """
+
+    matrix: Floats
+    in_blocks: bool
+
+    @classmethod
+    def of_matrix(cls, matrix: Floats) -> _Product:
+        matrix = np.ascontiguousarray(matrix)
+        rng = np.random.default_rng(0)
+        row, others = rng.normal(size=len(matrix)), rng.normal(size=(2 * _TOGETHER, _TOGETHER, len(matrix)))
+        others[_TOGETHER:] = 0.0
+        for place in range(_TOGETHER):
+            others[[place, _TOGETHER + place], place] = row
+        found = np.matmul(others, matrix)
+        places = np.arange(2 * _TOGETHER) % _TOGETHER
+        mine = found[np.arange(2 * _TOGETHER), places]
+        return cls(matrix, bool((mine == mine[0]).all()))
+
+    def of(self, V: Floats) -> Floats:
+        out = np.empty((len(V), self.matrix.shape[1]))
+        if not self.in_blocks:
+            for row, result in zip(V, out, strict=True):
+                np.dot(row, self.matrix, out=result)
+            return out
+        whole = len(V) - len(V) % _TOGETHER
+        if whole:
+            blocks = V[:whole].reshape(-1, _TOGETHER, V.shape[1])
+            np.matmul(blocks, self.matrix, out=out[:whole].reshape(len(blocks), _TOGETHER, -1))
+        if whole < len(V):
+            filled = np.zeros((1, _TOGETHER, V.shape[1]))
+            filled[0, : len(V) - whole] = V[whole:]
+            out[whole:] = np.matmul(filled, self.matrix)[0, : len(V) - whole]
+        return out
 
 
 def check_parity(blend: FittedBlend, compiled: CompiledBlend, X: Floats, what: str) -> float:

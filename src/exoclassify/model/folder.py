@@ -7,6 +7,8 @@
       arrays.npz    all fitted arrays; XGBoost's own UBJSON stands among them as bytes
       golden.csv    about 20 made-up profiles and the probabilities they must get
       README.md     the model card
+      report.html   the page to read, where one was written
+      aside.csv     answers to the samples kept aside, under short names, where the model was judged
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ FORMAT = 1
 """Version of the folder's layout; another one is refused."""
 
 _FILES = ("arrays.npz", "golden.csv", "README.md")
+_OPTIONAL = ("report.html", "aside.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +51,18 @@ class ModelParts:
         The golden profiles with their probabilities.
     card : str
         The model card.
+    report : str or None
+        The page to read.
+    aside : DataFrame or None
+        Answers to samples kept aside.
     """
 
     described: dict[str, Any]
     arrays: dict[str, NDArray[Any]]
     golden: pd.DataFrame
     card: str
+    report: str | None = None
+    aside: pd.DataFrame | None = None
 
 
 def fill_folder(
@@ -63,6 +72,8 @@ def fill_folder(
     arrays: Mapping[str, NDArray[Any]],
     golden: pd.DataFrame,
     card: str,
+    report: str | None = None,
+    aside: pd.DataFrame | None = None,
 ) -> None:
     """Write the files of a model into an empty folder.
 
@@ -78,6 +89,10 @@ def fill_folder(
         Golden profiles with their probabilities.
     card : str
         The model card.
+    report : str, optional
+        The page to read.
+    aside : DataFrame, optional
+        Answers to samples kept aside.
 
     Raises
     ------
@@ -87,7 +102,12 @@ def fill_folder(
     np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
     golden.to_csv(folder / "golden.csv", index=False)
     (folder / "README.md").write_text(card, encoding="utf-8")
-    files = {name: _sha256((folder / name).read_bytes()) for name in _FILES}
+    if report is not None:
+        (folder / "report.html").write_text(report, encoding="utf-8")
+    if aside is not None:
+        aside.to_csv(folder / "aside.csv", index=False)
+    written = [*_FILES, *(name for name in _OPTIONAL if (folder / name).exists())]
+    files = {name: _sha256((folder / name).read_bytes()) for name in written}
     whole = {"format": FORMAT, **described, "files": files}
     whole["sha256"] = _digest(whole)
     text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
@@ -112,11 +132,19 @@ def read_folder(folder: Path) -> ModelParts:
         If it is no model, of another format, incomplete or changed.
     """
     described = describe(folder)
-    contents = {name: _checked(folder, name, described["files"][name]) for name in _FILES}
+    contents = {name: _checked(folder, name, sha256) for name, sha256 in described["files"].items()}
     plain = {key: value for key, value in described.items() if key not in ("format", "files", "sha256")}
     golden = pd.read_csv(io.BytesIO(contents["golden.csv"]))
+    report, aside = contents.get("report.html"), contents.get("aside.csv")
     return ModelParts(
-        plain, _arrays(contents["arrays.npz"], folder), golden, contents["README.md"].decode("utf-8")
+        plain,
+        _arrays(contents["arrays.npz"], folder),
+        golden,
+        contents["README.md"].decode("utf-8"),
+        None if report is None else report.decode("utf-8"),
+        None
+        if aside is None
+        else pd.read_csv(io.BytesIO(aside), dtype={"sample": str, "subject": str, "label": str}),
     )
 
 
@@ -164,11 +192,16 @@ def describe(folder: Path) -> dict[str, Any]:
             f"{folder.name}: made in format {described['format']}, this version reads format {FORMAT}; "
             "use the exoclassify version named in its bundle.json, or train it again"
         )
-    if described.get("sha256") != _digest(described) or set(described["files"]) != set(_FILES):
+    if described.get("sha256") != _digest(described) or not _files_known(described["files"]):
         raise ModelError(
             f"{folder.name}: bundle.json was changed after the model was saved; fetch or train it again"
         )
     return described
+
+
+def _files_known(files: Mapping[str, str]) -> bool:
+    """Whether the model lists every file it needs, and none that is not its own: the names become paths."""
+    return set(_FILES) <= set(files) <= {*_FILES, *_OPTIONAL}
 
 
 def _checked(folder: Path, name: str, expected: str) -> bytes:

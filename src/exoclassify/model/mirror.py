@@ -39,7 +39,7 @@ def mirrored(url: str) -> Path:
     try:
         import fsspec
     except ImportError as error:
-        raise FileError(f"{url}: fsspec is not installed; pip install 'exoclassify[url]'") from error
+        raise FileError(f"{url}: fsspec is not installed; pip install 'exoclassify[remote]'") from error
     try:
         system, root = fsspec.core.url_to_fs(url)
         found = [str(path) for path in system.find(root)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -108,7 +108,11 @@ class Panel:
             1 when as much was measured as in a typical training sample; molecules that training often lacked count less.
             For counts this is the plain share of the panel.
         """
-        result: Floats = np.minimum(1.0, (~np.isnan(X)) @ self.weight / max(self.typical, 1e-12))
+        found = np.full(len(X), self.weight.sum())
+        partial = np.isnan(X.sum(axis=1))  # the quickest look; most tables of counts lack nothing
+        if partial.any():
+            found[partial] = np.where(np.isnan(X[partial]), 0.0, self.weight).sum(axis=1)
+        result: Floats = np.minimum(1.0, found / max(self.typical, 1e-12))
         return result
 
     def values(self, table: CargoTable) -> Floats:
@@ -129,23 +133,86 @@ class Panel:
         ModelError
             If the table is of another kind or unit, or lacks so much of the panel that no sample could be called.
         """
-        for what, mine, theirs in (("kind", self.kind, table.kind), ("unit", self.unit, table.unit)):
+        self.check_stated(table.kind, table.unit, table.source)
+        table = table.with_hairpins_apart() if self.hairpins_apart else table
+        self.check_present(table.molecules, table.source)
+        return table.aligned(self.molecules)
+
+    def check_stated(self, kind: str, unit: str, source: str) -> None:
+        """Refuse what is stated of a table when the model was trained on something else.
+
+        Parameters
+        ----------
+        kind, unit : str
+            Stated of the table.
+        source : str
+            What the message calls it.
+
+        Raises
+        ------
+        ModelError
+            If kind or unit differ.
+        """
+        for what, mine, theirs in (("kind", self.kind, kind), ("unit", self.unit, unit)):
             if mine != theirs:
                 raise ModelError(
-                    f"{table.source}: its {what} is {theirs}, and this model was trained on {mine}; give the table in {mine}, "
+                    f"{source}: its {what} is {theirs}, and this model was trained on {mine}; give the table in {mine}, "
                     f"or use a model trained on {theirs}"
                 )
-        table = table.with_hairpins_apart() if self.hairpins_apart else table
-        present = np.isin(self.molecules, table.molecules)
+
+    def check_present(self, molecules: Sequence[str], source: str) -> None:
+        """Refuse a table that lacks so much of the panel that no sample could be called.
+
+        Parameters
+        ----------
+        molecules : sequence of str
+            Canonical names of what it has.
+        source : str
+            What the message calls it.
+
+        Raises
+        ------
+        ModelError
+            With the molecules that are missing.
+        """
+        present = np.isin(self.molecules, molecules)
         best = float(present @ self.weight / max(self.typical, 1e-12))
         if best < self.min_coverage:
             lacking = [molecule for molecule, there in zip(self.molecules, present, strict=True) if not there]
             raise ModelError(
-                f"{table.source}: {len(lacking)} of the {len(self.molecules)} molecules of the model's panel are missing "
+                f"{source}: {len(lacking)} of the {len(self.molecules)} molecules of the model's panel are missing "
                 f"({first_three(lacking)}): coverage is at most {best:.2f} where {self.min_coverage:.2f} is needed; check the "
                 "molecule names, or train a model on the molecules this table has"
             )
-        return table.aligned(self.molecules)
+
+    def places(self, written: Sequence[str], source: str) -> NDArray[np.intp]:
+        """Find the panel among the columns of a table.
+
+        Parameters
+        ----------
+        written : sequence of str
+            Names of its molecules as written.
+        source : str
+            What messages call it.
+
+        Returns
+        -------
+        ndarray of shape (n_molecules,)
+            Position of each molecule of the panel; -1 where the table lacks it.
+
+        Raises
+        ------
+        InputError
+            If two columns are one molecule.
+        ModelError
+            If too much of the panel is missing.
+        """
+        canonical = canonical_names(
+            written, self.kind, source=source, hairpins_apart=self.hairpins_apart or None
+        )
+        self.check_present(canonical, source)
+        where = {molecule: i for i, molecule in enumerate(canonical)}
+        return np.array([where.get(molecule, -1) for molecule in self.molecules], dtype=np.intp)
 
     def profile(self, cargo: Mapping[str, float | None], sample_id: str) -> Floats:
         """Line one sample's named values up with the panel, shape (1, n_molecules); None and absent are NaN.
@@ -166,17 +233,19 @@ class Panel:
         InputError
             If two names are one molecule, or a value cannot be of the model's unit.
         """
-        targets, sources = self._places(tuple(cargo))
+        names = tuple(cargo)
+        targets, sources = self._places(names)
         try:
             found = np.array(list(cargo.values()), dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"{sample_id}: {error}; every value must be a number, or None where nothing was measured"
             ) from error
+        # All that is given, as the reader of a file checks all columns and not the panel's alone.
+        Cells(found[None, :], (sample_id,), names, "request").check(self.unit)
         row = np.full(len(self.molecules), np.nan)
         row[targets] = found[sources]
         X = row[None, :]
-        Cells(X, (sample_id,), self.molecules, "request").check(self.unit)
         return X if self.not_detected is None else np.minimum(X, self.not_detected)
 
     def _places(self, names: tuple[str, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

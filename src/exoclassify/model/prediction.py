@@ -16,7 +16,16 @@ from scipy.special import log_softmax, softmax
 from exoclassify.data.formats.writing import write_atomically
 from exoclassify.errors import FileError, InputError
 
-__all__ = ["REASONS", "Predictions", "answer", "prevalence_shift", "shifted_prevalence"]
+__all__ = [
+    "REASONS",
+    "Answers",
+    "Predictions",
+    "answer",
+    "drawn_in",
+    "prevalence_shift",
+    "reasons_of",
+    "shifted_prevalence",
+]
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +38,69 @@ REASONS: Mapping[str, str] = {
     "rare-here": "another state is more probable at the prevalence of the answer (that of training, unless another was stated)",
 }
 """What each flag means; every one of them makes the call `uncertain`."""
+
+
+_TRUSTED = 0.25
+"""Share of its distance from the training mix that an answer keeps in a batch where none was ever tested, see `drawn_in`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The numbers of many answers, before they are put into words.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_states)
+        Calibrated; at the training prevalence unless another was stated.
+    sets : ndarray of bool of shape (n_samples, n_states)
+        States that cannot be excluded at the model's level.
+    novelty_p, coverage : ndarray of shape (n_samples,)
+        As in `Predictions`.
+    calls : ndarray of int8 of shape (n_samples,)
+        Position of the state called; -1 for ``uncertain``.
+    reasons : ndarray of uint8 of shape (n_samples,)
+        Bit i is the i-th key of `REASONS`; 0 when a state was called.
+    """
+
+    probabilities: Floats
+    sets: NDArray[np.bool_]
+    novelty_p: Floats
+    coverage: Floats
+    calls: NDArray[np.int8]
+    reasons: NDArray[np.uint8]
+
+    def in_words(self, states: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Give calls and flags as `Predictions` holds them.
+
+        Parameters
+        ----------
+        states : tuple of str
+            Names of the states.
+
+        Returns
+        -------
+        calls : tuple of str
+        flags : tuple of tuple of str
+        """
+        named = {mask: reasons_of(mask) for mask in np.unique(self.reasons).tolist()}
+        calls = (*states, "uncertain")
+        return tuple(calls[call] for call in self.calls), tuple(named[mask] for mask in self.reasons.tolist())
+
+
+def reasons_of(mask: int) -> tuple[str, ...]:
+    """Name the reasons of one answer.
+
+    Parameters
+    ----------
+    mask : int
+        As in `Answers.reasons`.
+
+    Returns
+    -------
+    tuple of str
+        Keys of `REASONS`.
+    """
+    return tuple(name for bit, name in enumerate(REASONS) if mask >> bit & 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +238,9 @@ def shifted_prevalence(
 
 
 def answer(
-    log_odds: Floats, sets: NDArray[np.bool_], novelty_p: Floats, coverage: Floats, states: tuple[str, ...], *,
+    log_odds: Floats, sets: NDArray[np.bool_], novelty_p: Floats, coverage: Floats, *,
     shift: Floats | None, novelty_alpha: float, min_coverage: float, one_batch: bool,
-) -> tuple[Floats, tuple[str, ...], tuple[tuple[str, ...], ...]]:  # fmt: skip
+) -> Answers:  # fmt: skip
     """Turn what a model found into probabilities, calls and their reasons.
 
     Parameters
@@ -179,8 +251,6 @@ def answer(
         Prediction sets.
     novelty_p, coverage : ndarray of shape (n_samples,)
         Of each sample.
-    states : tuple of str
-        Names of the columns.
     shift : ndarray of shape (n_states,) or None
         Log of stated over training prevalence, added to the log-odds.
     novelty_alpha, min_coverage : float
@@ -190,23 +260,48 @@ def answer(
 
     Returns
     -------
-    probabilities : ndarray of shape (n_samples, n_states)
-    calls : tuple of str
-    flags : tuple of tuple of str
+    Answers
     """
     probabilities: Floats = softmax(log_odds if shift is None else log_odds + shift, axis=1)
     size, first, best = sets.sum(axis=1), sets.argmax(axis=1), probabilities.argmax(axis=1)
-    causes = (
-        ("several-states", size > 1),
-        ("no-state-fits", size == 0),
-        ("novel", novelty_p <= novelty_alpha),
-        ("low-coverage", coverage < min_coverage),
-        ("one-batch", np.full(len(size), one_batch)),
-        ("rare-here", (size == 1) & (first != best)),
-    )
-    flags = tuple(tuple(name for name, held in causes if held[i]) for i in range(len(size)))
-    calls = tuple("uncertain" if flags[i] else states[first[i]] for i in range(len(size)))
-    return probabilities, calls, flags
+    causes = {
+        "several-states": size > 1,
+        "no-state-fits": size == 0,
+        "novel": novelty_p <= novelty_alpha,
+        "low-coverage": coverage < min_coverage,
+        "one-batch": np.full(len(size), one_batch),
+        "rare-here": (size == 1) & (first != best),
+    }
+    reasons = np.zeros(len(size), dtype=np.uint8)
+    for bit, name in enumerate(REASONS):
+        reasons |= causes[name].astype(np.uint8) << np.uint8(bit)
+    calls = np.where(reasons == 0, first, -1).astype(np.int8)
+    return Answers(probabilities, sets, novelty_p, coverage, calls, reasons)
+
+
+def drawn_in(log_odds: Floats, prevalence: Floats) -> Floats:
+    """Draw the log-odds of samples of an untested batch towards the training mix, order kept.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated inside the one batch of training.
+    prevalence : ndarray of shape (n_states,)
+        Of training.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_states)
+
+    Notes
+    -----
+    Ranking survives a batch shift, calibration does not. A quarter of the distance was left because: over both directions of
+    the migraine cohort log-loss is then .61, where the whole gives 1.18 and the training mix alone .64; over simulated pairs
+    of batches with shifts of 0.5, 1.0 and 1.5 it is .55, .62, .67 where the whole gives .55, .80, 1.07.
+    """
+    mix = np.log(prevalence)
+    result: Floats = mix + _TRUSTED * (log_odds - log_odds.mean(axis=1, keepdims=True) - mix)
+    return result
 
 
 def prevalence_shift(training: Floats, stated: Floats | None) -> Floats | None:

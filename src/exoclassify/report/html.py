@@ -16,6 +16,9 @@ __all__ = ["Cell", "Figure", "Section", "Table", "page"]
 Cell = str | float | int | bool | None
 """What a table can hold; None is shown as a dash."""
 
+_PRINTED = 15
+"""Rows of a figure's numbers that are still printed; the points of a curve stay on the screen."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -29,11 +32,14 @@ class Table:
         Cells; numbers are set to the right and rounded to three decimals, None is shown as a dash.
     caption : str
         One sentence above the table; empty for none.
+    folded : bool
+        Shown when asked for, under its caption.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def _section(section: Section, link: str) -> str:
         f'<section id="{link}" aria-labelledby="{link}-title">\n<h2 id="{link}-title">{escape(section.title)}</h2>\n'
         f'<div class="summary {escape(section.tone)}">{_paragraphs(section.summary)}</div>\n'
         + (f'<div class="figures">{figures}</div>\n' if figures else "")
-        + "".join(f'<div class="scroll" tabindex="0">{_table(table)}</div>\n' for table in section.tables)
+        + "".join(_shown(table) for table in section.tables)
         + (f'<ul class="notes">{notes}</ul>\n' if notes else "")
         + "</section>"
     )
@@ -154,17 +160,34 @@ def _paragraphs(text: str) -> str:
 
 def _figure(figure: Figure) -> str:
     caption = f"<p>{escape(figure.caption)}</p>" if figure.caption else ""
+    long = ' class="long"' if len(figure.table.rows) > _PRINTED else ""
     return (
         f"<figure><figcaption><h3>{escape(figure.title)}</h3>{caption}</figcaption>{figure.svg}"
-        f'<details><summary>Numbers</summary><div class="scroll" tabindex="0">{_table(figure.table)}</div></details></figure>'
+        f'<details{long}><summary>Numbers</summary><div class="scroll" tabindex="0">{_table(figure.table)}</div></details>'
+        "</figure>"
+    )
+
+
+def _shown(table: Table) -> str:
+    whole = f'<div class="scroll" tabindex="0">{_table(table)}</div>'
+    return (
+        f"<details><summary>{escape(table.caption)}</summary>{whole}</details>\n"
+        if table.folded
+        else f"{whole}\n"
     )
 
 
 def _table(table: Table) -> str:
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption and not table.folded else ""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in table.rows)
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    wide = ' class="wide"' if _is_prose(table) else ""
+    return f"<table{wide}>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _is_prose(table: Table) -> bool:
+    """Whether the third column holds sentences, which need room."""
+    return any(len(row) > 2 and isinstance(row[2], str) and len(row[2]) > 60 for row in table.rows)
 
 
 def _cell(cell: Cell) -> str:

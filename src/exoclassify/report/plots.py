@@ -105,7 +105,7 @@ def curves(title: str, series: Sequence[Series], x: Axis, y: Axis, caption: str 
     series : sequence of Series
         At most five besides references.
     x, y : Axis
-        Values outside are cut at the ends.
+        Points of lines outside are left out; bands and whiskers end at the ends.
     caption : str
         How to read it.
 
@@ -153,7 +153,7 @@ def intervals(
     -------
     Figure
     """
-    left, row = 170, 26
+    left, row = 205, 26
     height = _TOP + row * len(bars) + _BOTTOM
     scale = (_WIDTH - left - _RIGHT) / (x.high - x.low)
     bottom = _TOP + row * len(bars)
@@ -172,7 +172,7 @@ def intervals(
         )
     for i, bar in enumerate(bars):
         middle = _TOP + row * (i + 0.5)
-        name = bar.name if len(bar.name) <= 26 else bar.name[:25] + "…"
+        name = bar.name if len(bar.name) <= 31 else bar.name[:30] + "…"
         drawn.append(
             f'<text class="label" x="{left - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}</text>'
             f'<line class="whisker s{bar.style}" x1="{at(bar.low):.1f}" y1="{middle:.1f}" x2="{at(bar.high):.1f}" '
@@ -210,7 +210,8 @@ class _Frame:
         return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
 
     def path(self, x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> str:
-        points = [self.point(float(a), float(b)) for a, b in zip(x, y, strict=True)]
+        inside = [(float(a), float(b)) for a, b in zip(x, y, strict=True) if self.y.low <= b <= self.y.high]
+        points = [self.point(a, b) for a, b in inside]
         return " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
 
     def axes(self) -> str:
@@ -248,7 +249,8 @@ class _Frame:
             return "".join(self._dot(one, i, style) for i in range(len(one.x)))
         band = ""
         if one.low is not None and one.high is not None:
-            there, back = self.path(one.x, one.high), self.path(one.x[::-1], one.low[::-1])
+            high, low = (np.clip(bound, self.y.low, self.y.high) for bound in (one.high, one.low))
+            there, back = self.path(one.x, high), self.path(one.x[::-1], low[::-1])
             band = f'<polygon class="band s{style}" points="{there} {back}"/>'
         return f'{band}<polyline class="curve s{style} d{style}" points="{self.path(one.x, one.y)}"/>'
 

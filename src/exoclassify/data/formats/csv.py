@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Generator, Iterator
-from contextlib import closing
+import io
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
@@ -13,11 +14,14 @@ from typing import TextIO
 from exoclassify.data.formats.cells import is_blank
 from exoclassify.errors import FileError
 
-__all__ = ["read_rows"]
+__all__ = ["SEPARATORS", "Opened", "read_rows", "rows_of_text", "separator_and_rows"]
+
+Opened = Callable[[], TextIO]
+"""Opens a text anew, at its beginning."""
 
 # What may separate cells under each suffix, in the order tried: spreadsheets that write decimal commas write
 # semicolons into a .csv.
-_SEPARATORS = {".csv": (",", ";", "\t"), ".tsv": ("\t",), ".txt": ("\t", ",", ";")}
+SEPARATORS = {".csv": (",", ";", "\t"), ".tsv": ("\t",), ".txt": ("\t", ",", ";")}
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -42,24 +46,85 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         If quotes do not match.
     """
     suffix = next(s for s in reversed(path.suffixes) if s.lower() != ".gz").lower()
-    separator = _separator(path, _SEPARATORS[suffix])
-    with closing(_rows(path, separator)) as rows:
-        try:
-            first = list(islice(rows, 2))
-            if len(first) == 2 and _lacks_corner(separator, *(cells for _, cells in first)):
-                first[0][1].insert(0, "")
-            yield from first
-            yield from rows
-        except csv.Error as error:
-            raise FileError(f"{path}: its quotes do not match: {error}; mend that line") from error
+    with closing(separator_and_rows(lambda: _opened(path), suffix, str(path))[1]) as rows:
+        yield from rows
 
 
-def _separator(path: Path, candidates: tuple[str, ...]) -> str:
+def separator_and_rows(
+    opened: Opened, suffix: str, source: str
+) -> tuple[str, Generator[tuple[int, list[str]], None, None]]:
+    """Find the separator of a text table and read it row by row.
+
+    Parameters
+    ----------
+    opened : callable
+        Opens the text; called more than once.
+    suffix : str
+        A key of `SEPARATORS`.
+    source : str
+        What messages call it.
+
+    Returns
+    -------
+    separator : str
+    rows : generator of (int, list of str)
+        As `read_rows` gives them; raises FileError where quotes do not match.
+    """
+    separator = _separator(opened, SEPARATORS[suffix])
+    return separator, _headed(opened, separator, source)
+
+
+def rows_of_text(text: str, separator: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
+    """Split a text without a header into rows, by the rules that files are read by.
+
+    Parameters
+    ----------
+    text : str
+        Whole lines.
+    separator : str
+        Between cells.
+    source : str
+        What messages call it.
+
+    Yields
+    ------
+    line : int
+        Where the row ends, from 1.
+    cells : list of str
+        As written.
+
+    Raises
+    ------
+    FileError
+        If quotes do not match.
+    """
+    with _quotes_that_match(source):
+        yield from _rows(lambda: io.StringIO(text, newline=""), separator)
+
+
+def _headed(opened: Opened, separator: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
+    with _quotes_that_match(source), closing(_rows(opened, separator)) as rows:
+        first = list(islice(rows, 2))
+        if len(first) == 2 and _lacks_corner(separator, *(cells for _, cells in first)):
+            first[0][1].insert(0, "")
+        yield from first
+        yield from rows
+
+
+@contextmanager
+def _quotes_that_match(source: str) -> Iterator[None]:
+    try:
+        yield
+    except csv.Error as error:
+        raise FileError(f"{source}: its quotes do not match: {error}; mend that line") from error
+
+
+def _separator(opened: Opened, candidates: tuple[str, ...]) -> str:
     """Find what gives header and first row the same number of cells, more than one."""
     splits: dict[str, list[list[str]]] = {}
     for separator in candidates:
         try:
-            with closing(_rows(path, separator)) as rows:
+            with closing(_rows(opened, separator)) as rows:
                 splits[separator] = [cells for _, cells in islice(rows, 2)]
         except csv.Error:
             continue  # quotes that match with another separator
@@ -75,9 +140,9 @@ def _lacks_corner(separator: str, header: list[str], row: list[str]) -> bool:
     return separator == "\t" and len(row) == len(header) + 1 and bool(row[-1].strip())
 
 
-def _rows(path: Path, separator: str) -> Generator[tuple[int, list[str]], None, None]:
+def _rows(opened: Opened, separator: str) -> Generator[tuple[int, list[str]], None, None]:
     n_lines = 0
-    with _opened(path) as file:
+    with opened() as file:
         for line in file:
             if (
                 '"' in line

@@ -12,7 +12,7 @@ from exoclassify.data.formats.cells import as_text, numbers, text_or_none
 from exoclassify.data.formats.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
 from exoclassify.errors import FileError, InputError
 
-__all__ = ["sheet_from_columns", "wide_from_columns"]
+__all__ = ["index_first", "index_names", "is_number", "sheet_from_columns", "wide_from_columns"]
 
 _UNNAMED_INDEX = "__index_level_"  # how pandas names an index that has no name
 
@@ -39,7 +39,7 @@ def wide_from_columns(table: pa.Table, source: str) -> WideTable:
         If there are no rows, no columns beside the first, an index of several levels, or a million cells
         hold text.
     """
-    table, names = _index_first(table, source)
+    table, names = index_first(table, source)
     if len(names) < 2:
         raise InputError(f"{source}: has {len(names)} column; a table of numbers needs more")
     ids = tuple(_texts(table.column(0)))
@@ -47,7 +47,7 @@ def wide_from_columns(table: pa.Table, source: str) -> WideTable:
     texts: list[tuple[int, int, str]] = []
     for j in range(len(names) - 1):
         column = table.column(j + 1)
-        if _is_number(column.type):
+        if is_number(column.type):
             cells[:, j] = column.cast(pa.float64(), safe=False).to_numpy()
         else:
             cells[:, j], words = numbers(_texts(column))
@@ -80,19 +80,41 @@ def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:
     InputError
         If there are no rows or no columns, or an index of several levels.
     """
-    table, names = _index_first(table, source)
+    table, names = index_first(table, source)
     columns = [[text_or_none(text) for text in _texts(column)] for column in table.columns]
     return pd.DataFrame(dict(enumerate(columns)), dtype=object).set_axis(names, axis=1)
 
 
-def _index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
-    """Put the index that pandas wrote first, which pandas puts last; names are without blanks around."""
+def index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
+    """Put the index that pandas wrote first, which pandas puts last.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        As read, with at least one row.
+    source : str
+        Name of the file.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        Without an index that only numbers the rows.
+    names : list of str
+        Of its columns, without blanks around.
+
+    Raises
+    ------
+    FileError
+        If pandas wrote the file, and what it noted of the index is damaged.
+    InputError
+        If there are no rows or no columns, or an index of several levels.
+    """
     if not table.num_rows or not table.num_columns:
         raise InputError(f"{source}: has {table.num_columns} columns and no row")
     order = list(range(table.num_columns))
-    index_names = _index_names(table, source)
+    in_index = index_names(table.schema, source)
     written = table.column_names  # made anew at each look
-    index = [i for i, name in enumerate(written) if name in index_names]
+    index = [i for i, name in enumerate(written) if name in in_index]
     if len(index) > 1:
         named = ", ".join(written[i] for i in index)
         raise InputError(f"{source}: its index has {len(index)} levels ({named}); keep the sample ids alone")
@@ -106,9 +128,27 @@ def _index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
     return table.select(order), names
 
 
-def _index_names(table: pa.Table, source: str) -> set[str]:
+def index_names(schema: pa.Schema, source: str) -> set[str]:
+    """Name the columns that pandas wrote as its index.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Of the file.
+    source : str
+        Name of the file.
+
+    Returns
+    -------
+    set of str
+
+    Raises
+    ------
+    FileError
+        If what pandas noted is damaged.
+    """
     try:
-        index = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+        index = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
         return {name for name in index if isinstance(name, str)}  # a dict stands for 0, 1, 2, …
     except (ValueError, AttributeError, TypeError) as error:
         raise FileError(f"{source}: what pandas noted in it is damaged ({error}); write it anew") from error
@@ -118,10 +158,21 @@ def _is_leftover(table: pa.Table, index: int, others: list[int]) -> bool:
     """Whether an index holds the row numbers of a frame that was filtered, before a column of names."""
     unnamed = table.column_names[index].startswith(_UNNAMED_INDEX)
     first = table.column(others[0]).type if others else None
-    return unnamed and pa.types.is_integer(table.column(index).type) and not _is_number(first)
+    return unnamed and pa.types.is_integer(table.column(index).type) and not is_number(first)
 
 
-def _is_number(kind: pa.DataType | None) -> bool:
+def is_number(kind: pa.DataType | None) -> bool:
+    """Say whether a column of this type holds numbers, or nothing.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType or None
+        None for no column.
+
+    Returns
+    -------
+    bool
+    """
     types = pa.types
     return kind is not None and (
         types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)

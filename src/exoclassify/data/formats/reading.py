@@ -16,7 +16,7 @@ from exoclassify.errors import FileError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SUFFIXES", "WideTable", "read_sheet", "read_wide"]
+__all__ = ["SUFFIXES", "WideTable", "checked_suffix", "read_sheet", "read_wide"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 _ROWS = (*_TEXT, ".xlsx")
@@ -57,7 +57,7 @@ def read_wide(path: Path) -> WideTable:
     """
     path = Path(path)
     with reading_file(path):
-        if _checked_suffix(path) in _ROWS:
+        if checked_suffix(path) in _ROWS:
             return wide_from_rows(_rows(path), path.name)
         from exoclassify.data.formats.from_columns import wide_from_columns
 
@@ -87,14 +87,31 @@ def read_sheet(path: Path) -> pd.DataFrame:
     """
     path = Path(path)
     with reading_file(path):
-        if _checked_suffix(path) in _ROWS:
+        if checked_suffix(path) in _ROWS:
             return sheet_from_rows(_rows(path), path.name)
         from exoclassify.data.formats.from_columns import sheet_from_columns
 
         return sheet_from_columns(_table(path), path.name)
 
 
-def _checked_suffix(path: Path) -> str:
+def checked_suffix(path: Path) -> str:
+    """Hold a file's first bytes against its ending.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    str
+        One of `SUFFIXES`.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or it is empty, of no known ending, or not what its ending says.
+    """
     check_file(path)
     suffix = _suffix(path)
     if suffix not in SUFFIXES:

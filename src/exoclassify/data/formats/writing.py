@@ -12,7 +12,7 @@ from pathlib import Path
 
 from exoclassify.errors import FileError
 
-__all__ = ["write_atomically", "write_folder_atomically"]
+__all__ = ["system_refusals", "write_atomically", "write_folder_atomically"]
 
 _MENDS = {
     errno.ENOSPC: "; free some space, or write to another disk",
@@ -50,7 +50,7 @@ def write_atomically(path: Path, write: Callable[[Path], None], *, force: bool =
     if target.exists() and not target.is_file():
         raise FileError(f"{path}: is a device, not a file; give the name of a file")
     partial = target.with_name(f".partial-{secrets.token_hex(4)}.{target.name}")
-    with _system_refusals(Path(path)):
+    with system_refusals(Path(path)):
         try:
             write(partial)
             _sync(partial)
@@ -94,7 +94,7 @@ def write_folder_atomically(path: Path, write: Callable[[Path], None], *, force:
     token = secrets.token_hex(4)
     partial = target.with_name(f".{target.name}.partial-{token}")
     old = target.with_name(f".{target.name}.old-{token}")
-    with _system_refusals(Path(path)):
+    with system_refusals(Path(path)):
         try:
             partial.mkdir()
             write(partial)
@@ -132,8 +132,19 @@ def _check_folder_to_replace(path: Path, target: Path) -> None:
 
 
 @contextmanager
-def _system_refusals(path: Path) -> Iterator[None]:
-    """Translate what the system says into a FileError that names the file asked for."""
+def system_refusals(path: Path) -> Iterator[None]:
+    """Translate what the system says into a FileError that names the file asked for.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder that is written.
+
+    Raises
+    ------
+    FileError
+        With the cause and the mend.
+    """
     try:
         yield
     except OSError as error:

@@ -34,6 +34,8 @@ class Trees:
         Children; a leaf is its own child, so that walking too far is harmless.
     value : ndarray of shape (n_nodes, n_states)
         What a leaf adds.
+    cover : ndarray of shape (n_nodes,)
+        Weight of the training samples that came to the node; what an explanation weighs branches by.
     depth : int
         Longest walk from a root to a leaf.
     """
@@ -44,6 +46,7 @@ class Trees:
     left: NDArray[np.int32]
     right: NDArray[np.int32]
     value: Floats
+    cover: Floats
     depth: int
 
     def leaves(self, V: Floats) -> Iterator[NDArray[np.int32]]:
@@ -74,6 +77,7 @@ def _join(parts: list[Trees]) -> Trees:
         np.concatenate([part.left + at for part, at in zip(parts, offsets, strict=True)]).astype(np.int32),
         np.concatenate([part.right + at for part, at in zip(parts, offsets, strict=True)]).astype(np.int32),
         np.concatenate([part.value for part in parts]),
+        np.concatenate([part.cover for part in parts]),
         max(part.depth for part in parts),
     )
 
@@ -84,6 +88,7 @@ def _one_tree(
     left: NDArray[np.intp],
     right: NDArray[np.intp],
     value: Floats,
+    cover: Floats,
     depth: int,
 ) -> Trees:
     leaf = left < 0
@@ -95,6 +100,7 @@ def _one_tree(
         np.where(leaf, itself, left).astype(np.int32),
         np.where(leaf, itself, right).astype(np.int32),
         np.where(leaf[:, None], value, 0.0),
+        cover,
         depth,
     )
 
@@ -171,7 +177,8 @@ def fit_forest(
         tree = estimator.tree_
         share = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
         children = tree.children_left.astype(np.intp), tree.children_right.astype(np.intp)
-        parts.append(_one_tree(tree.feature, tree.threshold, *children, share, tree.max_depth))
+        cover = tree.weighted_n_node_samples
+        parts.append(_one_tree(tree.feature, tree.threshold, *children, share, cover, tree.max_depth))
     return Forest(view, _join(parts))
 
 
@@ -223,7 +230,8 @@ class Boosted:
             # XGBoost goes left when x < t; in single precision that is x <= the next number below t.
             below = np.nextafter(conditions, np.float32(-np.inf)).astype(np.float64)
             feature = self.columns[np.array(tree["split_indices"], dtype=np.intp)]
-            parts.append(_one_tree(feature, below, left, right, value, _depth(left, right)))
+            cover = np.array(tree["sum_hessian"], dtype=np.float64)
+            parts.append(_one_tree(feature, below, left, right, value, cover, _depth(left, right)))
         return _join(parts)
 
 

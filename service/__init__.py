@@ -1,0 +1,1 @@
+"""The REST service: it parses, calls the package, and formats."""

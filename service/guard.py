@@ -1,0 +1,336 @@
+"""The outermost door: every byte from outside passes here first, and every byte to outside last.
+
+It knows a fixed set of paths; looks at method, key, rate, type and size before a body is read; bounds how much is read and
+for how long; gives every error one shape; adds the security headers; counts, and logs. BentoML's own application runs
+behind it for its life cycle and answers no request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from exoclassify.errors import ExoclassifyError
+from service.exchange import Answer, Refusal, Request, Route
+from service.keys import Keys
+from service.limits import Pressure, Rates
+from service.settings import Settings
+from service.telemetry import Log, Metrics
+
+__all__ = ["Guard", "is_loopback"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_HEADERS_MAX = 32_768
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SECURITY = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class Guard:
+    """Lets through what is allowed, and hands it to its route.
+
+    Parameters
+    ----------
+    routes : sequence of Route
+        All there are.
+    settings : Settings
+        Limits.
+    keys : Keys
+        Who may call.
+    metrics : Metrics
+        Counts.
+    log : Log
+        Told of every request.
+    pressure : Pressure
+        Says when there is too much.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        settings: Settings,
+        keys: Keys,
+        metrics: Metrics,
+        log: Log,
+        pressure: Pressure,
+    ) -> None:
+        self._settings, self._keys, self._metrics, self._log = settings, keys, metrics, log
+        self._pressure, self._rates = pressure, Rates(settings.rate)
+        self._fixed: dict[str, dict[str, Route]] = {}
+        self._patterns: dict[re.Pattern[str], dict[str, Route]] = {}
+        for route in routes:
+            if "{" not in route.path:
+                self._fixed.setdefault(route.path, {})[route.method] = route
+            else:
+                pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]{1,200})", route.path))
+                self._patterns.setdefault(pattern, {})[route.method] = route
+        self.draining = False
+        self.n_active = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request (ASGI)."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        began = time.perf_counter()
+        headers = dict(scope["headers"])
+        asked_id = headers.get(b"x-request-id", b"")
+        request_id = asked_id if _REQUEST_ID.fullmatch(asked_id) else os.urandom(8).hex().encode()
+        seen = _Seen(request_id.decode())
+        self.n_active += 1
+        try:
+            answer = await self._answer(scope, headers, receive, seen)
+            await self._send(answer, seen, request_id, send)
+        finally:
+            self.n_active -= 1
+            seconds = time.perf_counter() - began
+            self._metrics.request(seen.route, seen.status, seconds)
+            self._log.request(
+                id=seen.id, key=seen.key, method=scope["method"] if seen.route != "other" else "",
+                route=seen.route, status=seen.status, code=seen.code, ms=round(seconds * 1e3, 2),
+                samples=seen.n_samples, model=seen.model,
+            )  # fmt: skip
+
+    async def _answer(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, seen: _Seen
+    ) -> Answer:
+        try:
+            route, parts = self._route(scope, seen)
+            self._admit(route, scope, headers, seen)
+            chunks = _Body(self._settings, route, headers, receive).chunks
+            body = b"" if route.streams or not route.media else b"".join([part async for part in chunks()])
+            query = _query(scope["query_string"], route)
+            answer = await route.handler(Request(parts, query, dict(headers), seen.id, body, chunks))
+            seen.n_samples, seen.model = answer.n_samples, answer.model
+            return answer
+        except Refusal as refusal:
+            seen.code = refusal.code
+            return refusal.answer()
+        except ExoclassifyError as error:
+            seen.code = "not_usable"
+            return Refusal(409, seen.code, " ".join(str(error).split())).answer()
+        except _Gone:
+            seen.code = "gone"
+            return Refusal(400, seen.code, "the connection was closed before the body came").answer()
+        except Exception as error:  # noqa: BLE001 - the door: what is unknown becomes a 500 and a line in the log
+            return self._unknown(error, seen)
+
+    def _unknown(self, error: Exception, seen: _Seen) -> Answer:
+        """Say where it failed; the text of the error stays out of the log, for it may hold values."""
+        places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        self._log.event("failure", id=seen.id, type=type(error).__name__, trace=places[-6:])
+        seen.code = "failure"
+        return Refusal(
+            500,
+            seen.code,
+            f"this should not happen; the service's log says more under the request id {seen.id}",
+        ).answer()
+
+    def _route(self, scope: Scope, seen: _Seen) -> tuple[Route, dict[str, str]]:
+        path: str = scope["path"]
+        methods, parts = self._fixed.get(path), {}
+        if methods is None:
+            for pattern, known in self._patterns.items():
+                if found := pattern.fullmatch(path):
+                    methods, parts = known, found.groupdict()
+                    break
+            else:
+                raise Refusal(
+                    404, "no_path", "there is nothing at this path; see /openapi.json for what there is"
+                )
+        seen.route = next(iter(methods.values())).path
+        route = methods.get(scope["method"])
+        if route is None:
+            allowed = ", ".join(methods)
+            raise Refusal(405, "no_method", f"this path answers {allowed}", None, {"Allow": allowed})
+        return route, parts
+
+    def _admit(self, route: Route, scope: Scope, headers: Mapping[bytes, bytes], seen: _Seen) -> None:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS_MAX:
+            raise Refusal(
+                431, "headers", f"headers of more than {_HEADERS_MAX} bytes; send less", None, _CLOSE
+            )
+        if self.draining and not route.always:
+            raise Refusal(503, "stopping", "this worker is stopping; ask another one", None, _LATER)
+        self._check_reach(scope, headers)
+        if route.needs_key and self._keys.digests:
+            self._check_key(headers, seen)
+            self._rates.take(seen.key)
+        if route.sheds:
+            self._pressure.check()
+        if route.media:
+            _check_body(route, headers)
+
+    def _check_reach(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """Without keys, answer this machine only, and no page of another site that had its name point here."""
+        if self._keys.digests or self._settings.open:
+            return
+        server = scope.get("server")
+        host = headers.get(b"host", b"").decode("latin-1")
+        if (server and not is_loopback(server[0])) or not is_loopback(re.sub(r":\d*$", "", host)):
+            raise Refusal(
+                403, "no_keys", "without API keys this service answers its own machine only, by the name localhost; "
+                "set EXOCLASSIFY_KEYS_FILE, or EXOCLASSIFY_OPEN=1 where something else checks who calls",
+            )  # fmt: skip
+
+    def _check_key(self, headers: Mapping[bytes, bytes], seen: _Seen) -> None:
+        scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        name = self._keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
+        if name is None:
+            raise Refusal(
+                401, "no_key", "send a known API key as `Authorization: Bearer KEY`", "headers.authorization",
+                {"WWW-Authenticate": "Bearer", **_CLOSE},
+            )  # fmt: skip
+        seen.key = name
+
+    async def _send(self, answer: Answer, seen: _Seen, request_id: bytes, send: Send) -> None:
+        headers = [(b"content-type", answer.media.encode()), (b"x-request-id", request_id), *answer.headers]
+        named = {name.lower() for name, _ in answer.headers}
+        headers += [pair for pair in _SECURITY if pair[0] not in named]
+        if answer.stream is None:
+            headers.append((b"content-length", b"%d" % len(answer.body)))
+        seen.status = answer.status
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if answer.stream is not None:
+            async for part in answer.stream:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+class _Seen:
+    """What the log and the figures are told of a request."""
+
+    __slots__ = ("code", "id", "key", "model", "n_samples", "route", "status")
+
+    def __init__(self, request_id: str) -> None:
+        self.id = request_id
+        self.key = self.code = self.model = ""
+        self.route = "other"
+        self.status = 499  # until an answer was begun: the caller was gone
+        self.n_samples = 0
+
+
+class _Gone(Exception):  # noqa: N818 - nothing is wrong
+    """The caller closed the connection."""
+
+
+_CLOSE = {"Connection": "close"}
+_LATER = {"Retry-After": "1", **_CLOSE}
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine as it calls itself.
+
+    Parameters
+    ----------
+    host : str
+        Name or address, without a port.
+
+    Returns
+    -------
+    bool
+    """
+    return host.strip("[]") in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+
+
+def _check_body(route: Route, headers: Mapping[bytes, bytes]) -> None:
+    media = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+    if media not in route.media:
+        expected = ", ".join(route.media)
+        raise Refusal(
+            415, "media_type", f"the body is {media or 'of no stated type'}; send {expected}", "headers.content-type", _CLOSE
+        )  # fmt: skip
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Refusal(
+            415,
+            "encoding",
+            "compressed bodies are not read; send it plain",
+            "headers.content-encoding",
+            _CLOSE,
+        )
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit() or b"transfer-encoding" in headers:
+        raise Refusal(
+            411, "length", "send the body's size as Content-Length", "headers.content-length", _CLOSE
+        )
+    if len(length) > 15 or int(length) > route.max_body:
+        raise Refusal(
+            413,
+            "too_large",
+            f"the body is larger than {route.max_body:,} bytes; send less at a time",
+            None,
+            _CLOSE,
+        )
+
+
+class _Body:
+    """Reads a body part by part, no longer and no more than is allowed."""
+
+    def __init__(
+        self, settings: Settings, route: Route, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> None:
+        self._settings, self._route, self._headers, self._receive = settings, route, headers, receive
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        left = self._route.max_body
+        seconds = self._settings.file_seconds if self._route.streams else self._settings.body_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    part: bytes = message.get("body", b"")
+                    left -= len(part)
+                    if left < 0:
+                        raise Refusal(413, "too_large", "the body is larger than it said", None, _CLOSE)
+                    if part:
+                        yield part
+                    if not message.get("more_body", False):
+                        return
+        except TimeoutError as error:
+            raise Refusal(
+                408, "slow", f"the body did not come within {seconds:g} s; send it again", None, _CLOSE
+            ) from error
+
+
+def _query(text: bytes, route: Route) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        pairs = parse_qsl(
+            text.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=20,
+        )
+    except ValueError as error:
+        raise Refusal(400, "query", f"the query cannot be read ({error})", "query") from error
+    query = dict(pairs)
+    unknown = [name for name in query if name not in route.query]
+    if unknown or len(query) < len(pairs):
+        known = ", ".join(route.query) or "none"
+        raise Refusal(
+            400,
+            "query",
+            f"{unknown[0] if unknown else 'a name'!r} is unknown or given twice; known: {known}",
+            "query",
+        )
+    return query

@@ -1,0 +1,153 @@
+"""What is said of the models, and whether the service can answer."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+
+from exoclassify.errors import ExoclassifyError
+from exoclassify.model.bundle import ModelBundle
+from service.exchange import Answer, Refusal, Request, encoded
+from service.schemas import ModelList, ServedModel
+from service.served import Served, Standing
+from service.telemetry import Metrics
+
+__all__ = ["Models"]
+
+_KEPT = ("name", "version", "created", "states", "training", "answers", "voices", "evaluation", "libraries")
+
+
+class Models:
+    """Models, cards and health.
+
+    Parameters
+    ----------
+    served : Served
+        The models.
+    metrics : Metrics
+        For ``/metrics``.
+    draining : callable
+        Says whether the worker is stopping.
+    """
+
+    def __init__(self, served: Served, metrics: Metrics, draining: Callable[[], bool]) -> None:
+        self._served, self._metrics, self._draining = served, metrics, draining
+
+    async def live(self, request: Request) -> Answer:
+        """GET /livez."""
+        return Answer(encoded({"live": True}))
+
+    async def ready(self, request: Request) -> Answer:
+        """GET /readyz: 200 when every model gave its golden answers and the worker is not stopping."""
+        models = [self._described(name, standing) for name, standing in self._served.standings.items()]
+        ready = self._served.ready and not self._draining()
+        body = {"ready": ready, "stopping": self._draining(), "models": models}
+        return Answer(encoded(body), status=200 if ready else 503)
+
+    async def metrics(self, request: Request) -> Answer:
+        """GET /metrics."""
+        return Answer(self._metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+
+    async def listed(self, request: Request) -> Answer:
+        """GET /v1/models."""
+        standings = self._served.standings
+        return Answer(
+            encoded(ModelList([self._described(name, standing) for name, standing in standings.items()]))
+        )
+
+    async def card(self, request: Request) -> Answer:
+        """GET /v1/models/{name}: the card, as JSON, or as HTML where the Accept header asks for it first."""
+        bundle = self._served.bundle(request.path["name"])
+        _check_format(request.query)
+        wanted = request.headers.get(b"accept", b"").decode("latin-1")
+        if request.query.get("format", "html" if wanted.startswith("text/html") else "json") == "html":
+            csp = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+            return Answer(
+                _page(bundle).encode(),
+                "text/html; charset=utf-8",
+                headers=((b"content-security-policy", csp),),
+            )
+        panel = bundle.panel
+        about = {key: bundle.about.get(key) for key in _KEPT}
+        reads = {
+            "kind": panel.kind, "unit": panel.unit, "min_coverage": panel.min_coverage, "molecules": panel.molecules,
+        }  # fmt: skip
+        return Answer(encoded({**about, "panel": reads, "card": bundle.card}))
+
+    def _described(self, name: str, standing: Standing) -> ServedModel:
+        bundle = standing.bundle
+        try:
+            versions = list(self._served.registry.versions(name))
+        except (ExoclassifyError, OSError):
+            versions = []
+        if bundle is None:
+            return ServedModel(name, None, versions, None, None, [], standing.problem)
+        panel = bundle.panel
+        return ServedModel(
+            name, bundle.version, versions, panel.kind, panel.unit, list(bundle.states), standing.problem
+        )
+
+
+def _check_format(query: dict[str, str]) -> None:
+    """Refuse a format that is none.
+
+    Parameters
+    ----------
+    query : dict of str to str
+        ``format`` may be in it.
+
+    Raises
+    ------
+    Refusal
+        400 if it is neither json nor html.
+    """
+    if query.get("format", "json") not in ("json", "html"):
+        raise Refusal(400, "query", "format: give json or html", "query.format")
+
+
+_STYLE = (
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;"
+    "padding:0 1rem}table{border-collapse:collapse;display:block;overflow-x:auto}th,td{border:1px solid #8886;"
+    "padding:.3rem .6rem;text-align:left}code{background:#8882;padding:0 .2em}h1{line-height:1.2}"
+)
+
+
+def _page(bundle: ModelBundle) -> str:
+    title = html.escape(f"{bundle.name} {bundle.version}")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_STYLE}</style><body>{_markdown(bundle.card)}</body></html>"
+    )
+
+
+def _markdown(text: str) -> str:
+    """Turn the card's few kinds of Markdown into HTML: headings, lists, tables, paragraphs, bold and code."""
+    out: list[str] = []
+    for block in re.split(r"\n{2,}", text.strip()):
+        lines = block.split("\n")
+        if found := re.fullmatch(r"(#{1,4}) (.*)", block):
+            level = len(found.group(1))
+            out.append(f"<h{level}>{_inline(found.group(2))}</h{level}>")
+        elif lines[0].startswith("|"):
+            rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
+            body = [row for i, row in enumerate(rows) if i != 1]
+            out.append(
+                "<table>" + "".join(_row(row, "td" if i else "th") for i, row in enumerate(body)) + "</table>"
+            )
+        elif all(re.match(r"(- |  )", line) for line in lines):
+            items = "\n".join(lines).removeprefix("- ").split("\n- ")
+            out.append("<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>")
+        else:
+            out.append(f"<p>{_inline(block)}</p>")
+    return "\n".join(out)
+
+
+def _row(cells: list[str], tag: str) -> str:
+    return "<tr>" + "".join(f"<{tag}>{_inline(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+
+def _inline(text: str) -> str:
+    safe = html.escape(text)
+    safe = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe)
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)

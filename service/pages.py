@@ -1,0 +1,43 @@
+"""The page for people: a few files of our own, nothing from anywhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.exchange import Answer, Handler, Request
+
+__all__ = ["PAGES", "page"]
+
+PAGES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+"""Paths, the file of each, and its content type."""
+
+_CSP = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def page(path: str) -> Handler:
+    """Make the route of one file.
+
+    Parameters
+    ----------
+    path : str
+        One of `PAGES`.
+
+    Returns
+    -------
+    callable
+    """
+    name, media = PAGES[path]
+    content = (Path(__file__).parent / "page" / name).read_bytes()
+    headers = ((b"content-security-policy", _CSP), (b"cache-control", b"no-cache"))
+
+    async def answer(request: Request) -> Answer:
+        return Answer(content, media, headers=headers)
+
+    return answer

@@ -1,0 +1,273 @@
+"""Answers for samples given by molecule names."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.errors import InputError, ModelError, first_three
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.explain import against_rest, contributions
+from exoclassify.model.prediction import REASONS, Predictions
+from service.exchange import Answer, Refusal, Request, encoded
+from service.published import Published
+from service.schemas import (
+    Explanation,
+    Mover,
+    PredictRequest,
+    PredictResponse,
+    Result,
+    Sample,
+    decoded,
+)
+from service.served import Served
+from service.telemetry import Metrics
+from service.together import ROWS, Asked, Together
+
+__all__ = ["MAX_MOVERS", "Predicting", "explained", "explanation", "notice", "result"]
+
+Floats = NDArray[np.float64]
+
+MAX_MOVERS = 50
+"""Molecules in one explanation."""
+
+_MAX_EXPLAINED = 100
+"""Samples explained in one request: one takes about 20 ms, a hundred times what scoring it takes."""
+
+
+def notice(bundle: ModelBundle) -> str:
+    """Say what every answer must say.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+
+    Returns
+    -------
+    str
+    """
+    said = "Support for a decision by a person, not a diagnosis."
+    if bundle.about["training"]["simulated"]:
+        said += " This model was trained on simulated samples: not for use on patients."
+    return said
+
+
+class Predicting:
+    """Answers for samples, in whatever form they were asked.
+
+    Parameters
+    ----------
+    served : Served
+        The models.
+    metrics : Metrics
+        Told of every answer.
+    published : Published
+        Claims on molecules.
+    """
+
+    def __init__(self, served: Served, metrics: Metrics, published: Published) -> None:
+        self._served, self._metrics, self._published = served, metrics, published
+        self._together = Together()
+        # One thread: explaining is long, and the event loop goes on answering meanwhile.
+        self._explainer = ThreadPoolExecutor(1, "explain")
+        self._n_explaining = 0
+
+    @property
+    def n_waiting(self) -> int:
+        """Samples that wait to be scored."""
+        return self._together.n_waiting
+
+    async def predict(self, request: Request) -> Answer:
+        """POST /v1/predict."""
+        n_movers = explained(request.query)
+        asked = decoded(request.body, PredictRequest)
+        bundle = self._served.bundle(asked.model)
+        return Answer(
+            encoded(await self.response(asked, bundle, n_movers)),
+            n_samples=len(asked.samples),
+            model=f"{bundle.name} {bundle.version}",
+        )
+
+    async def response(self, asked: PredictRequest, bundle: ModelBundle, n_movers: int) -> PredictResponse:
+        """Answer a request that was read.
+
+        Parameters
+        ----------
+        asked : PredictRequest
+            The request.
+        bundle : ModelBundle
+            Who answers.
+        n_movers : int
+            Molecules in each explanation; 0 for none.
+
+        Returns
+        -------
+        PredictResponse
+
+        Raises
+        ------
+        InputError, ModelError
+            If a sample cannot be used, or is of another kind or unit.
+        """
+        _check_asked(asked, bundle)
+        if n_movers:
+            self._check_explaining(len(asked.samples))
+        results = []
+        question = Asked(bundle, asked.prevalence, asked.same_batch)
+        for at in range(0, len(asked.samples), ROWS):
+            samples = asked.samples[at : at + ROWS]
+            X = _rows(samples, bundle)
+            ids = tuple(sample.sample_id for sample in samples)
+            found, start = await self.score(question, X, ids)
+            results += [result(found, start + i, sample) for i, sample in enumerate(samples)]
+            if n_movers:
+                await self._explain(bundle, X, results[at:], n_movers)
+        return PredictResponse(bundle.name, bundle.version, notice(bundle), results)
+
+    def _check_explaining(self, n_samples: int) -> None:
+        if n_samples > _MAX_EXPLAINED:
+            raise Refusal(
+                409,
+                "too_many",
+                f"{n_samples} samples to explain; ask for {_MAX_EXPLAINED} at a time, or send a file",
+                "query.explain",
+            )
+        if self._n_explaining > 2 * _MAX_EXPLAINED:
+            raise Refusal(
+                429,
+                "overloaded",
+                "many explanations are being made; try again in a second",
+                None,
+                {"Retry-After": "1"},
+            )
+
+    async def _explain(self, bundle: ModelBundle, X: Floats, results: list[Result], n: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._n_explaining += len(results)
+        try:
+            for answer, row in zip(results, X, strict=True):
+                answer.explanation = await loop.run_in_executor(
+                    self._explainer, explanation, bundle, row[None, :], n, self._published
+                )
+        finally:
+            self._n_explaining -= len(results)
+
+    async def score(self, question: Asked, X: Floats, ids: tuple[str, ...]) -> tuple[Predictions, int]:
+        """Score at most `ROWS` rows and count the answers; arguments and results as `Together.answer`."""
+        found, start = await self._together.answer(question, X, ids)
+        self._metrics.answers(found, start, start + len(ids))
+        return found, start
+
+
+def explained(query: dict[str, str]) -> int:
+    """Read how many molecules an explanation should name.
+
+    Parameters
+    ----------
+    query : dict of str to str
+        ``explain`` may be in it.
+
+    Returns
+    -------
+    int
+        0 for no explanation.
+
+    Raises
+    ------
+    Refusal
+        400 if it is no whole number from 0 to 50.
+    """
+    text = query.get("explain", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MAX_MOVERS):
+        raise Refusal(
+            400,
+            "query",
+            f"explain={text[:20]}: give a whole number from 0 to {MAX_MOVERS}",
+            "query.explain",
+        )
+    return int(text)
+
+
+def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published) -> Explanation:
+    """Say which molecules moved one answer, and what is published on them.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answered.
+    X : ndarray of shape (1, n_molecules)
+        Raw values in the panel's order.
+    n : int
+        Molecules to name.
+    published : Published
+        Claims on molecules.
+
+    Returns
+    -------
+    Explanation
+    """
+    parts, base = contributions(bundle, X)
+    state = int((base + parts[0].sum(axis=0)).argmax())
+    moved = against_rest(parts[0], state)
+    strongest = [j for j in np.argsort(-np.abs(moved), kind="stable")[:n].tolist() if moved[j] != 0]
+    movers = []
+    for j in strongest:
+        molecule, value = bundle.panel.molecules[j], float(X[0, j])
+        measured = None if np.isnan(value) else value
+        movers.append(Mover(molecule, measured, float(moved[j]), published.claims(molecule)))
+    others = float(moved.sum() - sum(mover.log_odds for mover in movers))
+    return Explanation(bundle.states[state], float(against_rest(base, state)), movers, others)
+
+
+def _check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
+    panel = bundle.panel
+    for what, mine, theirs in (("kind", panel.kind, asked.kind), ("unit", panel.unit, asked.unit)):
+        if mine != theirs:
+            raise ModelError(
+                f"request: its {what} is {theirs}, and {bundle.name} was trained on {mine}; send {mine}, or ask another model"
+            )
+    ids = [sample.sample_id for sample in asked.samples]
+    if len(set(ids)) < len(ids):
+        twice = first_three(sorted({sample for sample in ids if ids.count(sample) > 1}))
+        raise InputError(f"request: sample ids come more than once ({twice}); give every sample its own")
+
+
+def _rows(samples: list[Sample], bundle: ModelBundle) -> Floats:
+    rows = [bundle.panel.profile(sample.cargo, sample.sample_id) for sample in samples]
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+
+def result(found: Predictions, i: int, sample: Sample) -> Result:
+    """Give the answer for one sample.
+
+    Parameters
+    ----------
+    found : Predictions
+        Of some samples.
+    i : int
+        Which of them.
+    sample : Sample
+        As it was asked.
+
+    Returns
+    -------
+    Result
+    """
+    states, flags = found.states, list(found.flags[i])
+    answer = Result(
+        sample.sample_id,
+        found.calls[i],
+        dict(zip(states, found.probabilities[i].tolist(), strict=True)),
+        [state for state, held in zip(states, found.sets[i].tolist(), strict=True) if held],
+        float(found.novelty_p[i]),
+        float(found.coverage[i]),
+        flags,
+        [REASONS[flag] for flag in flags],
+    )
+    if sample.metadata:
+        answer.metadata = sample.metadata
+    return answer

@@ -1,0 +1,215 @@
+"""Every path of the service, with what OpenAPI says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from exoclassify.data.units import KINDS, UNITS
+from exoclassify.model.bundle import ModelBundle
+from service.exchange import JSON, Answer, Request, Route, encoded
+from service.fhir import MEDIA as FHIR_MEDIA
+from service.fhir import Fhir
+from service.files import FORMATS, Files
+from service.files import MEDIA as FILE_MEDIA
+from service.models import Models
+from service.oip import Protocol
+from service.openapi import document
+from service.pages import PAGES, page
+from service.predict import MAX_MOVERS, Predicting
+from service.published import Published
+from service.served import Served
+from service.settings import Settings
+
+__all__ = ["routes"]
+
+_EXPLAIN: dict[str, Any] = {
+    "type": "integer", "minimum": 0, "maximum": MAX_MOVERS, "default": 0,
+    "description": "Name this many molecules that moved each answer, with what is published on them.",
+}  # fmt: skip
+_FILE_QUERY: dict[str, dict[str, Any]] = {
+    "format": {"enum": list(FORMATS), "description": "Of the answer; else the Accept header, else csv."},
+    "kind": {"enum": list(KINDS), "description": "To be checked against the model."},
+    "unit": {"enum": list(UNITS), "description": "To be checked against the model."},
+    "prevalence": {
+        "type": "string", "description": "Shares at the place of use.", "example": "neuropathic=0.05",
+        "pattern": r"^[^=,]+=0?\.[0-9]{1,12}(,[^=,]+=0?\.[0-9]{1,12})*$",
+    },
+    "same_batch": {"enum": ["true", "false"], "default": "false"},
+    "model": {"type": "string", "description": "Needed only where several models are served."},
+    "explain": {**_EXPLAIN, "description": "As for /v1/predict; with format=ndjson only."},
+}  # fmt: skip
+
+Content = dict[str, Any]
+
+
+def routes(
+    settings: Settings,
+    version: str,
+    served: Served,
+    models: Models,
+    predicting: Predicting,
+    files: Files,
+    protocol: Protocol,
+    published: Published,
+    *,
+    keyed: bool,
+) -> list[Route]:
+    """Give all routes.
+
+    Parameters
+    ----------
+    settings : Settings
+        Limits.
+    version : str
+        Of the service.
+    served, models, predicting, files, protocol, published
+        What answers.
+    keyed : bool
+        There are API keys.
+
+    Returns
+    -------
+    list of Route
+    """
+    found = [
+        *_health(models),
+        Route(
+            "POST", "/v1/predict", predicting.predict, (JSON,), settings.max_json, sheds=True, query={"explain": _EXPLAIN},
+            about={
+                "summary": "Answer for 1 to 1000 samples", "request": _asked, "answers": _json("PredictResponse"),
+            },
+        ),
+        Route(
+            "POST", "/v1/predict-file", files.predict, tuple(FILE_MEDIA), settings.max_file,
+            streams=True, sheds=True, query=_FILE_QUERY,
+            about={"summary": "Answer for a table", "request": _table, "answers": _FILE_ANSWERS},
+        ),
+        Route("GET", "/v1/models", models.listed, about=_about("The models served", _json("ModelList"))),
+        Route(
+            "GET", "/v1/models/{name}", models.card, query={"format": {"enum": ["json", "html"]}},
+            about=_about("The card of a model", {JSON: {"schema": {"type": "object"}}, "text/html": _TEXT}),
+        ),
+        Route(
+            "GET", "/v1/evidence/{molecule}", published.evidence,
+            about=_about("Published claims on a molecule", _json("Evidence")),
+        ),
+        *_protocol(settings, protocol),
+        *_fhir(settings, served, predicting),
+        *(
+            Route("GET", path, page(path), needs_key=False, about=_about("The page", {media.partition(";")[0]: _TEXT}))
+            for path, (_, media) in PAGES.items()
+        ),
+    ]  # fmt: skip
+
+    async def openapi(request: Request) -> Answer:
+        bundles = [standing.bundle for standing in served.standings.values() if standing.bundle is not None]
+        return Answer(encoded(document(found, version, bundles, keyed=keyed)))
+
+    about = _about("This document", {JSON: {"schema": {"type": "object"}}})
+    found.append(Route("GET", "/openapi.json", openapi, needs_key=False, about=about))
+    return found
+
+
+_TEXT: Content = {"schema": {"type": "string"}}
+_FILE_ANSWERS: Content = {media.partition(";")[0]: _TEXT for media in FORMATS.values()}
+
+
+def _about(summary: str, answers: Content, **more: Any) -> dict[str, Any]:
+    return {"summary": summary, "answers": answers, **more}
+
+
+def _json(schema: str) -> Content:
+    return {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _plain(*required: str) -> Content:
+    return {JSON: {"schema": {"type": "object", "required": list(required)}}}
+
+
+def _health(models: Models) -> list[Route]:
+    ready = _plain("ready", "stopping", "models")
+    return [
+        Route(
+            "GET", "/livez", models.live, needs_key=False, always=True,
+            about=_about("The process runs", _plain("live")),
+        ),
+        Route(
+            "GET", "/readyz", models.ready, needs_key=False, always=True,
+            about=_about("It can answer", ready, unavailable=ready),
+        ),
+        Route(
+            "GET", "/metrics", models.metrics, always=True,
+            about=_about("Figures for Prometheus", {"text/plain": _TEXT}),
+        ),
+    ]  # fmt: skip
+
+
+def _protocol(settings: Settings, protocol: Protocol) -> list[Route]:
+    ready = _plain("ready")
+    found = [
+        Route("GET", "/v2", protocol.server, about=_about("The server (Open Inference Protocol)", _plain("name"))),
+        Route("GET", "/v2/health/live", protocol.live, needs_key=False, always=True,
+              about=_about("The process runs", _plain("live"))),
+        Route("GET", "/v2/health/ready", protocol.ready, needs_key=False,
+              about=_about("It can answer", ready, unavailable={JSON: {"schema": {"type": "object"}}})),
+    ]  # fmt: skip
+    for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+        found += [
+            Route("GET", path, protocol.model, about=_about("What a model reads and gives", _plain("name", "inputs"))),
+            Route("GET", f"{path}/ready", protocol.model_ready, about=_about("A model can answer", _plain("ready"))),
+            Route(
+                "POST", f"{path}/infer", protocol.infer, (JSON,), settings.max_json, sheds=True,
+                about=_about("Answer for tensors", _json("InferResponse"), request=_tensors),
+            ),
+        ]  # fmt: skip
+    return found
+
+
+def _fhir(settings: Settings, served: Served, predicting: Predicting) -> list[Route]:
+    try:
+        fhir = Fhir(served, predicting)
+    except ImportError:
+        return []
+    answers = {FHIR_MEDIA: {"schema": {"type": "object", "required": ["resourceType"]}}}
+    about = _about("Answer as FHIR R5 RiskAssessment", answers, request=_asked)
+    return [
+        Route(
+            "POST", "/fhir/RiskAssessment", fhir.assess, (JSON,), settings.max_json, sheds=True, about=about
+        )
+    ]
+
+
+def _asked(bundles: Sequence[ModelBundle]) -> Content:
+    content = {"schema": {"$ref": "#/components/schemas/PredictRequest"}}
+    if not bundles:
+        return {JSON: content}
+    panel = bundles[0].panel
+    values = dict(zip(panel.molecules, bundles[0].golden[0].tolist(), strict=True))
+    example: dict[str, Any] = {
+        "kind": panel.kind, "unit": panel.unit,
+        "samples": [{"sample_id": "S-001", "cargo": {name: _number(value) for name, value in values.items()}}],
+    }  # fmt: skip
+    if len(bundles) > 1:
+        example["model"] = bundles[0].name
+    return {JSON: {**content, "example": example}}
+
+
+def _number(value: float) -> float | int | None:
+    if value != value:
+        return None
+    return int(value) if value.is_integer() else value
+
+
+def _tensors(bundles: Sequence[ModelBundle]) -> Content:
+    content = {"schema": {"$ref": "#/components/schemas/InferRequest"}}
+    if not bundles:
+        return {JSON: content}
+    golden = bundles[0].golden
+    row = [_number(value) for value in golden[0].tolist()]
+    tensor = {"name": "cargo", "shape": [1, golden.shape[1]], "datatype": "FP64", "data": row}
+    return {JSON: {**content, "example": {"inputs": [tensor]}}}
+
+
+def _table(bundles: Sequence[ModelBundle]) -> Content:
+    return {media: {"schema": {"type": "string", "format": "binary"}} for media in FILE_MEDIA}

@@ -1,0 +1,283 @@
+"""Bodies of requests and answers. Reading is strict: no text for a number, no unknown field, no NaN, no key twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from service.exchange import Refusal
+
+__all__ = [
+    "MAX_SAMPLES",
+    "Claim",
+    "Error",
+    "ErrorBody",
+    "Evidence",
+    "Explanation",
+    "InferRequest",
+    "InferResponse",
+    "ModelList",
+    "Mover",
+    "PredictRequest",
+    "PredictResponse",
+    "RequestedTensor",
+    "Result",
+    "Sample",
+    "ServedModel",
+    "Tensor",
+    "decoded",
+]
+
+MAX_SAMPLES = 1000
+"""Samples in one request."""
+
+Scalar = str | int | float | bool | None
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+SampleId = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", description="Unique within the request."
+    ),
+]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+
+
+Size = Annotated[int, Meta(ge=0, le=10_000_000)]
+
+
+class Strict(Struct, forbid_unknown_fields=True):
+    """What a caller sends."""
+
+
+class Sample(Strict):
+    """One sample: raw values by molecule name, null or absent where nothing was measured."""
+
+    sample_id: SampleId
+    cargo: Annotated[dict[Name, float | None], Meta(description="Raw values in the stated unit.")]
+    metadata: Annotated[
+        dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")
+    ] = {}
+
+
+class PredictRequest(Strict):
+    """Samples to answer for."""
+
+    kind: Annotated[str, Meta(description="What the molecules are; the model's.")]
+    unit: Annotated[str, Meta(description="What the values are; the model's.")]
+    samples: Annotated[list[Sample], Meta(min_length=1, max_length=MAX_SAMPLES)]
+    model: Annotated[str | None, Meta(description="Needed only where several models are served.")] = None
+    prevalence: Annotated[
+        dict[str, Annotated[float, Meta(gt=0, lt=1)]],
+        Meta(description="Shares of the states at the place of use; states not named share the rest."),
+    ] = {}
+    same_batch: Annotated[
+        bool, Meta(description="The samples were measured in a batch that the model was trained on.")
+    ] = False
+
+
+class Claim(Struct):
+    """One published claim, and how its molecule relates to the one asked for."""
+
+    molecule: str
+    relation: str
+    direction: str
+    condition: str
+    contrast: str
+    pain_stratified: Annotated[
+        bool, Meta(description="A contrast of pain, not of a painful disease against controls.")
+    ]
+    species: str
+    system: str
+    biofluid: str
+    n: int | None
+    study: str
+    reference: str
+    url: str
+    note: str
+
+
+class Evidence(Struct):
+    """What is published on one molecule."""
+
+    molecule: str
+    claims: list[Claim]
+    notice: str
+
+
+class Mover(Struct):
+    """How far one molecule moved the answer; above 0 is towards the state."""
+
+    molecule: str
+    measured: Annotated[float | None, Meta(description="null: not measured, the filled-in value moved it.")]
+    log_odds: float
+    evidence: list[Claim]
+
+
+class Explanation(Struct):
+    """Log-odds of the most probable state against the mean of the others: ``base + movers + others``."""
+
+    state: str
+    base: float
+    movers: Annotated[list[Mover], Meta(description="The strongest first.")]
+    others: Annotated[float, Meta(description="All molecules not listed, added up.")]
+
+
+class Result(Struct):
+    """The answer for one sample."""
+
+    sample_id: str
+    call: Annotated[str, Meta(description="A state, or `uncertain`.")]
+    probabilities: dict[str, Probability]
+    prediction_set: Annotated[list[str], Meta(description="States that cannot be excluded.")]
+    novelty_p: Probability
+    coverage: Probability
+    flags: list[str]
+    reasons: Annotated[list[str], Meta(description="What the flags mean.")]
+    metadata: dict[str, Scalar] | UnsetType = UNSET
+    explanation: Explanation | UnsetType = UNSET
+
+
+class PredictResponse(Struct):
+    """Answers in the order asked."""
+
+    model: str
+    version: str
+    notice: str
+    results: list[Result]
+
+
+class ServedModel(Struct):
+    """A model and which version of it answers."""
+
+    name: str
+    version: Annotated[str | None, Meta(description="That answers now.")]
+    versions: list[str]
+    kind: str | None
+    unit: str | None
+    states: list[str]
+    problem: Annotated[str | None, Meta(description="Why the champion does not answer, when it does not.")]
+
+
+class ModelList(Struct):
+    """The models served."""
+
+    models: list[ServedModel]
+
+
+class Tensor(Struct):
+    """A named array of the Open Inference Protocol; extra fields of other servers are ignored."""
+
+    name: Name
+    shape: Annotated[
+        list[Size | Annotated[float, Meta(ge=0, le=10_000_000)]], Meta(min_length=1, max_length=2)
+    ]
+    datatype: str
+    data: list[Scalar | list[Scalar]]
+    parameters: dict[str, Any] | UnsetType = UNSET
+
+
+class RequestedTensor(Struct):
+    """An output that is wanted."""
+
+    name: Name
+    parameters: dict[str, Any] | UnsetType = UNSET
+
+
+class InferRequest(Struct):
+    """A request of the Open Inference Protocol, version 2."""
+
+    inputs: Annotated[list[Tensor], Meta(min_length=1)]
+    id: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    parameters: dict[str, Any] | UnsetType = UNSET
+    outputs: list[RequestedTensor] | UnsetType = UNSET
+
+
+class InferResponse(Struct):
+    """An answer of the Open Inference Protocol, version 2."""
+
+    model_name: str
+    model_version: str
+    outputs: list[Tensor]
+    id: str | UnsetType = UNSET
+
+
+class ErrorBody(Struct):
+    """What went wrong."""
+
+    code: str
+    message: str
+    where: str | None
+
+
+class Error(Struct):
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+Body = TypeVar("Body", PredictRequest, InferRequest)
+_DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
+    PredictRequest: msgspec.json.Decoder(PredictRequest),
+    InferRequest: msgspec.json.Decoder(InferRequest),
+}
+
+
+def decoded(body: bytes, schema: type[Body]) -> Body:
+    """Read a body.
+
+    Parameters
+    ----------
+    body : bytes
+        JSON.
+    schema : type
+        `PredictRequest` or `InferRequest`.
+
+    Returns
+    -------
+    PredictRequest or InferRequest
+
+    Raises
+    ------
+    Refusal
+        400 if it is not JSON, not of the shape, or an object has a key twice.
+    """
+    try:
+        asked: Body = _DECODERS[schema].decode(body)
+    except msgspec.ValidationError as error:
+        said, _, where = str(error).rpartition(" - at ")
+        raise Refusal(400, "invalid", said or where, where.strip("`") if said else "$") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, "not_json", f"{error}; send one JSON object in UTF-8", "$") from error
+    if body.count(b":") != _keys(asked):
+        _refuse_twice(body)
+    return asked
+
+
+def _keys(asked: PredictRequest | InferRequest) -> int:
+    """How many colons the body has when no key comes twice and no text holds a colon."""
+    if isinstance(asked, InferRequest):
+        return -1
+    count = 3 + sum(
+        len(sample.cargo) + 2 + (1 + len(sample.metadata) if sample.metadata else 0)
+        for sample in asked.samples
+    )
+    count += (asked.model is not None) + asked.same_batch
+    return count + (1 + len(asked.prevalence) if asked.prevalence else 0)
+
+
+def _refuse_twice(body: bytes) -> None:
+    def pairs(found: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in found}) < len(found):
+            names = [name for name, _ in found]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise Refusal(400, "key_twice", f"the key {twice!r} comes twice in one object; give it once", "$")
+
+    try:
+        json.loads(body, object_pairs_hook=pairs)
+    except RecursionError as error:
+        raise Refusal(400, "too_deep", "the body is nested too deeply; send plain arrays", "$") from error
+    except ValueError as error:  # int of more than 4300 digits
+        raise Refusal(400, "invalid", f"a number has too many digits ({error})", "$") from error

@@ -1,0 +1,189 @@
+"""Figures for Prometheus and one JSON line a request: what happened, never what was measured and of whom."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from exoclassify.model.prediction import Predictions
+from service.exchange import encoded
+
+__all__ = ["Log", "Metrics"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+_SHARES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+
+
+class Metrics:
+    """What is counted.
+
+    Notes
+    -----
+    With several workers prometheus_client adds them up through the folder PROMETHEUS_MULTIPROC_DIR, which ``bentoml
+    serve`` makes. Labels come from fixed sets: routes, statuses, states, models.
+    """
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        # Written before the first request, so that a scrape of an idle service shows them.
+        self._requests = Counter(
+            "exoclassify_requests", "Requests answered", ("route", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "exoclassify_request_seconds",
+            "Time from headers to last byte",
+            ("route",),
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._calls = Counter(
+            "exoclassify_calls", "Samples by call", ("model", "version", "call"), registry=registry
+        )
+        self._flags = Counter(
+            "exoclassify_flags", "Reasons of uncertain calls", ("model", "flag"), registry=registry
+        )
+        self._novelty = Histogram(
+            "exoclassify_novelty_p", "p-value of novelty", ("model",), registry=registry, buckets=_SHARES
+        )
+        self._coverage = Histogram(
+            "exoclassify_coverage",
+            "Measured share of the panel",
+            ("model",),
+            registry=registry,
+            buckets=_SHARES,
+        )
+        self._swaps = Counter(
+            "exoclassify_model_loads",
+            "Models loaded or refused",
+            ("model", "version", "outcome"),
+            registry=registry,
+        )
+        self._serving = Gauge(
+            "exoclassify_model_serving", "1 for the version that answers",
+            ("model", "version"), registry=registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self._refused = Gauge(
+            "exoclassify_model_refused", "1 when the champion was refused and an older version, or none, answers",
+            ("model",), registry=registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self._versions: dict[str, str] = {}
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request.
+
+        Parameters
+        ----------
+        route : str
+            The route's path as it is declared, or ``other``.
+        status : int
+            HTTP status.
+        seconds : float
+            It took.
+        """
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def answers(self, predictions: Predictions, start: int, stop: int) -> None:
+        """Count answers.
+
+        Parameters
+        ----------
+        predictions : Predictions
+            Of some samples.
+        start, stop : int
+            Which of them.
+        """
+        model, version = predictions.model, predictions.version
+        novelty, coverage = self._novelty.labels(model), self._coverage.labels(model)
+        for i in range(start, stop):
+            self._calls.labels(model, version, predictions.calls[i]).inc()
+            novelty.observe(float(predictions.novelty_p[i]))
+            coverage.observe(float(predictions.coverage[i]))
+            for flag in predictions.flags[i]:
+                self._flags.labels(model, flag).inc()
+
+    def file(self, model: str, version: str, calls: dict[str, int]) -> None:
+        """Count the calls of a file.
+
+        Parameters
+        ----------
+        model, version : str
+            Who answered.
+        calls : dict of str to int
+            Samples by call.
+        """
+        for call, number in calls.items():
+            self._calls.labels(model, version, call).inc(number)
+
+    def loaded(self, model: str, version: str, problem: str | None) -> None:
+        """Count that a model was loaded or refused.
+
+        Parameters
+        ----------
+        model, version : str
+            Which.
+        problem : str or None
+            Why it was refused.
+        """
+        self._swaps.labels(model, version, "loaded" if problem is None else "refused").inc()
+        self._refused.labels(model).set(problem is not None)
+        if problem is None:
+            if model in self._versions:
+                self._serving.labels(model, self._versions[model]).set(0)
+            self._serving.labels(model, version).set(1)
+            self._versions[model] = version
+
+    def text(self) -> bytes:
+        """Give all figures in Prometheus' text format."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+class Log:
+    """One line of JSON an event, on stderr.
+
+    Parameters
+    ----------
+    everything : bool
+        Requests that went well too.
+    stream : text stream, optional
+        Where to; stderr.
+    """
+
+    def __init__(self, everything: bool, stream: TextIO | None = None) -> None:
+        self._everything = everything
+        self._stream = stream
+        self._clock: Callable[[], float] = time.time
+
+    def request(self, **fields: object) -> None:
+        """Log a request; `fields` must have ``status``."""
+        status = fields["status"]
+        if self._everything or (isinstance(status, int) and status >= 500):
+            self._write("request", fields)
+
+    def event(self, event: str, **fields: object) -> None:
+        """Log something else that happened.
+
+        Parameters
+        ----------
+        event : str
+            One word.
+        **fields
+            Plain values.
+        """
+        self._write(event, fields)
+
+    def _write(self, event: str, fields: dict[str, object]) -> None:
+        line = encoded({"time": round(self._clock(), 3), "event": event, **fields})
+        stream = self._stream or sys.stderr
+        stream.write(line.decode() + "\n")
+        stream.flush()

@@ -1,0 +1,144 @@
+"""Requests that wait at the same moment are scored in one call.
+
+The scorer's cost for 16 rows together is a third of that for 16 rows alone, and no answer depends on the other rows, to the
+last bit; so this changes how fast the service answers, never what. Long requests are taken in slices, and short ones get
+their turn between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Predictions, shifted_prevalence
+
+__all__ = ["ROWS", "Asked", "Together"]
+
+Floats = NDArray[np.float64]
+
+ROWS = 64
+"""Rows scored in one call; about 6 ms of work for 300 molecules and the default blend."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What one request asks of a model.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+    prevalence : mapping of str to float
+        As in `ModelBundle.predict`.
+    same_batch : bool
+        As in `ModelBundle.predict`.
+    """
+
+    bundle: ModelBundle
+    prevalence: Mapping[str, float]
+    same_batch: bool
+
+    def key(self) -> tuple[int, tuple[tuple[str, float], ...], bool]:
+        """Give what requests must have in common to be scored together."""
+        return id(self.bundle), tuple(self.prevalence.items()), self.same_batch
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    asked: Asked
+    X: Floats
+    ids: tuple[str, ...]
+    done: asyncio.Future[tuple[Predictions, int]]
+
+
+class Together:
+    """Collects what is asked within one turn of the event loop.
+
+    Notes
+    -----
+    Belongs to one event loop; nothing here is for threads.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[_Waiting] = deque()
+        self._scheduled = False
+        self.n_waiting = 0
+
+    async def answer(self, asked: Asked, X: Floats, ids: tuple[str, ...]) -> tuple[Predictions, int]:
+        """Answer for some rows, at most `ROWS` of them.
+
+        Parameters
+        ----------
+        asked : Asked
+            Model and options.
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values in the panel's order.
+        ids : tuple of str
+            Sample ids.
+
+        Returns
+        -------
+        predictions : Predictions
+            Of these rows and perhaps of others.
+        start : int
+            Where these rows begin.
+
+        Raises
+        ------
+        InputError
+            If the prevalence is not valid.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(asked, X, ids, loop.create_future())
+        self._queue.append(waiting)
+        self.n_waiting += len(ids)
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._score)
+        try:
+            return await waiting.done
+        finally:
+            self.n_waiting -= len(ids)
+
+    def _score(self) -> None:
+        self._scheduled = False
+        turn, rows = [self._queue.popleft()], 0
+        rows = len(turn[0].ids)
+        while self._queue and rows + len(self._queue[0].ids) <= ROWS:
+            turn.append(self._queue.popleft())
+            rows += len(turn[-1].ids)
+        if self._queue:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._score)
+        groups: dict[object, list[_Waiting]] = {}
+        for waiting in turn:
+            groups.setdefault(waiting.asked.key(), []).append(waiting)
+        for group in groups.values():
+            _score_group(group)
+
+
+def _score_group(group: list[_Waiting]) -> None:
+    asked = group[0].asked
+    bundle = asked.bundle
+    try:
+        stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, asked.prevalence)
+        X = group[0].X if len(group) == 1 else np.concatenate([waiting.X for waiting in group])
+        ids = tuple(sample for waiting in group for sample in waiting.ids)
+        log_odds, residuals = bundle.compiled.evaluate(X)
+        found = bundle.interpret(X, ids, log_odds, residuals, stated, asked.same_batch)
+    except Exception as error:  # noqa: BLE001 - handed to each of those who wait, who raise it at the door
+        for waiting in group:
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+        return
+    start = 0
+    for waiting in group:
+        if not waiting.done.done():
+            waiting.done.set_result((found, start))
+        start += len(waiting.ids)

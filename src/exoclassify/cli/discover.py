@@ -1,0 +1,187 @@
+"""exoclassify discover: which molecules mark a state, with an error bound, and what is published of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from exoclassify.cli.doors import note
+from exoclassify.cli.outputs import check_folder
+from exoclassify.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from exoclassify.learning.signature import Signature
+
+__all__ = ["SIGNATURE_FILES", "discover"]
+
+SIGNATURE_FILES = ("signature.csv", "molecules.csv", "recipe.toml", "report.html")
+"""What is in the folder; recipe.toml only when there is a panel."""
+
+_SHOWN = 15
+
+
+def discover(
+    cargo: Annotated[
+        Path,
+        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
+    ],
+    kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
+    unit: Annotated[str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm.")],
+    samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample; same formats.")],
+    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose markers are sought.  [default: of two states the one that is not control, healthy or none]"
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="State, or states with commas between, to compare with.  [default: all others]"),
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    covariates: Annotated[
+        str | None, typer.Option(help="Columns to adjust for, with commas between, as in age,sex.")
+    ] = None,
+    not_detected: Annotated[
+        float | None, typer.Option(help="For ct: from this many cycles on nothing was found.  [default: 40]")
+    ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option(
+            help="The condition studied, to tell what is known of each marker in it, as in migraine."
+        ),
+    ] = None,
+    add: Annotated[
+        list[Path] | None, typer.Option(help="CSV of your own evidence, see exoclassify evidence.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Largest share of false markers, above 0 to 0.5.")] = 0.1,
+    min_prevalence: Annotated[
+        float, typer.Option(help="Least share of the samples in which a molecule is found.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of all chance.")] = 0,
+    no_panel: Annotated[
+        bool, typer.Option("--no-panel", help="Leave out the smallest panel, which takes most of the time.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a folder that is there.")] = False,
+) -> None:
+    """Find the molecules that mark a state, with stated error control, and the smallest panel that keeps the performance.
+
+    Writes signature.csv (one row a marker), molecules.csv (every test), report.html, and recipe.toml, which trains on exactly
+    the panel. A marker of one cohort is a hypothesis until another cohort confirms it.
+    """
+    check_folder(out, force=force, own=SIGNATURE_FILES)
+    _check_shares(level, min_prevalence, seed)
+    from exoclassify.data.cohort import Cohort
+    from exoclassify.data.formats.writing import write_folder_atomically
+    from exoclassify.evidence.catalogue import Catalogue
+    from exoclassify.learning.discover import discover as find
+
+    catalogue = Catalogue.read(*(add or []))
+    if condition is not None:
+        catalogue.condition(condition)
+    cohort = Cohort.read(
+        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
+    )  # fmt: skip
+    _say_notes(cohort.notes, subject, batch)
+    with progress_bar("judging panels") as progress:
+        signature = find(
+            cohort,
+            state=state,
+            reference=_listed(reference),
+            covariates=_listed(covariates),
+            catalogue=catalogue,
+            condition=condition,
+            level=level,
+            min_prevalence=min_prevalence,
+            panel=not no_panel,
+            seed=seed,
+            progress=progress,
+        )
+
+    def write(folder: Path) -> None:
+        _write(signature, folder, simulated=cohort.simulated)
+
+    write_folder_atomically(out, write, force=force)
+    if cohort.simulated:
+        note("these samples are simulated: their markers are no markers of anything")
+    for line in (*signature.in_words(), *_rows(signature)):
+        print(line)
+    print(f"written to {out}")
+
+
+def _check_shares(level: float, min_prevalence: float, seed: int) -> None:
+    if not 0 < level <= 0.5:
+        raise typer.BadParameter(f"{level}; give a share above 0 and at most 0.5", param_hint="--level")
+    if not 0 <= min_prevalence <= 1:
+        raise typer.BadParameter(f"{min_prevalence}; give a share from 0 to 1", param_hint="--min-prevalence")
+    if seed < 0:
+        raise typer.BadParameter(f"{seed}; give 0 or more", param_hint="--seed")
+
+
+def _listed(text: str | None) -> list[str]:
+    return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _say_notes(notes: tuple[str, ...], subject: str | None, batch: str | None) -> None:
+    for text in notes:
+        note(text)
+    if subject is None:
+        note(
+            "no subject column is given: if a person gave several samples, markers of that person look like markers of the "
+            "state; name the column with --subject"
+        )
+    if batch is None:
+        note(
+            "no batch column is given: a difference between runs or centres that goes with the state is told as markers; name "
+            "the column with --batch"
+        )
+
+
+def _write(signature: Signature, folder: Path, *, simulated: bool) -> None:
+    import importlib.metadata
+
+    from exoclassify.report.discovery import discovery_sections
+    from exoclassify.report.html import page
+
+    signature.frame().to_csv(folder / "signature.csv", index=False)
+    signature.everything().to_csv(folder / "molecules.csv", index=False)
+    if signature.panel:
+        (folder / "recipe.toml").write_text(signature.recipe(), encoding="utf-8")
+    contrast = signature.contrast
+    text = page(
+        f"Markers of {contrast.state} against {' and '.join(contrast.reference)}",
+        discovery_sections(signature),
+        subtitle="Simulated samples: not for use on patients"
+        if simulated
+        else "Support for research, not a diagnosis",
+        footer=f"exoclassify {importlib.metadata.version('exoclassify')}; cohort {signature.chosen_on[:16]}",
+    )
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def _rows(signature: Signature) -> list[str]:
+    if not signature.markers:
+        return []
+    table = signature.frame()
+    width = max(len(name) for name in table["molecule"][:_SHOWN])
+    lines = [f"{'marker':<{width}}       log2 (95 % interval)      q        stability  batches  published"]
+    for row in table.head(_SHOWN).to_dict("records"):
+        effect = f"{row['log2_fold_change']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+        if row["low"] != row["low"]:  # no values on one side
+            effect = f"found in {row['found_in_state']:.0%}, not {row['found_in_reference']:.0%}"
+        beware = [row["blood_cells"], "direction differs between batches" if row["direction_differs"] else ""]
+        told = "; ".join(part for part in (row["evidence"], *beware) if part)
+        lines.append(
+            f"{row['molecule']:<{width}}  {row['direction']:<4} {effect:<24}  {row['q']:<8.2g} {row['stability']:<10.2f} "
+            f"{row['batches_agreeing']:<8} {told}"
+        )
+    if len(table) > _SHOWN:
+        lines.append(f"and {len(table) - _SHOWN} more in signature.csv")
+    if signature.panel:
+        lines.append(f"panel: {', '.join(signature.panel)}; references: {', '.join(signature.references)}")
+    return lines

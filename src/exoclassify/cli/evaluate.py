@@ -1,0 +1,138 @@
+"""exoclassify evaluate: a finished model on another cohort whose states are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from exoclassify.cli.doors import note
+from exoclassify.cli.options import columns_of, shares_of, thresholds_of
+from exoclassify.cli.outputs import check_file
+from exoclassify.cli.progress import progress_bar
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    cargo: Annotated[Path, typer.Option(help="Table of samples the model was not trained on.")],
+    samples: Annotated[Path, typer.Option(help="Their sample sheet.")],
+    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")] = "label",
+    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"
+        ),
+    ] = None,
+    prevalence: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the place of use, such as migraine=0.15; moves probabilities, PPV, NPV and net benefit."
+        ),
+    ] = None,
+    thresholds: Annotated[
+        str, typer.Option(help="Probabilities from which one would call a state, with commas between.")
+    ] = "0.5",
+    same_batch: Annotated[
+        bool, typer.Option("--same-batch", help="The samples were measured with the training samples.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
+    no_audit: Annotated[bool, typer.Option("--no-audit", help="Leave out the audit of the cohort.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
+    jobs: Annotated[
+        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
+    ] = -1,
+    force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
+) -> None:
+    """Judge a model on another cohort: external validation.
+
+    Every sample is answered alone, as in use. Discrimination, calibration, net benefit, thresholds, prediction sets and
+    subgroups are given with intervals by subject; the cohort is audited too.
+    """
+    import json
+
+    if report is not None:
+        check_file(report, force=force, inputs=[cargo, samples])
+    from exoclassify.data.cohort import Cohort
+    from exoclassify.learning.external import check_labels, validate
+    from exoclassify.model.bundle import ModelBundle
+    from exoclassify.report.external import seen_before
+
+    stated = None if prevalence is None else shares_of(prevalence)
+    chosen = thresholds_of(thresholds)
+    bundle = ModelBundle.load(model)
+    cohort = Cohort.read(
+        cargo, kind=bundle.panel.kind, unit=bundle.panel.unit, samples=samples, label=label, subject=subject, batch=batch,
+        not_detected=bundle.panel.not_detected,
+    )  # fmt: skip
+    check_labels(bundle, cohort)
+    for text in cohort.notes:
+        note(text)
+    found = validate(
+        bundle, cohort, prevalence=stated, thresholds=chosen, covariates=columns_of(covariates), same_batch=same_batch
+    )  # fmt: skip
+    if found["trained_on"]:
+        note(f"{seen_before(found['trained_on'])} Every figure flatters it")
+    audit = None if no_audit else _audited(cohort, columns_of(covariates), jobs)
+    if report is not None:
+        _write(report, found, audit, bundle.about, cargo.name, force)
+    if as_json:
+        findings = None if audit is None else audit["findings"]
+        print(
+            json.dumps(
+                {"model": bundle.name, "version": bundle.version, "evaluation": found, "findings": findings},
+                indent=1,
+            )
+        )
+        return
+    for line in _told(found, audit, f"{bundle.name} {bundle.version}"):
+        print(line)
+    if report is not None:
+        print(f"written to {report}")
+
+
+def _audited(cohort: Any, covariates: tuple[str, ...], jobs: int) -> dict[str, Any]:
+    from exoclassify.learning.audit import audit
+
+    with progress_bar("auditing") as progress:
+        return audit(cohort, covariates=covariates, n_jobs=jobs, progress=progress).to_dict()
+
+
+def _write(report: Path, found: Any, audit: Any, about: Any, source: str, force: bool) -> None:
+    from exoclassify.data.formats.writing import write_atomically
+    from exoclassify.report.external import validation_report
+
+    text = validation_report(
+        found, audit, model=f"{about['name']} {about['version']}", source=source, about=about
+    )
+    write_atomically(report, lambda to: _put(to, text), force=force)
+
+
+def _put(to: Path, text: str) -> None:
+    to.write_text(text, encoding="utf-8")
+
+
+def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> list[str]:
+    import textwrap
+
+    auc, calls = found["figures"]["auc"], found["calls"]
+    lines = [
+        f"{model} on {found['n_samples']} samples: AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), p = "
+        f"{found['permutation']['p_value']:.2g} against dealt labels",
+    ]
+    for name in ("brier", "log_loss", "calibration_slope"):
+        figure = found["figures"].get(name)
+        if figure is not None:
+            words = name.replace("_", " ").replace("log loss", "log-loss")
+            lines.append(f"{words} {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})")
+    lines.append(
+        f"It called {calls['called']:.0%} of the samples, {calls['called_wrong']:.0%} of all wrongly, and said of the rest that "
+        "it is uncertain."
+    )
+    if audit is not None:
+        lines += textwrap.wrap(f"The cohort itself: {audit['verdict']}", 100)
+    return lines

@@ -1,0 +1,121 @@
+"""What `exoclassify score --explain N` writes beside the predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exoclassify.cli.outputs import check_file
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from exoclassify.model.bundle import ModelBundle
+    from exoclassify.scoring.stream import Asked
+
+__all__ = ["check_explained", "explained_path", "write_explained"]
+
+
+def explained_path(out: Path) -> Path:
+    """Name the file of explanations: predictions.csv has predictions.explained.csv beside it.
+
+    Parameters
+    ----------
+    out : Path
+        The predictions.
+
+    Returns
+    -------
+    Path
+    """
+    return out.with_name(f"{out.name.removesuffix('.gz').rsplit('.', 1)[0]}.explained.csv")
+
+
+def check_explained(out: Path, n: int | None, *, force: bool, inputs: Sequence[Path]) -> None:
+    """Refuse a number of molecules, or a file, before any work is done.
+
+    Parameters
+    ----------
+    out : Path
+        The predictions.
+    n : int or None
+        As asked for; None asks for nothing.
+    force : bool
+        A file that is there may be replaced.
+    inputs : sequence of Path
+        What is read.
+
+    Raises
+    ------
+    ExoclassifyError
+        With the mend.
+    """
+    if n is None:
+        return
+    from exoclassify.errors import InputError
+
+    if n < 1:
+        raise InputError(f"--explain: {n} molecules explain nothing; ask for 1 or more")
+    check_file(explained_path(out), force=force, inputs=inputs)
+
+
+def write_explained(
+    bundle: ModelBundle, given: Sequence[str], asked: Asked, out: Path, n: int, *, force: bool
+) -> list[str]:
+    """Write the molecules that moved each answer.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answered.
+    given : sequence of str
+        Files, as they were scored.
+    asked : Asked
+        As they were scored.
+    out : Path
+        The predictions.
+    n : int
+        How many molecules a sample.
+    force : bool
+        A file that is there may be replaced.
+
+    Returns
+    -------
+    list of str
+        Lines for the reader: the first sample's explanation, and where the rest is.
+
+    Raises
+    ------
+    ExoclassifyError
+        If the files do not fit the model, or the output cannot be written.
+    """
+    from exoclassify.data.formats.writing import write_atomically
+    from exoclassify.scoring.explaining import explained_files
+
+    path = explained_path(out)
+    first: list[DataFrame] = []
+
+    def write(partial: Path) -> None:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            for frame in explained_files(bundle, given, asked, n):
+                frame.to_csv(file, index=False, header=not first)
+                if not first:
+                    first.append(frame.iloc[:n])
+
+    write_atomically(path, write, force=force)
+    told = _first(first[0]) if first else []
+    return [*told, f"what moved every answer, in log-odds, is in {path}"]
+
+
+def _first(whole: DataFrame) -> list[str]:
+    if whole.empty:
+        return []
+    sample = whole["sample_id"].iloc[0]
+    rows = whole[whole["sample_id"] == sample]
+    lines = [f"what moved {sample} towards {rows['state'].iloc[0]} (+) or away from it (−), in log-odds:"]
+    for row in rows.to_dict("records"):
+        value = "not measured" if row["value"] != row["value"] else f"{row['value']:g}"
+        told = f"  {row['published']}" if row["published"] else ""
+        lines.append(f"  {row['log_odds']:+.2f}  {row['molecule']} ({value}){told}")
+    return lines

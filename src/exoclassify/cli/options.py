@@ -1,0 +1,84 @@
+"""Options that hold several values in one text."""
+
+from __future__ import annotations
+
+__all__ = ["columns_of", "shares_of", "thresholds_of"]
+
+
+def columns_of(text: str | None) -> tuple[str, ...]:
+    """Split names with commas between.
+
+    Parameters
+    ----------
+    text : str or None
+        Such as ``age,sex``.
+
+    Returns
+    -------
+    tuple of str
+    """
+    return () if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def shares_of(text: str) -> dict[str, float]:
+    """Read state=share pairs with commas between.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``neuropathic=0.05,inflammatory=0.1``.
+
+    Returns
+    -------
+    dict of str to float
+
+    Raises
+    ------
+    InputError
+        If a pair is none, or a state comes twice.
+    """
+    from exoclassify.errors import InputError
+
+    shares: dict[str, float] = {}
+    for pair in text.split(","):
+        state, found, share = (part.strip() for part in pair.rpartition("="))
+        try:
+            value = float(share)
+        except ValueError:
+            found = ""
+        if not found or not state:
+            raise InputError(
+                f"--prevalence: {pair.strip()!r} is not a state and its share; write it as neuropathic=0.05,inflammatory=0.1"
+            )
+        if state in shares:
+            raise InputError(f"--prevalence: {state} is given twice; give it once")
+        shares[state] = value
+    return shares
+
+
+def thresholds_of(text: str) -> tuple[float, ...]:
+    """Read probabilities with commas between.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``0.2,0.5``.
+
+    Returns
+    -------
+    tuple of float
+
+    Raises
+    ------
+    InputError
+        If one is no number above 0 and below 1.
+    """
+    from exoclassify.errors import InputError
+
+    try:
+        chosen = tuple(float(part) for part in columns_of(text))
+    except ValueError as error:
+        raise InputError(f"--thresholds {text}: give numbers with commas between, such as 0.2,0.5") from error
+    if not chosen or not all(0 < value < 1 for value in chosen):
+        raise InputError(f"--thresholds {text}: give probabilities above 0 and below 1, such as 0.2,0.5")
+    return chosen

@@ -1,0 +1,106 @@
+"""The markers of a pain state, with an error bound, and what the literature says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from threadpoolctl import threadpool_limits
+
+from exoclassify.data.cohort import Cohort
+from exoclassify.evidence.agreement import standing
+from exoclassify.evidence.blood_cells import blood_cells
+from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.learning.contrast import Contrast
+from exoclassify.learning.marker_tests import MarkerTests, Measured
+from exoclassify.learning.panel_size import PanelCurve, panel_curve, ranked
+from exoclassify.learning.signature import Signature
+from exoclassify.learning.stability import Stability, stability_selection
+
+__all__ = ["discover"]
+
+
+def discover(
+    cohort: Cohort,
+    *,
+    state: str | None = None,
+    reference: Sequence[str] = (),
+    covariates: Sequence[str] = (),
+    catalogue: Catalogue | None = None,
+    condition: str | None = None,
+    level: float = 0.1,
+    min_prevalence: float = 0.2,
+    panel: bool = True,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Signature:
+    """Find the molecules that mark a state.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        One layer of cargo, labels, and where known subjects and batches.
+    state, reference, covariates
+        See `Contrast.of`.
+    catalogue : Catalogue, optional
+        What is published; the project's own if omitted.
+    condition : str, optional
+        The condition studied, as `Catalogue.condition` finds it; without it every known marker is known elsewhere.
+    level : float
+        Largest share of false markers, above 0 and at most 0.5.
+    min_prevalence : float
+        Least share of the samples in which a molecule is found.
+    panel : bool
+        Also look for the smallest panel, which takes most of the time.
+    seed : int
+        Of all chance; the same seed gives the same signature.
+    progress : callable, optional
+        Called with steps done and steps in all, of the panel.
+
+    Returns
+    -------
+    Signature
+
+    Raises
+    ------
+    DesignError
+        If the samples are too few, or the design cannot be estimated.
+    InputError
+        If a state, covariate or condition is unknown, or a covariate lacks values.
+    """
+    catalogue = Catalogue.read() if catalogue is None else catalogue
+    conditions = () if condition is None else catalogue.condition(condition)
+    contrast = Contrast.of(cohort, state=state, reference=reference, covariates=covariates)
+    with threadpool_limits(limits=1):  # many small products: more threads only wait for each other
+        measured = Measured.of(contrast, min_prevalence=min_prevalence)
+        tests = MarkerTests.of(contrast, measured)
+        stable = stability_selection(
+            measured.units(contrast), level=level, allowed=tests.q <= level, seed=seed
+        )
+        curve = None
+        if panel and stable.selected.any():
+            curve = panel_curve(contrast, largest=int(stable.selected.sum()), seed=seed, progress=progress)
+    chosen, references = _panel(contrast, measured, stable, curve)
+    ways = {1: "up", -1: "down", 0: ""}
+    standings, marks = {}, {}
+    for i in stable.selected.nonzero()[0]:
+        name = measured.molecules[i]
+        standings[name] = standing(catalogue.of(name), ways[int(tests.direction[i])], conditions)
+        if contrast.cohort.cargo.kind == "mirna" and blood_cells(name):
+            marks[name] = blood_cells(name)
+    return Signature(
+        contrast, measured, tests, stable, level, curve, chosen, references, standings, marks, cohort.digest()
+    )
+
+
+def _panel(
+    contrast: Contrast, measured: Measured, stable: Stability, curve: PanelCurve | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Take the strongest markers of the signature, as many as the curve says, and the references."""
+    if curve is None:
+        return (), ()
+    molecules = contrast.cohort.cargo.molecules
+    order, references = ranked(contrast)
+    selected = {measured.molecules[i] for i in stable.selected.nonzero()[0]}
+    yardsticks = tuple(molecules[i] for i in references if molecules[i] not in selected)
+    markers = [molecules[i] for i in order if molecules[i] in selected]
+    return tuple(markers[: curve.chosen]), yardsticks

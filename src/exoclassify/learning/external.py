@@ -1,0 +1,183 @@
+"""How a finished model does on another cohort: external validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from exoclassify.data.cohort import Cohort
+from exoclassify.errors import DesignError, InputError
+from exoclassify.learning.aside import strata_of
+from exoclassify.learning.challenge import trained_on_before
+from exoclassify.learning.examine import Answered, described, examine
+from exoclassify.learning.metrics import against_rest, figures
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import prevalence_shift, shifted_prevalence
+
+__all__ = ["check_labels", "validate"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+_DEALS = 1999
+_MOST_DEALT = 50_000_000  # labels in all: with more than 25,000 samples there are fewer deals
+
+
+def check_labels(bundle: ModelBundle, cohort: Cohort) -> None:
+    """Refuse a cohort whose states are not those of the model.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    cohort : Cohort
+        To be answered for.
+
+    Raises
+    ------
+    InputError
+        If a label is not a state of the model.
+    DesignError
+        If a state has fewer than two subjects.
+    """
+    where = f"{cohort.sheet.source}, column {cohort.sheet.label_column}"
+    unknown = [state for state in cohort.states if state not in bundle.states]
+    if unknown:
+        raise InputError(
+            f"{where}: {', '.join(unknown[:3])} is no state of {bundle.name}, which tells apart {', '.join(bundle.states)}; "
+            "spell the labels alike, or leave those samples out by a blank label"
+        )
+    counts = {state: len(np.unique(cohort.groups[cohort.y == state])) for state in bundle.states}
+    few = [f"{state}: {count}" for state, count in counts.items() if count < 2]
+    if few:
+        raise DesignError(
+            f"{where}: each state of {bundle.name} needs at least 2 subjects to be judged ({', '.join(few)}); add samples, or "
+            "score them without judging"
+        )
+
+
+def validate(
+    bundle: ModelBundle,
+    cohort: Cohort,
+    *,
+    prevalence: Mapping[str, float] | None = None,
+    thresholds: Sequence[float] = (0.5,),
+    covariates: Sequence[str] = (),
+    same_batch: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Judge a model on samples of another cohort, each answered alone.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    cohort : Cohort
+        Of the model's kind and unit, with states known.
+    prevalence : mapping of str to float, optional
+        Shares of the states at the place of use; shifts probabilities, predictive values and net benefit.
+    thresholds : sequence of float
+        Probabilities from which a state is called.
+    covariates : sequence of str
+        Columns to report apart, beside those called sex, age or BMI.
+    same_batch : bool
+        The samples were measured in a batch that the model was trained on.
+    seed : int
+        Of the bootstrap and of dealt labels.
+
+    Returns
+    -------
+    dict
+        Plain values as `exoclassify.learning.evaluate.evaluate` gives them for one way of judging, with ``examined``,
+        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples that the model was trained
+        on, in all and by each way of knowing them).
+
+    Raises
+    ------
+    InputError, DesignError
+        As `check_labels` says; or a prevalence that is not valid.
+    ModelError
+        If kind or unit differ, or too little of the panel is in the table.
+    """
+    check_labels(bundle, cohort)
+    stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, prevalence)
+    given = bundle.predict(cohort.cargo, same_batch=same_batch)
+    y = np.array([bundle.states.index(state) for state in cohort.y], dtype=np.intp)
+    groups = np.unique(cohort.groups, return_inverse=True)[1]
+    log_odds = np.log(np.maximum(given.probabilities, 1e-300))
+    called = np.array([call != "uncertain" for call in given.calls], dtype=bool)
+    answered = Answered(
+        log_odds=log_odds[None],
+        sets=given.sets[None],
+        called=called[None],
+        y=y,
+        groups=groups,
+        states=bundle.states,
+        level=bundle.about["answers"]["level"],
+        shift=prevalence_shift(bundle.blend.prevalence, stated),
+        prevalence=stated,
+        strata=strata_of(cohort, covariates),
+    )
+    found = figures(log_odds, y, bundle.states)
+    wrong = called & (given.sets.argmax(axis=1) != y)
+    return {
+        "n_samples": cohort.n_samples,
+        "n_subjects": len(np.unique(groups)),
+        "samples": {state: int((cohort.y == state).sum()) for state in bundle.states},
+        "figures": {name: described(figure, groups) for name, figure in found.items()},
+        "calls": {
+            "called": float(called.mean()),
+            "called_wrong": float(wrong.mean()),
+            "novel": float(np.mean(["novel" in flags for flags in given.flags])),
+        },
+        "measured": float(given.coverage.mean()),
+        "trained_on": _trained_on(bundle, cohort),
+        "prevalence": None if stated is None else dict(zip(bundle.states, map(float, stated), strict=True)),
+        "permutation": _dealt(log_odds, y, groups, found["auc"].value, seed),
+        "examined": examine(answered, thresholds=thresholds, seed=seed),
+    }
+
+
+def _trained_on(bundle: ModelBundle, cohort: Cohort) -> dict[str, int]:
+    """Count samples that the model was trained on, in all and by each way of knowing them; nothing where there are none."""
+    if bundle.about["training"]["data_sha256"] == cohort.digest():
+        return {"in all": cohort.n_samples, "training table": cohort.n_samples}
+    if bundle.trained_on is None:
+        return {}
+    ways = trained_on_before(bundle, cohort)
+    known = int(np.any(list(ways.values()), axis=0).sum())
+    return (
+        {"in all": known, **{way: int(rows.sum()) for way, rows in ways.items() if rows.any()}}
+        if known
+        else {}
+    )
+
+
+def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int) -> dict[str, Any]:
+    """Deal labels among subjects: nothing is learned here, so the model's answers stay as they are."""
+    rng = np.random.default_rng(seed)
+    _, first = np.unique(groups, return_index=True)
+    columns = range(log_odds.shape[1])
+    ranks = [rankdata(against_rest(log_odds, k)) for k in columns]
+    deals = int(np.clip(_MOST_DEALT // len(y), 199, _DEALS))
+    values = []
+    for _ in range(deals):
+        dealt = y[first][rng.permutation(len(first))][groups]
+        values.append(np.mean([_auc_of_ranks(ranks[k], dealt == k) for k in columns]))
+    return {
+        "p_value": float((1 + np.sum(np.array(values) >= observed)) / (1 + deals)),
+        "n_permutations": deals,
+        "mean": float(np.mean(values)),
+        "highest": float(np.max(values)),
+    }
+
+
+def _auc_of_ranks(ranks: Floats, positive: NDArray[np.bool_]) -> float:
+    """Mann and Whitney's; one half when dealing left a state without samples."""
+    n1 = int(positive.sum())
+    n0 = len(ranks) - n1
+    return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0)) if n1 and n0 else 0.5

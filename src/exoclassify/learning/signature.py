@@ -1,0 +1,205 @@
+"""The markers of a state, with what is known of each and how sure it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from exoclassify.evidence.agreement import Standing
+from exoclassify.learning.contrast import Contrast
+from exoclassify.learning.marker_tests import MarkerTests, Measured
+from exoclassify.learning.panel_size import PanelCurve
+from exoclassify.learning.stability import Stability
+
+__all__ = ["Signature"]
+
+Codes = NDArray[np.intp]
+
+
+_TECHNICAL = 0.7
+"""AUC of depth or detection alone from which it is told; two public cohorts have 0.81 and 0.89."""
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """What `discover` found.
+
+    Parameters
+    ----------
+    contrast : Contrast
+        Which samples were compared.
+    measured : Measured
+        Their cargo on the scale of the tests.
+    tests : MarkerTests
+        Of every molecule.
+    stability : Stability
+        What was selected.
+    level : float
+        Largest share of false markers that was asked for.
+    curve : PanelCurve or None
+        Performance by panel size; None when nothing was selected, or it was not asked for.
+    panel, references : tuple of str
+        The smallest panel: its markers, and the stable molecules they are compared with; empty without a curve.
+    standings : mapping of str to Standing
+        How each marker stands to the catalogue.
+    marks : mapping of str to str
+        haemolysis or platelets, for the markers that are known to follow them.
+    chosen_on : str
+        sha256 of the cohort.
+    """
+
+    contrast: Contrast
+    measured: Measured
+    tests: MarkerTests
+    stability: Stability
+    level: float
+    curve: PanelCurve | None
+    panel: tuple[str, ...]
+    references: tuple[str, ...]
+    standings: dict[str, Standing]
+    marks: dict[str, str]
+    chosen_on: str
+
+    @property
+    def order(self) -> Codes:
+        """Positions of the markers among the tested molecules, the most stable first."""
+        chosen = np.flatnonzero(self.stability.selected)
+        return chosen[np.lexsort((self.tests.p[chosen], -self.stability.score[chosen]))]
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Names of the markers, the most stable first."""
+        return tuple(self.measured.molecules[i] for i in self.order)
+
+    def frame(self) -> pd.DataFrame:
+        """Give one row a marker, the first column ``molecule``; no row when nothing was selected."""
+        table = self.everything().set_index("molecule").loc[list(self.markers)].reset_index()
+        found = [self.standings[name] for name in self.markers]
+        table["evidence"] = [standing.word for standing in found]
+        table["evidence_text"] = [standing.sentence for standing in found]
+        table["references"] = ["; ".join(standing.references) for standing in found]
+        table["blood_cells"] = [self.marks.get(name, "") for name in self.markers]
+        table["in_panel"] = [name in self.panel for name in self.markers]
+        return table.drop(columns="selected")
+
+    def everything(self) -> pd.DataFrame:
+        """Give one row for each molecule tested."""
+        tests, stable = self.tests, self.stability
+        same, known = tests.agreeing
+        words = {1: "up", -1: "down", 0: ""}
+        return pd.DataFrame(
+            {
+                "molecule": self.measured.molecules,
+                "direction": [words[int(sign)] for sign in tests.direction],
+                "log2_fold_change": tests.abundance.effect,
+                "low": tests.abundance.low,
+                "high": tests.abundance.high,
+                "p": tests.p,
+                "q": tests.q,
+                "p_abundance": tests.abundance.p,
+                "p_detection": tests.detection.p,
+                "found_in_state": tests.share_state,
+                "found_in_reference": tests.share_reference,
+                "stability": stable.frequency,
+                "score": stable.score,
+                "selected": stable.selected,
+                "batches_agreeing": [f"{a}/{b}" for a, b in zip(same, known, strict=True)],
+                "direction_differs": same < known,
+            }
+        )
+
+    def in_words(self) -> list[str]:
+        """Say what was found and how far it can be trusted, a sentence a line."""
+        contrast, stable = self.contrast, self.stability
+        counts = np.bincount(contrast.y, minlength=2)
+        n = len(self.markers)
+        technical = [
+            f"the {name} alone tells them apart with an AUC of {value:.2f}"
+            for name, value in self.measured.technical.items()
+            if value >= _TECHNICAL
+        ]
+        lines = [
+            f"{contrast.state} ({counts[1]} samples) against {' and '.join(contrast.reference)} ({counts[0]}): "
+            f"{len(self.measured.molecules)} of {contrast.cohort.cargo.n_molecules} molecules were found often enough to be "
+            f"tested; the design holds {', '.join(contrast.columns)}"
+            + (
+                f", and a correlation of {self.measured.correlation:.2f} within subjects"
+                if contrast.repeated
+                else ""
+            )
+            + "."
+        ]
+        if technical:
+            lines.append(
+                f"Beware: {', and '.join(technical)}. What goes with the depth or quality of a sample then looks like a marker: "
+                "compare samples of equal depth, or confirm in a cohort where it does not differ."
+            )
+        if not n:
+            lines.append(
+                f"No marker: nothing stands out from decoys at {self.level:.0%}, or shuffled labels do as well too often "
+                f"({stable.chance:.0%} of the time). "
+                f"By Benjamini–Hochberg alone {int((self.tests.q <= self.level).sum())} would pass."
+            )
+            return lines
+        lines.append(
+            f"{n} marker{'s' * (n > 1)}, each allowed by decoys and by Benjamini–Hochberg at {self.level:.0%}. Decoys put the "
+            f"share of false ones at {stable.false_share:.1%}; shuffled labels do as well in {stable.chance:.1%} of the tries."
+        )
+        if np.isfinite(stable.bound):
+            lines.append(
+                f"Each is among the {stable.depth} strongest in at least {stable.frequency[stable.selected].min():.0%} of the "
+                f"halves of the cohort, so at most {stable.bound:.1f} of them are expected to be there by luck."
+            )
+        torn = int(self.frame()["direction_differs"].sum())
+        if torn:
+            lines.append(f"{torn} of them go the other way in some batch: doubt these first.")
+        if self.marks:
+            lines.append(
+                f"{len(self.marks)} of them follow haemolysis or platelets ({', '.join(self.marks)}): check how the blood was "
+                "drawn and spun."
+            )
+        if self.curve is not None:
+            at = self.curve.sizes.index(self.curve.chosen)
+            low, high = self.curve.interval
+            lines.append(
+                f"The smallest panel within one standard error of the best has {len(self.panel)} markers and "
+                f"{len(self.references)} references: AUC {self.curve.auc[at]:.2f}; the whole procedure, judged by nested "
+                f"cross-validation, {self.curve.honest_auc:.2f} ({low:.2f} to {high:.2f})."
+            )
+        return lines
+
+    def recipe(self) -> str:
+        """Write a recipe in TOML that trains on exactly the panel.
+
+        Returns
+        -------
+        str
+            Empty when there is no panel.
+        """
+        if not self.panel:
+            return ""
+        names = [*self.panel, *self.references]
+        return (
+            f"# Trains on exactly the panel that marks {_plain(self.contrast.state)} against "
+            f"{_plain(' and '.join(self.contrast.reference))}: {len(self.panel)} markers, then\n"
+            f"# {len(self.references)} stable molecules to compare them with. Keys left out are those of the default recipe.\n\n"
+            "[panel]\n"
+            f"molecules = [\n{_listed(names)}]\n"
+            "# The cohort that they were chosen on: a model trained on it is judged too well, and its card says so.\n"
+            f'chosen_on = "{self.chosen_on}"\n'
+            "min_prevalence = 0.0\n"
+        )
+
+
+def _plain(text: str) -> str:
+    """Keep a label inside its comment."""
+    return " ".join(text.split())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "".join(f"    {json.dumps(name, ensure_ascii=False)},\n" for name in names)

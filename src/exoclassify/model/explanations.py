@@ -1,0 +1,100 @@
+"""Explanations as a table: for each sample the molecules that moved its answer, beside what is published of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from exoclassify.data.cargo import CargoTable
+from exoclassify.errors import InputError
+from exoclassify.evidence.agreement import told_shortly
+from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.explain import top
+
+__all__ = ["MOST_SAMPLES", "explained", "explanations"]
+
+MOST_SAMPLES = 20_000
+"""An explanation takes about a hundredth of a second, so these take minutes."""
+
+
+def explanations(
+    bundle: ModelBundle, table: CargoTable, n: int, *, catalogue: Catalogue | None = None
+) -> pd.DataFrame:
+    """Name the molecules that moved each answer.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    table : CargoTable
+        Samples of its kind and unit.
+    n : int
+        How many molecules a sample, 1 or more.
+    catalogue : Catalogue, optional
+        What is published; the project's own if omitted.
+
+    Returns
+    -------
+    DataFrame
+        Columns sample_id, state (the most probable one, which may not be called), rank, molecule, log_odds (above 0 moves
+        towards the state, against the mean of the others), value (as measured; NaN = not measured), published, references.
+
+    Raises
+    ------
+    InputError
+        If n is below 1, or there are more than `MOST_SAMPLES` samples.
+    ModelError
+        If the table does not fit the model.
+    """
+    if n < 1:
+        raise InputError(f"{n} molecules explain nothing; ask for 1 or more")
+    if table.n_samples > MOST_SAMPLES:
+        raise InputError(
+            f"{table.source}: {table.n_samples} samples are more than can be explained at once ({MOST_SAMPLES}); score them all, "
+            "and explain those in question"
+        )
+    known = Catalogue.read() if catalogue is None else catalogue
+    return explained(bundle, table.sample_ids, bundle.panel.values(table), n, known)
+
+
+def explained(
+    bundle: ModelBundle, sample_ids: Sequence[str], X: NDArray[np.float64], n: int, catalogue: Catalogue
+) -> pd.DataFrame:
+    """Name the molecules that moved the answers to rows that are in the panel's order already.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    sample_ids : sequence of str
+        Of the rows.
+    X : ndarray of shape (n_samples, n_molecules)
+        Raw values in the panel's order; NaN = not measured.
+    n : int
+        How many molecules a sample.
+    catalogue : Catalogue
+        What is published.
+
+    Returns
+    -------
+    DataFrame
+        As `explanations` gives it.
+    """
+
+    @cache
+    def published(molecule: str) -> tuple[str, str]:
+        sentence, references = told_shortly(catalogue.of(molecule))
+        return sentence, "; ".join(references)
+
+    rows = [
+        (sample, mover.state, rank, mover.molecule, mover.log_odds, mover.value, *published(mover.molecule))
+        for sample, movers in zip(sample_ids, top(bundle, X, n), strict=True)
+        for rank, mover in enumerate(movers, start=1)
+    ]
+    columns = ["sample_id", "state", "rank", "molecule", "log_odds", "value", "published", "references"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,144 @@
+"""The audit as sections of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exoclassify.report.html import Section, Table
+from exoclassify.report.plots import Axis, Bar, Series, curves, intervals
+
+__all__ = ["audit_section", "baseline_section", "learning_curve_section", "tone_of"]
+
+_WORDS = {"critical": "Critical", "warning": "Warning", "info": "For the record"}
+
+
+def tone_of(audit: Mapping[str, Any]) -> str:
+    """Give the colour that the worst finding calls for.
+
+    Parameters
+    ----------
+    audit : mapping
+        As `Audit.to_dict` gives it.
+
+    Returns
+    -------
+    str
+        critical, warning or good.
+    """
+    severities = {finding["severity"] for finding in audit["findings"]}
+    return next((one for one in ("critical", "warning") if one in severities), "good")
+
+
+def audit_section(audit: Mapping[str, Any]) -> Section:
+    """List every finding with its mend, the worst first.
+
+    Parameters
+    ----------
+    audit : mapping
+        As `Audit.to_dict` gives it.
+
+    Returns
+    -------
+    Section
+    """
+    tables = []
+    for severity, word in _WORDS.items():
+        found = [finding for finding in audit["findings"] if finding["severity"] == severity]
+        if found:
+            rows = [(f["check"], f["subject"], f["message"], f["mend"] or None, _figure(f)) for f in found]
+            columns = ["check", "about", "what was found", "what to do", "figure"]
+            tables.append(Table(columns, rows, f"{word}: {len(found)}", folded=severity == "info"))
+    return Section("What could fool a reader", audit["verdict"], tables=tables, tone=tone_of(audit))
+
+
+def _figure(finding: Mapping[str, Any]) -> str | None:
+    return None if finding["value"] is None else f"{finding['figure']} {finding['value']:.3g}"
+
+
+def baseline_section(audit: Mapping[str, Any]) -> Section | None:
+    """Draw the model beside everything technical that was judged in the same folds.
+
+    Parameters
+    ----------
+    audit : mapping
+        As `Audit.to_dict` gives it.
+
+    Returns
+    -------
+    Section or None
+        None when nothing was judged.
+    """
+    rows: Sequence[Mapping[str, Any]] = audit["drawn"].get("baselines") or ()
+    if len(rows) < 2:
+        return None
+    bars = [
+        Bar(row["name"], row["auc"], row["low"], row["high"], 1 if i == 0 else 2)
+        for i, row in enumerate(rows)
+    ]
+    low = min(0.4, *(bar.low for bar in bars))
+    figure = intervals(
+        "AUC of the model and of the technique alone",
+        bars,
+        Axis("AUC, 95 % interval by subject", max(0.0, low // 0.1 / 10)),
+        reference=0.5,
+        caption="Dashed: guessing. The model is worth something where it stands clear of every line below it.",
+    )
+    best, beaten = audit["drawn"]["best_baseline"], audit["drawn"]["beats_best_baseline"]
+    p_value = next(row["p_model_better"] for row in rows if row["name"] == best)
+    verdict = (
+        f"The model is better than the best of them, {best} (one-sided p = {p_value:.2g})."
+        if beaten
+        else f"The model is not better than {best} (one-sided p = {p_value:.2g}). What it found may be no more than that."
+    )
+    return Section(
+        "Is it more than the technique?",
+        "A difference in sequencing depth, in what was detected, in run order or in a column of the sheet can pass for biology. "
+        f"Each was judged alone, as a classifier, in the folds of the model. {verdict}",
+        figures=[figure],
+        notes=[
+            "Paired test of two AUCs on the same samples (DeLong et al. 1988), by subject.",
+            "An AUC below one half is what cross-validation gives to what tells nothing: a level with more of a state in the "
+            "training part has fewer of it in the part kept aside.",
+        ],
+        tone="good" if beaten else "critical",
+    )
+
+
+def learning_curve_section(audit: Mapping[str, Any]) -> Section | None:
+    """Draw how the figure grows with the number of subjects.
+
+    Parameters
+    ----------
+    audit : mapping
+        As `Audit.to_dict` gives it.
+
+    Returns
+    -------
+    Section or None
+        None when the cohort was too small to cut.
+    """
+    points = audit["drawn"].get("learning_curve")
+    found = [f for f in audit["findings"] if f["check"] in ("sample-size", "learning-curve")]
+    if not points:
+        return None
+    n = [float(point["n_subjects"]) for point in points]
+    figure = curves(
+        "Learning curve",
+        [
+            Series(
+                "plain ridge regression",
+                n,
+                [point["auc"] for point in points],
+                [point["low"] for point in points],
+                [point["high"] for point in points],
+            ),
+            Series("guessing", [0.0, n[-1] * 1.05], [0.5, 0.5], reference=True),
+        ],
+        Axis("subjects", 0.0, n[-1] * 1.05),
+        Axis("AUC", min(0.4, *(point["low"] for point in points)), 1.0),
+        "Parts of the cohort, judged by cross-validation; the band is the 95 % interval by subject.",
+    )
+    return Section(
+        "Are there enough samples?", "\n\n".join(finding["message"] for finding in found), figures=[figure]
+    )

@@ -1,0 +1,143 @@
+"""Reports of an audit alone, and of a model on another cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exoclassify.report.audit import audit_section, baseline_section, learning_curve_section, tone_of
+from exoclassify.report.evaluation import abstaining, calibration, discrimination, subgroups, usefulness
+from exoclassify.report.html import Section, page
+
+__all__ = ["audit_report", "seen_before", "validation_report"]
+
+
+def audit_report(audit: Mapping[str, Any], *, source: str, samples: Mapping[str, int]) -> str:
+    """Write the page of an audit.
+
+    Parameters
+    ----------
+    audit : mapping
+        As `Audit.to_dict` gives it.
+    source : str
+        Name of the table.
+    samples : mapping of str to int
+        Samples of each state.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    mix = ", ".join(f"{n} {state}" for state, n in samples.items())
+    short = Section("In short", f"{audit['verdict']}\n\n{source}: {mix}.", tone=tone_of(audit))
+    sections = [short, baseline_section(audit), audit_section(audit), learning_curve_section(audit)]
+    return page(
+        f"Audit of {source}",
+        [section for section in sections if section is not None],
+        subtitle="What could make a classifier of this cohort look better than it is.",
+    )
+
+
+def validation_report(
+    found: Mapping[str, Any],
+    audit: Mapping[str, Any] | None,
+    *,
+    model: str,
+    source: str,
+    about: Mapping[str, Any],
+) -> str:
+    """Write the page of a model judged on another cohort.
+
+    Parameters
+    ----------
+    found : mapping
+        As `exoclassify.learning.external.validate` gives it.
+    audit : mapping or None
+        Of that cohort.
+    model : str
+        Name and version.
+    source : str
+        Name of the table.
+    about : mapping
+        Plain values of the model.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    judged = [(source, found)]
+    sections: list[Section | None] = [
+        _short(found, audit, model, source, about),
+        discrimination(judged),
+        calibration(judged),
+        usefulness(judged),
+        abstaining(judged),
+        subgroups(judged),
+    ]
+    if audit is not None:
+        sections += [baseline_section(audit), audit_section(audit)]
+    return page(
+        f"{model} on {source}",
+        [section for section in sections if section is not None],
+        subtitle="External validation. Support for a decision by a person, not a diagnosis and not a medical device.",
+        footer=f"Training data of the model sha256 {about['training']['data_sha256']}",
+    )
+
+
+def seen_before(counts: Mapping[str, int]) -> str:
+    """Say how many samples a model was trained on, and how that is known.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        As ``trained_on`` of `exoclassify.learning.external.validate`; not empty.
+
+    Returns
+    -------
+    str
+    """
+    ways = ", ".join(f"{count} by {way}" for way, count in counts.items() if way != "in all")
+    return f"{counts['in all']} of these samples were trained on, as far as the model remembers ({ways})."
+
+
+def _short(
+    found: Mapping[str, Any],
+    audit: Mapping[str, Any] | None,
+    model: str,
+    source: str,
+    about: Mapping[str, Any],
+) -> Section:
+    auc, calls = found["figures"]["auc"], found["calls"]
+    mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
+    parts = [
+        f"On {found['n_samples']} samples of {source} ({mix}), {model} has AUC {auc['value']:.3f} ({auc['low']:.3f} to "
+        f"{auc['high']:.3f}; p = {found['permutation']['p_value']:.2g} against dealt labels)."
+    ]
+    if about["evaluation"] is not None:
+        promised = about["evaluation"]["headline"]
+        words = "as it promised" if auc["high"] >= promised["value"] else "less than it promised"
+        parts[0] += f" When it was made it was quoted with {promised['value']:.3f}: {words}."
+    parts.append(
+        f"It called {calls['called']:.0%} of the samples, {calls['called_wrong']:.0%} of all wrongly; {calls['novel']:.0%} were "
+        f"unlike its training samples, and {found['measured']:.0%} of its panel was measured."
+    )
+    if found["trained_on"]:
+        parts.insert(
+            0, f"{seen_before(found['trained_on'])} These figures flatter it: this is no external validation."
+        )
+    if found["prevalence"] is not None:
+        stated = ", ".join(f"{state} {share:.3g}" for state, share in found["prevalence"].items())
+        parts.append(
+            f"Probabilities, predictive values and net benefit are those at the stated prevalence ({stated})."
+        )
+    if audit is not None:
+        parts.append(f"The cohort itself: {audit['verdict']}")
+    return Section("In short", "\n\n".join(parts), tone=_tone(found, audit))
+
+
+def _tone(found: Mapping[str, Any], audit: Mapping[str, Any] | None) -> str:
+    if found["trained_on"]:
+        return "critical"
+    return "plain" if audit is None else tone_of(audit)

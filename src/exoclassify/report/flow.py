@@ -1,0 +1,104 @@
+"""The flow of samples as STARD asks for it, drawn from the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from exoclassify.report.html import Figure, Section, Table
+
+__all__ = ["flow"]
+
+
+def flow(about: Mapping[str, Any]) -> Section:
+    """Draw which samples came in, were left out, and were judged.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+
+    Returns
+    -------
+    Section
+    """
+    training, evaluation = about["training"], about["evaluation"]
+    total = sum(training["samples"].values())
+    left_out = [note for note in training["notes"] if note.startswith("left out")]
+    boxes = [
+        ("In the sheet and the table" if left_out else "Given", [*left_out] or ["none left out"]),
+        ("Trained on", [f"{total} samples", *_people(training)]),
+    ]
+    if evaluation is not None:
+        crossed = evaluation["cross_validation"]
+        boxes.append(
+            (
+                "Judged while kept aside",
+                [f"{crossed['n_samples']} samples in {crossed['repeats']} × {crossed['folds']} folds"]
+                + (
+                    [f"{evaluation['leave_one_batch_out']['n_samples']} in a batch left out"]
+                    if evaluation["leave_one_batch_out"]
+                    else []
+                ),
+            )
+        )
+        calls = crossed["calls"]
+        boxes.append(
+            (
+                "Answers (cross-validation)",
+                [
+                    f"{calls['called'] - calls['called_wrong']:.0%} called rightly, {calls['called_wrong']:.0%} wrongly",
+                    f"{1 - calls['called']:.0%} uncertain",
+                ],
+            )
+        )
+    rows = [(state, n) for state, n in training["samples"].items()]
+    figure = Figure("Flow of samples", _boxes(boxes), Table(["state", "samples trained on"], rows))
+    return Section(
+        "Flow of samples",
+        "As STARD asks: what came in, what was left out and why, and what was answered. How people were recruited, and what "
+        "was decided before the table was made, is for the authors to add.",
+        figures=[figure],
+    )
+
+
+def _people(training: Mapping[str, Any]) -> list[str]:
+    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
+    people = "people not known" if training["subjects"] is None else f"{training['subjects']} people"
+    return [people, mix]
+
+
+def _boxes(boxes: list[tuple[str, list[str]]]) -> str:
+    width, top, parts = 440, 6.0, []
+    for i, (title, lines) in enumerate(boxes):
+        lines = [part for line in lines for part in _wrapped(line, 58)]
+        height = 30 + 17 * len(lines)
+        if i:
+            parts.append(
+                f'<line class="axis" x1="{width / 2:g}" y1="{top - 22:g}" x2="{width / 2:g}" y2="{top - 2:g}"/>'
+                f'<path class="axis" fill="none" d="M{width / 2 - 5:g} {top - 8:g} l5 6 l5 -6"/>'
+            )
+        parts.append(
+            f'<rect class="box" x="20" y="{top:g}" width="{width - 40}" height="{height:g}" rx="4"/>'
+            f'<text class="label" x="{width / 2:g}" y="{top + 19:g}" text-anchor="middle" font-weight="600">'
+            f"{escape(title)}</text>"
+        )
+        for j, line in enumerate(lines):
+            parts.append(
+                f'<text class="tick" x="{width / 2:g}" y="{top + 37 + 17 * j:g}" text-anchor="middle">{escape(line)}</text>'
+            )
+        top += height + 24
+    return (
+        f'<svg viewBox="0 0 {width} {top - 16:g}" role="img" aria-label="Flow of samples"><title>Flow of samples</title>'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) >= width and lines[-1]:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines

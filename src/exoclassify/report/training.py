@@ -1,0 +1,152 @@
+"""The report of a trained model, made from what the model itself carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exoclassify.model.card import headline
+from exoclassify.report.audit import audit_section, baseline_section, learning_curve_section, tone_of
+from exoclassify.report.checklists import probast, tripod
+from exoclassify.report.evaluation import abstaining, calibration, discrimination, subgroups, usefulness
+from exoclassify.report.flow import flow
+from exoclassify.report.html import Section, Table, page
+from exoclassify.report.importance import importance_section
+
+__all__ = ["judged_ways", "training_report"]
+
+
+def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: Sequence[Section] = ()) -> str:
+    """Write the page of a trained model.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values, judged or not.
+    molecules : sequence of str
+        The panel.
+    extra : sequence of Section
+        What else is known, shown before the checklists.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    audit, evaluation = about.get("audit"), about["evaluation"]
+    sections: list[Section | None] = [summary(about)]
+    if audit is not None:
+        sections += [baseline_section(audit), audit_section(audit)]
+    if evaluation is not None:
+        judged = judged_ways(evaluation)
+        sections += [
+            discrimination(judged),
+            calibration(judged),
+            usefulness(judged),
+            abstaining(judged),
+            subgroups(judged),
+            importance_section(evaluation),
+        ]
+    if audit is not None:
+        sections.append(learning_curve_section(audit))
+    sections += [
+        *extra,
+        flow(about),
+        tripod(about, len(molecules)),
+        probast(about),
+        provenance(about, molecules),
+    ]
+    simulated = (
+        "Trained on simulated samples: not for use on patients. " if about["training"]["simulated"] else ""
+    )
+    return page(
+        f"{about['name']} {about['version']}",
+        [section for section in sections if section is not None],
+        subtitle=f"{simulated}Support for a decision by a person, not a diagnosis and not a medical device.",
+        footer=f"exoclassify {about['libraries']['exoclassify']}, {about['created']}, training data sha256 "
+        f"{about['training']['data_sha256']}",
+    )
+
+
+def judged_ways(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Name the ways of judging, the one of the headline first.
+
+    Parameters
+    ----------
+    evaluation : mapping
+        Of a bundle.
+
+    Returns
+    -------
+    list of (str, mapping)
+        Those that were examined.
+    """
+    names = {"cross_validation": "cross-validation", "leave_one_batch_out": "unseen batches"}
+    keys = sorted(names, key=lambda key: key != evaluation["headline"]["from"])
+    return [
+        (names[key], evaluation[key]) for key in keys if evaluation[key] and "examined" in evaluation[key]
+    ]
+
+
+def summary(about: Mapping[str, Any]) -> Section:
+    """Say in plain words what a hurried reader should know.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+
+    Returns
+    -------
+    Section
+    """
+    training, audit, evaluation = about["training"], about.get("audit"), about["evaluation"]
+    total = sum(training["samples"].values())
+    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
+    first = headline(about).replace("**", "")
+    verdict = "It was not audited." if audit is None else audit["verdict"]
+    people = (
+        f" of {training['subjects']} people" if training["subjects"] is not None else " (people not known)"
+    )
+    parts = [f"{first} {verdict}", f"The model was trained on {total} samples{people}: {mix}."]
+    if evaluation is not None:
+        calls = evaluation[evaluation["headline"]["from"]]["calls"]
+        called = "it called none, and"
+        if calls["called"]:
+            called = f"it called {calls['called']:.0%}, {calls['called_wrong']:.0%} of all wrongly, and"
+        parts.append(f"Asked about samples it had not seen, {called} said of the rest that it is uncertain.")
+    if not training["tested_across_batches"]:
+        parts.append(
+            "It was never tested across batches, so it calls no state in a new one: whether it holds elsewhere is not known."
+        )
+    return Section("In short", "\n\n".join(parts), tone="plain" if audit is None else tone_of(audit))
+
+
+def provenance(about: Mapping[str, Any], molecules: Sequence[str]) -> Section:
+    """Say what the model is made of, and by which versions.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+    molecules : sequence of str
+        The panel.
+
+    Returns
+    -------
+    Section
+    """
+    ordered = sorted(about["voices"], key=lambda voice: -voice["weight"])
+    voices = [(v["name"], v["weight"], v["inner_log_loss"]) for v in ordered]
+    libraries = list(about["libraries"].items())
+    evaluation = about["evaluation"]
+    digest = "" if evaluation is None else f" Folds sha256 {evaluation['folds']}."
+    return Section(
+        "What it is made of",
+        f"{len(molecules)} molecules, {len(voices)} learners blended with weights learned inside the training folds, seed "
+        f"{about['recipe']['seed']}. The whole recipe is in bundle.json.{digest}",
+        tables=[
+            Table(["learner and view", "weight", "inner log-loss"], voices),
+            Table(["library", "version"], libraries),
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Files in, files out: of any size, on one machine or many."""

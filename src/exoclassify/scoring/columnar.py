@@ -1,0 +1,399 @@
+"""Parquet and Arrow files as a stream: only the columns that the model needs are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from exoclassify.data.formats.cells import as_text, numbers
+from exoclassify.data.formats.from_columns import index_first, index_names, is_number, wide_from_columns
+from exoclassify.data.names import canonical_name
+from exoclassify.model.panel import Panel
+from exoclassify.scoring.layout import HEAD_ROWS, Layout, layout_of
+from exoclassify.scoring.pieces import Piece, Stretch, reading, rows_in_piece
+from exoclassify.scoring.rows import RowBuilder, Rows
+from exoclassify.scoring.sources import Source
+
+__all__ = [
+    "ArrowStretch",
+    "ColumnPiece",
+    "ParquetStretch",
+    "column_texts",
+    "columnar_layout",
+    "columnar_stretches",
+    "head_table",
+    "whole_batches",
+]
+
+_FETCHED_WHOLE = 64 << 20  # bytes of a row group
+_PAGE_BUFFER = 1 << 16  # bytes of each column that are read ahead
+_STRETCH_ROWS = 131_072  # row groups smaller than this are read together
+
+
+def head_table(source: Source, panel: Panel) -> pa.Table:
+    """Read the first rows.
+
+    Parameters
+    ----------
+    source : Source
+        A Parquet or Arrow file.
+    panel : Panel
+        Of the model.
+
+    Returns
+    -------
+    pyarrow.Table
+        With all columns; those of Parquet that are neither of the panel nor the first hold nulls, for they are not read.
+
+    Raises
+    ------
+    FileError
+        If the file is damaged.
+    """
+    with reading(source):
+        if source.suffix == ".parquet":
+            with _parquet(source) as file:
+                return _head_of_panel(file, panel)
+        with _arrow(source, None) as reader:
+            for batch in _batches(reader):
+                if batch.num_rows:
+                    return pa.Table.from_batches([batch.slice(0, HEAD_ROWS)])
+            return reader.schema.empty_table()
+
+
+def _head_of_panel(file: pq.ParquetFile, panel: Panel) -> pa.Table:
+    schema, molecules = file.schema_arrow, set(panel.molecules)
+    named = [name for name in schema.names if canonical_name(name, panel.kind) in molecules]
+    first = [*schema.names[:2], *(name for name in schema.names if name in index_names(schema, "the file"))]
+    wanted = {*first, *named} if named else set(schema.names)
+    batch = next(
+        file.iter_batches(HEAD_ROWS, columns=[name for name in schema.names if name in wanted]), None
+    )
+    if batch is None:
+        return schema.empty_table()
+    columns = [
+        batch.column(field.name) if field.name in wanted and schema.names.count(field.name) == 1
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]  # fmt: skip
+    return pa.table(columns, schema=schema)
+
+
+def whole_batches(source: Source, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    """Read some columns of a whole file, batch by batch.
+
+    Parameters
+    ----------
+    source : Source
+        A Parquet or Arrow file.
+    columns : list of str or None
+        Their names; None for all.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+    """
+    if source.suffix == ".parquet":
+        with _parquet(source) as file:
+            yield from file.iter_batches(columns=columns)
+    else:
+        with _arrow(source, None) as reader:
+            yield from _batches(reader)
+
+
+def columnar_layout(source: Source, head: pa.Table, panel: Panel, keep: tuple[str, ...]) -> Layout | None:
+    """Find the columns of a Parquet or Arrow file.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    head : pyarrow.Table
+        Its first rows.
+    panel : Panel
+        Of the model.
+    keep : tuple of str
+        Columns that pass through.
+
+    Returns
+    -------
+    Layout or None
+        Its positions are those of the file's schema; None when samples lie in columns.
+
+    Raises
+    ------
+    FileError, InputError, ModelError
+        If the table cannot be used.
+    """
+    ordered, names = index_first(head, source.name)
+    first = [as_text(value) for value in ordered.column(0).to_pylist()]
+    found = layout_of(source, names, first, wide_from_columns(head, source.name), panel, keep)
+    if found is None:
+        return None
+    place = {name: j for j, name in reversed(list(enumerate(head.column_names)))}
+    to_file = np.array([*(place[name] for name in ordered.column_names), -1], dtype=np.intp)
+    kept = tuple((int(to_file[j]), text) for j, text in found.keep)
+    id_column = int(to_file[found.id_column])
+    return Layout(source, panel, tuple(head.column_names), id_column, to_file[found.places], kept)
+
+
+def columnar_stretches(layout: Layout) -> Iterator[Stretch]:
+    """Cut a file between row groups or record batches, each stretch about 130,000 rows.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the columns are.
+
+    Yields
+    ------
+    Stretch
+
+    Raises
+    ------
+    FileError
+        If the file is damaged.
+    """
+    source = layout.source
+    with reading(source):
+        if source.suffix != ".parquet":
+            yield from _arrow_stretches(layout)
+            return
+        with _parquet(source) as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+    cost = source.size / max(1, sum(sizes))
+    for begin, end in _together(sizes):
+        yield ParquetStretch(source, layout, tuple(range(begin, end)), cost)
+
+
+def _arrow_stretches(layout: Layout) -> Iterator[Stretch]:
+    with _arrow(layout.source, layout.wanted) as reader:
+        if not hasattr(reader, "num_record_batches"):  # a stream has no table of contents
+            yield ArrowStream(layout.source, layout, 0, -1, 0.0)
+            return
+        n = reader.num_record_batches
+        each = reader.get_batch(0).num_rows if n else 0
+    step = max(1, _STRETCH_ROWS // max(1, each))
+    for begin in range(0, n, step):
+        yield ArrowStretch(layout.source, layout, begin, min(n, begin + step), layout.source.size / n)
+
+
+def _together(sizes: list[int]) -> Iterator[tuple[int, int]]:
+    begin = rows = 0
+    for end, size in enumerate(sizes):
+        if end > begin and rows + size > _STRETCH_ROWS:
+            yield begin, end
+            begin, rows = end, 0
+        rows += size
+    if begin < len(sizes):
+        yield begin, len(sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class ParquetStretch(Stretch):
+    """Some consecutive row groups.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : Layout
+        Where the columns are.
+    groups : tuple of int
+        Which.
+    cost_of_row : float
+        Bytes of the file for each row.
+    """
+
+    source: Source
+    layout: Layout
+    groups: tuple[int, ...]
+    cost_of_row: float
+
+    def pieces(self) -> Iterator[Piece]:
+        """Decode some thousand rows at a time, never a whole row group."""
+        names = [self.layout.names[j] for j in self.layout.wanted]
+        with reading(self.source), _parquet(self.source, self.groups) as file:
+            batches = file.iter_batches(
+                rows_in_piece(len(names)), row_groups=list(self.groups), columns=names, use_threads=True
+            )
+            for batch in batches:
+                yield ColumnPiece(self.layout, batch.select(names), batch.num_rows * self.cost_of_row)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowStretch(Stretch):
+    """Some consecutive record batches of an Arrow file.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : Layout
+        Where the columns are.
+    begin, end : int
+        The first, and the first that is not of it.
+    cost_of_batch : float
+        Bytes of the file for each batch.
+    """
+
+    source: Source
+    layout: Layout
+    begin: int
+    end: int
+    cost_of_batch: float
+
+    def pieces(self) -> Iterator[Piece]:
+        """Read the record batches, cut into pieces."""
+        names = [self.layout.names[j] for j in self.layout.wanted]
+        step = rows_in_piece(len(names))
+        with reading(self.source), _arrow(self.source, self.layout.wanted) as reader:
+            for batch in self._wanted_batches(reader):
+                batch.validate(full=True)  # a damaged offset would lead out of the memory
+                for at in range(0, batch.num_rows, step):
+                    part = batch.select(names).slice(at, step)
+                    yield ColumnPiece(self.layout, part, self.cost_of_batch * part.num_rows / batch.num_rows)
+
+    def _wanted_batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
+        return (reader.get_batch(i) for i in range(self.begin, self.end))
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowStream(ArrowStretch):
+    """A whole Arrow stream, which can be read from its beginning alone."""
+
+    apart: ClassVar[bool] = False
+
+    def _wanted_batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
+        return _batches(reader)
+
+
+def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    if hasattr(reader, "num_record_batches"):
+        yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
+    else:
+        yield from reader
+
+
+@contextmanager
+def _parquet(source: Source, groups: tuple[int, ...] = ()) -> Iterator[pq.ParquetFile]:
+    """Open a file that is read page by page; small row groups from afar are fetched at once."""
+    with source.open() as raw, pq.ParquetFile(raw, buffer_size=_PAGE_BUFFER, pre_buffer=False) as paged:
+        sizes = [paged.metadata.row_group(i).total_byte_size for i in groups]
+        if source.remote and sizes and max(sizes) <= _FETCHED_WHOLE:
+            with pq.ParquetFile(raw, metadata=paged.metadata, pre_buffer=True) as whole:
+                yield whole
+        else:
+            yield paged
+
+
+@contextmanager
+def _arrow(source: Source, wanted: list[int] | None) -> Iterator[Any]:
+    options = pa.ipc.IpcReadOptions(included_fields=wanted)
+    with source.open() as raw:
+        file = pa.PythonFile(raw, mode="r") if source.remote else pa.memory_map(source.url)
+        with file:
+            is_file = file.read(6) == b"ARROW1"
+            file.seek(0)
+            opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
+            with opened(file, options=options) as reader:
+                yield reader
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnPiece(Piece):
+    """Rows of typed columns.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the columns are.
+    batch : pyarrow.RecordBatch
+        The columns that are wanted.
+    cost : float
+        As in `Piece`.
+    """
+
+    layout: Layout
+    batch: pa.RecordBatch
+    cost: float
+
+    def rows(self) -> Rows:
+        """Understand the rows: by columns where all of the panel are numbers, else one by one."""
+        layout, n = self.layout, self.batch.num_rows
+        at = {j: i for i, j in enumerate(layout.wanted)}
+        ids = column_texts(self.batch.column(at[layout.id_column]))
+        keep = tuple(
+            pa.array([text] * n, pa.string()) if j < 0 else column_texts(self.batch.column(at[j]))
+            for j, text in layout.keep
+        )
+        there = np.flatnonzero(layout.places >= 0)
+        columns = [self.batch.column(at[j]) for j in layout.places[there].tolist()]
+        if not all(is_number(column.type) for column in columns):
+            return self._one_by_one(ids, there, columns, keep)
+        X = _matrix(columns)
+        if len(there) < len(layout.places):
+            whole = np.full((n, len(layout.places)), np.nan)
+            whole[:, there] = X
+            X = whole
+        return Rows(pc.utf8_trim_whitespace(ids), X, keep, np.arange(n), n)
+
+    def _one_by_one(
+        self,
+        ids: pa.Array,
+        there: np.ndarray[Any, np.dtype[np.intp]],
+        columns: list[pa.Array],
+        keep: tuple[pa.Array, ...],
+    ) -> Rows:
+        layout = self.layout
+        builder = RowBuilder(layout.panel, len(keep))
+        cells = [column_texts(column).to_pylist() for column in columns]
+        kept = [column.to_pylist() for column in keep]
+        for i, sample in enumerate(ids.to_pylist()):
+            values = np.full(len(layout.places), np.nan)
+            values[there], texts = numbers([column[i] for column in cells])
+            named = [(int(there[k]), layout.names[layout.places[there[k]]], word) for k, word in texts]
+            builder.add(sample.strip(), values, named, [column[i] for column in kept])
+        return builder.rows()
+
+
+def _matrix(columns: list[pa.Array]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Lay columns side by side, row after row in memory; what is null becomes NaN."""
+    if len({column.type for column in columns}) > 1 or columns[0].type not in (pa.float64(), pa.int64()):
+        columns = [column.cast(pa.float64(), safe=False) for column in columns]
+    batch = pa.RecordBatch.from_arrays(columns, names=[str(i) for i in range(len(columns))])
+    lacking = any(column.null_count for column in columns)
+    values = batch.to_tensor(null_to_nan=lacking, row_major=True).to_numpy()
+    result: np.ndarray[Any, np.dtype[np.float64]] = values.astype(np.float64, copy=False)
+    return result
+
+
+def column_texts(column: pa.Array) -> pa.Array:
+    """Give the texts of a column, as a CSV file would have them.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+        Of any type.
+
+    Returns
+    -------
+    pyarrow.Array of string
+        Without nulls.
+    """
+    if pa.types.is_string(column.type):
+        return column.fill_null("") if column.null_count else column
+    if (
+        pa.types.is_large_string(column.type)
+        or pa.types.is_integer(column.type)
+        or pa.types.is_dictionary(column.type)
+    ):
+        return pc.cast(column, pa.string()).fill_null("")
+    return pa.array([as_text(value) for value in column.to_pylist()], pa.string())

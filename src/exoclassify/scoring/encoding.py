@@ -1,0 +1,158 @@
+"""Answers as lines of CSV, TSV or JSON, made column by column."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["ENDINGS", "Column", "header", "lines"]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of the output.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    cells : pyarrow.Array or pyarrow.Scalar
+        Strings or float64; a scalar stands in every row.
+    """
+
+    name: str
+    cells: pa.Array | pa.Scalar
+
+    def filled(self, n: int) -> pa.Array:
+        """Give an array of n rows."""
+        return (
+            pa.array([self.cells.as_py()] * n, pa.string())
+            if isinstance(self.cells, pa.Scalar)
+            else self.cells
+        )
+
+
+@dataclass(frozen=True)
+class _Separated:
+    separator: str
+
+    def cells(self, column: Column) -> pa.Array | str:
+        special = f'["\\r\\n{self.separator}]'
+        return _escaped(column.cells, special, self._quoted)
+
+    @staticmethod
+    def _quoted(text: str) -> str:
+        return '"' + text.replace('"', '""') + '"'
+
+    def header(self, names: Sequence[str]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerow(names)
+        return text.getvalue().encode()
+
+    def around(self, columns: Sequence[Column]) -> list[str]:
+        return ["", *[self.separator] * (len(columns) - 1), "\n"]
+
+
+@dataclass(frozen=True)
+class _JsonLines:
+    def cells(self, column: Column) -> pa.Array | str:
+        if isinstance(column.cells, pa.Scalar):
+            return json.dumps(column.cells.as_py(), ensure_ascii=False)
+        if pa.types.is_floating(column.cells.type):
+            return pc.cast(column.cells, pa.string())
+        safe = _escaped(
+            column.cells, '["\\\\\\x00-\\x1f]', lambda text: json.dumps(text, ensure_ascii=False)[1:-1]
+        )
+        return pc.binary_join_element_wise('"', safe, '"', "")
+
+    def header(self, names: Sequence[str]) -> bytes:
+        return b""
+
+    def around(self, columns: Sequence[Column]) -> list[str]:
+        keys = [json.dumps(column.name, ensure_ascii=False) + ":" for column in columns]
+        return ["{" + keys[0], *("," + key for key in keys[1:]), "}\n"]
+
+
+ENDINGS: Mapping[str, _Separated | _JsonLines | None] = {
+    ".csv": _Separated(","),
+    ".tsv": _Separated("\t"),
+    ".parquet": None,
+    ".jsonl": _JsonLines(),
+}
+"""How rows are written under each ending; None for Parquet, which has columns."""
+
+
+def header(ending: str, names: Sequence[str]) -> bytes:
+    """Give what stands before the first row.
+
+    Parameters
+    ----------
+    ending : str
+        A key of `ENDINGS` that has rows.
+    names : sequence of str
+        Of the columns.
+
+    Returns
+    -------
+    bytes
+    """
+    written = ENDINGS[ending]
+    return b"" if written is None else written.header(names)
+
+
+def lines(columns: Sequence[Column], written: _Separated | _JsonLines, n: int) -> pa.Array:
+    """Write rows.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        Of n rows.
+    written : object
+        A value of `ENDINGS`.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    pyarrow.Array of string
+        Lines with their ends; floats as the shortest text that gives the same bits.
+    """
+    if not n:
+        return pa.array([], pa.string())
+    parts: list[pa.Array | str] = []
+    around = written.around(columns)
+    for before, column in zip(around, columns, strict=False):
+        parts += [before, written.cells(column)]
+    return pc.binary_join_element_wise(*_merged([*parts, around[-1]]), "")
+
+
+def _merged(parts: Sequence[pa.Array | str]) -> list[pa.Array | str]:
+    """Join texts that stand beside each other."""
+    merged: list[pa.Array | str] = []
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
+
+
+def _escaped(cells: pa.Array | pa.Scalar, special: str, escape: Callable[[str], str]) -> pa.Array | str:
+    if isinstance(cells, pa.Scalar):
+        text = cells.as_py()
+        return escape(text) if pc.match_substring_regex(cells, special).as_py() else str(text)
+    if pa.types.is_floating(cells.type):
+        return pc.cast(cells, pa.string())
+    wrong = pc.match_substring_regex(cells, special)
+    if not pc.any(wrong).as_py():
+        return cells
+    return pa.array(
+        [escape(t) if w else t for t, w in zip(cells.to_pylist(), wrong.to_pylist(), strict=True)],
+        pa.string(),
+    )

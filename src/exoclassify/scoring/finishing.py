@@ -1,0 +1,253 @@
+"""The parts become the output: in the order of the files, without sample ids that come twice, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from exoclassify.data.formats.writing import system_refusals
+from exoclassify.scoring.encoding import ENDINGS, header
+from exoclassify.scoring.job import BOOKKEEPING
+from exoclassify.scoring.parts import Part, Parts
+from exoclassify.scoring.rows import Reject
+from exoclassify.scoring.sources import Source
+from exoclassify.scoring.tally import Report, Tally
+
+__all__ = ["REJECTED_COLUMNS", "finish", "rejected_path", "without_name"]
+
+REJECTED_COLUMNS = ("file", "row", "sample_id", "column", "reason")
+"""Of the file that names what has no answer; `row` counts the rows below the header from 1, empty for a whole file."""
+
+_KEYS_AT_ONCE = 4_000_000  # 32 MB
+
+Keys = NDArray[np.uint64]
+
+
+def rejected_path(out: Path) -> Path:
+    """Where the rows without an answer are named.
+
+    Parameters
+    ----------
+    out : path
+        The answers.
+
+    Returns
+    -------
+    path
+    """
+    return out.with_name(f"{out.name}.rejected.csv")
+
+
+class _Writer(Protocol):
+    def write(self, table: pa.Table) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Lines:
+    """Encoded lines, one after the other."""
+
+    def __init__(self, path: Path, ending: str, names: Sequence[str]) -> None:
+        self._file: IO[bytes] = path.open("wb")
+        self._file.write(header(ending, names))
+
+    def write(self, table: pa.Table) -> None:
+        for array in table.column(0).chunks:
+            if len(array):
+                offsets = np.frombuffer(array.buffers()[1], dtype=np.int32)[
+                    array.offset : array.offset + len(array) + 1
+                ]
+                self._file.write(memoryview(array.buffers()[2])[offsets[0] : offsets[-1]])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _RowGroups:
+    """One row group of Parquet for each part."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(path, schema)
+
+    def write(self, table: pa.Table) -> None:
+        if table.num_rows:
+            self._writer.write_table(table.cast(self._writer.schema), row_group_size=table.num_rows)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def finish(
+    parts: Parts,
+    order: Sequence[tuple[Source, Sequence[int]]],
+    malformed: Sequence[tuple[Source, str]],
+    schema: pa.Schema,
+    tally: Tally,
+    out: Path,
+) -> Report:
+    """Write the output and the rejected rows from parts that are complete.
+
+    Parameters
+    ----------
+    parts : Parts
+        All of them.
+    order : sequence of (Source, sequence of int)
+        The files, each with its stretches.
+    malformed : sequence of (Source, str)
+        Files that could not be used at all, with the reason.
+    schema : pyarrow.Schema
+        Columns of the output.
+    tally : Tally
+        Counts what is written.
+    out : path
+        The output.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    FileError
+        If the system refuses; nothing is then written under the final names.
+    """
+    ending, target = out.suffix, Path(os.path.realpath(out))
+    partial, partial_rejected = target.with_name(f".partial.{target.name}"), rejected_path(target)
+    partial_rejected = partial_rejected.with_name(f".partial.{partial_rejected.name}")
+    twice = _twice(parts, [stretch for _, stretches in order for stretch in stretches])
+    n_rejected, broken = 0, [f"{source.name}: {without_name(reason, source)}" for source, reason in malformed]
+    try:
+        with system_refusals(out), ExitStack() as stack:
+            writer: _Writer = (
+                _RowGroups(partial, schema)
+                if ENDINGS[ending] is None
+                else _Lines(partial, ending, schema.names)
+            )
+            stack.callback(writer.close)
+            file = stack.enter_context(partial_rejected.open("w", newline="", encoding="utf-8"))
+            rejects = csv.writer(file, lineterminator="\n")
+            rejects.writerow(REJECTED_COLUMNS)
+            rejects.writerows(
+                [source.name, "", "", "", without_name(reason, source)] for source, reason in malformed
+            )
+            for source, stretches in order:
+                n_rejected += _write_file(parts, source, stretches, twice, writer, rejects, tally, broken)
+        with system_refusals(out):
+            rejected = _place(partial_rejected, rejected_path(target), wanted=bool(n_rejected or broken))
+            _place(partial, target, wanted=True)
+    finally:
+        for path in (partial, partial_rejected):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+    return Report(tally, n_rejected, tuple(broken), (), out, rejected_path(out) if rejected else None)
+
+
+def _write_file(
+    parts: Parts, source: Source, stretches: Sequence[int], twice: Keys, writer: _Writer, rejects: Any, tally: Tally,
+    broken: list[str],
+) -> int:  # fmt: skip
+    row, n_rejected = 1, 0
+    for stretch in stretches:
+        for part in parts.of(stretch):
+            rejected, table = _without_twice(part, twice)
+            _count(tally, table)
+            writer.write(table.select(range(BOOKKEEPING, table.num_columns)))
+            rejects.writerows([source.name, row + r.row, r.sample_id, r.column, r.reason] for r in rejected)
+            n_rejected += len(rejected)
+            row += part.n_read
+            for fault in part.broken:
+                reason = f"{without_name(fault, source)} (after row {row - 1})"
+                rejects.writerow([source.name, "", "", "", reason])
+                broken.append(f"{source.name}: {reason}")
+    return n_rejected
+
+
+def without_name(reason: str, source: Source) -> str:
+    """Give a message without the name that it begins with.
+
+    Parameters
+    ----------
+    reason : str
+        What an error says.
+    source : Source
+        The file.
+
+    Returns
+    -------
+    str
+    """
+    return reason.removeprefix(f"{source.name}: ").removeprefix(f"{source.url}: ")
+
+
+def _count(tally: Tally, table: pa.Table) -> None:
+    for batch in table.select(range(BOOKKEEPING)).to_batches():
+        calls, reasons, coverage = (batch.column(i).to_numpy() for i in (3, 4, 5))
+        tally.add(calls, reasons, coverage)
+
+
+def _without_twice(part: Part, twice: Keys) -> tuple[list[Reject], pa.Table]:
+    rejected, table = list(part.rejected), part.table
+    if len(twice):
+        held = np.isin(table.column(1).to_numpy(), twice)
+        if held.any():
+            chosen = table.filter(pa.array(held))
+            rejected += [
+                Reject(
+                    place,
+                    sample,
+                    "",
+                    "its sample id comes more than once in these files; each sample needs one row",
+                )
+                for sample, place in zip(
+                    chosen.column(0).to_pylist(), chosen.column(2).to_pylist(), strict=True
+                )
+            ]
+            rejected.sort(key=lambda reject: reject.row)
+            table = table.filter(pa.array(~held))
+    return rejected, table
+
+
+def _twice(parts: Parts, stretches: Sequence[int]) -> Keys:
+    """Give the hashes of sample ids that come more than once, in as many passes as keep memory flat."""
+    n = sum(part.table.num_rows for stretch in stretches for part in parts.of(stretch))
+    passes = np.uint64(1 + n // _KEYS_AT_ONCE)
+    found = [
+        _repeated(np.concatenate([*_keys(parts, stretches, passes, np.uint64(k))]))
+        for k in range(int(passes))
+    ]
+    return np.concatenate(found)
+
+
+def _repeated(keys: Keys) -> Keys:
+    keys.sort()
+    result: Keys = np.unique(keys[1:][keys[1:] == keys[:-1]])
+    return result
+
+
+def _keys(parts: Parts, stretches: Sequence[int], passes: np.uint64, k: np.uint64) -> Iterator[Keys]:
+    yield np.empty(0, dtype=np.uint64)
+    for stretch in stretches:
+        for part in parts.of(stretch):
+            keys = part.table.column(1).to_numpy()
+            yield keys if passes == 1 else keys[keys % passes == k]
+
+
+def _place(partial: Path, target: Path, *, wanted: bool) -> bool:
+    if not wanted:
+        target.unlink(missing_ok=True)  # of an earlier run that --force replaces
+        return False
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    if target.exists():
+        shutil.copymode(target, partial)
+    os.replace(partial, target)
+    return True

@@ -1,0 +1,210 @@
+"""What is done with a piece of a file, wherever it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from exoclassify.errors import FileError
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Answers, reasons_of
+from exoclassify.scoring.encoding import ENDINGS, Column, lines
+from exoclassify.scoring.pieces import Piece, Stretch
+from exoclassify.scoring.rows import Reject, Rows, checked
+
+__all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "columns_of", "pieces_and_ends"]
+
+BOOKKEEPING = 6
+"""Columns of a scored batch before those that are written: sample id, its hash, place, call, reasons, coverage."""
+
+PIECES_IN_PART = 32
+"""Pieces whose answers are stored together."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The answers for one piece.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+        One row an answer: the columns of `BOOKKEEPING`, then the encoded line or, for Parquet, the columns themselves.
+    n_read : int
+        Rows read, those rejected counted too.
+    rejected : tuple of Reject
+        Rows without an answer.
+    broken : str
+        What is wrong with the piece as a whole, which then has no answers; empty when nothing is.
+    """
+
+    batch: pa.RecordBatch
+    n_read: int
+    rejected: tuple[Reject, ...]
+    broken: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """How rows are scored and written, the same for every piece.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+    stated : ndarray of shape (n_states,) or None
+        Prevalence at the place of use.
+    same_batch : bool
+        As in `ModelBundle.predict`.
+    keep : tuple of str
+        Names of the columns that pass through.
+    ending : str
+        Of the output; a key of `exoclassify.scoring.encoding.ENDINGS`.
+    """
+
+    bundle: ModelBundle
+    stated: Floats | None
+    same_batch: bool
+    keep: tuple[str, ...]
+    ending: str
+
+    def score(self, piece: Piece, source: str) -> Scored:
+        """Understand, check and score one piece.
+
+        Parameters
+        ----------
+        piece : Piece
+            Of a file.
+        source : str
+            Name of the file, for messages.
+
+        Returns
+        -------
+        Scored
+        """
+        try:
+            rows = checked(piece.rows(), self.bundle.panel, source)
+        except FileError as error:
+            return replace(self.nothing(), broken=str(error))
+        answers = self.bundle.answers(rows.X, stated=self.stated, same_batch=self.same_batch)
+        return Scored(self._batch(rows, answers), rows.n_read, rows.rejected)
+
+    def nothing(self) -> Scored:
+        """Give the answers for no rows, which have the same columns."""
+        return Scored(self._batch(*self._none()), 0, ())
+
+    def _none(self) -> tuple[Rows, Answers]:
+        n_molecules, n_states = len(self.bundle.panel.molecules), len(self.bundle.states)
+        none = pa.array([], pa.string())
+        rows = Rows(none, np.empty((0, n_molecules)), (none,) * len(self.keep), np.empty(0, dtype=np.intp), 0)
+        answers = Answers(
+            np.empty((0, n_states)), np.empty((0, n_states), dtype=bool), np.empty(0), np.empty(0),
+            np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8),
+        )  # fmt: skip
+        return rows, answers
+
+    def schema(self) -> pa.Schema:
+        """Give the columns of the output."""
+        rows, answers = self._none()
+        columns = columns_of(self.bundle, rows.ids, answers, dict(zip(self.keep, rows.keep, strict=True)))
+        return pa.schema([(column.name, column.filled(0).type) for column in columns])
+
+    def _batch(self, rows: Rows, answers: Answers) -> pa.RecordBatch:
+        columns = columns_of(self.bundle, rows.ids, answers, dict(zip(self.keep, rows.keep, strict=True)))
+        keys = pd.util.hash_array(rows.ids.to_numpy(zero_copy_only=False), categorize=False)
+        book = [
+            rows.ids, pa.array(keys), pa.array(rows.places.astype(np.int64)), pa.array(answers.calls),
+            pa.array(answers.reasons), pa.array(answers.coverage),
+        ]  # fmt: skip
+        written = ENDINGS[self.ending]
+        if written is None:
+            shown = [(c.name, c.filled(len(rows.X))) for c in columns]
+        else:
+            shown = [("line", lines(columns, written, len(rows.X)))]
+        names = [*(f"_{i}" for i in range(BOOKKEEPING)), *(name for name, _ in shown)]
+        return pa.RecordBatch.from_arrays([*book, *(array for _, array in shown)], names=names)
+
+
+def columns_of(
+    bundle: ModelBundle, ids: pa.Array, answers: Answers, keep: dict[str, pa.Array]
+) -> list[Column]:
+    """Put answers into the columns of the output.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answered.
+    ids : pyarrow.Array of string
+        Sample ids.
+    answers : Answers
+        In numbers.
+    keep : dict of str to pyarrow.Array of string
+        Columns that pass through, put last.
+
+    Returns
+    -------
+    list of Column
+        Named and ordered as `Predictions.to_frame` has them.
+    """
+    states = bundle.states
+    held = answers.sets @ (1 << np.arange(len(states), dtype=np.int64))
+    sets = _worded(held, lambda mask: ";".join(s for k, s in enumerate(states) if mask >> k & 1))
+    return [
+        Column("sample_id", ids),
+        Column("call", pa.array([*states, "uncertain"]).take(pa.array(answers.calls % (len(states) + 1)))),
+        *(
+            Column(f"p_{state}", pa.array(p))
+            for state, p in zip(states, answers.probabilities.T.copy(), strict=True)
+        ),
+        Column("prediction_set", sets),
+        Column("novelty_p", pa.array(answers.novelty_p)),
+        Column("coverage", pa.array(answers.coverage)),
+        Column("flags", _worded(answers.reasons, lambda mask: ";".join(reasons_of(mask)))),
+        Column("model", pa.scalar(bundle.name)),
+        Column("version", pa.scalar(bundle.version)),
+        *(Column(name, cells) for name, cells in keep.items()),
+    ]
+
+
+def _worded(masks: NDArray[np.integer], words: object) -> pa.Array:
+    unique, place = np.unique(masks, return_inverse=True)
+    return pa.array([words(int(mask)) for mask in unique], pa.string()).take(pa.array(place))  # type: ignore[operator]
+
+
+def pieces_and_ends(stretch: Stretch) -> Iterator[tuple[Piece | None, bool, str]]:
+    """Read a stretch and say of each piece whether it is the last, and what broke there.
+
+    Parameters
+    ----------
+    stretch : Stretch
+        To be read.
+
+    Yields
+    ------
+    piece : Piece or None
+        None when there is no piece at all.
+    last : bool
+        Whether nothing comes after it.
+    broken : str
+        What is wrong with the file behind this piece; empty when nothing is.
+    """
+    pieces = stretch.pieces()
+    before: Piece | None = None
+    while True:
+        try:
+            piece = next(pieces, None)
+        except FileError as error:
+            yield before, True, str(error)
+            return
+        if piece is None:
+            yield before, True, ""
+            return
+        if before is not None:
+            yield before, False, ""
+        before = piece

@@ -1,0 +1,138 @@
+"""Where a file holds what the model needs: the sample ids, the panel, and the columns that pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.data.formats.wide import WideTable
+from exoclassify.data.orientation import samples_in_rows
+from exoclassify.errors import InputError, first_three
+from exoclassify.model.panel import Panel
+from exoclassify.scoring.sources import Source
+
+__all__ = ["HEAD_ROWS", "Layout", "kept_constant", "layout_of"]
+
+HEAD_ROWS = 100
+"""Rows that are looked at before a file is streamed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The columns of one file, samples in rows.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    panel : Panel
+        Of the model.
+    names : tuple of str
+        Of all columns, as the header has them.
+    id_column : int
+        Position of the sample ids.
+    places : ndarray of int of shape (n_molecules,)
+        Position of each molecule of the panel; -1 where the file lacks it.
+    keep : tuple of (int, str)
+        For each column that passes through its position, or -1 and the text that stands in every row.
+    """
+
+    source: Source
+    panel: Panel
+    names: tuple[str, ...]
+    id_column: int
+    places: NDArray[np.intp]
+    keep: tuple[tuple[int, str], ...]
+
+    @property
+    def wanted(self) -> list[int]:
+        """Positions of the columns that are read, each once, in the file's order."""
+        kept = [position for position, _ in self.keep if position >= 0]
+        return sorted({self.id_column, *self.places[self.places >= 0].tolist(), *kept})
+
+
+def layout_of(
+    source: Source,
+    names: Sequence[str],
+    first: Sequence[str],
+    head: WideTable,
+    panel: Panel,
+    keep: Sequence[str],
+) -> Layout | None:
+    """Find the columns by the names and the first rows of a file.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    names : sequence of str
+        Of all its columns.
+    first : sequence of str
+        The first column of `head` as written.
+    head : WideTable
+        Its first rows.
+    panel : Panel
+        Of the model.
+    keep : sequence of str
+        Columns that pass through.
+
+    Returns
+    -------
+    Layout or None
+        None when the samples lie in columns.
+
+    Raises
+    ------
+    InputError
+        If the panel is in neither direction or in both, two columns are one molecule, or a column to be kept is missing.
+    ModelError
+        If too much of the panel is missing.
+    """
+    if samples_in_rows(head, panel.kind, None, panel.molecules) is not head:
+        return None
+    id_column = 0 if tuple(head.row_ids) == tuple(text.strip() for text in first) else 1
+    kept = tuple(_kept(source, names, name) for name in keep)
+    held = {position for position, _ in kept}
+    nameless = "" in head.columns
+    columns = [j for j in range(id_column + 1, len(names)) if j not in held and (names[j] or nameless)]
+    found = panel.places([names[j] for j in columns], source.name)
+    places = np.where(found >= 0, np.array([*columns, -1], dtype=np.intp)[found], -1)
+    return Layout(source, panel, tuple(names), id_column, places, kept)
+
+
+def _kept(source: Source, names: Sequence[str], name: str) -> tuple[int, str]:
+    if name in names:
+        return names.index(name), ""
+    return -1, kept_constant(source, name, names)
+
+
+def kept_constant(source: Source, name: str, names: Sequence[str]) -> str:
+    """Give the text that a column to be kept has throughout a file.
+
+    Parameters
+    ----------
+    source : Source
+        The file, whose folders may say it.
+    name : str
+        Of the column.
+    names : sequence of str
+        Columns that the file has, for the message.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If nothing says it.
+    """
+    constants = dict(source.keys)
+    if name not in constants:
+        raise InputError(
+            f"{source.name}: has no column {name} to keep; its columns are {first_three([*constants, *names])}"
+        )
+    return constants[name]

@@ -1,0 +1,217 @@
+"""What is to be scored: files, folders, patterns and addresses, as one ordered list of files."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from exoclassify.data.formats.reading import SUFFIXES
+from exoclassify.errors import FileError, first_three
+
+__all__ = ["STREAMED_TEXT", "Source", "find_sources", "is_table"]
+
+STREAMED_TEXT = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".zst"))
+"""Endings of text tables that are read as a stream."""
+
+_KNOWN = (*SUFFIXES, *(suffix for suffix in STREAMED_TEXT if suffix not in SUFFIXES))
+_PACKED = (".gz", ".zst")
+_MAGIC = "*?["
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to be scored.
+
+    Parameters
+    ----------
+    url : str
+        Path, or address with its scheme such as ``s3://bucket/x.parquet``.
+    name : str
+        What messages and the rejected rows call it.
+    keys : tuple of (str, str)
+        What its folders say, as ``site=Bonn`` does.
+    size : int
+        Bytes.
+    stamp : str
+        Changes when the file does.
+    """
+
+    url: str
+    name: str
+    keys: tuple[tuple[str, str], ...] = ()
+    size: int = 0
+    stamp: str = ""
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is read through fsspec."""
+        return "://" in self.url
+
+    @property
+    def suffix(self) -> str:
+        """Its ending, with that of the packing, in lower case."""
+        suffixes = [suffix.lower() for suffix in PurePosixPath(self.url.split("?")[0]).suffixes]
+        return "".join(suffixes[-2:]) if suffixes[-1:] and suffixes[-1] in _PACKED else "".join(suffixes[-1:])
+
+    @property
+    def path(self) -> Path:
+        """Where it lies on this machine.
+
+        Raises
+        ------
+        FileError
+            If it lies elsewhere.
+        """
+        if self.remote:
+            raise FileError(
+                f"{self.url}: a table of this form is read from this machine alone; download it first, or save it as "
+                "Parquet or CSV with samples in rows"
+            )
+        return Path(self.url)
+
+    def open(self) -> BinaryIO:
+        """Open it for reading and seeking.
+
+        Returns
+        -------
+        file object
+
+        Raises
+        ------
+        FileError
+            If the address cannot be opened.
+        OSError
+            If the system refuses.
+        """
+        if not self.remote:
+            return open(self.url, "rb")
+        files, place = _remote(self.url)
+        # Text is read from one end to the other; of columns only some pieces are.
+        ahead = {"cache_type": "readahead" if self.suffix in STREAMED_TEXT else "none", "block_size": 8 << 20}
+        return cast(BinaryIO, files.open(place, "rb", **ahead))
+
+
+def find_sources(given: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """List the files that were named.
+
+    Parameters
+    ----------
+    given : sequence of str
+        Files, folders (all tables in them, in the order of their names, ``key=value`` folders too), patterns such as
+        ``plates/*.csv``, and addresses that fsspec knows.
+
+    Returns
+    -------
+    sources : list of Source
+        In the order given; none twice.
+    left_out : list of str
+        Files of folders that are no tables by their ending.
+
+    Raises
+    ------
+    FileError
+        If something named is not there, cannot be reached, or holds no table.
+    """
+    found: list[Source] = []
+    left_out: list[str] = []
+    for text in given:
+        sources, others = _remote_sources(text) if "://" in text else _local_sources(text)
+        if not sources:
+            raise FileError(
+                f"{text}: holds no table ({', '.join(_KNOWN)}); it has {first_three(others) or 'no file'}"
+            )
+        found += sources
+        left_out += others
+    unique = list({source.url: source for source in found}.values())
+    twice = {name for name, times in Counter(source.name for source in unique).items() if times > 1}
+    return [replace(s, name=s.url) if s.name in twice else s for s in unique], left_out
+
+
+def _local_sources(text: str) -> tuple[list[Source], list[str]]:
+    path = Path(text)
+    if path.is_dir():
+        files = sorted(
+            file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path))
+        )
+        tables = [file for file in files if is_table(file.name)]
+        others = [str(file.relative_to(path)) for file in files if not is_table(file.name)]
+        return [_local(file, str(file.relative_to(path))) for file in tables], others
+    if not path.exists() and any(sign in text for sign in _MAGIC):
+        matched = sorted(Path(name) for name in glob.glob(text, recursive=True))
+        return [_local(file, file.name) for file in matched if file.is_file()], []
+    return [_local(path, path.name)], []
+
+
+def _local(file: Path, name: str) -> Source:
+    state = (
+        file.stat() if file.exists() else None
+    )  # a reader says what is wrong with a file that is not there
+    size, stamp = (state.st_size, str(state.st_mtime_ns)) if state else (0, "")
+    return Source(str(file), name, _keys(name), size, stamp)
+
+
+def _remote_sources(text: str) -> tuple[list[Source], list[str]]:
+    files, place = _remote(text)
+    try:
+        if not text.startswith("http") and any(sign in text for sign in _MAGIC):
+            places = sorted(files.glob(place))
+        elif not text.startswith("http") and files.isdir(place):
+            places = sorted(files.find(place))
+        else:
+            places = [place]
+        root = place.rstrip("/") + "/"
+        sources, others = [], []
+        for each in places:
+            name = (
+                each.removeprefix(root) if each.startswith(root) else PurePosixPath(each.split("?")[0]).name
+            )
+            if not is_table(name.split("?")[0]):
+                others.append(name)
+                continue
+            about = files.info(each)
+            stamp = str(about.get("ETag") or about.get("LastModified") or about.get("mtime") or "")
+            url = each if "://" in each else files.unstrip_protocol(each)
+            sources.append(Source(url, name, _keys(name), int(about.get("size") or 0), stamp))
+        return sources, others
+    except OSError as error:
+        raise FileError(f"{text}: cannot be reached ({error or type(error).__name__})") from error
+
+
+def _remote(url: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError as error:
+        raise FileError(f"{url}: addresses need more libraries; pip install 'exoclassify[remote]'") from error
+    try:
+        files, place = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise FileError(f"{url}: cannot be opened ({error})") from error
+    return files, str(place)
+
+
+def is_table(name: str) -> bool:
+    """Say whether a file is a table by its ending.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+
+    Returns
+    -------
+    bool
+    """
+    return name.lower().endswith(_KNOWN)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _keys(name: str) -> tuple[tuple[str, str], ...]:
+    parts = [part.partition("=") for part in PurePosixPath(name).parts[:-1]]
+    return tuple((key, value) for key, sign, value in parts if sign and key)

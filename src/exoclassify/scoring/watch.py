@@ -1,0 +1,199 @@
+"""A folder that is watched: each table that arrives complete is scored once, and moved with its report."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+from exoclassify.data.formats.writing import system_refusals
+from exoclassify.errors import ExoclassifyError, FileError
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.scoring.parts import locked
+from exoclassify.scoring.sources import is_table
+from exoclassify.scoring.stream import Asked, Runner, check_ending, score_files
+from exoclassify.scoring.tally import Report
+
+__all__ = ["Arrival", "Watch"]
+
+_NOT_THE_FILE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # refusals to write, for which no table is to blame
+_SETTLED = 2  # looks at a file that must find it unchanged: a copy in progress grows
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What became of one file.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    outcome : str
+        ``done``, or ``failed``.
+    said : str
+        In words.
+    """
+
+    name: str
+    outcome: str
+    said: str
+
+
+@dataclass(eq=False)
+class Watch:
+    """Scores what arrives in one folder into another.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+    inbox : path
+        Where tables arrive; ``done`` and ``failed`` beside them take what was scored, or could not be.
+    outbox : path
+        Where the answers go, each under the name of its table.
+    ending : str
+        Of the answers.
+    asked : Asked
+        As for `score_files`.
+    runner : Runner, optional
+        Who does the work.
+
+    Notes
+    -----
+    A file is complete when two looks find it of the same size and age; write it under another ending (``.tmp``) and rename it
+    to be sure. A kill at any moment loses nothing: the table is moved last, so it is scored again, from its parts.
+    """
+
+    bundle: ModelBundle
+    inbox: Path
+    outbox: Path
+    ending: str
+    asked: Asked
+    runner: Runner | None = None
+    _seen: dict[str, tuple[int, int, int]] = field(default_factory=dict, init=False)
+    _lock: IO[bytes] | None = field(default=None, init=False)
+
+    def begin(self) -> None:
+        """Make the folders that lack.
+
+        Raises
+        ------
+        FileError
+            If the inbox is not there, or the system refuses.
+        """
+        if not self.inbox.is_dir():
+            raise FileError(f"{self.inbox}: there is no such folder to watch; make it first")
+        check_ending(f"answers{self.ending}")
+        if self.outbox.resolve().is_relative_to(self.inbox.resolve()):
+            raise FileError(f"{self.outbox}: lies in the folder that is watched; give another --out")
+        for folder in (self.outbox, self.inbox / "done", self.inbox / "failed"):
+            with system_refusals(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+        self._lock = locked(
+            self.inbox / ".lock", f"{self.inbox}: another process is watching it; one is enough"
+        )
+
+    def end(self) -> None:
+        """Let another process watch."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def forever(self, seconds: float, said: Callable[[Arrival], None]) -> None:
+        """Look again and again until interrupted.
+
+        Parameters
+        ----------
+        seconds : float
+            Between two looks.
+        said : callable
+            Is told of every file.
+        """
+        while True:
+            for arrival in self.look():
+                said(arrival)
+            time.sleep(seconds)
+
+    def look(self) -> Iterator[Arrival]:
+        """Score what is complete.
+
+        Yields
+        ------
+        Arrival
+            One for each file, after it was moved.
+
+        Raises
+        ------
+        FileError
+            If the system refuses to write; the file is then left where it is.
+        """
+        for path in self._complete():
+            yield self._settle(path)
+
+    def _complete(self) -> list[Path]:
+        """Find the tables that have not changed since the last look, oldest first."""
+        now: dict[str, tuple[int, int, int]] = {}
+        for path in self.inbox.iterdir():
+            if not path.name.startswith(".") and is_table(path.name) and path.is_file():
+                with suppress(FileNotFoundError):  # its sender took it back
+                    state = path.stat()
+                    before = self._seen.get(path.name, (-1, -1, 0))
+                    looks = before[2] + 1 if before[:2] == (state.st_size, state.st_mtime_ns) else 1
+                    now[path.name] = (state.st_size, state.st_mtime_ns, looks)
+        self._seen = now
+        ready = [name for name, (_, _, looks) in now.items() if looks >= _SETTLED]
+        return [self.inbox / name for name in sorted(ready, key=lambda name: (now[name][1], name))]
+
+    def _settle(self, path: Path) -> Arrival:
+        name = self._free_name(path)
+        out = self.outbox / f"{name}{self.ending}"
+        asked = replace(self.asked, resume=True, force=True)
+        try:
+            report = score_files(self.bundle, [str(path)], out, asked, runner=self.runner)
+        except ExoclassifyError as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno in _NOT_THE_FILE:
+                raise
+            return self._moved(path, name, "failed", str(error), {"error": str(error)})
+        words = f"{report.tally.n} samples scored, {report.n_rejected} rows without an answer, in {out}"
+        return self._moved(path, name, "done", words, _described(self.bundle, report))
+
+    def _free_name(self, path: Path) -> str:
+        """Give a name that no earlier table has, as one of the same name may arrive each week; the same after a kill."""
+        n, name = 1, path.name
+        while any((self.inbox / outcome / name).exists() for outcome in ("done", "failed")):
+            n += 1
+            stem, dot, endings = path.name.partition(".")
+            name = f"{stem}-{n}{dot}{endings}"
+        return name
+
+    def _moved(self, path: Path, name: str, outcome: str, said: str, described: dict[str, object]) -> Arrival:
+        folder = self.inbox / outcome
+        with system_refusals(folder):
+            partial = folder / f".{name}.report"
+            partial.write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            os.replace(partial, folder / f"{name}.report.json")
+            os.replace(path, folder / name)  # last: until then it counts as not yet scored
+        self._seen.pop(path.name, None)
+        return Arrival(path.name, outcome, said)
+
+
+def _described(bundle: ModelBundle, report: Report) -> dict[str, object]:
+    return {
+        "model": bundle.name,
+        "version": bundle.version,
+        "answers": str(report.out),
+        "samples": report.tally.n,
+        "calls": {name: n for name, n in report.tally.calls.items() if n},
+        "reasons": {name: n for name, n in report.tally.reasons.items() if n},
+        "mean_coverage": report.tally.coverage / report.tally.n if report.tally.n else None,
+        "rejected_rows": report.n_rejected,
+        "rejected": None if report.rejected is None else str(report.rejected),
+        "broken": list(report.broken),
+    }

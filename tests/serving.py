@@ -1,0 +1,175 @@
+"""A small model in a registry, and the service as a real process on loopback, for tests."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cohorts import EVERY_VOICE
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.simulate import simulate
+from exoclassify.data.simulation_design import SimulationDesign
+from exoclassify.learning.fit import fit
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.registry import Registry
+
+ROOT = Path(__file__).parents[1]
+JSON = {"Content-Type": "application/json"}
+CSV = {"Content-Type": "text/csv"}
+
+
+def cohort(seed: int = 3) -> Cohort:
+    """90 samples of three states in two batches, 80 miRNA."""
+    return simulate(SimulationDesign(seed=seed, n_samples=90, n_molecules=80)).cohort
+
+
+def registry(root: Path, *versions: str) -> tuple[Registry, dict[str, ModelBundle]]:
+    """A registry with a model named pain; the first version is the champion, and each was trained on another cohort."""
+    made = Registry(root)
+    bundles = {}
+    for seed, version in enumerate(versions, start=3):
+        bundles[version] = fit(cohort(seed), EVERY_VOICE, judge=False, name="pain", version=version)
+        made.add(bundles[version])
+    made.promote("pain", versions[0], who="test", why="first")
+    return made, bundles
+
+
+@dataclass
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """Of the error; every error has this shape."""
+        assert set(self.json) == {"error"}
+        assert set(self.json["error"]) == {"code", "message", "where"}
+        return str(self.json["error"]["code"])
+
+
+@dataclass
+class Running:
+    """A service that runs."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | dict[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Ask once, on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            if isinstance(body, dict):
+                body, headers = json.dumps(body).encode(), {**JSON, **(headers or {})}
+            connection.request(method, path, body, dict(headers or {}))
+            found = connection.getresponse()
+            return Reply(found.status, {k.lower(): v for k, v in found.getheaders()}, found.read())
+        finally:
+            connection.close()
+
+    def raw(self, content: bytes, *, close: bool = True) -> bytes:
+        """Send bytes as they are, and read all that comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+            connection.sendall(content)
+            if close:
+                connection.shutdown(socket.SHUT_WR)
+            parts = []
+            while part := connection.recv(65536):
+                parts.append(part)
+            return b"".join(parts)
+
+    def wait_until(self, path: str, holds: Any) -> Reply:
+        """Ask until something holds of the reply."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                reply = self.ask("GET", path)
+            except OSError:
+                time.sleep(0.05)
+                continue
+            if holds(reply):
+                return reply
+            time.sleep(0.05)
+        raise AssertionError(f"{path} never became so: {reply.body!r}\n{self.log.read_text()}")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The service's own lines of the log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    models: Path, folder: Path, *, bento: bool = False, contained: bool = False, **settings: object
+) -> Iterator[Running]:
+    """The service under uvicorn, or under ``bentoml serve`` (as in an image), ready to answer; ended afterwards."""
+    port = free_port()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("EXOCLASSIFY_")}
+    environment |= {f"EXOCLASSIFY_{name.upper()}": str(value) for name, value in settings.items()}
+    environment |= {
+        "EXOCLASSIFY_MODELS": str(models),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_HOME": str(folder / "bentoml"),
+        "PYTHONWARNINGS": "default",
+    }
+    if contained:
+        environment |= {"BENTOML_CONTAINERIZED": "true", "BENTOML_HOST": "127.0.0.1"}
+    bin_ = Path(sys.executable).parent
+    command = [str(bin_ / "uvicorn"), "--factory", "service.app:asgi", "--no-access-log", "--port", str(port)]
+    if bento:
+        command = [str(bin_ / "bentoml"), "serve", "service.app:PainService", "--port", str(port)]
+    log = folder / f"service-{port}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
+    service = Running(process, port, log)
+    try:
+        service.wait_until("/livez", lambda reply: reply.status == 200)
+        yield service
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def asked(
+    bundle: ModelBundle, *samples: tuple[str, Mapping[str, float | None]], **more: Any
+) -> dict[str, Any]:
+    """Body of /v1/predict."""
+    listed = [{"sample_id": name, "cargo": dict(cargo)} for name, cargo in samples]
+    return {"kind": bundle.panel.kind, "unit": bundle.panel.unit, "samples": listed, **more}

@@ -1,0 +1,155 @@
+"""The commands that judge: audit, evaluate, compare, and what train says of them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from exoclassify.model.bundle import ModelBundle
+from test_cli import by_script, cohort, in_process, model, refused, train_options, trained  # noqa: F401 - fixtures
+from test_html import read
+
+
+def options(folder: Path, *, without: tuple[str, ...] = (), **more: object) -> list[object]:
+    given = {
+        "cargo": folder / "cargo.csv", "kind": "mirna", "unit": "counts", "samples": folder / "samples.csv", "label": "label",
+        "subject": "subject", "batch": "batch", "jobs": 1,
+    } | more  # fmt: skip
+    return [part for name, value in given.items() if name not in without for part in (f"--{name}", value)]
+
+
+@pytest.fixture(scope="module")
+def sheet_with_age(cohort, tmp_path_factory) -> Path:  # noqa: F811
+    frame = pd.read_csv(cohort / "samples.csv")
+    path = tmp_path_factory.mktemp("sheet") / "samples.csv"
+    frame.assign(age=range(20, 20 + len(frame)), sex=["female", "male"] * (len(frame) // 2)).to_csv(
+        path, index=False
+    )
+    return path
+
+
+def test_audit_prints_findings_as_json_the_worst_first_and_writes_its_page(cohort, sheet_with_age, tmp_path):  # noqa: F811
+    page = tmp_path / "report.html"
+    done = by_script(
+        "audit",
+        *options(cohort, samples=sheet_with_age),
+        "--covariates",
+        "age,sex",
+        "--json",
+        "--report",
+        page,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    printed = json.loads(done.stdout)
+    assert list(printed) == ["findings"]
+    keys = ["check", "subject", "figure", "value", "severity", "message", "mend"]
+    assert all(list(finding) == keys for finding in printed["findings"])
+    ranks = [["critical", "warning", "info"].index(finding["severity"]) for finding in printed["findings"]]
+    assert ranks == sorted(ranks)
+    checks = {finding["check"] for finding in printed["findings"]}
+    assert checks >= {
+        "technical-baseline", "batch-confounded", "covariate-confounded", "near-duplicates", "missing-subjects", "run-order",
+        "outliers", "haemolysis", "sample-size", "learning-curve", "metadata",
+    }  # fmt: skip
+    read(page.read_text())
+
+
+def test_audit_in_words_says_the_verdict_first(cohort):  # noqa: F811
+    done = in_process("audit", *options(cohort, without=("subject", "batch")))
+    assert done.exit_code == 0, done.output
+    # The simulated cohort has persons with two samples: without their ids they are suspected.
+    assert "one critical finding (missing-subjects)" in done.stdout.split("\n\n")[0]
+    assert "CRITICAL  missing-subjects: no subject column" in done.stdout
+    assert "Mend: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"covariates": "weight"}, "no covariate column weight; its columns are"),
+        ({"unit": "ct"}, "no Ct, which lies between 0 and 50"),
+        ({"label": "pain"}, "there is no label column pain"),
+        ({"against": "missing.csv"}, "missing.csv: "),
+        ({"label": "sex"}, "at least two states|there is no label"),
+    ],
+)
+def test_audit_refuses_what_it_cannot_read(cohort, changed, match):  # noqa: F811
+    refused(in_process("audit", *options(cohort, **changed)), match)
+
+
+def test_train_keeps_the_audit_in_the_bundle_the_card_and_the_page(model):  # noqa: F811
+    bundle = ModelBundle.load(model, verify=True)
+    assert bundle.about["audit"]["findings"]
+    assert bundle.about["audit"]["verdict"] in bundle.card
+    assert bundle.report is not None
+    read(bundle.report)
+    assert bundle.about["evaluation"]["cross_validation"]["examined"]["states"]
+    files = json.loads((model / "bundle.json").read_text())["files"]
+    assert set(files) == {path.name for path in model.iterdir()} - {"bundle.json"}
+
+
+def test_evaluate_gives_every_figure_as_json_and_a_page(model, cohort, tmp_path):  # noqa: F811
+    asked = options(cohort, without=("kind", "unit"))
+    page = tmp_path / "report.html"
+    done = in_process(
+        "evaluate",
+        model,
+        *asked,
+        "--prevalence",
+        "neuropathic=0.1",
+        "--thresholds",
+        "0.3,0.5",
+        "--report",
+        page,
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["model"] == "toy"
+    assert found["evaluation"]["figures"]["auc"]["value"] > 0.5
+    assert found["evaluation"]["examined"]["states"]["neuropathic"]["prevalence"] == pytest.approx(0.1)
+    assert found["findings"]
+    assert "were trained on, as far as the model remembers" in done.stderr
+    read(page.read_text())
+    again = in_process("evaluate", model, *asked, "--report", page)
+    refused(again, "is there already; give --force")
+
+
+@pytest.mark.parametrize(
+    ("extra", "match"),
+    [
+        (["--prevalence", "neuropathic"], "is not a state and its share"),
+        (["--prevalence", "gout=0.1"], "gout is not a state of this model"),
+        (["--thresholds", "0.5,2"], "above 0 and below 1"),
+        (["--thresholds", "high"], "give numbers with commas between"),
+        (["--report", "."], "is a folder"),
+    ],
+)
+def test_evaluate_refuses_in_one_line(model, cohort, extra, match):  # noqa: F811
+    refused(
+        in_process("evaluate", model, *options(cohort, without=("kind", "unit")), "--no-audit", *extra), match
+    )
+
+
+def test_evaluate_refuses_labels_that_are_no_states_of_the_model(model, cohort):  # noqa: F811
+    asked = options(cohort, without=("kind", "unit", "batch"), label="batch")
+    refused(in_process("evaluate", model, *asked), "B1, B2 is no state of toy")
+
+
+def test_compare_holds_models_of_the_same_folds_against_each_other(model, cohort, tmp_path):  # noqa: F811
+    plain = tmp_path / "plain.toml"
+    plain.write_text('[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\nC = 0.01\n')
+    other, unlike, bare = (tmp_path / name for name in ("other", "unlike", "bare"))
+    asked = options(cohort, recipe=plain)
+    assert in_process("train", *asked, "--out", other).exit_code == 0
+    done = in_process("compare", model, other, "--json")
+    assert done.exit_code == 0, done.output
+    assert set(json.loads(done.stdout)["figures"]) == {"auc", "log_loss", "brier"}
+    assert "toy 1.0.0" in in_process("compare", model, other).stdout
+    plain.write_text('seed = 5\n[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\n')
+    assert in_process("train", *asked, "--out", unlike).exit_code == 0
+    refused(in_process("compare", model, unlike), "judged on different folds")
+    assert in_process("train", *asked, "--no-judge", "--out", bare).exit_code == 0
+    refused(in_process("compare", model, bare), "bare: was not judged")

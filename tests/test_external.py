@@ -1,0 +1,144 @@
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts import FAST, cohort_of, counts
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.samples import SampleSheet
+from exoclassify.errors import DesignError, InputError
+from exoclassify.learning.external import check_labels, validate
+from exoclassify.learning.fit import fit
+from exoclassify.report.external import audit_report, validation_report
+from exoclassify.report.training import training_report
+from test_html import read
+
+TRAINED_ON = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)
+BUNDLE = fit(TRAINED_ON, FAST, n_jobs=1, name="pain")
+ELSEWHERE = cohort_of(
+    dataclasses.replace(counts(n=40, n_batches=2, seed=1), groups=np.arange(40)),
+    batch=True,
+    age=np.arange(40) + 30,
+)
+
+
+def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
+    found = validate(BUNDLE, ELSEWHERE)
+    given = BUNDLE.predict(ELSEWHERE.cargo)
+    right = given.probabilities.argmax(axis=1) == np.unique(ELSEWHERE.y, return_inverse=True)[1]
+    assert found["figures"]["balanced_accuracy"]["value"] == pytest.approx(right.mean())
+    assert found["calls"]["called"] == np.mean([call != "uncertain" for call in given.calls])
+    assert found["n_samples"] == 40
+    assert found["measured"] == 1.0
+    assert found["permutation"]["p_value"] < 0.01
+    json.dumps(found, allow_nan=False)
+
+
+def test_subgroups_and_thresholds_are_those_asked_for() -> None:
+    found = validate(BUNDLE, ELSEWHERE, thresholds=(0.2, 0.8), prevalence={"state-1": 0.1})
+    groups = {group["by"] for group in found["examined"]["subgroups"]}
+    assert groups == {"batch", "age"}
+    of_state = found["examined"]["states"]["state-1"]
+    assert [point["chosen"] for point in of_state["thresholds"]][:2] == ["0.2", "0.8"]
+    assert of_state["prevalence"] == pytest.approx(0.1)
+
+
+def test_dealt_labels_do_no_better_than_chance() -> None:
+    samples = counts(n=40, n_batches=2, seed=1)
+    dealt = np.random.default_rng(0).permutation(samples.y)
+    assert validate(BUNDLE, cohort_of(dataclasses.replace(samples, y=dealt)))["permutation"]["p_value"] > 0.05
+
+
+def test_samples_that_were_trained_on_are_counted_however_they_are_known() -> None:
+    assert validate(BUNDLE, TRAINED_ON)["trained_on"] == {"in all": 60, "training table": 60}
+    # S000 to S039 and P000 to P039 again, with other cargo.
+    assert validate(BUNDLE, ELSEWHERE)["trained_on"] == {"in all": 40, "sample id": 40, "subject": 40}
+    renamed = cohort_of(counts(n=60, n_batches=2, seed=1).take(np.arange(20)), subject=False)
+    sheet = dataclasses.replace(
+        renamed.sheet, frame=renamed.sheet.frame.rename(index=lambda name: f"new-{name}")
+    )
+    table = dataclasses.replace(renamed.cargo, sample_ids=sheet.sample_ids)
+    found = validate(BUNDLE, Cohort.from_layers({"mirna": table}, sheet))["trained_on"]
+    assert found["near-duplicate cargo"] >= 18
+    fresh = counts(n=40, seed=99)
+    ids = tuple(f"X{i}" for i in range(40))
+    frame = pd.DataFrame({"label": [fresh.states[k] for k in fresh.y]}, index=list(ids))
+    other = CargoTable(fresh.X, ids, TRAINED_ON.cargo.molecules, "mirna", "counts")
+    assert (
+        validate(BUNDLE, Cohort.from_layers({"mirna": other}, SampleSheet(frame, "label")))["trained_on"]
+        == {}
+    )
+
+
+def test_labels_of_another_kind_are_refused() -> None:
+    samples = counts(n=40)
+    other = cohort_of(dataclasses.replace(samples, states=("state-0", "fine")))
+    with pytest.raises(InputError, match="fine is no state of pain, which tells apart state-0, state-1"):
+        check_labels(BUNDLE, other)
+    alone = cohort_of(samples.take(np.flatnonzero((samples.y == 0) | (np.arange(40) < 2))))
+    with pytest.raises(DesignError, match=r"needs at least 2 subjects to be judged \(state-1: 1\)"):
+        check_labels(BUNDLE, alone)
+
+
+def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
+    audit = BUNDLE.about["audit"]
+    found = validate(BUNDLE, ELSEWHERE)
+    pages = {
+        "training": training_report(BUNDLE.about, BUNDLE.panel.molecules),
+        "audit": audit_report(audit, source="cargo.csv", samples={"a": 3, "b": 4}),
+        "validation": validation_report(
+            found, audit, model="pain 1.0.0", source="new.csv", about=BUNDLE.about
+        ),
+    }
+    for name, text in pages.items():
+        parsed = read(text)
+        assert all(target.startswith("#") for target in parsed.targets), name
+        assert parsed.tags.count("svg") <= parsed.tags.count("details"), name
+        assert text.index("In short") < text.index("<svg"), name
+    assert "nan" not in pages["training"].lower().replace("nanosight", "").split("tripod")[0].split()
+
+
+def test_the_first_paragraph_says_when_there_is_no_evidence_of_biology() -> None:
+    about = json.loads(json.dumps(BUNDLE.about))
+    about["audit"]["verdict"] = "The model does not beat library size alone: this is not evidence of biology."
+    text = training_report(about, BUNDLE.panel.molecules)
+    first = text.split("<p>")[1].split("</p>")[0]
+    assert "not evidence of biology" in first
+    assert first.startswith("AUC 0.")
+
+
+def test_a_model_that_was_not_judged_has_a_report_that_says_so() -> None:
+    bare = fit(TRAINED_ON, FAST, judge=False)
+    text = training_report(bare.about, bare.panel.molecules)
+    read(text)
+    assert "Not judged" in text
+    assert bare.about["audit"] is None
+
+
+def test_checklists_say_what_only_the_authors_can() -> None:
+    text = training_report(BUNDLE.about, BUNDLE.panel.molecules)
+    assert text.count("not stated: for the authors") > 10
+    assert "3 × " not in text  # FAST judges once
+    assert "1 × 3-fold nested cross-validation, grouped by person" in text
+
+
+def test_report_and_answers_kept_aside_are_saved_with_their_checksums(tmp_path) -> None:
+    from exoclassify.errors import ModelError
+    from exoclassify.model.bundle import ModelBundle
+
+    whole = dataclasses.replace(BUNDLE, report="<p>page</p>")
+    whole.save(tmp_path / "m")
+    again = ModelBundle.load(tmp_path / "m")
+    assert again.report == "<p>page</p>"
+    assert again.aside is not None
+    assert BUNDLE.aside is not None
+    assert again.aside.equals(BUNDLE.aside)
+    for name in ("report.html", "aside.csv"):
+        kept = (tmp_path / "m" / name).read_bytes()
+        (tmp_path / "m" / name).write_bytes(kept + b" ")
+        with pytest.raises(ModelError, match=f"{name} was changed"):
+            ModelBundle.load(tmp_path / "m")
+        (tmp_path / "m" / name).write_bytes(kept)

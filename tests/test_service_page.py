@@ -1,0 +1,242 @@
+"""The page in a real browser: headless Chromium, driven as a person would."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from exoclassify.model.bundle import ModelBundle
+from service.keys import new_key
+from serving import Running, cohort, registry, running
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER),
+    reason="chromium and chromedriver are not installed (Debian: chromium chromium-driver)",
+)
+
+TABLE = cohort().cargo
+PICTURES = os.environ.get("PAGE_PICTURES")  # a folder: keep what was seen
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelBundle]:
+    root = tmp_path_factory.mktemp("models")
+    return root, registry(root, "1.0.0")[1]["1.0.0"]
+
+
+@pytest.fixture(scope="module")
+def key() -> tuple[str, str]:
+    return new_key("tester")
+
+
+@pytest.fixture(scope="module")
+def service(
+    made: tuple[Path, ModelBundle], key: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    with running(made[0], tmp_path_factory.mktemp("service"), api_keys=key[1]) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_experimental_option(
+        "prefs", {"download.default_directory": str(tmp_path_factory.mktemp("downloads"))}
+    )
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
+    yield started
+    started.quit()
+
+
+def wait(holds: Callable[[], Any]) -> Any:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            if found := holds():
+                return found
+        except WebDriverException:
+            pass
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def one(browser: webdriver.Chrome, selector: str) -> WebElement:
+    return browser.find_element(By.CSS_SELECTOR, selector)
+
+
+def text_of(browser: webdriver.Chrome, selector: str) -> str:
+    return str(one(browser, selector).text)
+
+
+def press(browser: webdriver.Chrome, *keys: str) -> None:
+    """Press keys where the focus is."""
+    for key in keys:
+        ActionChains(browser).send_keys(key).perform()
+
+
+def picture(browser: webdriver.Chrome, name: str) -> None:
+    if PICTURES:
+        height = browser.execute_script("return document.documentElement.scrollHeight")  # type: ignore[no-untyped-call]
+        browser.set_window_size(browser.get_window_size()["width"], min(height + 150, 3000))
+        browser.save_screenshot(str(Path(PICTURES) / f"{name}.png"))
+
+
+def opened(
+    browser: webdriver.Chrome, service: Running, key: str, *, width: int = 1100, scheme: str = "light"
+) -> None:
+    """Open the page at a width and give it its key."""
+    browser.set_window_size(width, 900)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    browser.get(f"http://localhost:{service.port}/")
+    wait(lambda: one(browser, "#key").is_displayed())
+    one(browser, "#key").send_keys(key, Keys.ENTER)
+    wait(lambda: "pain 1.0.0 answers" in text_of(browser, "#model"))
+
+
+def test_a_table_is_answered_with_bars_sets_flags_and_reasons(
+    browser: webdriver.Chrome,
+    service: Running,
+    key: tuple[str, str],
+    made: tuple[Path, ModelBundle],
+    tmp_path: Path,
+) -> None:
+    opened(browser, service, key[0])
+    assert "not for use on patients" in text_of(browser, "#notice")
+    picture(browser, "start")
+    frame = TABLE.to_frame()
+    frame.iloc[1, :60] = float("nan")
+    frame.iloc[:60].to_csv(tmp_path / "table.csv")
+    one(browser, "#file").send_keys(str(tmp_path / "table.csv"))
+    wait(lambda: text_of(browser, "#status") == "Explanations are there.")
+    expected = made[1].predict(type(TABLE).from_frame(frame.iloc[:60], kind="mirna", unit="counts"))
+    samples = browser.find_elements(By.CSS_SELECTOR, ".sample")
+    assert len(samples) == 50  # the rest on demand
+    for i, item in enumerate(samples[:5]):
+        assert item.find_element(By.TAG_NAME, "h3").text == TABLE.sample_ids[i]
+        assert item.find_element(By.CSS_SELECTOR, ".call").text == expected.calls[i]
+        labels = [
+            bar.get_attribute("aria-label") for bar in item.find_elements(By.CSS_SELECTOR, ".bar:not(.mover)")
+        ]
+        best = expected.states[int(expected.probabilities[i].argmax())]
+        assert str(labels[0]).startswith(f"{best}: ")
+        inside = {str(label).split(":")[0] for label in labels if "cannot be excluded" in str(label)}
+        assert inside == {s for s, held in zip(expected.states, expected.sets[i], strict=True) if held}
+    assert "low-coverage: too little of the panel was measured" in samples[1].text
+    samples[0].find_element(By.CSS_SELECTOR, ".why summary").click()
+    assert len(wait(lambda: samples[0].find_elements(By.CSS_SELECTOR, ".mover"))) == 8
+    one(browser, "#about summary").click()
+    assert "How it was judged" in text_of(browser, "#card")
+    picture(browser, "answers")
+    one(browser, "#more").click()
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".sample")) == 60
+    assert not one(browser, "#more").is_displayed()
+
+
+def test_the_downloads_hold_what_was_answered(
+    browser: webdriver.Chrome,
+    service: Running,
+    key: tuple[str, str],
+    made: tuple[Path, ModelBundle],
+    tmp_path: Path,
+) -> None:
+    opened(browser, service, key[0])
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    frame = TABLE.to_frame().iloc[:3]
+    frame.index = ["=1+1", 'a "b", c', "S3"]
+    frame.to_csv(tmp_path / "table.csv", index_label="sample_id")
+    one(browser, "#file").send_keys(str(tmp_path / "table.csv"))
+    wait(lambda: text_of(browser, "#status") == "Explanations are there.")
+    one(browser, "#csv").click()
+    one(browser, "#json").click()
+    wait(lambda: (tmp_path / "answers.csv").exists() and (tmp_path / "answers.jsonl").exists())
+    expected = made[1].predict(type(TABLE).from_frame(frame, kind="mirna", unit="counts"))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "answers.csv").read_text())))
+    assert [row["sample_id"] for row in rows] == ["'=1+1", 'a "b", c', "S3"]
+    assert [row["call"] for row in rows] == list(expected.calls)
+    assert [float(row["p_control"]) for row in rows] == expected.probabilities[:, 0].tolist()
+    lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert [line["sample_id"] for line in lines] == ["=1+1", 'a "b", c', "S3"]
+
+
+def test_a_phone_in_the_dark_and_a_keyboard_suffice(
+    browser: webdriver.Chrome, service: Running, key: tuple[str, str]
+) -> None:
+    opened(browser, service, key[0], width=360, scheme="dark")
+    paper = one(browser, "body").value_of_css_property("background-color")
+    assert sum(int(part) for part in paper.strip("rgba()").split(",")[:3]) < 150
+    for _ in range(20):  # by keyboard alone, to where a sample is pasted
+        press(browser, Keys.TAB)
+        if browser.switch_to.active_element.text == "Or paste one sample":
+            break
+    press(browser, Keys.ENTER, Keys.TAB)
+    assert browser.switch_to.active_element.get_attribute("id") == "paste"
+    pasted = "\n".join(
+        f"{name}\t{value:g}" for name, value in zip(TABLE.molecules, TABLE.values[0], strict=True)
+    )
+    browser.execute_script("arguments[0].value = arguments[1]", one(browser, "#paste"), pasted)  # type: ignore[no-untyped-call]
+    press(browser, Keys.TAB, Keys.ENTER)
+    wait(lambda: text_of(browser, "#status") == "Explanations are there.")
+    assert browser.switch_to.active_element.get_attribute("id") == "answered"
+    one(browser, ".why summary").send_keys(Keys.ENTER)
+    wait(lambda: one(browser, ".mover").is_displayed())
+    picture(browser, "phone")
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")  # type: ignore[no-untyped-call]
+
+
+def test_what_cannot_be_used_is_said_in_words(
+    browser: webdriver.Chrome, service: Running, key: tuple[str, str], tmp_path: Path
+) -> None:
+    opened(browser, service, key[0])
+    one(browser, "#pasting summary").click()
+    one(browser, "#paste").send_keys("hsa-miR-21-5p 5 7")
+    one(browser, "button[name=answer]").click()
+    wait(lambda: "is not a molecule and its value" in text_of(browser, "#error"))
+    (tmp_path / "table.csv").write_text("sample_id,hsa-let-7a-5p\nS1,2.5\n")
+    one(browser, "#file").send_keys(str(tmp_path / "table.csv"))
+    wait(lambda: "counts are" in text_of(browser, "#error"))
+    picture(browser, "error")
+
+
+def test_nothing_was_asked_of_anyone_else_and_nothing_was_complained_of(
+    browser: webdriver.Chrome, service: Running
+) -> None:
+    asked = set()
+    for entry in browser.get_log("performance"):  # type: ignore[no-untyped-call]
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            asked.add(
+                message["params"]["request"]["url"].split("/")[2]
+                if "//" in message["params"]["request"]["url"]
+                else ""
+            )
+    assert f"localhost:{service.port}" in asked
+    assert {host for host in asked if host and not host.startswith("localhost:")} == set()
+    said = [entry["message"] for entry in browser.get_log("browser")]  # type: ignore[no-untyped-call]
+    assert not [line for line in said if "401" not in line and "409" not in line]

@@ -1,0 +1,173 @@
+"""A watched folder: each table that arrives complete is scored once, whatever happens in between."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from exoclassify.errors import FileError
+from exoclassify.scoring import watch as module
+from exoclassify.scoring.stream import Asked
+from exoclassify.scoring.watch import Watch
+from scored import expected, model, read, same, samples, write
+
+BUNDLE = model()
+FRAME = samples(BUNDLE, 40)
+SCRIPT = Path(sys.executable).with_name("exoclassify")
+
+
+@pytest.fixture
+def watch(tmp_path):
+    (tmp_path / "inbox").mkdir()
+    watch = Watch(BUNDLE, tmp_path / "inbox", tmp_path / "outbox", ".csv", Asked())
+    watch.begin()
+    yield watch
+    watch.end()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != ".lock")
+
+
+def test_what_arrives_is_scored_once_and_moved_with_its_report(watch, tmp_path):
+    write(FRAME, tmp_path / "inbox/plate-1.csv")
+    (tmp_path / "inbox/notes.docx").write_text("mine")
+    assert list(watch.look()) == []  # it could still be growing
+    (arrival,) = watch.look()
+    assert (arrival.name, arrival.outcome) == ("plate-1.csv", "done")
+    assert "40 samples scored, 0 rows without an answer" in arrival.said
+    assert list(watch.look()) == []
+    same(read(tmp_path / "outbox/plate-1.csv.csv"), expected(BUNDLE, FRAME))
+    assert names(tmp_path / "inbox") == ["notes.docx"]
+    assert names(tmp_path / "inbox/done") == ["plate-1.csv", "plate-1.csv.report.json"]
+    report = json.loads((tmp_path / "inbox/done/plate-1.csv.report.json").read_text())
+    assert report["samples"] == 40
+    assert sum(report["calls"].values()) == 40
+    assert (report["model"], report["version"]) == ("toy", "1.0.0")
+
+
+def test_a_file_that_still_grows_waits(watch, tmp_path):
+    text = FRAME.to_csv(index=False)
+    path = tmp_path / "inbox/x.csv"
+    for share in (0.3, 0.6, 1.0):
+        path.write_text(text[: int(len(text) * share)])
+        assert list(watch.look()) == []
+    assert [arrival.outcome for arrival in watch.look()] == ["done"]
+    same(read(tmp_path / "outbox/x.csv.csv"), expected(BUNDLE, FRAME))
+
+
+def test_what_cannot_be_scored_goes_to_failed_with_its_reason_and_the_next_is_scored(watch, tmp_path):
+    (tmp_path / "inbox/a.csv").write_text("<!doctype html>")
+    bad = FRAME.copy()
+    bad.loc[3, BUNDLE.panel.molecules[0]] = -1
+    write(bad, tmp_path / "inbox/b.parquet")
+    list(watch.look())
+    outcomes = {arrival.name: arrival for arrival in watch.look()}
+    assert outcomes["a.csv"].outcome == "failed"
+    assert "looks like a web page" in outcomes["a.csv"].said
+    assert names(tmp_path / "inbox/failed") == ["a.csv", "a.csv.report.json"]
+    assert "web page" in json.loads((tmp_path / "inbox/failed/a.csv.report.json").read_text())["error"]
+    assert "39 samples scored, 1 rows without an answer" in outcomes["b.parquet"].said
+    assert names(tmp_path / "outbox") == ["b.parquet.csv", "b.parquet.csv.rejected.csv"]
+
+
+def test_a_name_that_comes_again_replaces_nothing(watch, tmp_path):
+    for n in (40, 20):
+        write(FRAME.iloc[:n], tmp_path / "inbox/week.csv")
+        list(watch.look())
+        list(watch.look())
+    assert names(tmp_path / "outbox") == ["week-2.csv.csv", "week.csv.csv"]
+    assert [len(read(tmp_path / "outbox" / name)) for name in names(tmp_path / "outbox")] == [20, 40]
+    assert names(tmp_path / "inbox/done")[::2] == ["week-2.csv", "week.csv"]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_stop_between_answer_report_and_move_is_made_good_after_a_restart(
+    watch, tmp_path, monkeypatch, step
+):
+    write(FRAME, tmp_path / "inbox/x.csv")
+    list(watch.look())
+    left = step
+    replace = os.replace
+
+    def stopping(old, new):
+        nonlocal left
+        if "inbox" in str(new) or str(new).endswith("x.csv.csv"):
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+        replace(old, new)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "replace", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            list(watch.look())
+    watch.end()
+    again = Watch(BUNDLE, tmp_path / "inbox", tmp_path / "outbox", ".csv", Asked())
+    again.begin()
+    list(again.look())
+    assert [arrival.outcome for arrival in again.look()] == ["done"]
+    again.end()
+    assert names(tmp_path / "outbox") == ["x.csv.csv"]
+    assert names(tmp_path / "inbox/done") == ["x.csv", "x.csv.report.json"]
+    same(read(tmp_path / "outbox/x.csv.csv"), expected(BUNDLE, FRAME))
+
+
+def test_a_full_disk_blames_no_table(watch, tmp_path, monkeypatch):
+    write(FRAME, tmp_path / "inbox/x.csv")
+    list(watch.look())
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(FileError, match="No space left on device; free some space"):
+            list(watch.look())
+    assert names(tmp_path / "inbox") == ["x.csv"]
+    assert [arrival.outcome for arrival in watch.look()] == ["done"]
+
+
+def test_two_do_not_watch_one_folder_and_odd_folders_are_refused(watch, tmp_path):
+    other = Watch(BUNDLE, tmp_path / "inbox", tmp_path / "o", ".csv", Asked())
+    with pytest.raises(FileError, match="another process is watching it; one is enough"):
+        other.begin()
+    with pytest.raises(FileError, match="lies in the folder that is watched"):
+        Watch(BUNDLE, tmp_path / "inbox", tmp_path / "inbox/out", ".csv", Asked()).begin()
+    with pytest.raises(FileError, match="no such folder to watch"):
+        Watch(BUNDLE, tmp_path / "none", tmp_path / "o", ".csv", Asked()).begin()
+    with pytest.raises(FileError, match=r"unknown ending \.docx"):
+        Watch(BUNDLE, tmp_path / "inbox", tmp_path / "o", ".docx", Asked()).begin()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills")
+def test_the_command_watches_is_killed_and_goes_on(tmp_path):
+    BUNDLE.save(tmp_path / "m")
+    (tmp_path / "inbox").mkdir()
+    command = [SCRIPT, "score", tmp_path / "m", "--watch", tmp_path / "inbox", "--out", tmp_path / "outbox"]
+    for i, end in enumerate((signal.SIGKILL, signal.SIGINT)):
+        with subprocess.Popen(
+            [*command, "--every", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            write(FRAME, tmp_path / f"{i}.tmp.csv").rename(tmp_path / f"inbox/{i}.csv")
+            until = time.monotonic() + 60
+            while not (tmp_path / f"inbox/done/{i}.csv").exists() and time.monotonic() < until:
+                time.sleep(0.02)
+            process.send_signal(end)
+            out = process.communicate()[0].decode()
+        assert f"{i}.csv: done: 40 samples scored" in out
+    assert process.returncode == 130
+    write(FRAME, tmp_path / "inbox/2.csv")
+    done = subprocess.run([*command, "--once", "--every", "0.1"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2.csv: done: 40 samples scored")
+    for i in range(3):
+        same(read(tmp_path / f"outbox/{i}.csv.csv"), expected(BUNDLE, FRAME))
