@@ -116,7 +116,9 @@ class Guard:
             chunks = _Body(self._settings, route, headers, receive).chunks
             body = b"" if route.streams or not route.media else b"".join([part async for part in chunks()])
             query = _query(scope["query_string"], route)
-            answer = await route.handler(Request(parts, query, dict(headers), seen.id, body, chunks))
+            answer = await route.handler(
+                Request(parts, query, dict(headers), seen.id, body, chunks, seen.key)
+            )
             seen.n_samples, seen.model = answer.n_samples, answer.model
             return answer
         except Refusal as refusal:

@@ -21,6 +21,8 @@ __all__ = [
     "InferResponse",
     "ModelList",
     "Mover",
+    "OutcomesRequest",
+    "OutcomesResponse",
     "PredictRequest",
     "PredictResponse",
     "RequestedTensor",
@@ -60,6 +62,12 @@ class Sample(Strict):
     metadata: Annotated[
         dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")
     ] = {}
+    subject: Annotated[
+        Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None,
+        Meta(
+            description="Whose sample it is; kept with the record, where records are kept, so that a person can be forgotten."
+        ),
+    ] = None
 
 
 class PredictRequest(Strict):
@@ -76,6 +84,33 @@ class PredictRequest(Strict):
     same_batch: Annotated[
         bool, Meta(description="The samples were measured in a batch that the model was trained on.")
     ] = False
+
+
+class GivenOutcome(Strict):
+    """What a sample turned out to be."""
+
+    sample_id: SampleId
+    state: Name
+    diagnosed: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    source: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+
+
+class OutcomesRequest(Strict):
+    """Later diagnoses, by sample id; sending the same again changes nothing."""
+
+    outcomes: Annotated[list[GivenOutcome], Meta(min_length=1, max_length=MAX_SAMPLES)]
+    replace: Annotated[bool, Meta(description="A sample known with another state gets the new one.")] = False
+
+
+class OutcomesResponse(Struct):
+    """Sample ids by what became of their outcomes."""
+
+    new: list[str]
+    same: list[str]
+    replaced: list[str]
+    contradicted: Annotated[list[str], Meta(description="Known with another state, and left.")]
+    never_scored: Annotated[list[str], Meta(description="Kept; no answer was given for them.")]
+    strange_states: Annotated[list[str], Meta(description="No model answered with these for these samples.")]
 
 
 class Claim(Struct):
@@ -218,7 +253,7 @@ class Error(Struct):
     error: ErrorBody
 
 
-Body = TypeVar("Body", PredictRequest, InferRequest)
+Body = TypeVar("Body", PredictRequest, InferRequest, OutcomesRequest)
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     PredictRequest: msgspec.json.Decoder(PredictRequest),
     InferRequest: msgspec.json.Decoder(InferRequest),
