@@ -257,6 +257,7 @@ Body = TypeVar("Body", PredictRequest, InferRequest, OutcomesRequest)
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     PredictRequest: msgspec.json.Decoder(PredictRequest),
     InferRequest: msgspec.json.Decoder(InferRequest),
+    OutcomesRequest: msgspec.json.Decoder(OutcomesRequest),
 }
 
 
@@ -268,11 +269,11 @@ def decoded(body: bytes, schema: type[Body]) -> Body:
     body : bytes
         JSON.
     schema : type
-        `PredictRequest` or `InferRequest`.
+        `PredictRequest`, `InferRequest` or `OutcomesRequest`.
 
     Returns
     -------
-    PredictRequest or InferRequest
+    PredictRequest, InferRequest or OutcomesRequest
 
     Raises
     ------
@@ -291,12 +292,15 @@ def decoded(body: bytes, schema: type[Body]) -> Body:
     return asked
 
 
-def _keys(asked: PredictRequest | InferRequest) -> int:
+def _keys(asked: PredictRequest | InferRequest | OutcomesRequest) -> int:
     """How many colons the body has when no key comes twice and no text holds a colon."""
-    if isinstance(asked, InferRequest):
+    if not isinstance(asked, PredictRequest):
         return -1
     count = 3 + sum(
-        len(sample.cargo) + 2 + (1 + len(sample.metadata) if sample.metadata else 0)
+        len(sample.cargo)
+        + 2
+        + (sample.subject is not None)
+        + (1 + len(sample.metadata) if sample.metadata else 0)
         for sample in asked.samples
     )
     count += (asked.model is not None) + asked.same_batch

@@ -30,7 +30,18 @@ from serving import CSV, JSON, Running, asked, cohort, running
 COHORT = cohort()
 SUBJECTS = np.unique(COHORT.groups)
 FIRST = COHORT.take(np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))
-RECIPE = '[folds]\nouter = 3\nrepeats = 1\ninner = 3\n[gate]\nmargin = 1\ngroup_margin = 1\naudit = false\n[[voices]]\nlearner = "ridge"\n'
+RECIPE = """
+[folds]
+outer = 3
+repeats = 1
+inner = 3
+[gate]
+margin = 1
+group_margin = 1
+audit = false
+[[voices]]
+learner = "ridge"
+"""
 
 
 @pytest.fixture(scope="module")
