@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from exoclassify.learning.stability import (
-    Units,
-    _halves,
-    _shuffled,
-    false_share,
-    moderated_statistics,
-    stability_selection,
-)
+from exoclassify.learning.stability import _halves, _shuffled, false_share, stability_selection
+from exoclassify.learning.units import Units, moderated_statistics
 
 
 def units(
