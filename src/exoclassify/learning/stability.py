@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from exoclassify.learning.units import Units, moderated_statistics
 
-__all__ = ["Stability", "false_share", "stability_selection"]
+__all__ = ["FIRM", "Stability", "false_share", "stability_selection"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Masks = NDArray[np.bool_]
+
+FIRM = 0.9
+"""Share of the halves from which a marker is firm."""
 
 _N_DEPTHS = 10
 """How many numbers of strongest molecules the stability is averaged over."""
@@ -59,8 +62,8 @@ class Stability:
     chance : float
         Share of shuffled labellings whose strongest molecules stand out from the other labellings as much as the true one's.
     bound : float
-        Shah and Samworth's bound on the expected number of selections that are there by luck, at the lowest frequency of
-        the signature; NaN when that is 0.5 or less, where it says nothing.
+        Most molecules that can be expected to reach a frequency of `FIRM` by luck, whatever the data (Shah and Samworth,
+        theorem 1): about 1.
     """
 
     selected: Masks
@@ -144,7 +147,7 @@ def stability_selection(
         threshold if selected.any() else np.inf,
         share if selected.any() else np.nan,
         chance,
-        _bound(frequency[selected], depth, p),
+        depth**2 / p / (2 * FIRM - 1),
     )  # fmt: skip
 
 
@@ -232,9 +235,3 @@ def _chance(units: Units, orders: Codes) -> float:
         ]
     )
     return float((least <= least[0]).mean())
-
-
-def _bound(frequencies: Floats, depth: int, p: int) -> float:
-    """Bound the number of selections with a chance of at most depth / p in a half: theorem 1 of Shah and Samworth."""
-    lowest = float(frequencies.min()) if len(frequencies) else 0.0
-    return depth**2 / p / (2 * lowest - 1) if lowest > 0.5 else float("nan")
