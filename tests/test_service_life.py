@@ -30,9 +30,10 @@ from service.exchange import Refusal, Request
 from service.files import Files
 from service.keys import Keys, new_key
 from service.limits import Pressure, Rates
+from service.records import Records
 from service.served import Served
 from service.settings import Settings, SettingsError
-from service.telemetry import Metrics
+from service.telemetry import Log, Metrics
 from serving import CSV, JSON, ROOT, Running, asked, cohort, free_port, registry, running
 
 TABLE = cohort().cargo
@@ -155,7 +156,7 @@ def test_other_machines_are_not_listened_to_without_keys_unless_told_so(
 ) -> None:
     port = str(free_port())
     command = ["uvicorn", "--factory", "service.app:asgi", "--host", "0.0.0.0", "--port", port]
-    environment = {**os.environ, "EXOCLASSIFY_MODELS": str(models), "BENTOML_DO_NOT_TRACK": "True"}
+    environment = {**os.environ, "EXOCLASSIFY_REGISTRY": str(models), "BENTOML_DO_NOT_TRACK": "True"}
     if bento:  # in an image BentoML listens on every address without being asked
         command = ["bentoml", "serve", "service.app:PainService", "--port", port]
         environment["BENTOML_CONTAINERIZED"] = "true"
@@ -172,7 +173,7 @@ def test_other_machines_are_not_listened_to_without_keys_unless_told_so(
     [
         (
             {"EXOCLASSIFY_KEYFILE": "x"},
-            "EXOCLASSIFY_KEYFILE is no setting; the settings are EXOCLASSIFY_MODELS",
+            "EXOCLASSIFY_KEYFILE is no setting; the settings are EXOCLASSIFY_REGISTRY",
         ),
         ({"EXOCLASSIFY_RATE": "nan"}, "EXOCLASSIFY_RATE=nan: give a number from 0 on"),
         ({"EXOCLASSIFY_RATE": "many"}, "EXOCLASSIFY_RATE=many"),
@@ -189,7 +190,7 @@ def test_a_setting_that_cannot_be_is_refused(environment: dict[str, str], messag
 
 def test_settings_that_are_empty_are_not_set() -> None:
     assert Settings.read({"EXOCLASSIFY_RATE": "", "PATH": "/bin"}) == Settings()
-    assert Settings.read({"EXOCLASSIFY_MODEL": "a, b"}).model == ("a", "b")
+    assert Settings.read({"EXOCLASSIFY_MODEL": "a, b", "EXOCLASSIFY_CACHE": "x"}).model == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ def file_request(models: Path, **more: Any) -> tuple[Files, Request]:
     settings = Settings(models=models, **more)
     served = Served(settings, lambda *_: None)
     served.refresh()
-    return Files(served, Metrics(), settings), Request(
+    return Files(served, Metrics(), settings, Records(settings, Log(False))), Request(
         {}, {}, {b"content-type": b"text/csv"}, "id", b"", table
     )
 

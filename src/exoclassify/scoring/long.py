@@ -20,12 +20,13 @@ from exoclassify.data.formats.from_columns import is_number
 from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.columnar import column_texts, whole_batches
+from exoclassify.scoring.column_files import whole_batches
+from exoclassify.scoring.columnar import column_texts
 from exoclassify.scoring.layout import kept_constant
+from exoclassify.scoring.lines import head_text, line_blocks, unpacked
 from exoclassify.scoring.pieces import Piece, Stretch, reading
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import STREAMED_TEXT, Source
-from exoclassify.scoring.text import head_text, line_blocks, unpacked
 
 __all__ = ["LongNames", "LongPiece", "LongStretch", "long_stretch"]
 
