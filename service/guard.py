@@ -113,7 +113,7 @@ class Guard:
             seconds = self._settings.file_seconds if route.streams else self._settings.body_seconds
             chunks = partial(body_parts, route, receive, seconds)
             body = b"" if route.streams or not route.media else b"".join([part async for part in chunks()])
-            answer = await route.handler(Request(parts, query, headers, seen.id, body, chunks))
+            answer = await route.handler(Request(parts, query, headers, seen.id, body, chunks, seen.key))
             seen.n_samples, seen.model = answer.n_samples, answer.model
             return answer
         except Refusal as refusal:

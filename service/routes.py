@@ -18,6 +18,7 @@ from service.openapi import document
 from service.pages import PAGES, page
 from service.predict import MAX_MOVERS, Predicting
 from service.published import Published
+from service.records import Records
 from service.served import Served
 from service.settings import Settings
 
@@ -52,6 +53,7 @@ def routes(
     files: Files,
     protocol: Protocol,
     published: Published,
+    records: Records,
     *,
     keyed: bool,
 ) -> list[Route]:
@@ -63,7 +65,7 @@ def routes(
         Limits.
     version : str
         Of the service.
-    served, models, predicting, files, protocol, published
+    served, models, predicting, files, protocol, published, records
         What answers.
     keyed : bool
         There are API keys.
@@ -94,6 +96,7 @@ def routes(
             "GET", "/v1/evidence/{molecule}", published.evidence,
             about=_about("Published claims on a molecule", _json("Evidence")),
         ),
+        *_outcomes(settings, records),
         *_protocol(settings, protocol),
         *_fhir(settings, served, predicting),
         *(
@@ -150,6 +153,19 @@ def _health(models: Models) -> list[Route]:
     ]  # fmt: skip
 
 
+def _outcomes(settings: Settings, records: Records) -> list[Route]:
+    if not settings.database:
+        return []
+    return [
+        Route(
+            "POST", "/v1/outcomes", records.outcomes, (JSON,), settings.max_json, sheds=True,
+            about={
+                "summary": "Later diagnoses, by sample id", "request": _outcomes_asked, "answers": _json("OutcomesResponse"),
+            },
+        )
+    ]  # fmt: skip
+
+
 def _protocol(settings: Settings, protocol: Protocol) -> list[Route]:
     ready = _plain("ready")
     found = [
@@ -198,6 +214,12 @@ def _asked(bundles: Sequence[ModelBundle]) -> Content:
     if len(bundles) > 1:
         example["model"] = bundles[0].name
     return {JSON: {**content, "example": example}}
+
+
+def _outcomes_asked(bundles: Sequence[ModelBundle]) -> Content:
+    state = bundles[0].states[0] if bundles else "neuropathic"
+    example = {"outcomes": [{"sample_id": "S-001", "state": state, "diagnosed": "2026-03-01"}]}
+    return {JSON: {"schema": {"$ref": "#/components/schemas/OutcomesRequest"}, "example": example}}
 
 
 def _number(value: float) -> float | int | None:

@@ -58,6 +58,12 @@ class Settings:
         How often a worker looks for a new champion.
     lag_seconds : float
         Delay of the event loop from which work is refused with 429.
+    database : str
+        URL of the database of records, ``sqlite:///FILE`` or ``postgresql://…``; none are kept when empty.
+    spool : Path
+        Folder for records that the database does not have yet; on a disk that outlives the service.
+    record_cargo : bool
+        Keep the values sent too.
     log : str
         ``requests``, or ``errors`` for nothing but what failed.
     """
@@ -78,6 +84,9 @@ class Settings:
     drain_seconds: float = 5.0
     poll_seconds: float = 2.0
     lag_seconds: float = 0.25
+    database: str = ""
+    spool: Path = Path("records-spool")
+    record_cargo: bool = False
     log: str = "requests"
 
     @classmethod
@@ -174,6 +183,9 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "DRAIN_SECONDS": ("drain_seconds", _number),
     "POLL_SECONDS": ("poll_seconds", _number),
     "LAG_SECONDS": ("lag_seconds", _number),
+    "DATABASE": ("database", str),
+    "SPOOL": ("spool", Path),
+    "RECORD_CARGO": ("record_cargo", _yes),
     "LOG": ("log", _log),
 }
 """Each variable, without EXOCLASSIFY_: the field, and how its text is read."""

@@ -16,7 +16,8 @@ import pytest
 
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.scoring import finishing, parts
-from exoclassify.scoring.stream import Asked, Threads, score_files
+from exoclassify.scoring.runners import Threads
+from exoclassify.scoring.stream import Asked, score_files
 from scored import small_pieces
 
 

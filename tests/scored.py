@@ -18,7 +18,7 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.scoring import cluster, columnar, long, stream, text, whole
+from exoclassify.scoring import cluster, columnar, lines, long, runners, text, whole
 
 SMALL = Recipe.of(
     {
@@ -89,11 +89,11 @@ def same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
 
 def small_pieces(patch: pytest.MonkeyPatch) -> None:
     """Cut so finely that a table of some hundred rows has many stretches, parts and pieces."""
-    patch.setattr(text, "_PIECE", 3_000)
+    patch.setattr(lines, "_PIECE", 3_000)
     patch.setattr(text, "_STRETCH", 9_000)
     patch.setattr(long, "_PIECE_ROWS", 500)
     patch.setattr(columnar, "_STRETCH_ROWS", 80)
-    for module in (stream, cluster):
+    for module in (runners, cluster):
         patch.setattr(module, "PIECES_IN_PART", 2)
     for module in (columnar, whole):
         patch.setattr(module, "rows_in_piece", lambda _: 11)

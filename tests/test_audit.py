@@ -11,13 +11,15 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.names import canonical_names
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
+from exoclassify.learning.association import association
 from exoclassify.learning.audit import audit
-from exoclassify.learning.audit_batch import REFERENCE, association, audit_batches, audit_covariates
+from exoclassify.learning.audit_batch import REFERENCE, audit_batches, audit_covariates
 from exoclassify.learning.audit_contamination import audit_contamination, haemolysis_index
+from exoclassify.learning.audit_handling import audit_missingness, audit_order
 from exoclassify.learning.audit_metadata import audit_metadata
 from exoclassify.learning.audit_samples import alike, audit_alike, audit_outliers, audit_subjects
 from exoclassify.learning.audit_size import audit_size
-from exoclassify.learning.audit_technical import audit_missingness, audit_order, audit_technical, better
+from exoclassify.learning.audit_technical import audit_technical, better
 from exoclassify.learning.contamination import PANELS
 from exoclassify.learning.evaluate import judge
 from exoclassify.learning.findings import SEVERITIES, Audit, Finding

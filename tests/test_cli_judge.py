@@ -111,7 +111,7 @@ def test_evaluate_gives_every_figure_as_json_and_a_page(model, cohort, tmp_path)
     assert found["evaluation"]["figures"]["auc"]["value"] > 0.5
     assert found["evaluation"]["examined"]["states"]["neuropathic"]["prevalence"] == pytest.approx(0.1)
     assert found["findings"]
-    assert "bear the ids of samples that the model was trained on" in done.stderr
+    assert "were trained on, as far as the model remembers" in done.stderr
     read(page.read_text())
     again = in_process("evaluate", model, *asked, "--report", page)
     refused(again, "is there already; give --force")

@@ -2,9 +2,13 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cohorts import FAST, cohort_of, counts
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.external import check_labels, validate
 from exoclassify.learning.fit import fit
@@ -48,9 +52,25 @@ def test_dealt_labels_do_no_better_than_chance() -> None:
     assert validate(BUNDLE, cohort_of(dataclasses.replace(samples, y=dealt)))["permutation"]["p_value"] > 0.05
 
 
-def test_samples_that_were_trained_on_are_counted() -> None:
-    assert validate(BUNDLE, TRAINED_ON)["trained_on"] == 60
-    assert validate(BUNDLE, ELSEWHERE)["trained_on"] == 40  # S000 to S039: the ids are all there is to go by
+def test_samples_that_were_trained_on_are_counted_however_they_are_known() -> None:
+    assert validate(BUNDLE, TRAINED_ON)["trained_on"] == {"in all": 60, "training table": 60}
+    # S000 to S039 and P000 to P039 again, with other cargo.
+    assert validate(BUNDLE, ELSEWHERE)["trained_on"] == {"in all": 40, "sample id": 40, "subject": 40}
+    renamed = cohort_of(counts(n=60, n_batches=2, seed=1).take(np.arange(20)), subject=False)
+    sheet = dataclasses.replace(
+        renamed.sheet, frame=renamed.sheet.frame.rename(index=lambda name: f"new-{name}")
+    )
+    table = dataclasses.replace(renamed.cargo, sample_ids=sheet.sample_ids)
+    found = validate(BUNDLE, Cohort.from_layers({"mirna": table}, sheet))["trained_on"]
+    assert found["near-duplicate cargo"] >= 18
+    fresh = counts(n=40, seed=99)
+    ids = tuple(f"X{i}" for i in range(40))
+    frame = pd.DataFrame({"label": [fresh.states[k] for k in fresh.y]}, index=list(ids))
+    other = CargoTable(fresh.X, ids, TRAINED_ON.cargo.molecules, "mirna", "counts")
+    assert (
+        validate(BUNDLE, Cohort.from_layers({"mirna": other}, SampleSheet(frame, "label")))["trained_on"]
+        == {}
+    )
 
 
 def test_labels_of_another_kind_are_refused() -> None:

@@ -17,7 +17,8 @@ import pytest
 from exoclassify.errors import FileError
 from exoclassify.scoring import parts
 from exoclassify.scoring.parts import Parts
-from exoclassify.scoring.stream import Asked, Threads, score_files
+from exoclassify.scoring.runners import Threads
+from exoclassify.scoring.stream import Asked, score_files
 from scored import expected, model, read, same, samples, small_pieces, write
 
 BUNDLE = model()

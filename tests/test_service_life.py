@@ -30,9 +30,10 @@ from service.exchange import Refusal, Request
 from service.files import Files
 from service.keys import Keys, new_key
 from service.limits import Pressure, Rates
+from service.records import Records
 from service.served import Served
 from service.settings import Settings, SettingsError
-from service.telemetry import Metrics
+from service.telemetry import Log, Metrics
 from serving import CSV, JSON, ROOT, Running, asked, cohort, free_port, registry, running
 
 TABLE = cohort().cargo
@@ -304,7 +305,7 @@ def file_request(models: Path, **more: Any) -> tuple[Files, Request]:
     settings = Settings(models=models, **more)
     served = Served(settings, lambda *_: None)
     served.refresh()
-    return Files(served, Metrics(), settings), Request(
+    return Files(served, Metrics(), settings, Records(settings, Log(False))), Request(
         {}, {}, {b"content-type": b"text/csv"}, "id", b"", table
     )
 

@@ -60,6 +60,7 @@ def evaluate(
     from exoclassify.data.cohort import Cohort
     from exoclassify.learning.external import check_labels, validate
     from exoclassify.model.bundle import ModelBundle
+    from exoclassify.report.external import seen_before
 
     stated = None if prevalence is None else shares_of(prevalence)
     chosen = thresholds_of(thresholds)
@@ -75,10 +76,7 @@ def evaluate(
         bundle, cohort, prevalence=stated, thresholds=chosen, covariates=columns_of(covariates), same_batch=same_batch
     )  # fmt: skip
     if found["trained_on"]:
-        note(
-            f"{found['trained_on']} of {cohort.n_samples} samples bear the ids of samples that the model was trained on; if they "
-            "are the same, every figure flatters it"
-        )
+        note(f"{seen_before(found['trained_on'])} Every figure flatters it")
     audit = None if no_audit else _audited(cohort, columns_of(covariates), jobs)
     if report is not None:
         _write(report, found, audit, bundle.about, cargo.name, force)

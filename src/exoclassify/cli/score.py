@@ -17,7 +17,8 @@ from exoclassify.cli.watching import watched
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.scoring.long import LongNames
-    from exoclassify.scoring.stream import Asked, Runner
+    from exoclassify.scoring.runners import Runner
+    from exoclassify.scoring.stream import Asked
     from exoclassify.scoring.tally import Report, Tally
 
 __all__ = ["INCOMPLETE", "score", "summary"]
@@ -174,7 +175,7 @@ def _check_outputs(model: Path, given: list[str], out: Path, *, force: bool) -> 
 
 
 def _runner(workers: int | None, scheduler: str | None) -> Runner:
-    from exoclassify.scoring.stream import Threads
+    from exoclassify.scoring.runners import Threads
 
     if workers is None and scheduler is None:
         return Threads(os.cpu_count() or 1)

@@ -10,7 +10,8 @@ from exoclassify.cli.doors import note
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
-    from exoclassify.scoring.stream import Asked, Runner
+    from exoclassify.scoring.runners import Runner
+    from exoclassify.scoring.stream import Asked
     from exoclassify.scoring.watch import Arrival
 
 __all__ = ["watched"]

@@ -16,7 +16,7 @@ from exoclassify.learning.evaluate import cross_validated, workers_started_undis
 from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import against_rest, auc, mean_figure
+from exoclassify.learning.metrics import macro_auc
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.sample_size import (
     auc_half_width,
@@ -143,26 +143,22 @@ def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[
     Returns
     -------
     list of dict or None
-        n_subjects, auc, low, high (mean and range of the draws; for all samples over repeats of the folds), from small to
-        all. None when the cohort is too small.
+        n_subjects, auc, low, high (95 % interval by subject; all averaged over draws, or over folds anew for all samples), from
+        small to all. None when the cohort is too small.
     """
     rng = np.random.default_rng(seed)
     parts = [(share, _part(samples, share, rng), draw) for share in _SHARES for draw in range(_DRAWS)]
     jobs = (delayed(_auc_of_part)(samples.take(rows), REFERENCE, seed + draw) for _, rows, draw in parts)
     with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
         results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
-    values = np.array(list(results), dtype=np.float64)
+    found = np.array(list(results), dtype=np.float64)
     points = []
     for share in _SHARES:
-        here = [i for i, part in enumerate(parts) if part[0] == share and np.isfinite(values[i])]
+        here = [i for i, part in enumerate(parts) if part[0] == share and np.isfinite(found[i, 0])]
         if len(here) == _DRAWS:
-            low, mean, high = (
-                np.quantile(values[here], 0.1),
-                values[here].mean(),
-                np.quantile(values[here], 0.9),
-            )
+            value, low, high = found[here].mean(axis=0)
             count = len(np.unique(samples.groups[parts[here[0]][1]]))
-            points.append({"n_subjects": count, "auc": float(mean), "low": float(low), "high": float(high)})
+            points.append({"n_subjects": count, "auc": float(value), "low": float(low), "high": float(high)})
     return points if len(points) >= 2 else None
 
 
@@ -176,13 +172,13 @@ def _part(samples: Samples, share: float, rng: np.random.Generator) -> Codes:
     return np.flatnonzero(np.isin(samples.groups, np.concatenate(kept)))
 
 
-def _auc_of_part(part: Samples, recipe: Recipe, seed: int) -> float:
-    """Give the AUC, NaN when the part is too small to be judged."""
+def _auc_of_part(part: Samples, recipe: Recipe, seed: int) -> tuple[float, float, float]:
+    """Give the AUC with its interval by subject, NaN when the part is too small to be judged."""
     part = dataclasses.replace(part, groups=np.unique(part.groups, return_inverse=True)[1], batches=None)
     try:
         folds = stratified_folds(part.y, part.groups, recipe.folds.outer, seed)
         kept = cross_validated(part, recipe, folds)
     except DesignError:
-        return float("nan")
-    y = part.y[kept.rows]
-    return mean_figure([auc(against_rest(kept.log_odds, k), y == k) for k in range(len(part.states))]).value
+        return float("nan"), float("nan"), float("nan")
+    figure = macro_auc(kept.log_odds, part.y[kept.rows], kept.fold)
+    return figure.value, *figure.interval(part.groups[kept.rows])

@@ -15,7 +15,7 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.metrics import Figure, auc, mean_figure
+from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
 
 __all__ = ["Baseline", "baselines", "judged", "library_sizes", "run_order", "sheet_columns"]
@@ -79,17 +79,14 @@ def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_st
     Returns
     -------
     Figure
-        Macro AUC, pooled over folds and averaged over repeats. Scores are taken against the training mix of their fold, for
-        pooled scores of a useless learner would otherwise rank below one half.
+        Macro AUC within folds, averaged over repeats.
     """
     found = []
     for folds in repeats:
-        scores = np.zeros((len(y), n_states))
-        for train, test in folds:
-            mix = np.log(np.bincount(y[train], minlength=n_states) / len(train))
-            scores[test] = baseline.guess(train, test, y, n_states) - mix
-        of = [scores[:, k] - (scores.sum(axis=1) - scores[:, k]) / (n_states - 1) for k in range(n_states)]
-        found.append(mean_figure([auc(of[k], y == k) for k in range(n_states)]))
+        scores, fold = np.zeros((len(y), n_states)), np.zeros(len(y), dtype=np.intp)
+        for k, (train, test) in enumerate(folds):
+            scores[test], fold[test] = baseline.guess(train, test, y, n_states), k
+        found.append(macro_auc(scores, y, fold))
     return mean_figure(found)
 
 

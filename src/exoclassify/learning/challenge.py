@@ -11,9 +11,9 @@ from scipy.special import softmax
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.evaluate import Judgement, KeptAside
 from exoclassify.learning.folds import Fold, of_known_batch
 from exoclassify.learning.gate import Answers, Setting
+from exoclassify.learning.judgement import Judgement, KeptAside
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle

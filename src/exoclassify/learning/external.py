@@ -11,7 +11,8 @@ from scipy.stats import rankdata
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.aside import short_name, strata_of
+from exoclassify.learning.aside import strata_of
+from exoclassify.learning.challenge import trained_on_before
 from exoclassify.learning.examine import Answered, described, examine
 from exoclassify.learning.metrics import against_rest, figures
 from exoclassify.model.bundle import ModelBundle
@@ -92,8 +93,8 @@ def validate(
     -------
     dict
         Plain values as `exoclassify.learning.evaluate.evaluate` gives them for one way of judging, with ``examined``,
-        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples whose ids, or all of which, the
-        model was trained on).
+        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples that the model was trained
+        on, in all and by each way of knowing them).
 
     Raises
     ------
@@ -141,14 +142,19 @@ def validate(
     }
 
 
-def _trained_on(bundle: ModelBundle, cohort: Cohort) -> int:
-    """Count samples that bear the id of a training sample; all of them when the table is the training table."""
+def _trained_on(bundle: ModelBundle, cohort: Cohort) -> dict[str, int]:
+    """Count samples that the model was trained on, in all and by each way of knowing them; nothing where there are none."""
     if bundle.about["training"]["data_sha256"] == cohort.digest():
-        return cohort.n_samples
-    if bundle.aside is None:
-        return 0
-    known = set(bundle.aside["sample"])
-    return sum(short_name(sample) in known for sample in cohort.sheet.sample_ids)
+        return {"in all": cohort.n_samples, "training table": cohort.n_samples}
+    if bundle.trained_on is None:
+        return {}
+    ways = trained_on_before(bundle, cohort)
+    known = int(np.any(list(ways.values()), axis=0).sum())
+    return (
+        {"in all": known, **{way: int(rows.sum()) for way, rows in ways.items() if rows.any()}}
+        if known
+        else {}
+    )
 
 
 def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int) -> dict[str, Any]:

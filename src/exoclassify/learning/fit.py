@@ -19,10 +19,10 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError, first_three
 from exoclassify.learning.aside import answered, strata_of, to_frame
 from exoclassify.learning.audit import audit
-from exoclassify.learning.evaluate import Judgement
 from exoclassify.learning.evaluate import judge as judged_on
 from exoclassify.learning.examine import examine
 from exoclassify.learning.importance import importance
+from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
@@ -211,7 +211,7 @@ def _examined(
                 level=answers.level,
                 novelty_alpha=answers.novelty_alpha,
                 strata=strata,
-                withhold=key == "leave_one_batch_out",
+                across=key == "leave_one_batch_out",
             )
             evaluation[key]["examined"] = examine(given, seed=recipe.seed)
     name_batches(evaluation, cohort)

@@ -278,7 +278,6 @@ def _bound(
     if model.trained_on is not None:
         remembered = model.trained_on.extended(
             blend,
-            model.panel.molecules,
             X,
             local.sheet.sample_ids,
             local.groups.tolist() if local.has_subjects else None,

@@ -21,9 +21,10 @@ from exoclassify.learning.challenge import (
     recipe_of,
     trained_on_before,
 )
-from exoclassify.learning.evaluate import Judgement, judge
+from exoclassify.learning.evaluate import judge
 from exoclassify.learning.fit import fit, name_batches
 from exoclassify.learning.gate import Check, check_setting
+from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle

@@ -140,7 +140,6 @@ class TrainedOn:
     def extended(
         self,
         blend: FittedBlend,
-        molecules: Sequence[str],
         X: Floats,
         sample_ids: Sequence[str],
         subject_ids: Sequence[str] | None,
@@ -148,11 +147,13 @@ class TrainedOn:
         *,
         here: bool,
     ) -> TrainedOn:
-        """Remember further samples beside those of training, as after a recalibration.
+        """Remember further samples beside those of training, as after a recalibration; by their ids and subjects alone.
+
+        Seen from the training samples, those of a laboratory far from them look all alike, so cargo tells nothing here.
 
         Parameters
         ----------
-        blend, molecules, X, sample_ids, subject_ids, key
+        blend, X, sample_ids, subject_ids, key
             As for `of`; the further samples, and the key of then.
         here : bool
             The quantiles become those of the further samples.
@@ -169,7 +170,7 @@ class TrainedOn:
         return TrainedOn(
             np.concatenate([self.samples, _hashes(sample_ids, key)]),
             np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
-            np.concatenate([self.sketches, _sketches(blend, molecules, log)]),
+            self.sketches,
             quantiles,
             log_odds,
         )

@@ -98,8 +98,8 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
         figures=[figure],
         notes=[
             "Paired test of two AUCs on the same samples (DeLong et al. 1988), by subject.",
-            "An AUC below one half is what cross-validation gives to what tells nothing: a level with more of a state in the "
-            "training part has fewer of it in the part kept aside.",
+            "An AUC below one half is what cross-validation gives to a column that tells nothing: a level with more of a state "
+            "in the training part has fewer of it in the part kept aside.",
         ],
         tone="good" if beaten else "critical",
     )
@@ -137,7 +137,7 @@ def learning_curve_section(audit: Mapping[str, Any]) -> Section | None:
         ],
         Axis("subjects", 0.0, n[-1] * 1.05),
         Axis("AUC", min(0.4, *(point["low"] for point in points)), 1.0),
-        "Parts of the cohort, judged by cross-validation; the band is the range of three draws.",
+        "Parts of the cohort, judged by cross-validation; the band is the 95 % interval by subject.",
     )
     return Section(
         "Are there enough samples?", "\n\n".join(finding["message"] for finding in found), figures=[figure]

@@ -9,7 +9,7 @@ from exoclassify.report.audit import audit_section, baseline_section, learning_c
 from exoclassify.report.evaluation import abstaining, calibration, discrimination, subgroups, usefulness
 from exoclassify.report.html import Section, page
 
-__all__ = ["audit_report", "validation_report"]
+__all__ = ["audit_report", "seen_before", "validation_report"]
 
 
 def audit_report(audit: Mapping[str, Any], *, source: str, samples: Mapping[str, int]) -> str:
@@ -86,6 +86,22 @@ def validation_report(
     )
 
 
+def seen_before(counts: Mapping[str, int]) -> str:
+    """Say how many samples a model was trained on, and how that is known.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        As ``trained_on`` of `exoclassify.learning.external.validate`; not empty.
+
+    Returns
+    -------
+    str
+    """
+    ways = ", ".join(f"{count} by {way}" for way, count in counts.items() if way != "in all")
+    return f"{counts['in all']} of these samples were trained on, as far as the model remembers ({ways})."
+
+
 def _short(
     found: Mapping[str, Any],
     audit: Mapping[str, Any] | None,
@@ -109,9 +125,7 @@ def _short(
     )
     if found["trained_on"]:
         parts.insert(
-            0,
-            f"{found['trained_on']} of these samples bear the ids of samples that the model was trained on. If they are the "
-            "same, every figure here flatters it, and this is no external validation.",
+            0, f"{seen_before(found['trained_on'])} These figures flatter it: this is no external validation."
         )
     if found["prevalence"] is not None:
         stated = ", ".join(f"{state} {share:.3g}" for state, share in found["prevalence"].items())

@@ -16,7 +16,7 @@ from exoclassify.scoring.job import PIECES_IN_PART, Job, Scored, pieces_and_ends
 from exoclassify.scoring.parts import Parts, part_bytes
 from exoclassify.scoring.pieces import Piece, Stretch
 from exoclassify.scoring.rows import Reject
-from exoclassify.scoring.stream import Watcher
+from exoclassify.scoring.runners import Runner, Watcher
 
 __all__ = ["Cluster", "client_of"]
 
@@ -129,7 +129,7 @@ def _packed(number: int, part: int, scored: Sequence[Scored], last: bool, broken
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Cluster(Runner):
     """Scores on a Dask cluster.
 
     Parameters

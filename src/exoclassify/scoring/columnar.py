@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from exoclassify.data.formats.cells import as_text, numbers
-from exoclassify.data.formats.from_columns import index_first, index_names, is_number, wide_from_columns
-from exoclassify.data.names import canonical_name
+from exoclassify.data.formats.from_columns import index_first, is_number, wide_from_columns
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.layout import HEAD_ROWS, Layout, layout_of
+from exoclassify.scoring.column_files import open_arrow, open_parquet, record_batches
+from exoclassify.scoring.layout import Layout, layout_of
 from exoclassify.scoring.pieces import Piece, Stretch, reading, rows_in_piece
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import Source
@@ -28,84 +26,9 @@ __all__ = [
     "column_texts",
     "columnar_layout",
     "columnar_stretches",
-    "head_table",
-    "whole_batches",
 ]
 
-_FETCHED_WHOLE = 64 << 20  # bytes of a row group
-_PAGE_BUFFER = 1 << 16  # bytes of each column that are read ahead
 _STRETCH_ROWS = 131_072  # row groups smaller than this are read together
-
-
-def head_table(source: Source, panel: Panel) -> pa.Table:
-    """Read the first rows.
-
-    Parameters
-    ----------
-    source : Source
-        A Parquet or Arrow file.
-    panel : Panel
-        Of the model.
-
-    Returns
-    -------
-    pyarrow.Table
-        With all columns; those of Parquet that are neither of the panel nor the first hold nulls, for they are not read.
-
-    Raises
-    ------
-    FileError
-        If the file is damaged.
-    """
-    with reading(source):
-        if source.suffix == ".parquet":
-            with _parquet(source) as file:
-                return _head_of_panel(file, panel)
-        with _arrow(source, None) as reader:
-            for batch in _batches(reader):
-                if batch.num_rows:
-                    return pa.Table.from_batches([batch.slice(0, HEAD_ROWS)])
-            return reader.schema.empty_table()
-
-
-def _head_of_panel(file: pq.ParquetFile, panel: Panel) -> pa.Table:
-    schema, molecules = file.schema_arrow, set(panel.molecules)
-    named = [name for name in schema.names if canonical_name(name, panel.kind) in molecules]
-    first = [*schema.names[:2], *(name for name in schema.names if name in index_names(schema, "the file"))]
-    wanted = {*first, *named} if named else set(schema.names)
-    batch = next(
-        file.iter_batches(HEAD_ROWS, columns=[name for name in schema.names if name in wanted]), None
-    )
-    if batch is None:
-        return schema.empty_table()
-    columns = [
-        batch.column(field.name) if field.name in wanted and schema.names.count(field.name) == 1
-        else pa.nulls(batch.num_rows, field.type)
-        for field in schema
-    ]  # fmt: skip
-    return pa.table(columns, schema=schema)
-
-
-def whole_batches(source: Source, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
-    """Read some columns of a whole file, batch by batch.
-
-    Parameters
-    ----------
-    source : Source
-        A Parquet or Arrow file.
-    columns : list of str or None
-        Their names; None for all.
-
-    Yields
-    ------
-    pyarrow.RecordBatch
-    """
-    if source.suffix == ".parquet":
-        with _parquet(source) as file:
-            yield from file.iter_batches(columns=columns)
-    else:
-        with _arrow(source, None) as reader:
-            yield from _batches(reader)
 
 
 def columnar_layout(source: Source, head: pa.Table, panel: Panel, keep: tuple[str, ...]) -> Layout | None:
@@ -166,7 +89,7 @@ def columnar_stretches(layout: Layout) -> Iterator[Stretch]:
         if source.suffix != ".parquet":
             yield from _arrow_stretches(layout)
             return
-        with _parquet(source) as file:
+        with open_parquet(source) as file:
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
     cost = source.size / max(1, sum(sizes))
     for begin, end in _together(sizes):
@@ -174,7 +97,7 @@ def columnar_stretches(layout: Layout) -> Iterator[Stretch]:
 
 
 def _arrow_stretches(layout: Layout) -> Iterator[Stretch]:
-    with _arrow(layout.source, layout.wanted) as reader:
+    with open_arrow(layout.source, layout.wanted) as reader:
         if not hasattr(reader, "num_record_batches"):  # a stream has no table of contents
             yield ArrowStream(layout.source, layout, 0, -1, 0.0)
             return
@@ -198,7 +121,19 @@ def _together(sizes: list[int]) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, eq=False)
 class ParquetStretch(Stretch):
-    """Some consecutive row groups."""
+    """Some consecutive row groups.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : Layout
+        Where the columns are.
+    groups : tuple of int
+        Which.
+    cost_of_row : float
+        Bytes of the file for each row.
+    """
 
     source: Source
     layout: Layout
@@ -208,7 +143,7 @@ class ParquetStretch(Stretch):
     def pieces(self) -> Iterator[Piece]:
         """Decode some thousand rows at a time, never a whole row group."""
         names = [self.layout.names[j] for j in self.layout.wanted]
-        with reading(self.source), _parquet(self.source, self.groups) as file:
+        with reading(self.source), open_parquet(self.source, self.groups) as file:
             batches = file.iter_batches(
                 rows_in_piece(len(names)), row_groups=list(self.groups), columns=names, use_threads=True
             )
@@ -218,7 +153,19 @@ class ParquetStretch(Stretch):
 
 @dataclass(frozen=True, eq=False)
 class ArrowStretch(Stretch):
-    """Some consecutive record batches of an Arrow file."""
+    """Some consecutive record batches of an Arrow file.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : Layout
+        Where the columns are.
+    begin, end : int
+        The first, and the first that is not of it.
+    cost_of_batch : float
+        Bytes of the file for each batch.
+    """
 
     source: Source
     layout: Layout
@@ -230,7 +177,7 @@ class ArrowStretch(Stretch):
         """Read the record batches, cut into pieces."""
         names = [self.layout.names[j] for j in self.layout.wanted]
         step = rows_in_piece(len(names))
-        with reading(self.source), _arrow(self.source, self.layout.wanted) as reader:
+        with reading(self.source), open_arrow(self.source, self.layout.wanted) as reader:
             for batch in self._wanted_batches(reader):
                 batch.validate(full=True)  # a damaged offset would lead out of the memory
                 for at in range(0, batch.num_rows, step):
@@ -248,44 +195,22 @@ class ArrowStream(ArrowStretch):
     apart: ClassVar[bool] = False
 
     def _wanted_batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
-        return _batches(reader)
-
-
-def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    if hasattr(reader, "num_record_batches"):
-        yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
-    else:
-        yield from reader
-
-
-@contextmanager
-def _parquet(source: Source, groups: tuple[int, ...] = ()) -> Iterator[pq.ParquetFile]:
-    """Open a file that is read page by page; small row groups from afar are fetched at once."""
-    with source.open() as raw, pq.ParquetFile(raw, buffer_size=_PAGE_BUFFER, pre_buffer=False) as paged:
-        sizes = [paged.metadata.row_group(i).total_byte_size for i in groups]
-        if source.remote and sizes and max(sizes) <= _FETCHED_WHOLE:
-            with pq.ParquetFile(raw, metadata=paged.metadata, pre_buffer=True) as whole:
-                yield whole
-        else:
-            yield paged
-
-
-@contextmanager
-def _arrow(source: Source, wanted: list[int] | None) -> Iterator[Any]:
-    options = pa.ipc.IpcReadOptions(included_fields=wanted)
-    with source.open() as raw:
-        file = pa.PythonFile(raw, mode="r") if source.remote else pa.memory_map(source.url)
-        with file:
-            is_file = file.read(6) == b"ARROW1"
-            file.seek(0)
-            opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
-            with opened(file, options=options) as reader:
-                yield reader
+        return record_batches(reader)
 
 
 @dataclass(frozen=True, eq=False)
 class ColumnPiece(Piece):
-    """Rows of typed columns."""
+    """Rows of typed columns.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the columns are.
+    batch : pyarrow.RecordBatch
+        The columns that are wanted.
+    cost : float
+        As in `Piece`.
+    """
 
     layout: Layout
     batch: pa.RecordBatch

@@ -23,7 +23,7 @@ class Column:
     name : str
         Of the column.
     cells : pyarrow.Array or pyarrow.Scalar
-        Strings or float64; a scalar stands in every row.
+        Strings, few different strings as a dictionary, or float64; a scalar stands in every row.
     """
 
     name: str
@@ -31,11 +31,9 @@ class Column:
 
     def filled(self, n: int) -> pa.Array:
         """Give an array of n rows."""
-        return (
-            pa.array([self.cells.as_py()] * n, pa.string())
-            if isinstance(self.cells, pa.Scalar)
-            else self.cells
-        )
+        if isinstance(self.cells, pa.Scalar):
+            return pa.array([self.cells.as_py()] * n, pa.string())
+        return self.cells.dictionary_decode() if isinstance(self.cells, pa.DictionaryArray) else self.cells
 
 
 @dataclass(frozen=True)
@@ -149,6 +147,9 @@ def _escaped(cells: pa.Array | pa.Scalar, special: str, escape: Callable[[str], 
         return escape(text) if pc.match_substring_regex(cells, special).as_py() else str(text)
     if pa.types.is_floating(cells.type):
         return pc.cast(cells, pa.string())
+    if isinstance(cells, pa.DictionaryArray):
+        words: pa.Array = _escaped(cells.dictionary, special, escape)
+        return words.take(cells.indices)
     wrong = pc.match_substring_regex(cells, special)
     if not pc.any(wrong).as_py():
         return cells

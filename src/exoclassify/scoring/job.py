@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -157,7 +157,7 @@ def columns_of(
     sets = _worded(held, lambda mask: ";".join(s for k, s in enumerate(states) if mask >> k & 1))
     return [
         Column("sample_id", ids),
-        Column("call", pa.array([*states, "uncertain"]).take(pa.array(answers.calls % (len(states) + 1)))),
+        Column("call", _worded(answers.calls, lambda call: states[call] if call >= 0 else "uncertain")),
         *(
             Column(f"p_{state}", pa.array(p))
             for state, p in zip(states, answers.probabilities.T.copy(), strict=True)
@@ -172,9 +172,11 @@ def columns_of(
     ]
 
 
-def _worded(masks: NDArray[np.integer], words: object) -> pa.Array:
-    unique, place = np.unique(masks, return_inverse=True)
-    return pa.array([words(int(mask)) for mask in unique], pa.string()).take(pa.array(place))  # type: ignore[operator]
+def _worded(codes: NDArray[np.integer], word: Callable[[int], str]) -> pa.DictionaryArray:
+    """Put each code into words, every different one once."""
+    unique, place = np.unique(codes, return_inverse=True)
+    words = pa.array([word(int(code)) for code in unique], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32)), words)
 
 
 def pieces_and_ends(stretch: Stretch) -> Iterator[tuple[Piece | None, bool, str]]:

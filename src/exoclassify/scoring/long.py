@@ -20,12 +20,13 @@ from exoclassify.data.formats.from_columns import is_number
 from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.columnar import column_texts, whole_batches
+from exoclassify.scoring.column_files import whole_batches
+from exoclassify.scoring.columnar import column_texts
 from exoclassify.scoring.layout import kept_constant
+from exoclassify.scoring.lines import head_text, line_blocks, unpacked
 from exoclassify.scoring.pieces import Piece, Stretch, reading
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import STREAMED_TEXT, Source
-from exoclassify.scoring.text import head_text, line_blocks, unpacked
 
 __all__ = ["LongNames", "LongPiece", "LongStretch", "long_stretch"]
 
@@ -48,7 +49,21 @@ class LongNames(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LongStretch(Stretch):
-    """A whole table in long format; the rows of a sample stand together."""
+    """A whole table in long format; the rows of a sample stand together.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    panel : Panel
+        Of the model.
+    names : LongNames
+        Of the columns.
+    keep : tuple of (str, str)
+        Columns that pass through, each with the text that stands in every row, if one does.
+    hairpins_apart : bool
+        As in `Panel`.
+    """
 
     source: Source
     panel: Panel
@@ -87,7 +102,17 @@ def _last_start(samples: pa.ChunkedArray) -> int:
 
 @dataclass(frozen=True, eq=False)
 class LongPiece(Piece):
-    """The rows of some samples."""
+    """The rows of some samples.
+
+    Parameters
+    ----------
+    of : LongStretch
+        The table.
+    table : pyarrow.Table
+        Its rows: sample, molecule, value, and the columns that are kept.
+    cost : float
+        As in `Piece`.
+    """
 
     of: LongStretch
     table: pa.Table

@@ -11,13 +11,15 @@ import pyarrow as pa
 from exoclassify.data.formats.reading import SUFFIXES, checked_suffix
 from exoclassify.errors import ExoclassifyError, FileError, InputError
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.columnar import ColumnPiece, columnar_layout, columnar_stretches, head_table
+from exoclassify.scoring.column_files import head_table
+from exoclassify.scoring.columnar import ColumnPiece, columnar_layout, columnar_stretches
 from exoclassify.scoring.layout import HEAD_ROWS, Layout
+from exoclassify.scoring.lines import head_text
 from exoclassify.scoring.long import LongNames, long_stretch
 from exoclassify.scoring.pieces import Piece, Stretch, reading
 from exoclassify.scoring.rows import checked
 from exoclassify.scoring.sources import STREAMED_TEXT, Source
-from exoclassify.scoring.text import TextLayout, TextPiece, head_text, text_layout, text_stretches
+from exoclassify.scoring.text import TextLayout, TextPiece, text_layout, text_stretches
 from exoclassify.scoring.whole import MOST_BYTES, whole_stretch
 
 __all__ = ["Plan", "planned"]

@@ -22,6 +22,12 @@ class Tally:
     ----------
     states : tuple of str
         The model's.
+    n : int
+        Answers.
+    calls, reasons : Counter
+        How many of each.
+    coverage : float
+        Sum over the answers.
     """
 
     states: tuple[str, ...]

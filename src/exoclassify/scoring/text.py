@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO, ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,24 +21,14 @@ from exoclassify.data.formats.from_rows import wide_from_rows
 from exoclassify.errors import FileError
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import HEAD_ROWS, Layout, layout_of
+from exoclassify.scoring.lines import cut_after, line_blocks, unpacking
 from exoclassify.scoring.pieces import Piece, Stretch, reading
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import Source
 
-__all__ = [
-    "TextLayout",
-    "TextPiece",
-    "TextStretch",
-    "head_text",
-    "line_blocks",
-    "text_layout",
-    "text_stretches",
-    "unpacked",
-]
+__all__ = ["TextLayout", "TextPiece", "TextStretch", "text_layout", "text_stretches"]
 
-_PIECE = 2 << 20  # bytes of text understood at once
 _STRETCH = 64 << 20  # bytes of text from one cut to the next
-_HEAD = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _MARKS = ("", "na", "nan", "null", "none", "#n/a", ".")
 _MISSING = sorted({spelt for mark in _MARKS for spelt in (mark, mark.upper(), mark.title())} | {"NaN"})
@@ -66,33 +55,6 @@ class TextLayout:
     separator: str
     begin: int
     quoted: bool
-
-
-def head_text(source: Source) -> bytes:
-    """Read the beginning of a text, whole lines if there are any.
-
-    Parameters
-    ----------
-    source : Source
-        The file.
-
-    Returns
-    -------
-    bytes
-        At most a header and some hundred rows; more than a megabyte when the header is longer.
-
-    Raises
-    ------
-    FileError
-        If it cannot be read.
-    """
-    with reading(source), unpacked(source) as file:
-        head = _filled(file, _HEAD)
-        while head.count(b"\n") < 2 and (more := _filled(file, _HEAD)):
-            head += more
-        if len(_filled(file, 1)):
-            head = head[: head.rfind(b"\n") + 1]
-    return head
 
 
 def text_layout(source: Source, head: bytes, panel: Panel, keep: tuple[str, ...]) -> TextLayout | None:
@@ -160,37 +122,24 @@ def text_stretches(layout: TextLayout) -> Iterator[TextStretch]:
     with reading(source), source.open() as file:
         begin = layout.begin
         while begin < source.size:
-            end = _line_end(file, begin + _STRETCH, source.size)
-            while layout.quoted and end < source.size and _quotes(file, begin, end) % 2:
-                end = _line_end(file, end + 1, source.size)
+            end = cut_after(file, begin, begin + _STRETCH, source.size, quoted=layout.quoted)
             yield TextStretch(source, layout, begin, end)
             begin = end
 
 
-def _line_end(file: BinaryIO, at: int, size: int) -> int:
-    """Find where the line ends that holds the byte before `at`."""
-    position = at - 1
-    while position < size:
-        file.seek(position)
-        block = file.read(1 << 16)
-        found = block.find(b"\n")
-        if found >= 0:
-            return position + found + 1
-        if not block:
-            break
-        position += len(block)
-    return size
-
-
-def _quotes(file: BinaryIO, begin: int, end: int) -> int:
-    file.seek(begin)
-    limited = _Limited(file, end - begin)
-    return sum(block.count(b'"') for block in iter(lambda: limited.read(1 << 20), b""))
-
-
 @dataclass(frozen=True, eq=False)
 class TextStretch(Stretch):
-    """Whole lines of a text table between two bytes."""
+    """Whole lines of a text table between two bytes.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : TextLayout
+        How it is written.
+    begin, end : int
+        The first byte, and the first that is not of it.
+    """
 
     source: Source
     layout: TextLayout
@@ -200,8 +149,7 @@ class TextStretch(Stretch):
     def pieces(self) -> Iterator[Piece]:
         """Read about 2 MB of whole lines at a time."""
         with reading(self.source), self.source.open() as file:
-            file.seek(self.begin)
-            for text in _lines(self.source, _Limited(file, self.end - self.begin)):
+            for text in line_blocks(self.source, file, self.begin, self.end):
                 yield TextPiece(self.layout, text, float(len(text)))
 
 
@@ -215,7 +163,7 @@ class PackedStretch(TextStretch):
 
     def pieces(self) -> Iterator[Piece]:
         """Unpack and read about 2 MB of whole lines at a time; a last line that is cut short is not given out."""
-        with reading(self.source), self.source.open() as raw, _unpacking(raw, self.source.suffix) as file:
+        with reading(self.source), self.source.open() as raw, unpacking(raw, self.source.suffix) as file:
             before = 0
             for text in line_blocks(self.source, file, self.layout.begin):
                 now = raw.tell()
@@ -223,139 +171,19 @@ class PackedStretch(TextStretch):
                 before = now
 
 
-@dataclass(frozen=True)
-class _Limited:
-    file: BinaryIO
-    size: int
-
-    def read(self, size: int) -> bytes:
-        left = self.size
-        block = self.file.read(min(size, left))
-        object.__setattr__(self, "size", left - len(block))
-        return block
-
-
-def _lines(source: Source, file: _Limited | BinaryIO) -> Iterator[bytes]:
-    """Give blocks that end where a row ends: a line's end outside of quotes."""
-    rest = b""
-    while block := file.read(_PIECE):
-        text = rest + block
-        cut = _row_end(text)
-        if cut:
-            yield text[:cut]
-        rest = text[cut:]
-        if len(rest) > _STRETCH:
-            break
-    if rest.count(b'"') % 2:
-        raise FileError(
-            f"{source.name}: its quotes do not match, or a quoted cell holds a line's end; mend it, or save it as "
-            "Parquet"
-        )
-    if rest.strip():
-        yield rest
-
-
-def line_blocks(source: Source, file: BinaryIO, begin: int) -> Iterator[bytes]:
-    """Give the rows of an opened text in blocks of about 2 MB.
-
-    Parameters
-    ----------
-    source : Source
-        The file, for messages.
-    file : file object
-        At its beginning.
-    begin : int
-        Bytes up to the first row.
-
-    Yields
-    ------
-    bytes
-        Whole rows.
-
-    Raises
-    ------
-    FileError
-        If quotes do not match.
-    """
-    _filled(file, begin)
-    yield from _lines(source, file)
-
-
-def _row_end(text: bytes) -> int:
-    cut = text.rfind(b"\n") + 1
-    while cut and text.count(b'"', 0, cut) % 2:
-        cut = text.rfind(b"\n", 0, cut - 1) + 1
-    return cut
-
-
-@contextmanager
-def unpacked(source: Source) -> Iterator[BinaryIO]:
-    """Open a text for reading its characters' bytes.
-
-    Parameters
-    ----------
-    source : Source
-        The file.
-
-    Yields
-    ------
-    file object
-    """
-    with source.open() as raw, _unpacking(raw, source.suffix) as file:
-        yield file
-
-
-@contextmanager
-def _unpacking(raw: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
-    if suffix.endswith(".gz"):
-        yield cast(BinaryIO, _Gunzipped(raw))
-    elif suffix.endswith(".zst"):
-        with pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd") as file:
-            yield cast(BinaryIO, file)
-    else:
-        yield raw
-
-
-class _Gunzipped:
-    """Members of gzip one after the other, in small steps, so that what came before a fault has been given out."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._inner = zlib.decompressobj(wbits=31)
-        self._waiting = b""
-        self._inside = False
-
-    def read(self, size: int) -> bytes:
-        parts, length = [], 0
-        while length < size:
-            if not self._waiting:
-                self._waiting = self._raw.read(1 << 18)
-                if not self._waiting:
-                    break
-            part = self._inner.decompress(self._waiting, size - length)
-            self._inside = True
-            self._waiting = self._inner.unconsumed_tail
-            if self._inner.eof:
-                self._waiting = self._inner.unused_data.lstrip(b"\0")
-                self._inner, self._inside = zlib.decompressobj(wbits=31), False
-            parts.append(part)
-            length += len(part)
-        if not length and self._inside:
-            raise EOFError("the packed data end before their end mark")
-        return b"".join(parts)
-
-
-def _filled(file: BinaryIO, size: int) -> bytes:
-    parts, left = [], size
-    while left and (part := file.read(left)):
-        parts.append(bytes(part))
-        left -= len(part)
-    return b"".join(parts)
-
-
 @dataclass(frozen=True, eq=False)
 class TextPiece(Piece):
-    """Whole lines of a text table."""
+    """Whole lines of a text table.
+
+    Parameters
+    ----------
+    layout : TextLayout
+        How it is written.
+    text : bytes
+        The lines.
+    cost : float
+        As in `Piece`.
+    """
 
     layout: TextLayout
     text: bytes

@@ -16,8 +16,9 @@ from exoclassify.data.formats.writing import system_refusals
 from exoclassify.errors import ExoclassifyError, FileError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.scoring.parts import locked
+from exoclassify.scoring.runners import Runner
 from exoclassify.scoring.sources import is_table
-from exoclassify.scoring.stream import Asked, Runner, check_ending, score_files
+from exoclassify.scoring.stream import Asked, check_ending, score_files
 from exoclassify.scoring.tally import Report
 
 __all__ = ["Arrival", "Watch"]
@@ -76,8 +77,8 @@ class Watch:
     ending: str
     asked: Asked
     runner: Runner | None = None
-    _seen: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    _lock: IO[bytes] | None = None
+    _seen: dict[str, tuple[int, int, int]] = field(default_factory=dict, init=False)
+    _lock: IO[bytes] | None = field(default=None, init=False)
 
     def begin(self) -> None:
         """Make the folders that lack.

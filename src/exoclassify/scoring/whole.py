@@ -76,7 +76,19 @@ def _column(wide: WideTable, source: Source, name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class WholeStretch(Stretch):
-    """A table in memory."""
+    """A table in memory.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    layout : Layout
+        Where the columns are.
+    wide : WideTable
+        Samples in rows.
+    keep : tuple of tuple of str
+        Columns that pass through.
+    """
 
     source: Source
     layout: Layout

@@ -1,0 +1,68 @@
+"""How much a column of the sheet goes with the state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+__all__ = ["association"]
+
+Codes = NDArray[np.intp]
+
+
+def association(values: NDArray[Any], y: Codes) -> tuple[float, float, bool]:
+    """Strength of association of a column with the state, its p-value, and whether they are the same thing.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_subjects,)
+        Text levels, or numbers (NaN = not known).
+    y : ndarray of shape (n_subjects,)
+        State codes.
+
+    Returns
+    -------
+    strength : float
+        Cramér's V of levels, epsilon squared of ranked numbers; 0 to 1.
+    p_value : float
+        Of 1,999 permutations: right for small tables too.
+    same : bool
+        Each level holds one state only, and there are fewer levels than half the subjects.
+    """
+    numeric = values.dtype.kind not in "US"
+    known = np.isfinite(values) if numeric else values != ""
+    values, y = values[known], y[known]
+    if len(np.unique(y)) < 2 or len(np.unique(values)) < 2:
+        return 0.0, 1.0, False
+    statistic = _of_ranks if numeric else _of_levels
+    prepared = rankdata(values) if numeric else np.unique(values, return_inverse=True)[1]
+    observed = statistic(prepared, y)
+    rng = np.random.default_rng(0)
+    dealt = np.array([statistic(prepared, rng.permutation(y)) for _ in range(1999)])
+    p_value = float((1 + (dealt >= observed - 1e-12).sum()) / 2000)
+    same = not numeric and len(np.unique(prepared)) <= len(y) / 2 and _one_state_each(prepared, y)
+    return float(observed), p_value, same
+
+
+def _of_ranks(ranks: NDArray[Any], y: Codes) -> float:
+    counts = np.bincount(y)
+    means = np.bincount(y, weights=ranks) / np.maximum(counts, 1)
+    between = float((counts * (means - ranks.mean()) ** 2).sum())
+    total = float(((ranks - ranks.mean()) ** 2).sum())
+    return between / total if total else 0.0
+
+
+def _of_levels(codes: NDArray[Any], y: Codes) -> float:
+    table = np.zeros((int(codes.max()) + 1, int(y.max()) + 1))
+    np.add.at(table, (codes, y), 1.0)
+    table = table[:, table.sum(axis=0) > 0]
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    chi = float(((table - expected) ** 2 / expected).sum())
+    return float(np.sqrt(chi / table.sum() / max(min(table.shape) - 1, 1)))
+
+
+def _one_state_each(codes: NDArray[Any], y: Codes) -> bool:
+    return all(len(np.unique(y[codes == level])) == 1 for level in np.unique(codes))

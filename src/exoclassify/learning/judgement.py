@@ -1,0 +1,80 @@
+"""What was said of samples while they were kept aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.learning.folds import Fold
+from exoclassify.learning.learn import Samples
+
+__all__ = ["Judgement", "KeptAside"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class KeptAside:
+    """What one pass over a cohort said of each sample while that sample was kept aside.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Positions of the samples; those of a batch that could not be kept aside are absent.
+    fold : ndarray of int of the same length
+        In which fold each was kept aside.
+    log_odds : ndarray of shape (n_rows, n_states)
+        Calibrated.
+    sets : ndarray of bool of shape (n_rows, n_states)
+        Prediction sets.
+    novelty_p : ndarray of shape (n_rows,)
+        Novelty.
+    across_batches : ndarray of bool of shape (n_rows,)
+        The model that answered had itself been tested across batches.
+    """
+
+    rows: NDArray[np.intp]
+    fold: NDArray[np.intp]
+    log_odds: Floats
+    sets: NDArray[np.bool_]
+    novelty_p: Floats
+    across_batches: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What was said of samples kept aside, and the figures made of it.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort.
+    sample_ids : tuple of str
+        In its order.
+    plan : tuple of (train, test)
+        Every fold, those of leaving out batches last.
+    passes : tuple of KeptAside
+        One for each repeat of cross-validation.
+    batched : KeptAside or None
+        Leaving out each batch, where that is possible.
+    summary : dict
+        Plain values, see `evaluate`.
+    moved : ndarray of shape (n_folds, n_molecules)
+        How far each molecule moved the answers in each fold of cross-validation, see `exoclassify.learning.importance.moved`.
+    """
+
+    samples: Samples
+    sample_ids: tuple[str, ...]
+    plan: tuple[Fold, ...]
+    passes: tuple[KeptAside, ...]
+    batched: KeptAside | None
+    summary: dict[str, Any]
+    moved: Floats
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds of cross-validation, repeat after repeat."""
+        return self.plan[: sum(int(kept.fold.max()) + 1 for kept in self.passes)]

@@ -1,0 +1,168 @@
+"""The figures of what was said of samples kept aside, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from exoclassify.learning.judgement import KeptAside
+from exoclassify.learning.learn import Samples
+from exoclassify.learning.metrics import (
+    Figure,
+    against_rest,
+    auc,
+    auc_within,
+    figures,
+    macro_auc,
+    mean_figure,
+)
+from exoclassify.learning.recipe import Recipe
+
+__all__ = ["by_batch", "headline", "summarised"]
+
+
+def summarised(
+    samples: Samples, passes: Sequence[KeptAside], recipe: Recipe, *, within: bool = False
+) -> dict[str, Any]:
+    """Make figures of passes over the same samples.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort.
+    passes : sequence of KeptAside
+        At least one.
+    recipe : Recipe
+        Its level and its limit of novelty count.
+    within : bool
+        The AUC quoted ranks only samples of the same fold, which one model answered for: right where folds are alike, as in
+        cross-validation. Where each fold is a batch, ranking across batches is part of the task, and the pooled one is quoted.
+
+    Returns
+    -------
+    dict
+        Plain values: counts, figures with intervals by subject, sets, calls.
+    """
+    rows = passes[0].rows
+    y, groups = samples.y[rows], np.unique(samples.groups[rows], return_inverse=True)[1]
+    found = [_figures(kept, y, samples.states, within=within) for kept in passes]
+    shared = [name for name in found[0] if all(name in each for each in found)]
+    return {
+        "n_samples": len(rows),
+        "n_subjects": len(np.unique(groups)),
+        "figures": {name: _described(mean_figure([each[name] for each in found]), groups) for name in shared},
+        "sets": _sets(passes, y, samples.states, recipe),
+        "calls": _calls(passes, y, recipe),
+    }
+
+
+def _described(figure: Figure, groups: NDArray[np.intp]) -> dict[str, float]:
+    low, high = figure.interval(groups)
+    return {"value": figure.value, "low": low, "high": high}
+
+
+def _figures(
+    kept: KeptAside, y: NDArray[np.intp], states: tuple[str, ...], *, within: bool
+) -> dict[str, Figure]:
+    """All figures of one pass, with the AUC both ways."""
+    found = figures(kept.log_odds, y, states)
+    inside = macro_auc(kept.log_odds, y, kept.fold)
+    if not within:
+        return found | {"auc_within_folds": inside}
+    for k, state in enumerate(states):
+        one = auc_within(against_rest(kept.log_odds, k), y == k, kept.fold)
+        if f"auc:{state}" in found and one is not None:
+            found[f"auc:{state}"] = one
+    return found | {"auc": inside, "auc_pooled": found["auc"]}
+
+
+def _sets(
+    passes: Sequence[KeptAside], y: NDArray[np.intp], states: tuple[str, ...], recipe: Recipe
+) -> dict[str, Any]:
+    held = np.mean([kept.sets[np.arange(len(y)), y] for kept in passes], axis=0)
+    return {
+        "level": recipe.answers.level,
+        "coverage": {state: float(held[y == k].mean()) for k, state in enumerate(states)},
+        "mean_size": float(np.mean([kept.sets.sum(axis=1).mean() for kept in passes])),
+    }
+
+
+def _calls(passes: Sequence[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> dict[str, float]:
+    single = [kept.sets.sum(axis=1) == 1 for kept in passes]
+    known = [kept.novelty_p > recipe.answers.novelty_alpha for kept in passes]
+    right = [kept.sets.argmax(axis=1) == y for kept in passes]
+    called = [s & n for s, n in zip(single, known, strict=True)]
+    wrong = [c & ~r for c, r in zip(called, right, strict=True)]
+    return {
+        "called": float(np.mean(called)),
+        "called_wrong": float(np.mean(wrong)),
+        "novel": float(np.mean([~n for n in known])),
+    }
+
+
+def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any] | None:
+    """Make figures of leaving out each batch, and of each batch alone.
+
+    Parameters
+    ----------
+    samples : Samples
+        The cohort, with batches.
+    kept : KeptAside
+        Each fold a batch.
+    recipe : Recipe
+        As for `summarised`.
+
+    Returns
+    -------
+    dict or None
+        None when a state is in none of the batches that could be left out.
+    """
+    y = samples.y[kept.rows]
+    if len(np.unique(y)) < len(samples.states):
+        return None
+    summary = summarised(samples, [kept], recipe)
+    # A model that was itself never tested across batches makes no call on a batch it has not seen.
+    withheld = ~kept.across_batches
+    single = (kept.sets.sum(axis=1) == 1) & (kept.novelty_p > recipe.answers.novelty_alpha)
+    called = single & ~withheld
+    summary["calls"]["called_without_batch_rule"] = summary["calls"]["called"]
+    summary["calls"]["called_wrong_without_batch_rule"] = summary["calls"]["called_wrong"]
+    summary["calls"]["called"] = float(called.mean())
+    summary["calls"]["called_wrong"] = float((called & (kept.sets.argmax(axis=1) != y)).mean())
+    assert samples.batches is not None
+    each = {}
+    for fold in np.unique(kept.fold):
+        here = kept.fold == fold
+        complete = len(np.unique(y[here])) == len(samples.states)
+        p = softmax(kept.log_odds[here], axis=1)
+        value = np.mean([auc(p[:, k], y[here] == k).value for k in range(p.shape[1])]) if complete else None
+        each[str(samples.batches[kept.rows[here][0]])] = {
+            "n_samples": int(here.sum()),
+            "auc": None if value is None else float(value),
+        }
+    return {"batches": each, **summary}
+
+
+def headline(crossed: dict[str, Any], batched: dict[str, Any] | None) -> dict[str, Any]:
+    """Give the worse of the two AUCs, which is the one to quote.
+
+    Parameters
+    ----------
+    crossed : dict
+        Of cross-validation.
+    batched : dict or None
+        Of leaving out batches.
+
+    Returns
+    -------
+    dict
+        figure, value, low, high, and ``from``: which of the two.
+    """
+    worse, source = crossed["figures"]["auc"], "cross_validation"
+    if batched is not None and batched["figures"]["auc"]["value"] < worse["value"]:
+        worse, source = batched["figures"]["auc"], "leave_one_batch_out"
+    return {"figure": "auc", **worse, "from": source}
