@@ -154,6 +154,12 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _folder(text: str) -> Path:
+    if "://" in text:
+        raise ValueError("give a folder; a service watches it, so copy what is behind a URL into one")
+    return Path(text)
+
+
 def _log(text: str) -> str:
     if text not in ("requests", "errors"):
         raise ValueError("give requests or errors")
@@ -161,7 +167,7 @@ def _log(text: str) -> str:
 
 
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "REGISTRY": ("models", Path),
+    "REGISTRY": ("models", _folder),
     "MODEL": ("model", _names),
     "REQUIRE_SIGNATURE": ("signed_by", Path),
     "WORKERS": ("workers", _count),

@@ -97,7 +97,7 @@ class Callers:
                     break
                 except (OSError, HTTPException):
                     connection.close()
-                    self.answers["reset" if attempt == 0 else "lost"] += 1
+                    self.answers["reset" if attempt == 0 else "refused" if self._ended() else "lost"] += 1
                     continue
                 self.answers[reply.status] += 1
                 if reply.status == 200:
@@ -107,6 +107,12 @@ class Callers:
                     self._stop.wait(0.02)
                 break
         connection.close()
+
+    def _ended(self) -> bool:
+        """The service ended while it was asked: what waits at its port then is reset and not refused."""
+        with suppress(subprocess.TimeoutExpired):
+            self._service.process.wait(10)
+        return self._service.process.poll() is not None
 
     def wait_for(self, holds: Callable[[Callers], bool]) -> None:
         until = time.monotonic() + 60
@@ -179,6 +185,7 @@ def test_other_machines_are_not_listened_to_without_keys_unless_told_so(
         ({"EXOCLASSIFY_RATE": "many"}, "EXOCLASSIFY_RATE=many"),
         ({"EXOCLASSIFY_WORKERS": "0"}, "give a whole number from 1 on"),
         ({"EXOCLASSIFY_OPEN": "perhaps"}, "give 1 or 0"),
+        ({"EXOCLASSIFY_REGISTRY": "s3://bucket/models"}, "give a folder"),
         ({"EXOCLASSIFY_LOG": "all"}, "give requests or errors"),
         ({"EXOCLASSIFY_MAX_JSON_MB": "0"}, "give megabytes, above 0"),
     ],
@@ -401,7 +408,7 @@ def test_sigterm_finishes_what_was_begun_and_answers_503_to_the_rest(
     models: Path, question: bytes, tmp_path: Path, bento: bool
 ) -> None:
     table = TABLE.to_frame().to_csv().encode()
-    with running(models, tmp_path, bento=bento, drain_seconds=2) as service:
+    with running(models, tmp_path, bento=bento, drain_seconds=1) as service:
         begun: list[Any] = []
         file = threading.Thread(
             target=lambda: begun.append(service.ask("POST", "/v1/predict-file", table, CSV))
