@@ -1,9 +1,10 @@
 """What a request costs, side by side: this service and other servers with the same model, in one run on one machine.
 
-Run as ``python tests/benchmarks/service_cost.py [--seconds 2] [--rounds 3] [--fastapi PYTHON] [--mlserver PYTHON]``. All servers
-have one worker and one sample a request, by names (MLServer: a tensor). They run at the same time and are asked in turn, round
-after round; the table shows medians over rounds. FastAPI and MLServer are asked when a Python that has them and exoclassify is
-named. CPU is that of the server's processes, user and system.
+Run as ``python tests/benchmarks/service_cost.py [--seconds 2] [--rounds 3] [--fastapi PYTHON] [--mlserver PYTHON]``. All
+servers have one worker and one sample a request, by names (MLServer: a tensor). They run at the same time and are asked in
+turn, round after round; the table shows medians over rounds. FastAPI and MLServer are asked when a Python that has them and
+exoclassify is named. CPU is that of the server's processes, user and system. Each server has a session of its own, as BentoML
+gives its workers one: Linux shares a busy machine among sessions.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Server:
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "BENTOML_DO_NOT_TRACK": "True"}
         self.process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **threads, **environment},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self.loads: dict[int, list[tuple[Load, float]]] = {}
 
