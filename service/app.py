@@ -27,13 +27,15 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
 from service.files import Files
-from service.guard import Guard, Message, Receive, Scope, Send, is_loopback
+from service.guard import Guard, Message, Scope, Send, is_loopback
 from service.keys import Keys
 from service.limits import Pressure
 from service.models import Models
 from service.oip import Protocol
 from service.predict import Predicting
 from service.published import Published
+from service.reading import Receive
+from service.records import Records
 from service.routes import routes
 from service.served import Served
 from service.settings import ROOT, Settings, SettingsError
@@ -68,8 +70,9 @@ class PainApp:
         self._keys, self._log, metrics = Keys.read(settings), Log(settings.log == "requests"), Metrics()
         self._served = Served(settings, self._told(metrics))
         published = Published(Catalogue.read())
-        predicting = Predicting(self._served, metrics, published)
-        self._files = Files(self._served, metrics, settings)
+        self._records = Records(settings, self._log)
+        predicting = Predicting(self._served, metrics, published, self._records)
+        self._files = Files(self._served, metrics, settings, self._records)
         self._pressure = Pressure(settings.lag_seconds, _MOST_WAITING, lambda: predicting.n_waiting)
         version = _version()
         found = routes(
@@ -81,6 +84,7 @@ class PainApp:
             self._files,
             Protocol(self._served, predicting, version),
             published,
+            self._records,
             keyed=bool(self._keys.digests),
         )
         self._guard = Guard(found, settings, self._keys, metrics, self._log, self._pressure)
@@ -118,6 +122,7 @@ class PainApp:
 
     def _start(self) -> None:
         _check_reach(self._settings, self._keys, _host())
+        self._records.start()
         self._served.start()
         self._pressure.start()
         if threading.current_thread() is threading.main_thread():
@@ -128,6 +133,7 @@ class PainApp:
     def _stop(self) -> None:
         self._pressure.stop()
         self._files.stop()
+        self._records.stop()
         self._served.stop()
 
     def _drain_on_sigterm(self) -> None:

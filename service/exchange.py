@@ -35,6 +35,8 @@ class Request:
         Whole; empty where the route reads the body itself.
     chunks : callable
         Gives the body part by part, for routes that read it themselves.
+    key : str
+        Name of the key that was used; empty where there are no keys.
     """
 
     path: dict[str, str]
@@ -43,6 +45,7 @@ class Request:
     id: str
     body: bytes
     chunks: Callable[[], AsyncIterator[bytes]]
+    key: str = ""
 
 
 @dataclass(slots=True)

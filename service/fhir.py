@@ -46,7 +46,7 @@ class Fhir:
         if any(sample.sample_id != sample.sample_id.strip() for sample in asked.samples):
             raise Refusal(409, "not_usable", "FHIR allows no blanks around an identifier", "samples")
         bundle = self._served.bundle(asked.model)
-        response = await self._predicting.response(asked, bundle, 0)
+        response = await self._predicting.response(asked, bundle, 0, request)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         found = [_assessment(result, response, bundle, now) for result in response.results]
         if len(found) == 1:

@@ -20,6 +20,7 @@ import msgspec
 from exoclassify.errors import InputError
 from service.exchange import Answer, Refusal, Request, encoded
 from service.predict import explained
+from service.records import Records
 from service.served import Served
 from service.settings import ROOT, Settings
 from service.telemetry import Metrics
@@ -64,10 +65,13 @@ class Files:
         Told of the calls.
     settings : Settings
         Limits.
+    records : Records
+        Keeps every answer, where that is asked for.
     """
 
-    def __init__(self, served: Served, metrics: Metrics, settings: Settings) -> None:
+    def __init__(self, served: Served, metrics: Metrics, settings: Settings, records: Records) -> None:
         self._served, self._metrics, self._settings = served, metrics, settings
+        self._records = records
         self._n_running = 0
         self._spare: asyncio.subprocess.Process | None = None  # started ahead: getting ready takes a second
         self._stopped = False
@@ -96,6 +100,7 @@ class Files:
             "prevalence": _prevalence(query),
             "explain": explained(query),
             "memory": self._settings.file_memory,
+            "records": self._records.of_file(request),
         }
         if form != "ndjson" and job["explain"]:
             raise Refusal(409, "not_usable", "explanations need format=ndjson", "query.explain")
@@ -148,6 +153,8 @@ class Files:
             ) from error
         if "error" in outcome:
             raise InputError(outcome["error"])
+        if outcome["unrecorded"]:
+            self._records.unrecorded(outcome["unrecorded"])
         calls: dict[str, int] = outcome["calls"]
         return calls
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -28,7 +29,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     job : dict
-        model, folder, source, format, kind, unit, same_batch, prevalence, explain. The folder holds the source, and the
+        model, folder, source, format, kind, unit, same_batch, prevalence, explain, records. The folder holds the source, and the
         file ``answers`` is written into it.
 
     Returns
@@ -54,7 +55,28 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
             said = f"{job['source']}: takes more memory than one file may; send less at a time"
         return {"error": said}
     _write(found, bundle, table, job, folder / "answers")
-    return {"calls": Counter(found.calls)}
+    return {
+        "calls": Counter(found.calls),
+        "unrecorded": _record(found, folder / job["source"], job["records"]),
+    }
+
+
+def _record(found: Predictions, body: Path, records: dict[str, str] | None) -> str:
+    """Leave records for the worker to deliver, before the first answer goes out; say why not where that fails."""
+    if records is None:
+        return ""
+    from exoclassify.monitoring.rows import leave_in_spool, rows_of
+
+    with body.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    rows = rows_of(
+        found, request_id=records["request_id"], input_sha256=sha256, key_name=records["key"] or None
+    )
+    try:
+        leave_in_spool(Path(records["spool"]), rows)
+    except (ExoclassifyError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def _write(

@@ -7,19 +7,19 @@ behind it for its life cycle and answers no request.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
 from exoclassify.errors import ExoclassifyError
 from service.exchange import Answer, Refusal, Request, Route
 from service.keys import Keys
 from service.limits import Pressure, Rates
+from service.reading import CLOSE, GoneError, Receive, body_parts, check_body, query_of
 from service.settings import Settings
 from service.telemetry import Log, Metrics
 
@@ -27,7 +27,6 @@ __all__ = ["Guard", "is_loopback"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _HEADERS_MAX = 32_768
@@ -81,7 +80,6 @@ class Guard:
                 pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]{1,200})", route.path))
                 self._patterns.setdefault(pattern, {})[route.method] = route
         self.draining = False
-        self.n_active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI)."""
@@ -93,12 +91,10 @@ class Guard:
         asked_id = headers.get(b"x-request-id", b"")
         request_id = asked_id if _REQUEST_ID.fullmatch(asked_id) else os.urandom(8).hex().encode()
         seen = _Seen(request_id.decode())
-        self.n_active += 1
         try:
             answer = await self._answer(scope, headers, receive, seen)
             await self._send(answer, seen, request_id, send)
         finally:
-            self.n_active -= 1
             seconds = time.perf_counter() - began
             self._metrics.request(seen.route, seen.status, seconds)
             self._log.request(
@@ -108,15 +104,16 @@ class Guard:
             )  # fmt: skip
 
     async def _answer(
-        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, seen: _Seen
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, seen: _Seen
     ) -> Answer:
         try:
             route, parts = self._route(scope, seen)
             self._admit(route, scope, headers, seen)
-            chunks = _Body(self._settings, route, headers, receive).chunks
+            query = query_of(scope["query_string"], route)
+            seconds = self._settings.file_seconds if route.streams else self._settings.body_seconds
+            chunks = partial(body_parts, route, receive, seconds)
             body = b"" if route.streams or not route.media else b"".join([part async for part in chunks()])
-            query = _query(scope["query_string"], route)
-            answer = await route.handler(Request(parts, query, dict(headers), seen.id, body, chunks))
+            answer = await route.handler(Request(parts, query, headers, seen.id, body, chunks, seen.key))
             seen.n_samples, seen.model = answer.n_samples, answer.model
             return answer
         except Refusal as refusal:
@@ -125,7 +122,7 @@ class Guard:
         except ExoclassifyError as error:
             seen.code = "not_usable"
             return Refusal(409, seen.code, " ".join(str(error).split())).answer()
-        except _Gone:
+        except GoneError:
             seen.code = "gone"
             return Refusal(400, seen.code, "the connection was closed before the body came").answer()
         except Exception as error:  # noqa: BLE001 - the door: what is unknown becomes a 500 and a line in the log
@@ -164,7 +161,7 @@ class Guard:
     def _admit(self, route: Route, scope: Scope, headers: Mapping[bytes, bytes], seen: _Seen) -> None:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS_MAX:
             raise Refusal(
-                431, "headers", f"headers of more than {_HEADERS_MAX} bytes; send less", None, _CLOSE
+                431, "headers", f"headers of more than {_HEADERS_MAX} bytes; send less", None, CLOSE
             )
         if self.draining and not route.always:
             raise Refusal(503, "stopping", "this worker is stopping; ask another one", None, _LATER)
@@ -175,7 +172,7 @@ class Guard:
         if route.sheds:
             self._pressure.check()
         if route.media:
-            _check_body(route, headers)
+            check_body(route, headers)
 
     def _check_reach(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         """Without keys, answer this machine only, and no page of another site that had its name point here."""
@@ -195,7 +192,7 @@ class Guard:
         if name is None:
             raise Refusal(
                 401, "no_key", "send a known API key as `Authorization: Bearer KEY`", "headers.authorization",
-                {"WWW-Authenticate": "Bearer", **_CLOSE},
+                {"WWW-Authenticate": "Bearer", **CLOSE},
             )  # fmt: skip
         seen.key = name
 
@@ -226,12 +223,7 @@ class _Seen:
         self.n_samples = 0
 
 
-class _Gone(Exception):  # noqa: N818 - nothing is wrong
-    """The caller closed the connection."""
-
-
-_CLOSE = {"Connection": "close"}
-_LATER = {"Retry-After": "1", **_CLOSE}
+_LATER = {"Retry-After": "1", **CLOSE}
 
 
 def is_loopback(host: str) -> bool:
@@ -247,90 +239,3 @@ def is_loopback(host: str) -> bool:
     bool
     """
     return host.strip("[]") in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
-
-
-def _check_body(route: Route, headers: Mapping[bytes, bytes]) -> None:
-    media = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-    if media not in route.media:
-        expected = ", ".join(route.media)
-        raise Refusal(
-            415, "media_type", f"the body is {media or 'of no stated type'}; send {expected}", "headers.content-type", _CLOSE
-        )  # fmt: skip
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise Refusal(
-            415,
-            "encoding",
-            "compressed bodies are not read; send it plain",
-            "headers.content-encoding",
-            _CLOSE,
-        )
-    length = headers.get(b"content-length", b"")
-    if not length.isdigit() or b"transfer-encoding" in headers:
-        raise Refusal(
-            411, "length", "send the body's size as Content-Length", "headers.content-length", _CLOSE
-        )
-    if len(length) > 15 or int(length) > route.max_body:
-        raise Refusal(
-            413,
-            "too_large",
-            f"the body is larger than {route.max_body:,} bytes; send less at a time",
-            None,
-            _CLOSE,
-        )
-
-
-class _Body:
-    """Reads a body part by part, no longer and no more than is allowed."""
-
-    def __init__(
-        self, settings: Settings, route: Route, headers: Mapping[bytes, bytes], receive: Receive
-    ) -> None:
-        self._settings, self._route, self._headers, self._receive = settings, route, headers, receive
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        left = self._route.max_body
-        seconds = self._settings.file_seconds if self._route.streams else self._settings.body_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise _Gone
-                    part: bytes = message.get("body", b"")
-                    left -= len(part)
-                    if left < 0:
-                        raise Refusal(413, "too_large", "the body is larger than it said", None, _CLOSE)
-                    if part:
-                        yield part
-                    if not message.get("more_body", False):
-                        return
-        except TimeoutError as error:
-            raise Refusal(
-                408, "slow", f"the body did not come within {seconds:g} s; send it again", None, _CLOSE
-            ) from error
-
-
-def _query(text: bytes, route: Route) -> dict[str, str]:
-    if not text:
-        return {}
-    try:
-        pairs = parse_qsl(
-            text.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=20,
-        )
-    except ValueError as error:
-        raise Refusal(400, "query", f"the query cannot be read ({error})", "query") from error
-    query = dict(pairs)
-    unknown = [name for name in query if name not in route.query]
-    if unknown or len(query) < len(pairs):
-        known = ", ".join(route.query) or "none"
-        raise Refusal(
-            400,
-            "query",
-            f"{unknown[0] if unknown else 'a name'!r} is unknown or given twice; known: {known}",
-            "query",
-        )
-    return query

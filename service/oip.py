@@ -101,7 +101,7 @@ class Protocol:
         parts = []
         for at in range(0, len(ids), ROWS):
             stop = min(at + ROWS, len(ids))
-            found, start = await self._predicting.score(question, X[at:stop], ids[at:stop])
+            found, start = await self._predicting.score(question, X[at:stop], ids[at:stop], request)
             parts.append((found, start, start + stop - at))
         wanted = None if asked.outputs is UNSET else [output.name for output in asked.outputs]
         outputs = _outputs(bundle, ids, parts, wanted)

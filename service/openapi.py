@@ -16,6 +16,8 @@ from service.schemas import (
     InferRequest,
     InferResponse,
     ModelList,
+    OutcomesRequest,
+    OutcomesResponse,
     PredictRequest,
     PredictResponse,
     Result,
@@ -25,6 +27,7 @@ __all__ = ["document"]
 
 _SCHEMAS = (
     PredictRequest, PredictResponse, Result, ModelList, Evidence, InferRequest, InferResponse, Error,
+    OutcomesRequest, OutcomesResponse,
 )  # fmt: skip
 
 _REFUSALS = {

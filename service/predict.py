@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +15,7 @@ from exoclassify.model.explain import against_rest, contributions
 from exoclassify.model.prediction import REASONS, Predictions
 from service.exchange import Answer, Refusal, Request, encoded
 from service.published import Published
+from service.records import Records
 from service.schemas import (
     Explanation,
     Mover,
@@ -67,10 +69,13 @@ class Predicting:
         Told of every answer.
     published : Published
         Claims on molecules.
+    records : Records
+        Keeps every answer, where that is asked for.
     """
 
-    def __init__(self, served: Served, metrics: Metrics, published: Published) -> None:
+    def __init__(self, served: Served, metrics: Metrics, published: Published, records: Records) -> None:
         self._served, self._metrics, self._published = served, metrics, published
+        self._records = records
         self._together = Together()
         # One thread: explaining is long, and the event loop goes on answering meanwhile.
         self._explainer = ThreadPoolExecutor(1, "explain")
@@ -87,12 +92,14 @@ class Predicting:
         asked = decoded(request.body, PredictRequest)
         bundle = self._served.bundle(asked.model)
         return Answer(
-            encoded(await self.response(asked, bundle, n_movers)),
+            encoded(await self.response(asked, bundle, n_movers, request)),
             n_samples=len(asked.samples),
             model=f"{bundle.name} {bundle.version}",
         )
 
-    async def response(self, asked: PredictRequest, bundle: ModelBundle, n_movers: int) -> PredictResponse:
+    async def response(
+        self, asked: PredictRequest, bundle: ModelBundle, n_movers: int, request: Request
+    ) -> PredictResponse:
         """Answer a request that was read.
 
         Parameters
@@ -103,6 +110,8 @@ class Predicting:
             Who answers.
         n_movers : int
             Molecules in each explanation; 0 for none.
+        request : Request
+            As it came.
 
         Returns
         -------
@@ -122,7 +131,7 @@ class Predicting:
             samples = asked.samples[at : at + ROWS]
             X = _rows(samples, bundle)
             ids = tuple(sample.sample_id for sample in samples)
-            found, start = await self.score(question, X, ids)
+            found, start = await self.score(question, X, ids, request, samples)
             results += [result(found, start + i, sample) for i, sample in enumerate(samples)]
             if n_movers:
                 await self._explain(bundle, X, results[at:], n_movers)
@@ -156,10 +165,33 @@ class Predicting:
         finally:
             self._n_explaining -= len(results)
 
-    async def score(self, question: Asked, X: Floats, ids: tuple[str, ...]) -> tuple[Predictions, int]:
-        """Score at most `ROWS` rows and count the answers; arguments and results as `Together.answer`."""
+    async def score(
+        self,
+        question: Asked,
+        X: Floats,
+        ids: tuple[str, ...],
+        request: Request,
+        samples: Sequence[Sample] | None = None,
+    ) -> tuple[Predictions, int]:
+        """Score at most `ROWS` rows, count and keep the answers; arguments and results as `Together.answer`.
+
+        Parameters
+        ----------
+        question, X, ids
+            As for `Together.answer`.
+        request : Request
+            As it came.
+        samples : sequence of Sample, optional
+            As they were asked, where they were asked by names.
+
+        Returns
+        -------
+        tuple
+        """
         found, start = await self._together.answer(question, X, ids)
         self._metrics.answers(found, start, start + len(ids))
+        if self._records.kept:
+            self._records.keep(found, start, X, question.bundle, request, samples)
         return found, start
 
 

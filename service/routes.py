@@ -18,6 +18,7 @@ from service.openapi import document
 from service.pages import PAGES, page
 from service.predict import MAX_MOVERS, Predicting
 from service.published import Published
+from service.records import Records
 from service.served import Served
 from service.settings import Settings
 
@@ -52,6 +53,7 @@ def routes(
     files: Files,
     protocol: Protocol,
     published: Published,
+    records: Records,
     *,
     keyed: bool,
 ) -> list[Route]:
@@ -63,7 +65,7 @@ def routes(
         Limits.
     version : str
         Of the service.
-    served, models, predicting, files, protocol, published
+    served, models, predicting, files, protocol, published, records
         What answers.
     keyed : bool
         There are API keys.
@@ -94,6 +96,7 @@ def routes(
             "GET", "/v1/evidence/{molecule}", published.evidence,
             about=_about("Published claims on a molecule", _json("Evidence")),
         ),
+        *_outcomes(settings, records),
         *_protocol(settings, protocol),
         *_fhir(settings, served, predicting),
         *(
@@ -102,9 +105,14 @@ def routes(
         ),
     ]  # fmt: skip
 
+    written: dict[tuple[ModelBundle, ...], bytes] = {}  # for the models that answer now
+
     async def openapi(request: Request) -> Answer:
-        bundles = [standing.bundle for standing in served.standings.values() if standing.bundle is not None]
-        return Answer(encoded(document(found, version, bundles, keyed=keyed)))
+        bundles = tuple(s.bundle for s in served.standings.values() if s.bundle is not None)
+        if bundles not in written:
+            written.clear()
+            written[bundles] = encoded(document(found, version, bundles, keyed=keyed))
+        return Answer(written[bundles])
 
     about = _about("This document", {JSON: {"schema": {"type": "object"}}})
     found.append(Route("GET", "/openapi.json", openapi, needs_key=False, about=about))
@@ -142,6 +150,19 @@ def _health(models: Models) -> list[Route]:
             "GET", "/metrics", models.metrics, always=True,
             about=_about("Figures for Prometheus", {"text/plain": _TEXT}),
         ),
+    ]  # fmt: skip
+
+
+def _outcomes(settings: Settings, records: Records) -> list[Route]:
+    if not settings.database:
+        return []
+    return [
+        Route(
+            "POST", "/v1/outcomes", records.outcomes, (JSON,), settings.max_json, sheds=True,
+            about={
+                "summary": "Later diagnoses, by sample id", "request": _outcomes_asked, "answers": _json("OutcomesResponse"),
+            },
+        )
     ]  # fmt: skip
 
 
@@ -193,6 +214,12 @@ def _asked(bundles: Sequence[ModelBundle]) -> Content:
     if len(bundles) > 1:
         example["model"] = bundles[0].name
     return {JSON: {**content, "example": example}}
+
+
+def _outcomes_asked(bundles: Sequence[ModelBundle]) -> Content:
+    state = bundles[0].states[0] if bundles else "neuropathic"
+    example = {"outcomes": [{"sample_id": "S-001", "state": state, "diagnosed": "2026-03-01"}]}
+    return {JSON: {"schema": {"$ref": "#/components/schemas/OutcomesRequest"}, "example": example}}
 
 
 def _number(value: float) -> float | int | None:

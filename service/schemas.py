@@ -21,6 +21,8 @@ __all__ = [
     "InferResponse",
     "ModelList",
     "Mover",
+    "OutcomesRequest",
+    "OutcomesResponse",
     "PredictRequest",
     "PredictResponse",
     "RequestedTensor",
@@ -60,6 +62,12 @@ class Sample(Strict):
     metadata: Annotated[
         dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")
     ] = {}
+    subject: Annotated[
+        Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None,
+        Meta(
+            description="Whose sample it is; kept with the record, where records are kept, so that a person can be forgotten."
+        ),
+    ] = None
 
 
 class PredictRequest(Strict):
@@ -76,6 +84,33 @@ class PredictRequest(Strict):
     same_batch: Annotated[
         bool, Meta(description="The samples were measured in a batch that the model was trained on.")
     ] = False
+
+
+class GivenOutcome(Strict):
+    """What a sample turned out to be."""
+
+    sample_id: SampleId
+    state: Name
+    diagnosed: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    source: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+
+
+class OutcomesRequest(Strict):
+    """Later diagnoses, by sample id; sending the same again changes nothing."""
+
+    outcomes: Annotated[list[GivenOutcome], Meta(min_length=1, max_length=MAX_SAMPLES)]
+    replace: Annotated[bool, Meta(description="A sample known with another state gets the new one.")] = False
+
+
+class OutcomesResponse(Struct):
+    """Sample ids by what became of their outcomes."""
+
+    new: list[str]
+    same: list[str]
+    replaced: list[str]
+    contradicted: Annotated[list[str], Meta(description="Known with another state, and left.")]
+    never_scored: Annotated[list[str], Meta(description="Kept; no answer was given for them.")]
+    strange_states: Annotated[list[str], Meta(description="No model answered with these for these samples.")]
 
 
 class Claim(Struct):
@@ -218,10 +253,11 @@ class Error(Struct):
     error: ErrorBody
 
 
-Body = TypeVar("Body", PredictRequest, InferRequest)
+Body = TypeVar("Body", PredictRequest, InferRequest, OutcomesRequest)
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     PredictRequest: msgspec.json.Decoder(PredictRequest),
     InferRequest: msgspec.json.Decoder(InferRequest),
+    OutcomesRequest: msgspec.json.Decoder(OutcomesRequest),
 }
 
 
@@ -233,11 +269,11 @@ def decoded(body: bytes, schema: type[Body]) -> Body:
     body : bytes
         JSON.
     schema : type
-        `PredictRequest` or `InferRequest`.
+        `PredictRequest`, `InferRequest` or `OutcomesRequest`.
 
     Returns
     -------
-    PredictRequest or InferRequest
+    PredictRequest, InferRequest or OutcomesRequest
 
     Raises
     ------
@@ -256,12 +292,15 @@ def decoded(body: bytes, schema: type[Body]) -> Body:
     return asked
 
 
-def _keys(asked: PredictRequest | InferRequest) -> int:
+def _keys(asked: PredictRequest | InferRequest | OutcomesRequest) -> int:
     """How many colons the body has when no key comes twice and no text holds a colon."""
-    if isinstance(asked, InferRequest):
+    if not isinstance(asked, PredictRequest):
         return -1
     count = 3 + sum(
-        len(sample.cargo) + 2 + (1 + len(sample.metadata) if sample.metadata else 0)
+        len(sample.cargo)
+        + 2
+        + (sample.subject is not None)
+        + (1 + len(sample.metadata) if sample.metadata else 0)
         for sample in asked.samples
     )
     count += (asked.model is not None) + asked.same_batch

@@ -58,6 +58,12 @@ class Settings:
         How often a worker looks for a new champion.
     lag_seconds : float
         Delay of the event loop from which work is refused with 429.
+    database : str
+        URL of the database of records, ``sqlite:///FILE`` or ``postgresql://…``; none are kept when empty.
+    spool : Path
+        Folder for records that the database does not have yet; on a disk that outlives the service.
+    record_cargo : bool
+        Keep the values sent too.
     log : str
         ``requests``, or ``errors`` for nothing but what failed.
     """
@@ -78,6 +84,9 @@ class Settings:
     drain_seconds: float = 5.0
     poll_seconds: float = 2.0
     lag_seconds: float = 0.25
+    database: str = ""
+    spool: Path = Path("records-spool")
+    record_cargo: bool = False
     log: str = "requests"
 
     @classmethod
@@ -103,6 +112,8 @@ class Settings:
             if not variable.startswith("EXOCLASSIFY_") or not text:
                 continue
             name = variable.removeprefix("EXOCLASSIFY_")
+            if name in _OF_OTHERS:
+                continue
             if name not in _READERS:
                 known = ", ".join(f"EXOCLASSIFY_{each}" for each in _READERS)
                 raise SettingsError(f"{variable} is no setting; the settings are {known}")
@@ -143,6 +154,12 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _folder(text: str) -> Path:
+    if "://" in text:
+        raise ValueError("give a folder; a service watches it, so copy what is behind a URL into one")
+    return Path(text)
+
+
 def _log(text: str) -> str:
     if text not in ("requests", "errors"):
         raise ValueError("give requests or errors")
@@ -150,9 +167,9 @@ def _log(text: str) -> str:
 
 
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "MODELS": ("models", Path),
+    "REGISTRY": ("models", _folder),
     "MODEL": ("model", _names),
-    "SIGNED_BY": ("signed_by", Path),
+    "REQUIRE_SIGNATURE": ("signed_by", Path),
     "WORKERS": ("workers", _count),
     "KEYS_FILE": ("keys_file", Path),
     "API_KEYS": ("api_keys", str),
@@ -166,6 +183,12 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "DRAIN_SECONDS": ("drain_seconds", _number),
     "POLL_SECONDS": ("poll_seconds", _number),
     "LAG_SECONDS": ("lag_seconds", _number),
+    "DATABASE": ("database", str),
+    "SPOOL": ("spool", Path),
+    "RECORD_CARGO": ("record_cargo", _yes),
     "LOG": ("log", _log),
 }
 """Each variable, without EXOCLASSIFY_: the field, and how its text is read."""
+
+_OF_OTHERS = ("CACHE", "DATABASE")
+"""Variables that the command line reads, and a service may find set."""

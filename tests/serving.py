@@ -137,7 +137,7 @@ def running(
     environment = {k: v for k, v in os.environ.items() if not k.startswith("EXOCLASSIFY_")}
     environment |= {f"EXOCLASSIFY_{name.upper()}": str(value) for name, value in settings.items()}
     environment |= {
-        "EXOCLASSIFY_MODELS": str(models),
+        "EXOCLASSIFY_REGISTRY": str(models),
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": str(folder / "bentoml"),
         "PYTHONWARNINGS": "default",

@@ -6,6 +6,7 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, log_loss,
 
 from exoclassify.learning.metrics import (
     auc,
+    auc_within,
     balanced_accuracy,
     brier,
     calibration,
@@ -143,3 +144,28 @@ def test_slope_intercept_and_brier_are_those_of_r() -> None:
 
 def test_the_auc_of_a_constant_is_one_half_and_nothing_else() -> None:
     assert auc(np.zeros(20), np.arange(20) < 8).interval(np.arange(20)) == (0.5, 0.5)
+
+
+def test_the_auc_within_folds_is_the_mean_of_its_folds_and_the_pooled_one_when_there_is_one_fold() -> None:
+    rng = np.random.default_rng(0)
+    positive, fold = np.arange(60) % 2 == 0, np.arange(60) // 20
+    score = rng.normal(size=60) + positive
+    found = auc_within(score, positive, fold)
+    assert found is not None
+    parts = [auc(score[fold == k], positive[fold == k]).value for k in range(3)]
+    assert found.value == pytest.approx(np.mean(parts))
+    assert found.influence.sum() == pytest.approx(0)
+    whole, pooled = auc_within(score, positive, np.zeros(60, int)), auc(score, positive)
+    assert whole is not None
+    np.testing.assert_allclose(whole.influence, pooled.influence)
+    assert whole.value == pytest.approx(pooled.value)
+
+
+def test_what_shifts_a_whole_fold_does_not_count_within_folds() -> None:
+    positive, fold = np.arange(40) % 2 == 0, np.arange(40) // 20
+    score = positive + np.where(fold == 1, 5.0, 0.0)
+    found = auc_within(score, positive, fold)
+    assert found is not None
+    assert found.value == 1.0
+    assert auc(score, positive).value == 0.75
+    assert auc_within(score, fold == 0, fold) is None

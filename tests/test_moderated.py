@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_ind
 
-from exoclassify.methods.moderated import block_correlation, fit_linear, moderate, squeezed
+from exoclassify.methods.linear_fits import block_correlation, fit_linear
+from exoclassify.methods.moderated import moderate, squeezed
 from exoclassify.methods.normalise_tmm import TMM
 from exoclassify.methods.voom import log_counts, lowess, precision_weights
 

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ import pytest
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
-from serving import CSV, JSON, Running, asked, cohort, registry, running
+from service.filework import work
+from service.settings import Settings, SettingsError
+from serving import CSV, JSON, ROOT, Running, asked, cohort, registry, running
 
 pytest.importorskip("bentoml", reason="the extra `service` is not installed")
 
@@ -404,26 +408,32 @@ def test_what_is_not_http_is_refused_and_the_service_lives(service: Running) -> 
     assert service.ask("GET", "/livez").status == 200
 
 
-@pytest.mark.parametrize(
-    ("media", "content", "message"),
-    [
-        ("text/csv", b"sample_id,a\nS1,x\n", "looked for is in its first column"),
-        ("text/csv", b"\x00\x01\x02", "it looks like no format known here"),
-        ("application/vnd.apache.parquet", b"PAR1garbagePAR1", "no sound Parquet file"),
-        ("application/vnd.apache.arrow.file", b"ARROW1\0\0" + b"\xff" * 64, "body.arrow"),
-        ("application/vnd.apache.arrow.stream", b"\xff\xff\xff\xff\xff\xff\xff\x7f" * 8, "body.arrow"),
-    ],
-)
+BROKEN = [
+    (".csv", b"sample_id,a\nS1,x\n", "looked for is in its first column"),
+    (".csv", b"\x00\x01\x02", "it looks like no format known here"),
+    (".csv", b"", "body.csv: is empty"),
+    (".parquet", b"PAR1garbagePAR1", "no sound Parquet file"),
+    (".arrow", b"ARROW1\0\0" + b"\xff" * 64, "body.arrow"),
+    (".arrow", b"\xff\xff\xff\xff\xff\xff\xff\x7f" * 8, "body.arrow"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "content", "message"), BROKEN)
 def test_a_file_that_cannot_be_used_is_refused_by_name(
-    service: Running, media: str, content: bytes, message: str
+    models: tuple[Path, Registry, ModelBundle], tmp_path: Path, suffix: str, content: bytes, message: str
 ) -> None:
-    reply = service.ask("POST", "/v1/predict-file", content, {"Content-Type": media})
-    assert (reply.status, reply.code) == (409, "not_usable")
-    assert message in reply.json["error"]["message"]
-    assert "/tmp" not in reply.json["error"]["message"]
+    (tmp_path / f"body{suffix}").write_bytes(content)
+    job = {
+        "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": f"body{suffix}", "format": "csv",
+        "kind": "mirna", "unit": "counts", "same_batch": False, "prevalence": {}, "explain": 0,
+    }  # fmt: skip
+    said = work(job)["error"]
+    assert message in said
+    assert str(tmp_path) not in said
+    assert not (tmp_path / "answers").exists()
 
 
-def test_an_empty_file_is_refused(service: Running) -> None:
+def test_the_service_says_what_the_reader_of_the_file_said(service: Running) -> None:
     reply = service.ask("POST", "/v1/predict-file", b"", CSV)
     assert (reply.status, reply.code) == (409, "not_usable")
     assert "body.csv: is empty" in reply.json["error"]["message"]
@@ -470,6 +480,21 @@ def test_openapi_describes_every_route_with_every_status(service: Running) -> No
     assert service.ask("POST", "/v1/predict", example).status == 200
     tensors = operations["post", "/v2/models/{name}/infer"]["requestBody"]["content"]["application/json"]
     assert service.ask("POST", "/v2/models/pain/infer", tensors["example"]).status == 200
+
+
+def test_the_python_example_runs_and_every_setting_is_told(service: Running) -> None:
+    text = (ROOT / "service" / "README.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    example = example.replace("localhost:3000", f"localhost:{service.port}")
+    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("S-001 uncertain {")
+    with pytest.raises(SettingsError, match="is no setting") as caught:
+        Settings.read({"EXOCLASSIFY_NONE": "1"})
+    variables = re.findall(r"EXOCLASSIFY_\w+", str(caught.value))[1:]
+    assert len(variables) > 10
+    for variable in variables:
+        assert f"`{variable}`" in text
 
 
 def test_the_page_asks_nobody_else(service: Running) -> None:

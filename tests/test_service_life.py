@@ -30,9 +30,10 @@ from service.exchange import Refusal, Request
 from service.files import Files
 from service.keys import Keys, new_key
 from service.limits import Pressure, Rates
+from service.records import Records
 from service.served import Served
 from service.settings import Settings, SettingsError
-from service.telemetry import Metrics
+from service.telemetry import Log, Metrics
 from serving import CSV, JSON, ROOT, Running, asked, cohort, free_port, registry, running
 
 TABLE = cohort().cargo
@@ -96,7 +97,7 @@ class Callers:
                     break
                 except (OSError, HTTPException):
                     connection.close()
-                    self.answers["reset" if attempt == 0 else "lost"] += 1
+                    self.answers["reset" if attempt == 0 else "refused" if self._ended() else "lost"] += 1
                     continue
                 self.answers[reply.status] += 1
                 if reply.status == 200:
@@ -106,6 +107,12 @@ class Callers:
                     self._stop.wait(0.02)
                 break
         connection.close()
+
+    def _ended(self) -> bool:
+        """The service ended while it was asked: what waits at its port then is reset and not refused."""
+        with suppress(subprocess.TimeoutExpired):
+            self._service.process.wait(10)
+        return self._service.process.poll() is not None
 
     def wait_for(self, holds: Callable[[Callers], bool]) -> None:
         until = time.monotonic() + 60
@@ -155,7 +162,7 @@ def test_other_machines_are_not_listened_to_without_keys_unless_told_so(
 ) -> None:
     port = str(free_port())
     command = ["uvicorn", "--factory", "service.app:asgi", "--host", "0.0.0.0", "--port", port]
-    environment = {**os.environ, "EXOCLASSIFY_MODELS": str(models), "BENTOML_DO_NOT_TRACK": "True"}
+    environment = {**os.environ, "EXOCLASSIFY_REGISTRY": str(models), "BENTOML_DO_NOT_TRACK": "True"}
     if bento:  # in an image BentoML listens on every address without being asked
         command = ["bentoml", "serve", "service.app:PainService", "--port", port]
         environment["BENTOML_CONTAINERIZED"] = "true"
@@ -172,12 +179,13 @@ def test_other_machines_are_not_listened_to_without_keys_unless_told_so(
     [
         (
             {"EXOCLASSIFY_KEYFILE": "x"},
-            "EXOCLASSIFY_KEYFILE is no setting; the settings are EXOCLASSIFY_MODELS",
+            "EXOCLASSIFY_KEYFILE is no setting; the settings are EXOCLASSIFY_REGISTRY",
         ),
         ({"EXOCLASSIFY_RATE": "nan"}, "EXOCLASSIFY_RATE=nan: give a number from 0 on"),
         ({"EXOCLASSIFY_RATE": "many"}, "EXOCLASSIFY_RATE=many"),
         ({"EXOCLASSIFY_WORKERS": "0"}, "give a whole number from 1 on"),
         ({"EXOCLASSIFY_OPEN": "perhaps"}, "give 1 or 0"),
+        ({"EXOCLASSIFY_REGISTRY": "s3://bucket/models"}, "give a folder"),
         ({"EXOCLASSIFY_LOG": "all"}, "give requests or errors"),
         ({"EXOCLASSIFY_MAX_JSON_MB": "0"}, "give megabytes, above 0"),
     ],
@@ -189,7 +197,7 @@ def test_a_setting_that_cannot_be_is_refused(environment: dict[str, str], messag
 
 def test_settings_that_are_empty_are_not_set() -> None:
     assert Settings.read({"EXOCLASSIFY_RATE": "", "PATH": "/bin"}) == Settings()
-    assert Settings.read({"EXOCLASSIFY_MODEL": "a, b"}).model == ("a", "b")
+    assert Settings.read({"EXOCLASSIFY_MODEL": "a, b", "EXOCLASSIFY_CACHE": "x"}).model == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +305,7 @@ def file_request(models: Path, **more: Any) -> tuple[Files, Request]:
     settings = Settings(models=models, **more)
     served = Served(settings, lambda *_: None)
     served.refresh()
-    return Files(served, Metrics(), settings), Request(
+    return Files(served, Metrics(), settings, Records(settings, Log(False))), Request(
         {}, {}, {b"content-type": b"text/csv"}, "id", b"", table
     )
 
@@ -400,7 +408,7 @@ def test_sigterm_finishes_what_was_begun_and_answers_503_to_the_rest(
     models: Path, question: bytes, tmp_path: Path, bento: bool
 ) -> None:
     table = TABLE.to_frame().to_csv().encode()
-    with running(models, tmp_path, bento=bento, drain_seconds=2) as service:
+    with running(models, tmp_path, bento=bento, drain_seconds=1) as service:
         begun: list[Any] = []
         file = threading.Thread(
             target=lambda: begun.append(service.ask("POST", "/v1/predict-file", table, CSV))

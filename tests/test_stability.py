@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from exoclassify.learning.stability import (
-    Units,
-    _halves,
-    _shuffled,
-    false_share,
-    moderated_statistics,
-    stability_selection,
-)
+from exoclassify.learning.stability import FIRM, _halves, _shuffled, false_share, stability_selection
+from exoclassify.learning.units import Units, moderated_statistics
 
 
 def units(
@@ -68,6 +62,17 @@ def test_molecules_that_move_together_do_not_make_a_crowd_of_markers() -> None:
         moved = Units(together, made.weights, made.y, made.strata, made.subjects, 0.0, 1.0)
         crowds += int(stability_selection(moved, pairs=15, decoy_sets=15, seed=seed).selected.any())
     assert crowds <= 3
+
+
+def test_few_molecules_are_firm_by_luck() -> None:
+    firm = []
+    for seed in range(20):
+        found = stability_selection(
+            units(n=40, p=120, effect=0.0, seed=seed), pairs=25, decoy_sets=2, shuffles=9
+        )
+        firm.append((found.frequency >= FIRM).sum())
+        assert 0.9 <= found.bound <= 1.1
+    assert np.mean(firm) <= 1.0
 
 
 def test_what_another_test_does_not_allow_is_not_selected() -> None:

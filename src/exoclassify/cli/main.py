@@ -14,6 +14,7 @@ from exoclassify.cli.doors import Doored, doors
 from exoclassify.cli.evaluate import evaluate
 from exoclassify.cli.evidence import evidence
 from exoclassify.cli.models import models
+from exoclassify.cli.monitor import monitor
 from exoclassify.cli.outcomes import outcomes
 from exoclassify.cli.recalibrate import recalibrate
 from exoclassify.cli.records import records
@@ -35,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
 )
 for _command in (
-    simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate,
+    simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate, monitor,
 ):  # fmt: skip
     app.command(no_args_is_help=_command is not demo)(_command)
 

@@ -51,6 +51,23 @@ class Preanalytics(BaseModel):
 
     Every field is a column of that name; columns of other names are left alone. A blank cell is a value not known.
 
+    Parameters
+    ----------
+    species, sex, age_years, pain_duration_months, control_type
+        Of the person; a control says what kind of control it is.
+    biofluid, anticoagulant, collection_tube_make, blood_processing_interval_min, platelet_depletion, haemolysis
+        What was taken, into what, how many minutes until it was spun, and how platelets were removed.
+    storage_temp_c, freeze_thaw_cycles, input_volume_ml
+        How it was kept, and how much went in.
+    isolation_method, nuclease_or_protease_treatment
+        How vesicles were made from it.
+    particle_concentration_per_ml, particle_method, protein_ug_per_ml, mean_size_nm
+        How many, how large, and against how much protein.
+    marker_transmembrane, marker_cytosolic, negative_contaminant_markers, imaging
+        What shows that they are vesicles; for each kind of marker whether it was present, absent or not tested.
+    cargo_assay, library_kit, spike_in, run_order, run_date, ev_track_id
+        How the cargo was measured, and when.
+
     Notes
     -----
     Fields are those that MISEV2018's checklist, the blood collection recommendations and EV-TRACK ask for. The lists of

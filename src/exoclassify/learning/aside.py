@@ -81,7 +81,7 @@ def answered(
     level: float,
     novelty_alpha: float,
     strata: Mapping[str, NDArray[np.str_]],
-    withhold: bool = False,
+    across: bool = False,
 ) -> Answered:
     """Bring passes over the same samples into the form that is examined.
 
@@ -95,8 +95,9 @@ def answered(
         Of the recipe's answers.
     strata : mapping of str to ndarray of str
         Of all samples of the cohort.
-    withhold : bool
-        A model that was itself never tested across batches calls nothing.
+    across : bool
+        Each fold was a batch: a model that was itself never tested across batches then calls nothing, and the AUC ranks all
+        batches together. Otherwise it ranks samples of the same fold.
 
     Returns
     -------
@@ -106,7 +107,7 @@ def answered(
     called = [
         (kept.sets.sum(axis=1) == 1)
         & (kept.novelty_p > novelty_alpha)
-        & (kept.across_batches if withhold else True)
+        & (kept.across_batches if across else True)
         for kept in passes
     ]
     return Answered(
@@ -117,6 +118,7 @@ def answered(
         groups=np.unique(judgement.samples.groups[rows], return_inverse=True)[1],
         states=judgement.samples.states,
         level=level,
+        fold=None if across else np.stack([kept.fold for kept in passes]),
         strata={name: values[rows] for name, values in strata.items()},
     )
 

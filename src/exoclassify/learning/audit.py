@@ -28,7 +28,7 @@ from exoclassify.learning.evaluate import judge
 from exoclassify.learning.findings import Audit, Finding, by_severity
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import Figure, against_rest, auc, mean_figure
+from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
 from exoclassify.learning.recipe import Recipe
 
 __all__ = ["audit"]
@@ -172,12 +172,9 @@ def _reference(seed: int) -> Recipe:
 
 
 def _auc_of(judgement: Judgement) -> Figure:
-    """Macro AUC in cross-validation, averaged over repeats, by sample of the cohort."""
-    parts, n_states = [], len(judgement.samples.states)
-    for kept in judgement.passes:
-        y = judgement.samples.y[kept.rows]
-        parts.append(mean_figure([auc(against_rest(kept.log_odds, k), y == k) for k in range(n_states)]))
-    return mean_figure(parts)
+    """Macro AUC within the folds of cross-validation, averaged over repeats, by sample of the cohort."""
+    y = judgement.samples.y
+    return mean_figure([macro_auc(kept.log_odds, y[kept.rows], kept.fold) for kept in judgement.passes])
 
 
 def _verdict(findings: Sequence[Finding], technical: Technical | None) -> str:

@@ -16,7 +16,7 @@ from exoclassify.learning.evaluate import cross_validated, workers_started_undis
 from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import against_rest, auc, mean_figure
+from exoclassify.learning.metrics import macro_auc
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.sample_size import (
     auc_half_width,
@@ -180,6 +180,5 @@ def _auc_of_part(part: Samples, recipe: Recipe, seed: int) -> tuple[float, float
         kept = cross_validated(part, recipe, folds)
     except DesignError:
         return float("nan"), float("nan"), float("nan")
-    y, states = part.y[kept.rows], range(len(part.states))
-    figure = mean_figure([auc(against_rest(kept.log_odds, k), y == k) for k in states])
+    figure = macro_auc(kept.log_odds, part.y[kept.rows], kept.fold)
     return figure.value, *figure.interval(part.groups[kept.rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.metrics import Figure, auc, mean_figure
+from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
 
 __all__ = ["Baseline", "baselines", "judged", "library_sizes", "run_order", "sheet_columns"]
@@ -55,11 +55,14 @@ class Baseline:
         Given training rows, test rows, state codes and their number, gives scores.
     column : str, optional
         The sheet's column, when it is one.
+    values : ndarray of shape (n_samples,), optional
+        The figure itself, numbers or texts, to be held against the state directly.
     """
 
     name: str
     guess: Guess
     column: str | None = None
+    values: NDArray[Any] | None = None
 
 
 def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_states: int) -> Figure:
@@ -79,17 +82,14 @@ def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_st
     Returns
     -------
     Figure
-        Macro AUC, pooled over folds and averaged over repeats. Scores are taken against the training mix of their fold, for
-        pooled scores of a useless learner would otherwise rank below one half.
+        Macro AUC within folds, averaged over repeats.
     """
     found = []
     for folds in repeats:
-        scores = np.zeros((len(y), n_states))
-        for train, test in folds:
-            mix = np.log(np.bincount(y[train], minlength=n_states) / len(train))
-            scores[test] = baseline.guess(train, test, y, n_states) - mix
-        of = [scores[:, k] - (scores.sum(axis=1) - scores[:, k]) / (n_states - 1) for k in range(n_states)]
-        found.append(mean_figure([auc(of[k], y == k) for k in range(n_states)]))
+        scores, fold = np.zeros((len(y), n_states)), np.zeros(len(y), dtype=np.intp)
+        for k, (train, test) in enumerate(folds):
+            scores[test], fold[test] = baseline.guess(train, test, y, n_states), k
+        found.append(macro_auc(scores, y, fold))
     return mean_figure(found)
 
 
@@ -109,7 +109,7 @@ def baselines(cohort: Cohort) -> list[Baseline]:
     found = []
     for name, values in (library_sizes(table), ("number of detected molecules", _n_detected(table))):
         if np.ptp(values) > 1e-9:
-            found.append(Baseline(name, _Number(values)))
+            found.append(Baseline(name, _Number(values), values=values))
     mask = missing_mask(table)
     if len(np.unique(mask, axis=0)) > 1:
         found.append(Baseline("which values are missing", _Mask(mask.astype(np.float64))))
@@ -192,10 +192,11 @@ def sheet_columns(cohort: Cohort) -> list[Baseline]:
         cells = sheet.frame[column]
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
         if np.isfinite(numbers).mean() > 0.8 and len(np.unique(numbers[np.isfinite(numbers)])) > 5:
-            found.append(Baseline(f"column {column}", _Number(numbers), str(column)))
+            found.append(Baseline(f"column {column}", _Number(numbers), str(column), numbers))
         elif 1 < cells.nunique(dropna=False) <= max(len(cells) / 3, 2):
             codes = pd.factorize(cells, use_na_sentinel=False)[0].astype(np.intp)
-            found.append(Baseline(f"column {column}", _Levels(codes), str(column)))
+            levels = cells.fillna("").to_numpy(dtype=np.str_)
+            found.append(Baseline(f"column {column}", _Levels(codes), str(column), levels))
     return found
 
 

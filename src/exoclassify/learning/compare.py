@@ -96,13 +96,15 @@ class _Answers:
         )[1]
 
     def auc(self, weights: Floats) -> Floats:
-        """Mean over repeats and states; weights (n_draws, n_samples)."""
+        """Mean over repeats and states, within folds; weights (n_draws, n_samples)."""
         parts = []
         for repeat in np.unique(self.repeat):
             here = self.repeat == repeat
             for k in range(len(self.states)):
                 parts.append(
-                    weighted_aucs(self.p[here, k], self.truth[here] == k, weights[:, self.sample[here]])
+                    weighted_aucs(
+                        self.p[here, k], self.truth[here] == k, weights[:, self.sample[here]], self.fold[here]
+                    )
                 )
         mean: Floats = np.mean(parts, axis=0)
         return mean
@@ -127,7 +129,7 @@ class _Answers:
         rows = self.fold == fold
         part = object.__new__(_Answers)
         part.p, part.truth, part.states = self.p[rows], self.truth[rows], self.states
-        part.sample, part.repeat = np.arange(int(rows.sum())), self.repeat[rows]
+        part.sample, part.repeat, part.fold = np.arange(int(rows.sum())), self.repeat[rows], self.fold[rows]
         return float(figure(part, np.ones((1, int(rows.sum()))))[0])
 
 

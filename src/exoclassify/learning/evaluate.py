@@ -125,7 +125,7 @@ def judge(
         passes.append(_gather(folds, answers[at : at + len(folds)]))
         at += len(folds)
     batched_kept = _gather(left_out, answers[at:]) if left_out else None
-    crossed = summarised(samples, passes, recipe)
+    crossed = summarised(samples, passes, recipe, within=True)
     batched = None if batched_kept is None else by_batch(samples, batched_kept, recipe)
     summary = {
         "cross_validation": {"folds": len(repeats[0]), "repeats": len(repeats), **crossed},

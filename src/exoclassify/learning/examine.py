@@ -19,7 +19,7 @@ from exoclassify.learning.curves import (
     risk_coverage,
     roc_curve,
 )
-from exoclassify.learning.metrics import Figure, against_rest, auc, brier, mean_figure
+from exoclassify.learning.metrics import Figure, against_rest, auc, auc_within, brier, macro_auc, mean_figure
 from exoclassify.learning.operating import OperatingPoint, operating_point, reaching, share_of
 from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
 
@@ -69,6 +69,8 @@ class Answered:
         Log of stated over training prevalence.
     prevalence : ndarray of shape (n_states,), optional
         At the place of use; that of the samples when not given.
+    fold : ndarray of shape (n_passes, n_samples), optional
+        In which fold each was kept aside, where the AUC is to rank samples of the same fold only.
     strata : mapping of str to ndarray of str
         Such as batch, sex, age band; blank = not known.
     """
@@ -82,6 +84,7 @@ class Answered:
     level: float
     shift: Floats | None = None
     prevalence: Floats | None = None
+    fold: Codes | None = None
     strata: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     @property
@@ -175,24 +178,31 @@ def _short(values: Floats) -> list[float]:
     return [round(float(v), 4) for v in values]
 
 
-def _auc_figure(answered: Answered, rows: NDArray[np.bool_] | None = None) -> Figure:
-    rows = np.ones(len(answered.y), dtype=bool) if rows is None else rows
-    y, states = answered.y[rows], range(len(answered.states))
-    return mean_figure(
-        [mean_figure([auc(against_rest(one[rows], k), y == k) for k in states]) for one in answered.log_odds]
-    )
+def _folds(answered: Answered) -> list[Codes | None]:
+    """Folds of each pass; None where answers are pooled."""
+    return [None] * len(answered.log_odds) if answered.fold is None else list(answered.fold)
+
+
+def _state_auc(answered: Answered, k: int) -> Figure:
+    """AUC of one state against the rest, within folds where these are given."""
+    positive, found = answered.y == k, []
+    for one, fold in zip(answered.log_odds, _folds(answered), strict=True):
+        score = against_rest(one, k)
+        inside = None if fold is None else auc_within(score, positive, fold)
+        found.append(auc(score, positive) if inside is None else inside)
+    return mean_figure(found)
 
 
 def _auc_intervals(answered: Answered, seed: int) -> dict[str, Any]:
-    figure = _auc_figure(answered)
+    passes = list(zip(answered.log_odds, _folds(answered), strict=True))
+    figure = mean_figure([macro_auc(one, answered.y, fold) for one, fold in passes])
     draws = int(np.clip(_MOST_WEIGHTS // len(answered.y), 200, _DRAWS))
     weights = bootstrap_weights(answered.y, answered.groups, draws, seed)
-    states = range(len(answered.states))
     drawn = np.mean(
         [
-            weighted_aucs(against_rest(one, k), answered.y == k, weights)
-            for one in answered.log_odds
-            for k in states
+            weighted_aucs(against_rest(one, k), answered.y == k, weights, fold)
+            for one, fold in passes
+            for k in range(len(answered.states))
         ],
         axis=0,
     )
@@ -221,9 +231,14 @@ def _of_state(
     ]
     return {
         "prevalence": rate,
-        "auc": described(mean_figure([auc(score, positive) for score in scores]), answered.groups),
+        "share": float(positive.mean()),
+        "auc": described(_state_auc(answered, k), answered.groups),
         "average_precision": average_precision(scores, positive),
-        "roc": {"false_positive_rate": _short(fpr), "sensitivity": _short(tpr)},
+        "roc": {
+            "false_positive_rate": _short(fpr),
+            "sensitivity": _short(tpr),
+            "area": float(np.mean([auc(score, positive).value for score in scores])),
+        },
         "precision_recall": {"recall": _short(recall), "precision": _short(precision)},
         "calibration": _calibration(bins, answered, p, seed),
         "net_benefit": {"threshold": _short(at), "model": _short(model), "everyone": _short(everyone)},
@@ -308,10 +323,15 @@ def _subgroup(answered: Answered, here: NDArray[np.bool_]) -> dict[str, Any]:
         "n_samples": int(here.sum()),
         "n_subjects": len(np.unique(groups)),
         "samples": {state: int(n) for state, n in zip(answered.states, counts, strict=True)},
-        "auc": described(_auc_figure(answered, here), _codes(groups)) if complete else None,
+        "auc": described(_pooled(answered, here), _codes(groups)) if complete else None,
         "brier": described(score, _codes(groups)),
         "called": float(answered.called[:, here].mean()),
     }
+
+
+def _pooled(answered: Answered, here: NDArray[np.bool_]) -> Figure:
+    """AUC of a group, all folds together: within a fold it has too few pairs."""
+    return mean_figure([macro_auc(one[here], answered.y[here]) for one in answered.log_odds])
 
 
 def _codes(groups: Codes) -> Codes:

@@ -211,7 +211,7 @@ def _examined(
                 level=answers.level,
                 novelty_alpha=answers.novelty_alpha,
                 strata=strata,
-                withhold=key == "leave_one_batch_out",
+                across=key == "leave_one_batch_out",
             )
             evaluation[key]["examined"] = examine(given, seed=recipe.seed)
     name_batches(evaluation, cohort)

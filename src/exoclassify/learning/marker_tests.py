@@ -11,18 +11,12 @@ from scipy.stats import false_discovery_control
 
 from exoclassify.learning.contrast import Contrast
 from exoclassify.learning.metrics import auc
-from exoclassify.learning.stability import Units
+from exoclassify.learning.units import Units
 from exoclassify.methods.detection import DetectionTests, combine, test_detection
 from exoclassify.methods.impute import LeftCensored
 from exoclassify.methods.library_sizes import library_sizes
-from exoclassify.methods.moderated import (
-    LinearFits,
-    Moderated,
-    block_correlation,
-    fit_linear,
-    moderate,
-    squeezed,
-)
+from exoclassify.methods.linear_fits import LinearFits, block_correlation, fit_linear
+from exoclassify.methods.moderated import Moderated, moderate, squeezed
 from exoclassify.methods.normalise_tmm import TMM
 from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import normaliser_for
@@ -116,9 +110,9 @@ class Measured:
         found = ~np.isnan(Y) if table.unit != "cpm" else X > 0
         return cls(molecules, Y, None, None, found, rho, table.unit != "cpm", technical)
 
-    def fits(self, contrast: Contrast, design: Floats) -> LinearFits:
-        """Fit a design to every molecule."""
-        with_state = design.shape[1] == contrast.design.shape[1]
+    def fits(self, contrast: Contrast, *, with_state: bool) -> LinearFits:
+        """Fit the design, with or without the state's column, to every molecule."""
+        design = contrast.design if with_state else contrast.without_state
         blocks = contrast.subjects if self.correlation else None
         weights = self.state_weights if with_state else self.weights
         return fit_linear(self.Y, design, weights=weights, blocks=blocks, correlation=self.correlation)
@@ -136,8 +130,8 @@ class Measured:
         Units
         """
         Y = LeftCensored().fit(self.Y).transform(self.Y) if self.below_limit else self.Y
-        filled = dataclasses.replace(self, Y=Y, state_weights=self.weights)
-        null = filled.fits(contrast, contrast.without_state)
+        filled = dataclasses.replace(self, Y=Y)
+        null = filled.fits(contrast, with_state=False)
         _, freedom, variance = squeezed(null.variance, null.freedom)
         residual = Y - contrast.without_state @ np.nan_to_num(null.coefficients).T
         W = np.ones_like(Y) if self.weights is None else self.weights
@@ -225,7 +219,7 @@ class MarkerTests:
         -------
         MarkerTests
         """
-        abundance = moderate(measured.fits(contrast, contrast.design), 1)
+        abundance = moderate(measured.fits(contrast, with_state=True), 1)
         detection = test_detection(measured.found, contrast.design, 1, contrast.voices)
         p = combine(abundance.p, detection.p) if measured.below_limit else abundance.p
         p = np.where(np.isnan(p), 1.0, p)

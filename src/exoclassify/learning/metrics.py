@@ -17,11 +17,13 @@ __all__ = [
     "Figure",
     "against_rest",
     "auc",
+    "auc_within",
     "balanced_accuracy",
     "brier",
     "calibration",
     "figures",
     "log_loss_figure",
+    "macro_auc",
     "mean_figure",
 ]
 
@@ -141,6 +143,68 @@ def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
     value = float(above[positive].mean())
     influence = np.where(positive, (above - value) / n1, (above - value) / n0)
     return Figure(value, influence, share=True)
+
+
+def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figure | None:
+    """Area under the ROC curve over pairs of samples that were kept aside together, so that one model ranked both.
+
+    Parameters
+    ----------
+    score : ndarray of shape (n_samples,)
+        Larger for the state.
+    positive : ndarray of bool of shape (n_samples,)
+        Samples of that state.
+    fold : ndarray of shape (n_samples,)
+        In which fold each was kept aside.
+
+    Returns
+    -------
+    Figure or None
+        None when no fold holds both kinds.
+
+    Notes
+    -----
+    Pooling compares scores of different models and is biased low for shrunk ones. Over 120 simulated cohorts of 40 samples
+    with a mean true AUC of .837 this gave .841 and pooling .817; nominal 95 % intervals held the truth in .925 and .800
+    (tests/benchmarks/judging_noise.py).
+    """
+    wins, pairs, value = np.zeros(len(score)), np.zeros(len(score)), 0.0
+    for k in np.unique(fold):
+        of_state, others = np.flatnonzero((fold == k) & positive), np.flatnonzero((fold == k) & ~positive)
+        won = np.sign(score[of_state][:, None] - score[others][None, :]) / 2 + 0.5
+        wins[of_state], wins[others] = won.sum(axis=1), won.sum(axis=0)
+        pairs[of_state], pairs[others] = len(others), len(of_state)
+        value += float(won.sum())
+    total = float(pairs[positive].sum())
+    if total == 0:
+        return None
+    value /= total
+    return Figure(value, (wins - value * pairs) / total, share=True)
+
+
+def macro_auc(log_odds: Floats, y: Codes, fold: Codes | None = None) -> Figure:
+    """Mean over states of the area under the ROC curve of one against the rest.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Or any scores that rank like them.
+    y : ndarray of shape (n_samples,)
+        State codes, each present.
+    fold : ndarray of shape (n_samples,), optional
+        In which fold each was kept aside: then within folds, unless a state has no fold to be ranked in.
+
+    Returns
+    -------
+    Figure
+    """
+    states = range(log_odds.shape[1])
+    if fold is not None:
+        each = [auc_within(against_rest(log_odds, k), y == k, fold) for k in states]
+        complete = [figure for figure in each if figure is not None]
+        if len(complete) == len(each):
+            return mean_figure(complete)
+    return mean_figure([auc(against_rest(log_odds, k), y == k) for k in states])
 
 
 def balanced_accuracy(log_odds: Floats, y: Codes) -> Figure:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from exoclassify.learning.evaluate import cross_validated, workers_started_undisturbed
 from exoclassify.learning.folds import stratified_folds
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import against_rest, auc, mean_figure
+from exoclassify.learning.metrics import macro_auc
 from exoclassify.learning.recipe import Recipe
 
 __all__ = ["permutation_test", "permuted_labels"]
@@ -125,5 +125,4 @@ def permutation_test(
 def _auc_of(samples: Samples, recipe: Recipe) -> float:
     folds = stratified_folds(samples.y, samples.groups, recipe.folds.outer, recipe.seed + 1000)
     kept = cross_validated(samples, recipe, folds)
-    states = range(len(samples.states))
-    return mean_figure([auc(against_rest(kept.log_odds, k), samples.y[kept.rows] == k) for k in states]).value
+    return macro_auc(kept.log_odds, samples.y[kept.rows], kept.fold).value

@@ -76,7 +76,9 @@ def bootstrap_weights(y: Codes, groups: Codes, n_draws: int, seed: int) -> Float
     return drawn[:, codes]
 
 
-def weighted_aucs(score: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
+def weighted_aucs(
+    score: Floats, positive: NDArray[np.bool_], weights: Floats, fold: Codes | None = None
+) -> Floats:
     """Areas under the ROC curve for many weightings of the same samples.
 
     Parameters
@@ -87,21 +89,32 @@ def weighted_aucs(score: Floats, positive: NDArray[np.bool_], weights: Floats) -
         Samples of the state.
     weights : ndarray of shape (n_draws, n_samples)
         As `bootstrap_weights` gives them.
+    fold : ndarray of shape (n_samples,), optional
+        Rank only samples of the same fold, as `exoclassify.learning.metrics.auc_within`.
 
     Returns
     -------
     ndarray of shape (n_draws,)
         NaN where a kind was not drawn; ties count half.
     """
+    if fold is None:
+        won, pairs = _won(score, positive, weights)
+    else:
+        parts = [_won(score[fold == k], positive[fold == k], weights[:, fold == k]) for k in np.unique(fold)]
+        won, pairs = np.sum([part[0] for part in parts], axis=0), np.sum([part[1] for part in parts], axis=0)
+    areas: Floats = np.full(len(weights), np.nan)
+    np.divide(won, pairs, out=areas, where=pairs > 0)
+    return areas
+
+
+def _won(score: Floats, positive: NDArray[np.bool_], weights: Floats) -> tuple[Floats, Floats]:
+    """Weighted pairs that are ranked rightly, and all of them."""
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
     of_state = np.add.reduceat((weights * positive)[:, order], starts, axis=1)
     others = np.add.reduceat((weights * ~positive)[:, order], starts, axis=1)
     below = np.cumsum(others, axis=1) - others / 2
-    total = of_state.sum(axis=1) * others.sum(axis=1)
-    areas: Floats = np.full(len(weights), np.nan)
-    np.divide((of_state * below).sum(axis=1), total, out=areas, where=total > 0)
-    return areas
+    return (of_state * below).sum(axis=1), of_state.sum(axis=1) * others.sum(axis=1)
 
 
 def percentile_interval(drawn: Floats, level: float = 0.95) -> tuple[float, float]:

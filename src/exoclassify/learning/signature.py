@@ -14,7 +14,7 @@ from exoclassify.evidence.agreement import Standing
 from exoclassify.learning.contrast import Contrast
 from exoclassify.learning.marker_tests import MarkerTests, Measured
 from exoclassify.learning.panel_size import PanelCurve
-from exoclassify.learning.stability import Stability
+from exoclassify.learning.stability import FIRM, Stability
 
 __all__ = ["Signature"]
 
@@ -150,10 +150,11 @@ class Signature:
             f"{n} marker{'s' * (n > 1)}, each allowed by decoys and by Benjamini–Hochberg at {self.level:.0%}. Decoys put the "
             f"share of false ones at {stable.false_share:.1%}; shuffled labels do as well in {stable.chance:.1%} of the tries."
         )
-        if np.isfinite(stable.bound):
+        firm = int((stable.frequency[stable.selected] >= FIRM).sum())
+        if firm > 1:
             lines.append(
-                f"Each is among the {stable.depth} strongest in at least {stable.frequency[stable.selected].min():.0%} of the "
-                f"halves of the cohort, so at most {stable.bound:.1f} of them are expected to be there by luck."
+                f"{firm} of them are among the {stable.depth} strongest in {FIRM:.0%} of the halves of the cohort or more; by "
+                f"luck {stable.bound:.1f} at most can be expected there, whatever the data."
             )
         torn = int(self.frame()["direction_differs"].sum())
         if torn:

@@ -13,50 +13,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Stability", "Units", "false_share", "moderated_statistics", "stability_selection"]
+from exoclassify.learning.units import Units, moderated_statistics
+
+__all__ = ["FIRM", "Stability", "false_share", "stability_selection"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Masks = NDArray[np.bool_]
 
+FIRM = 0.9
+"""Share of the halves from which a marker is firm."""
+
 _N_DEPTHS = 10
 """How many numbers of strongest molecules the stability is averaged over."""
 
-_IN_HAND = 0.8
+_IN_HAND = 0.7
 """Decoys must put the share of false ones at this part of the level. The threshold is the lowest that passes, so the estimate
-there errs on the hopeful side: at the level itself the mean share was .10 to .12 for .1 (30 cohorts each of two sizes)."""
+there errs on the hopeful side: at 1 the mean share was .10 to .12 for a level of .1, at 0.8 .06 to .10 (50 cohorts a size)."""
 
 _GATE = 0.5
 """Shuffled labels may do as well in this part of the level; half of it cost no power, and halves the false signatures."""
-
-
-@dataclass(frozen=True, eq=False)
-class Units:
-    """What is shuffled and halved: one row a subject and state, free of batch and covariates.
-
-    Parameters
-    ----------
-    Y : ndarray of shape (n_units, n_molecules)
-        Log2 abundance; 0 where `weights` is 0.
-    weights : ndarray of shape (n_units, n_molecules)
-        Precision; 0 = no value.
-    y : ndarray of int, shape (n_units,)
-        1 in the state, 0 in the reference.
-    strata : ndarray of int, shape (n_units,)
-        Only units of one stratum are exchanged: those of one batch, or the two of a subject measured in both states.
-    subjects : ndarray of int, shape (n_units,)
-        Units of one subject stay on one side of a halving.
-    prior_freedom, prior_variance : float
-        What variances are drawn towards, see `squeezed`.
-    """
-
-    Y: Floats
-    weights: Floats
-    y: Codes
-    strata: Codes
-    subjects: Codes
-    prior_freedom: float
-    prior_variance: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +62,8 @@ class Stability:
     chance : float
         Share of shuffled labellings whose strongest molecules stand out from the other labellings as much as the true one's.
     bound : float
-        Shah and Samworth's bound on the expected number of selections that are there by luck, at the lowest frequency of
-        the signature; NaN when that is 0.5 or less, where it says nothing.
+        Most molecules that can be expected to reach a frequency of `FIRM` by luck, whatever the data (Shah and Samworth,
+        theorem 1): about 1.
     """
 
     selected: Masks
@@ -101,53 +77,6 @@ class Stability:
     false_share: float
     chance: float
     bound: float
-
-
-def moderated_statistics(units: Units, y: Codes, taken: Masks) -> Floats:
-    """Size of the moderated t within strata, for many labellings and subsets at once.
-
-    Parameters
-    ----------
-    units : Units
-        The samples.
-    y : ndarray of int, shape (n_cases, n_units) or (n_units,)
-        Labels of each case.
-    taken : ndarray of bool, shape (n_cases, n_units)
-        Which units each case has.
-
-    Returns
-    -------
-    ndarray of shape (n_cases, n_molecules)
-        |t|; 0 where a case has both states in no stratum.
-    """
-    ones, zeros = (taken & (y == 1)).astype(np.float64), (taken & (y == 0)).astype(np.float64)
-    WY = units.weights * units.Y
-    WYY = WY * units.Y
-    shape = (len(taken), units.Y.shape[1])
-    information, difference, squares, freedom = (np.zeros(shape) for _ in range(4))
-    for stratum in np.unique(units.strata):
-        at = units.strata == stratum
-        W, present = units.weights[at], (units.weights[at] > 0).astype(np.float64)
-        n1, n0 = ones[:, at] @ W, zeros[:, at] @ W
-        s1, s0 = ones[:, at] @ WY[at], zeros[:, at] @ WY[at]
-        total = n1 + n0
-        safe = np.where(total > 0, total, 1.0)
-        # The share of each side times the other: 0 unless both are there.
-        information += n1 * n0 / safe
-        difference += (s1 * n0 - s0 * n1) / safe
-        both = ones[:, at] + zeros[:, at]
-        squares += both @ WYY[at] - (s1 + s0) ** 2 / safe
-        freedom += np.maximum(both @ present - 1, 0)
-    effect = difference / np.where(information > 1e-12, information, 1.0)
-    residual = np.maximum(squares - effect**2 * information, 0.0)
-    freedom = np.maximum(freedom - 1, 0)
-    if np.isinf(units.prior_freedom):
-        variance = np.full(shape, units.prior_variance)
-    else:
-        pooled = units.prior_freedom * units.prior_variance + residual
-        variance = pooled / np.maximum(units.prior_freedom + freedom, 1.0)
-    spread = np.sqrt(np.maximum(variance, 1e-300))
-    return np.where(information > 1e-12, np.abs(effect) * np.sqrt(information) / spread, 0.0)
 
 
 def stability_selection(
@@ -218,7 +147,7 @@ def stability_selection(
         threshold if selected.any() else np.inf,
         share if selected.any() else np.nan,
         chance,
-        _bound(frequency[selected], depth, p),
+        depth**2 / p / (2 * FIRM - 1),
     )  # fmt: skip
 
 
@@ -306,9 +235,3 @@ def _chance(units: Units, orders: Codes) -> float:
         ]
     )
     return float((least <= least[0]).mean())
-
-
-def _bound(frequencies: Floats, depth: int, p: int) -> float:
-    """Bound the number of selections with a chance of at most depth / p in a half: theorem 1 of Shah and Samworth."""
-    lowest = float(frequencies.min()) if len(frequencies) else 0.0
-    return depth**2 / p / (2 * lowest - 1) if lowest > 0.5 else float("nan")

@@ -11,13 +11,23 @@ from scipy.special import softmax
 
 from exoclassify.learning.judgement import KeptAside
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import Figure, auc, figures, mean_figure
+from exoclassify.learning.metrics import (
+    Figure,
+    against_rest,
+    auc,
+    auc_within,
+    figures,
+    macro_auc,
+    mean_figure,
+)
 from exoclassify.learning.recipe import Recipe
 
 __all__ = ["by_batch", "headline", "summarised"]
 
 
-def summarised(samples: Samples, passes: Sequence[KeptAside], recipe: Recipe) -> dict[str, Any]:
+def summarised(
+    samples: Samples, passes: Sequence[KeptAside], recipe: Recipe, *, within: bool = False
+) -> dict[str, Any]:
     """Make figures of passes over the same samples.
 
     Parameters
@@ -28,6 +38,9 @@ def summarised(samples: Samples, passes: Sequence[KeptAside], recipe: Recipe) ->
         At least one.
     recipe : Recipe
         Its level and its limit of novelty count.
+    within : bool
+        The AUC quoted ranks only samples of the same fold, which one model answered for: right where folds are alike, as in
+        cross-validation. Where each fold is a batch, ranking across batches is part of the task, and the pooled one is quoted.
 
     Returns
     -------
@@ -36,15 +49,12 @@ def summarised(samples: Samples, passes: Sequence[KeptAside], recipe: Recipe) ->
     """
     rows = passes[0].rows
     y, groups = samples.y[rows], np.unique(samples.groups[rows], return_inverse=True)[1]
-    found = [figures(kept.log_odds, y, samples.states) for kept in passes]
+    found = [_figures(kept, y, samples.states, within=within) for kept in passes]
     shared = [name for name in found[0] if all(name in each for each in found)]
-    within = [_within_folds(kept, y, len(samples.states)) for kept in passes]
-    known = [value for value in within if value is not None]
     return {
         "n_samples": len(rows),
         "n_subjects": len(np.unique(groups)),
         "figures": {name: _described(mean_figure([each[name] for each in found]), groups) for name in shared},
-        "auc_within_folds": float(np.mean(known)) if known else None,
         "sets": _sets(passes, y, samples.states, recipe),
         "calls": _calls(passes, y, recipe),
     }
@@ -55,15 +65,19 @@ def _described(figure: Figure, groups: NDArray[np.intp]) -> dict[str, float]:
     return {"value": figure.value, "low": low, "high": high}
 
 
-def _within_folds(kept: KeptAside, y: NDArray[np.intp], n_states: int) -> float | None:
-    """Mean AUC inside folds, beside the pooled one: pooling is biased low for strongly shrunk models."""
-    values = []
-    for fold in np.unique(kept.fold):
-        here = kept.fold == fold
-        if len(np.unique(y[here])) == n_states:
-            p = softmax(kept.log_odds[here], axis=1)
-            values.append(np.mean([auc(p[:, k], y[here] == k).value for k in range(n_states)]))
-    return float(np.mean(values)) if values else None
+def _figures(
+    kept: KeptAside, y: NDArray[np.intp], states: tuple[str, ...], *, within: bool
+) -> dict[str, Figure]:
+    """All figures of one pass, with the AUC both ways."""
+    found = figures(kept.log_odds, y, states)
+    inside = macro_auc(kept.log_odds, y, kept.fold)
+    if not within:
+        return found | {"auc_within_folds": inside}
+    for k, state in enumerate(states):
+        one = auc_within(against_rest(kept.log_odds, k), y == k, kept.fold)
+        if f"auc:{state}" in found and one is not None:
+            found[f"auc:{state}"] = one
+    return found | {"auc": inside, "auc_pooled": found["auc"]}
 
 
 def _sets(

@@ -14,6 +14,7 @@ __all__ = ["DetectionTests", "combine", "test_detection"]
 Floats = NDArray[np.float64]
 
 _ROUNDS = 60
+_AT_ONCE = 1000  # molecules; of 500 samples 4 MB an array
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +57,18 @@ def test_detection(found: NDArray[np.bool_], design: Floats, column: int, weight
     10.1002/sim.1047), which stay finite when a molecule is found in one state only. Coefficients were checked against
     R's brglm 0.7.2 (tests/golden).
     """
-    varies = found.any(axis=0) & ~found.all(axis=0)
+    varies = np.flatnonzero(found.any(axis=0) & ~found.all(axis=0))
     log_odds, p = np.full(found.shape[1], np.nan), np.full(found.shape[1], np.nan)
-    if varies.any():
-        scale = np.sqrt((design**2).mean(axis=0))
-        X, Y = design / scale, found[:, varies].T.astype(np.float64)
-        free = np.ones(design.shape[1], dtype=bool)
-        full = _Fitted.of(Y, X, weights, free)
-        free[column] = False
-        held = _Fitted.of(Y, X, weights, free)
-        log_odds[varies] = full.beta[:, column] / scale[column]
-        p[varies] = chi2.sf(np.maximum(2 * (full.likelihood - held.likelihood), 0.0), 1)
+    scale = np.sqrt((design**2).mean(axis=0))
+    X = design / scale
+    free, held = np.ones((2, design.shape[1]), dtype=bool)
+    held[column] = False
+    for at in range(0, len(varies), _AT_ONCE):
+        some = varies[at : at + _AT_ONCE]
+        Y = found[:, some].T.astype(np.float64)
+        full, null = _Fitted.of(Y, X, weights, free), _Fitted.of(Y, X, weights, held)
+        log_odds[some] = full.beta[:, column] / scale[column]
+        p[some] = chi2.sf(np.maximum(2 * (full.likelihood - null.likelihood), 0.0), 1)
     return DetectionTests(log_odds, p)
 
 

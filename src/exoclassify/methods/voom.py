@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.moderated import Codes, fit_linear
+from exoclassify.methods.linear_fits import Codes, fit_linear
 
 __all__ = ["log_counts", "lowess", "precision_weights"]
 

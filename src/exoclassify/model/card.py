@@ -12,6 +12,8 @@ __all__ = ["card", "headline"]
 
 _NAMES = {
     "auc": "AUC",
+    "auc_within_folds": "AUC within batches",
+    "auc_pooled": "AUC, folds pooled",
     "balanced_accuracy": "balanced accuracy",
     "brier": "Brier score",
     "log_loss": "log-loss",
@@ -141,12 +143,9 @@ def _evaluation(about: Mapping[str, Any]) -> str:
     what = f"{crossed['repeats']} x {crossed['folds']}-fold nested cross-validation"
     columns = [(what, crossed)] + ([("leaving out each batch", batched)] if batched else [])
     lines = ["| | " + " | ".join(name for name, _ in columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for figure in crossed["figures"]:
+    for figure in dict.fromkeys(key for _, found in columns for key in found["figures"]):
         cells = [_cell(found["figures"].get(figure)) for _, found in columns]
         lines.append(f"| {_label(figure)} | " + " | ".join(cells) + " |")
-    lines.append(
-        "| AUC within folds | " + " | ".join(_plain(found["auc_within_folds"]) for _, found in columns) + " |"
-    )
     for state in about["states"]:
         cells = [f"{found['sets']['coverage'][state]:.2f}" for _, found in columns]
         lines.append(f"| {crossed['sets']['level']:.0%} sets that hold {state} | " + " | ".join(cells) + " |")

@@ -19,7 +19,10 @@ from filelock import FileLock, Timeout
 
 from exoclassify.errors import FileError
 
-__all__ = ["Journal"]
+__all__ = ["LIMIT", "Journal", "Row"]
+
+LIMIT = 2**30
+"""Bytes of records that may wait on disk, unless another limit is given."""
 
 Row = list[Any]
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import logging
 import threading
-import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from exoclassify.errors import FileError
+from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions
 from exoclassify.monitoring.database import opened, reached, upgrade
-from exoclassify.monitoring.journal import Journal, Row
+from exoclassify.monitoring.journal import LIMIT, Journal, Row
+from exoclassify.monitoring.rows import rows_of
 from exoclassify.monitoring.tables import PREDICTIONS
+from exoclassify.monitoring.tallies import InputTally
 
 __all__ = ["RecordWriter", "insert_predictions"]
 
@@ -26,7 +28,6 @@ _log = logging.getLogger(__name__)
 
 _PATIENCE = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds until a database that was away is asked again; the last one stays."""
-_LIMIT = 2**30
 _MEMORY = 10_000
 
 
@@ -56,9 +57,10 @@ class RecordWriter:
     counted in `lost` and logged, and predictions go on. Each record is delivered once, however often it is tried.
     """
 
-    def __init__(self, url: str, spool: str | Path, *, interval: float = 0.5, limit: int = _LIMIT) -> None:
+    def __init__(self, url: str, spool: str | Path, *, interval: float = 0.5, limit: int = LIMIT) -> None:
         self._engine = opened(url)
         self._journal = Journal(Path(spool), limit)
+        self._tally = InputTally(self._journal.writer)
         self._memory: deque[Row] = deque()
         self._interval = interval
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -97,11 +99,30 @@ class RecordWriter:
         cargo : sequence of mapping, optional
             The values sent, for those who switched that on.
         """
-        rows = _rows(predictions, request_id, input_sha256, key_name, subjects, cargo)
+        rows = rows_of(
+            predictions,
+            request_id=request_id,
+            input_sha256=input_sha256,
+            key_name=key_name,
+            subjects=subjects,
+            cargo=cargo,
+        )
         try:
             self._journal.append(rows)
         except OSError as error:
             self._hold(rows, error)
+
+    def tally(self, bundle: ModelBundle, X: NDArray[np.float64]) -> None:
+        """Count what came in, for drift; no sample's values are kept. Counts not delivered yet end with the process.
+
+        Parameters
+        ----------
+        bundle : ModelBundle
+            That answered.
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values of its panel, as `exoclassify.model.panel.Panel.profile` gives them.
+        """
+        self._tally.add(bundle, X)
 
     def flush(self) -> bool:
         """Deliver now what waits.
@@ -182,6 +203,7 @@ class RecordWriter:
                 raise
             self.lost += len(refused)
             self.delivered += len(held) - len(refused)
+        self._tally.deliver(self._engine)
 
 
 def insert_predictions(engine: Engine, rows: Sequence[Row]) -> list[Row]:
@@ -220,10 +242,6 @@ def insert_predictions(engine: Engine, rows: Sequence[Row]) -> list[Row]:
     return []
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or value != value else value
-
-
 def _is_refusal(cause: BaseException | None) -> bool:
     """Whether the records are wrong, not the database away; StatementError is the parent of all that the driver says."""
     if isinstance(cause, DBAPIError):
@@ -231,44 +249,6 @@ def _is_refusal(cause: BaseException | None) -> bool:
     return isinstance(cause, StatementError)
 
 
-def _rows(
-    predictions: Predictions,
-    request_id: str,
-    input_sha256: str,
-    key_name: str | None,
-    subjects: Sequence[str | None] | None,
-    cargo: Sequence[Mapping[str, float | None]] | None,
-) -> list[Row]:
-    """Give one list of values a sample, in the order of the columns; what is JSON in the database is text here already."""
-    at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    states, first = predictions.states, uuid.uuid4().hex[:24]
-    probabilities, sets = predictions.probabilities.tolist(), predictions.sets.tolist()
-    novelty, coverage = predictions.novelty_p.tolist(), predictions.coverage.tolist()
-    model, version = predictions.model, predictions.version
-    return [
-        [
-            f"{first}{i:08x}",
-            at,
-            request_id,
-            sample,
-            None if subjects is None else subjects[i],
-            model,
-            version,
-            input_sha256,
-            predictions.calls[i],
-            _json(dict(zip(states, probabilities[i], strict=True))),
-            _json([state for state, held in zip(states, sets[i], strict=True) if held]),
-            novelty[i],
-            coverage[i],
-            _json(predictions.flags[i]),
-            key_name,
-            None if cargo is None else _json({name: _finite(value) for name, value in cargo[i].items()}),
-        ]
-        for i, sample in enumerate(predictions.sample_ids)
-    ]
-
-
-_json = json.JSONEncoder(allow_nan=False).encode
 _COLUMNS = ", ".join(f'"{column.name}"' for column in PREDICTIONS.columns)
 _INSERT = {
     dialect: f"insert into predictions ({_COLUMNS}) values ({', '.join([mark] * len(PREDICTIONS.columns))}) "

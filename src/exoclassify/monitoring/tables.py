@@ -20,7 +20,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-__all__ = ["METADATA", "OUTCOMES", "PREDICTIONS", "TALLIES", "Instant"]
+__all__ = ["METADATA", "OUTCOMES", "PREDICTIONS", "TALLIES"]
 
 METADATA = MetaData()
 

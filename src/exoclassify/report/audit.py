@@ -98,8 +98,8 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
         figures=[figure],
         notes=[
             "Paired test of two AUCs on the same samples (DeLong et al. 1988), by subject.",
-            "An AUC below one half is what cross-validation gives to what tells nothing: a level with more of a state in the "
-            "training part has fewer of it in the part kept aside.",
+            "An AUC below one half is what cross-validation gives to a column that tells nothing: a level with more of a state "
+            "in the training part has fewer of it in the part kept aside.",
         ],
         tone="good" if beaten else "critical",
     )

@@ -15,6 +15,8 @@ Judged = Sequence[tuple[str, Mapping[str, Any]]]
 
 _NAMES = {
     "auc": "AUC",
+    "auc_within_folds": "AUC within batches",
+    "auc_pooled": "AUC, folds pooled",
     "balanced_accuracy": "balanced accuracy",
     "brier": "Brier score",
     "log_loss": "log-loss",
@@ -54,6 +56,8 @@ def discrimination(judged: Judged) -> Section:
         figures=figures,
         tables=[_figures_table(judged), _intervals_table(judged)],
         notes=[
+            "In cross-validation the AUC ranks only samples that one model answered for; ranking all of them together, as the "
+            "drawn curves do, is biased low for cautious models. Across batches all are ranked together: there it is the task.",
             "Intervals by subject: samples of one person count as one. Curves are averaged over repeats of the folds.",
             "AUC by DeLong on the logit scale, and by 2,000 bootstrap draws of subjects within states.",
         ],
@@ -62,13 +66,11 @@ def discrimination(judged: Judged) -> Section:
 
 def _figures_table(judged: Judged) -> Table:
     rows: list[list[Cell]] = []
-    for key in judged[0][1]["figures"]:
+    for key in dict.fromkeys(key for _, figures in judged for key in figures["figures"]):
         name, _, state = key.partition(":")
         row: list[Cell] = [_NAMES.get(name, name) + (f", {state}" if state else "")]
         row += [_interval(figures["figures"].get(key)) for _, figures in judged]
         rows.append(row)
-    if any(figures.get("auc_within_folds") is not None for _, figures in judged):
-        rows.append(["AUC within folds", *(figures.get("auc_within_folds") for _, figures in judged)])
     if any(figures.get("permutation") for _, figures in judged):
         rows.append(
             ["p by permuted labels", *(_permuted(figures.get("permutation")) for _, figures in judged)]
@@ -107,7 +109,7 @@ def _roc(judged: Judged, state: str) -> Figure:
     lines = []
     for name, figures in judged:
         found = figures["examined"]["states"][state]
-        area = found["auc"]["value"]
+        area = found["roc"]["area"]
         lines.append(
             Series(f"{name} {area:.2f}", found["roc"]["false_positive_rate"], found["roc"]["sensitivity"])
         )
@@ -127,7 +129,7 @@ def _precision_recall(judged: Judged, state: str) -> Figure:
                 found["precision_recall"]["precision"],
             )
         )
-    rate = judged[0][1]["examined"]["states"][state]["prevalence"]
+    rate = judged[0][1]["examined"]["states"][state]["share"]
     lines.append(Series("guessing", [0, 1], [rate, rate], reference=True))
     caption = f"Share of right calls among calls, at the mix of these samples ({rate:.0%} {state})."
     return curves(f"Precision and recall, {state}", lines, Axis("recall"), Axis("precision"), caption)
