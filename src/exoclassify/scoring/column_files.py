@@ -20,7 +20,7 @@ from exoclassify.scoring.sources import Source
 __all__ = ["head_table", "open_arrow", "open_parquet", "record_batches", "whole_batches"]
 
 _FETCHED_WHOLE = 64 << 20  # bytes of a row group
-_PAGE_BUFFER = 1 << 16  # bytes of each column that are read ahead
+_PAGE_BUFFER = 1 << 14  # bytes of each column that are read ahead
 
 
 def head_table(source: Source, panel: Panel) -> pa.Table:
