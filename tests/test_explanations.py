@@ -85,6 +85,26 @@ def test_score_writes_explanations_beside_the_predictions(folder: Path) -> None:
     assert not (folder / "q.explained.csv").exists()
 
 
+def test_what_got_no_answer_gets_no_explanation(folder: Path) -> None:
+    lines = (folder / "cargo.csv").read_text().splitlines()
+    (folder / "twice.csv").write_text("\n".join([*lines, lines[1]]) + "\n")
+    given = [
+        "score",
+        folder / "model",
+        "--cargo",
+        folder / "twice.csv",
+        "--out",
+        folder / "t.csv",
+        "--explain",
+        2,
+    ]
+    done = CliRunner().invoke(app, [str(part) for part in given])
+    assert done.exit_code == 3, done.output
+    answered = list(pd.read_csv(folder / "t.csv")["sample_id"])
+    assert len(answered) == 4
+    assert list(pd.read_csv(folder / "t.explained.csv")["sample_id"].unique()) == answered
+
+
 def test_score_refuses_before_it_writes_anything(folder: Path) -> None:
     (folder / "r.explained.csv").write_text("mine")
     done = scored(folder, "--out", folder / "r.csv", "--explain", 3)

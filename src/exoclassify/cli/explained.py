@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.scoring.stream import Asked
+    from exoclassify.scoring.tally import Report
 
 __all__ = ["check_explained", "explained_path", "write_explained"]
 
@@ -61,7 +63,7 @@ def check_explained(out: Path, n: int | None, *, force: bool, inputs: Sequence[P
 
 
 def write_explained(
-    bundle: ModelBundle, given: Sequence[str], asked: Asked, out: Path, n: int, *, force: bool
+    bundle: ModelBundle, given: Sequence[str], asked: Asked, report: Report, n: int, *, force: bool
 ) -> list[str]:
     """Write the molecules that moved each answer.
 
@@ -73,8 +75,8 @@ def write_explained(
         Files, as they were scored.
     asked : Asked
         As they were scored.
-    out : Path
-        The predictions.
+    report : Report
+        What became of them.
     n : int
         How many molecules a sample.
     force : bool
@@ -93,12 +95,12 @@ def write_explained(
     from exoclassify.data.formats.writing import write_atomically
     from exoclassify.scoring.explaining import explained_files
 
-    path = explained_path(out)
+    path, without = explained_path(report.out), _rejected(report)
     first: list[DataFrame] = []
 
     def write(partial: Path) -> None:
         with partial.open("w", encoding="utf-8", newline="") as file:
-            for frame in explained_files(bundle, given, asked, n):
+            for frame in explained_files(bundle, given, asked, n, without):
                 frame.to_csv(file, index=False, header=not first)
                 if not first:
                     first.append(frame.iloc[:n])
@@ -106,6 +108,13 @@ def write_explained(
     write_atomically(path, write, force=force)
     told = _first(first[0]) if first else []
     return [*told, f"what moved every answer, in log-odds, is in {path}"]
+
+
+def _rejected(report: Report) -> frozenset[str]:
+    if report.rejected is None:
+        return frozenset()
+    with report.rejected.open(encoding="utf-8", newline="") as file:
+        return frozenset(row["sample_id"] for row in csv.DictReader(file))
 
 
 def _first(whole: DataFrame) -> list[str]:

@@ -159,7 +159,7 @@ def score(
     report = _scored(bundle, given, out, asked, runner)
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
-    told = [] if explain is None else write_explained(bundle, given, asked, out, explain, force=force)
+    told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
     for line in [*summary(bundle, report.tally, stated), *_missed(report), *told]:
         print(line)
     print(f"written to {out}")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from exoclassify.errors import FileError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explanations import explained
+from exoclassify.model.panel import Panel
 from exoclassify.scoring.job import pieces_and_ends
+from exoclassify.scoring.pieces import Piece
 from exoclassify.scoring.planning import planned
 from exoclassify.scoring.rows import checked
 from exoclassify.scoring.sources import find_sources
@@ -23,7 +27,7 @@ _TOGETHER = 500
 
 
 def explained_files(
-    bundle: ModelBundle, given: Sequence[str], asked: Asked, n: int
+    bundle: ModelBundle, given: Sequence[str], asked: Asked, n: int, without: Collection[str] = ()
 ) -> Iterator[pd.DataFrame]:
     """Name the molecules that moved the answer to each row of files that `score_files` has answered for.
 
@@ -37,6 +41,8 @@ def explained_files(
         As there.
     n : int
         How many molecules a sample.
+    without : collection of str
+        Sample ids that got no answer though their rows are sound: those that come twice.
 
     Yields
     ------
@@ -54,10 +60,21 @@ def explained_files(
     for plan in plans:
         for stretch in plan.stretches():
             for piece, _, _ in pieces_and_ends(stretch):
-                if piece is None:
-                    continue
-                rows = checked(piece.rows(), bundle.panel, plan.source.name)
-                ids = rows.ids.to_pylist()
-                for at in range(0, len(ids), _TOGETHER):
-                    X = np.ascontiguousarray(rows.X[at : at + _TOGETHER])
-                    yield explained(bundle, ids[at : at + _TOGETHER], X, n, known)
+                if piece is not None:
+                    for ids, X in _answered(piece, bundle.panel, plan.source.name, without):
+                        yield explained(bundle, ids, X, n, known)
+
+
+def _answered(
+    piece: Piece, panel: Panel, source: str, without: Collection[str]
+) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
+    """Give the rows of a piece that got an answer, some at a time; of a broken piece none did, which was said."""
+    try:
+        rows = checked(piece.rows(), panel, source)
+    except FileError:
+        return
+    ids = rows.ids.to_pylist()
+    kept = [i for i, sample in enumerate(ids) if sample not in without]
+    for at in range(0, len(kept), _TOGETHER):
+        some = kept[at : at + _TOGETHER]
+        yield [ids[i] for i in some], rows.X[some]
