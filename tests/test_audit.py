@@ -78,6 +78,18 @@ def test_depth_that_goes_with_the_state_is_critical_and_refuses_the_claim(deep: 
     assert "not evidence of biology" in deep.verdict
 
 
+def test_few_samples_whose_depth_differs_are_found_though_the_interval_over_folds_is_wide() -> None:
+    # 25 samples, one state half as deep again: too few for an interval over folds to leave one half for sure.
+    rng = np.random.default_rng(1)
+    samples = counts(n=25, p=40, effect=0.0, seed=3)
+    depth = np.where(samples.y == 1, 1.7, 1.0) * rng.lognormal(0, 0.25, 25)
+    X = rng.poisson(samples.X / samples.X.sum(axis=1, keepdims=True) * 50_000 * depth[:, None]).astype(float)
+    found = technical(cohort_of(dataclasses.replace(samples, X=X)))
+    size = of(found.findings, "technical-baseline", "library size")
+    assert size.severity == "critical"
+    assert "beyond chance" in size.message
+
+
 def test_blocks_of_labels_along_the_run_are_critical(deep: Audit) -> None:
     assert of(deep.findings, "run-order").severity == "critical"
     assert of(deep.findings, "run-order").value == 2

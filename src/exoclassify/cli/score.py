@@ -258,7 +258,7 @@ def _missed(report: Report) -> list[str]:
         )
     if report.n_rejected:
         rows = "1 row has" if report.n_rejected == 1 else f"{report.n_rejected} rows have"
-        lines.append(f"{rows} no answer, for the values cannot be used")
+        lines.append(f"{rows} no answer")
     lines += [f"not read, or not to its end: {reason}" for reason in report.broken]
     if report.rejected is not None:
         lines.append(f"each is named with its reason in {report.rejected}")

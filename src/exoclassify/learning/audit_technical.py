@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from exoclassify.data.cohort import Cohort
+from exoclassify.learning.association import association
 from exoclassify.learning.baselines import Baseline, baselines, judged
 from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import Fold
@@ -23,6 +24,8 @@ __all__ = ["Technical", "audit_technical", "better"]
 Codes = NDArray[np.intp]
 
 _ALPHA = 0.05
+_DIRECT, _USEFUL = 0.02, 0.6
+"""A figure that differs between the states this surely, and tells them apart this well in folds, is no chance."""
 _STRONG = 0.75
 """A technical figure that tells the states apart this well is confounded with them, whatever else a model finds."""
 
@@ -85,7 +88,8 @@ def audit_technical(
         p_value = better(model, figure, groups)
         found[baseline.name] = (figure, p_value)
         rows.append(_row(baseline.name, figure, groups, p_value))
-        findings.append(_finding(baseline, figure, model, p_value, groups, model_name))
+        directly = _directly(baseline, samples.y, groups)
+        findings.append(_finding(baseline, figure, model, p_value, directly, groups, model_name))
     best = max(found, key=lambda name: found[name][0].value) if found else None
     beaten = None if best is None else found[best][1] < _ALPHA
     return Technical(tuple(findings), tuple(rows), best, beaten)
@@ -131,12 +135,28 @@ def _row(name: str, figure: Figure, groups: Codes, p_value: float | None) -> dic
     return {"name": name, "auc": figure.value, "low": low, "high": high, "p_model_better": p_value}
 
 
+def _directly(baseline: Baseline, y: Codes, groups: Codes) -> float:
+    """P-value that the figure itself does not differ between states: surer than an AUC over folds when samples are few."""
+    if baseline.values is None:
+        return 1.0
+    first = np.unique(groups, return_index=True)[1]
+    return association(baseline.values[first], y[first])[1]
+
+
 def _finding(
-    baseline: Baseline, figure: Figure, model: Figure, p_value: float, groups: Codes, model_name: str
+    baseline: Baseline,
+    figure: Figure,
+    model: Figure,
+    p_value: float,
+    directly: float,
+    groups: Codes,
+    model_name: str,
 ) -> Finding:
     low, high = figure.interval(groups)
     severity: Severity = "info"
-    if low > 0.5:
+    differs = directly < _DIRECT and figure.value > _USEFUL
+    surely = f"differs between them beyond chance (p = {directly:.2g}), " if differs else ""
+    if low > 0.5 or differs:
         severity = "warning" if p_value < _ALPHA and figure.value < _STRONG else "critical"
     beaten = (
         f"less than the {model_name} ({model.value:.2f}, p = {p_value:.2g}), but so much that the model may rest on it"
@@ -157,7 +177,7 @@ def _finding(
     return Finding(
         "technical-baseline", baseline.name, "AUC", figure.value, severity,
         f"{baseline.name} alone tells the states apart with AUC {figure.value:.2f} ({low:.2f} to {high:.2f}) in the same folds, "
-        f"{verdicts[severity]}.",
+        f"{surely}{verdicts[severity]}.",
         mends[severity],
     )  # fmt: skip
 

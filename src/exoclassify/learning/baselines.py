@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -55,11 +55,14 @@ class Baseline:
         Given training rows, test rows, state codes and their number, gives scores.
     column : str, optional
         The sheet's column, when it is one.
+    values : ndarray of shape (n_samples,), optional
+        The figure itself, numbers or texts, to be held against the state directly.
     """
 
     name: str
     guess: Guess
     column: str | None = None
+    values: NDArray[Any] | None = None
 
 
 def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_states: int) -> Figure:
@@ -106,7 +109,7 @@ def baselines(cohort: Cohort) -> list[Baseline]:
     found = []
     for name, values in (library_sizes(table), ("number of detected molecules", _n_detected(table))):
         if np.ptp(values) > 1e-9:
-            found.append(Baseline(name, _Number(values)))
+            found.append(Baseline(name, _Number(values), values=values))
     mask = missing_mask(table)
     if len(np.unique(mask, axis=0)) > 1:
         found.append(Baseline("which values are missing", _Mask(mask.astype(np.float64))))
@@ -189,10 +192,11 @@ def sheet_columns(cohort: Cohort) -> list[Baseline]:
         cells = sheet.frame[column]
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
         if np.isfinite(numbers).mean() > 0.8 and len(np.unique(numbers[np.isfinite(numbers)])) > 5:
-            found.append(Baseline(f"column {column}", _Number(numbers), str(column)))
+            found.append(Baseline(f"column {column}", _Number(numbers), str(column), numbers))
         elif 1 < cells.nunique(dropna=False) <= max(len(cells) / 3, 2):
             codes = pd.factorize(cells, use_na_sentinel=False)[0].astype(np.intp)
-            found.append(Baseline(f"column {column}", _Levels(codes), str(column)))
+            levels = cells.fillna("").to_numpy(dtype=np.str_)
+            found.append(Baseline(f"column {column}", _Levels(codes), str(column), levels))
     return found
 
 

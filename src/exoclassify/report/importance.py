@@ -37,8 +37,8 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
     figure = intervals(
         "Molecules that move the answers most",
         bars,
-        Axis("mean move between two states, in log-odds", 0.0, max(row["high"] for row in shown)),
-        caption="On samples kept aside; the line is the 95 % interval over folds.",
+        Axis("mean move, in log-odds", 0.0, max(row["high"] for row in shown)),
+        caption="How far a molecule moves the answer between two states, on samples kept aside; 95 % interval over folds.",
     )
     catalogue = Catalogue.read()
     table = Table(

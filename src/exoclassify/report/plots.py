@@ -126,7 +126,7 @@ def curves(title: str, series: Sequence[Series], x: Axis, y: Axis, caption: str 
     ]
     bounded = any(one.low is not None for one in series)
     columns = ["line", x.label, y.label, "low", "high"][: 5 if bounded else 3]
-    height = _HEIGHT + 18 * ((len(series) + 1) // 2)
+    height = _HEIGHT + 18 * -(-len(series) // _legend_columns(series))
     svg = _svg(title, _WIDTH, height, "".join(drawn))
     return Figure(title, svg, Table(columns, [row[: len(columns)] for row in rows]), caption)
 
@@ -178,9 +178,11 @@ def intervals(
             f'<line class="whisker s{bar.style}" x1="{at(bar.low):.1f}" y1="{middle:.1f}" x2="{at(bar.high):.1f}" '
             f'y2="{middle:.1f}"/><circle class="dot s{bar.style}" cx="{at(bar.value):.1f}" cy="{middle:.1f}" r="4.5"/>'
         )
+    middle, anchor = (
+        ((left + _WIDTH - _RIGHT) / 2, "middle") if len(x.label) < 34 else (_WIDTH - _RIGHT, "end")
+    )
     drawn.append(
-        f'<text class="label" x="{(left + _WIDTH - _RIGHT) / 2:.1f}" y="{bottom + 36}" text-anchor="middle">'
-        f"{escape(x.label)}</text>"
+        f'<text class="label" x="{middle:.1f}" y="{bottom + 36}" text-anchor="{anchor}">{escape(x.label)}</text>'
     )
     table = Table(["", x.label, "low", "high"], [(b.name, b.value, b.low, b.high) for b in bars])
     return Figure(title, _svg(title, _WIDTH, height, "".join(drawn)), table, caption)
@@ -266,15 +268,20 @@ class _Frame:
         return f'{whisker}<circle class="dot s{style}" cx="{a:.1f}" cy="{b:.1f}" r="4"/>'
 
 
+def _legend_columns(series: Sequence[Series]) -> int:
+    """Two names a line, or one where a name is long."""
+    return 2 if max(len(one.name) for one in series) <= 24 else 1
+
+
 def _legend(series: Sequence[Series], coloured: Sequence[Series]) -> str:
-    parts = []
+    parts, columns = [], _legend_columns(series)
     for i, one in enumerate(series):
-        a, b = _LEFT + (i % 2) * 190, _HEIGHT + 6 + 18 * (i // 2)
+        a, b = _LEFT + (i % columns) * 190, _HEIGHT + 6 + 18 * (i // columns)
         style = coloured.index(one) % _STYLES + 1 if not one.reference else 0
         mark = f"curve s{style} d{style}" if style else "ref"
         key = f'<line class="{mark}" x1="{a}" y1="{b}" x2="{a + 24}" y2="{b}"/>'
         if one.dots:
             key = f'<circle class="dot s{style}" cx="{a + 12}" cy="{b}" r="4"/>'
-        name = one.name if len(one.name) <= 27 else one.name[:26] + "…"
+        name = one.name if len(one.name) <= 54 else one.name[:53] + "…"
         parts.append(f'{key}<text class="tick" x="{a + 30}" y="{b + 4}">{escape(name)}</text>')
     return "".join(parts)

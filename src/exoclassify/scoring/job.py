@@ -22,7 +22,7 @@ __all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "columns_of", "piec
 BOOKKEEPING = 6
 """Columns of a scored batch before those that are written: sample id, its hash, place, call, reasons, coverage."""
 
-PIECES_IN_PART = 32
+PIECES_IN_PART = 36
 """Pieces whose answers are stored together."""
 
 Floats = NDArray[np.float64]
