@@ -190,5 +190,5 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 """Each variable, without EXOCLASSIFY_: the field, and how its text is read."""
 
-_OF_OTHERS = ("CACHE", "DATABASE")
-"""Variables that the command line reads, and a service may find set."""
+_OF_OTHERS = ("CACHE",)
+"""Variables that the command line alone reads, and a service may find set."""

@@ -425,7 +425,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
     (tmp_path / f"body{suffix}").write_bytes(content)
     job = {
         "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": f"body{suffix}", "format": "csv",
-        "kind": "mirna", "unit": "counts", "same_batch": False, "prevalence": {}, "explain": 0,
+        "kind": "mirna", "unit": "counts", "same_batch": False, "prevalence": {}, "explain": 0, "records": None,
     }  # fmt: skip
     said = work(job)["error"]
     assert message in said

@@ -198,6 +198,7 @@ def test_a_setting_that_cannot_be_is_refused(environment: dict[str, str], messag
 def test_settings_that_are_empty_are_not_set() -> None:
     assert Settings.read({"EXOCLASSIFY_RATE": "", "PATH": "/bin"}) == Settings()
     assert Settings.read({"EXOCLASSIFY_MODEL": "a, b", "EXOCLASSIFY_CACHE": "x"}).model == ("a", "b")
+    assert Settings.read({"EXOCLASSIFY_DATABASE": "sqlite:///r.db"}).database == "sqlite:///r.db"
 
 
 @pytest.mark.parametrize(
