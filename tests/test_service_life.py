@@ -327,7 +327,10 @@ def test_two_files_are_read_at_once_and_the_third_is_asked_to_come_again(models:
         again = await files.predict(request)
         assert again.stream is not None
         assert [part async for part in again.stream]
+        spare = files._spare
         files.stop()
+        assert spare is not None
+        assert await spare.wait() == 0
         return found
 
     refused = asyncio.run(three())[2]
