@@ -59,6 +59,27 @@ def test_in_a_new_batch_a_state_is_excluded_only_if_every_batch_kept_aside_would
     np.testing.assert_array_equal(sets.sets(between, 0.4, same_batch=False), [[False, True]])
 
 
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
+def test_the_limits_exclude_what_p_values_exclude(level: float) -> None:
+    rng = np.random.default_rng(3)
+    for n in (5, 9, 19, 40, 199):
+        p = rng.dirichlet([1, 1], n).round(2)  # with ties
+        y = rng.integers(0, 2, n)
+        y[:2] = 0, 1
+        asked = np.r_[rng.dirichlet([1, 1], 200).round(2), p]
+        expected = [
+            conformal_p(np.sort(1 - p[y == k, k]), 1 - asked[:, k]) > 1 - level + 1e-12 for k in (0, 1)
+        ]
+        found = ClassConditionalSets.fit(p, y).sets(asked, level, same_batch=True)
+        np.testing.assert_array_equal(found, np.stack(expected, axis=1))
+        mixed = np.arange(len(asked)) % 2 == 0
+        parts = ClassConditionalSets.fit(p, y, np.arange(n) % 2)
+        np.testing.assert_array_equal(
+            parts.sets(asked, level, same_batch=mixed),
+            np.where(mixed[:, None], *(parts.sets(asked, level, same_batch=same) for same in (True, False))),
+        )
+
+
 def test_a_batch_too_small_to_exclude_anything_does_not_make_every_set_full() -> None:
     y = np.tile([0, 1], 50)
     batches = np.repeat([0, 1], [84, 16])  # 8 of each state in the second: fewer than the 9 that 90 % needs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,14 +90,6 @@ class ClassConditionalSets:
             tuple(tuple(np.sort(1 - probabilities[(y == k) & rows, k]) for rows in whole) for k in states),
         )
 
-    def p_values(self, probabilities: Floats) -> Floats:
-        """How well each state conforms to its out-of-fold samples, in (0, 1]; shape (n_samples, n_states)."""
-        columns = [
-            conformal_p(reference, 1 - p)
-            for reference, p in zip(self.references, probabilities.T, strict=True)
-        ]
-        return np.stack(columns, axis=1)
-
     def sets(
         self, probabilities: Floats, level: float, *, same_batch: bool | NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
@@ -117,14 +110,25 @@ class ClassConditionalSets:
         ndarray of bool
             A row may be empty: then no state looks like this sample.
         """
-        # p == 1 - level excludes a state; the margin is for the rounding of 1 - level.
-        least = 1 - level + 1e-12
-        result: NDArray[np.bool_] = self.p_values(probabilities) > least
-        new_batch = ~np.asarray(same_batch)
-        if not new_batch.any():
-            return result
-        for k, references in enumerate(self.by_batch):
-            for reference in references:
-                if 1 / (len(reference) + 1) <= least:  # a smaller one could exclude nothing, whatever it held
-                    result[:, k] |= new_batch & (conformal_p(reference, 1 - probabilities[:, k]) > least)
+        strange = 1 - probabilities
+        if isinstance(same_batch, bool):
+            return strange <= self._limits(level, new_batch=not same_batch)
+        known, new = (strange <= self._limits(level, new_batch=new_batch) for new_batch in (False, True))
+        result: NDArray[np.bool_] = np.where(same_batch[:, None], known, new)
         return result
+
+    def _limits(self, level: float, *, new_batch: bool) -> Floats:
+        """Strangeness up to which each state cannot be excluded: a sample beyond it has a p-value of 1 - level or less."""
+        limits = [_limit(reference, level) for reference in self.references]
+        if new_batch:
+            for k, references in enumerate(self.by_batch):
+                each = [_limit(reference, level) for reference in references]
+                # A batch too small to exclude anything, whatever it held, is not asked.
+                limits[k] = max([limits[k], *(limit for limit in each if limit < math.inf)])
+        return np.array(limits)
+
+
+def _limit(reference: Floats, level: float) -> float:
+    """The largest strangeness with a `conformal_p` above 1 - level; the margin is for the rounding of 1 - level."""
+    most_stranger = math.floor((1 - level + 1e-12) * (len(reference) + 1) - 1)
+    return math.inf if most_stranger < 0 else float(reference[len(reference) - 1 - most_stranger])
