@@ -44,7 +44,7 @@ def test_contributions_add_up_to_the_compiled_score(k: int) -> None:
         parts, base = contributions(bundle, rows)
         assert parts.shape == (len(rows), X.shape[1], k)
         np.testing.assert_allclose(
-            base + parts.sum(axis=1), bundle.compiled.evaluate(rows)[0], rtol=0, atol=1e-9
+            base + parts.sum(axis=1), bundle.compiled.evaluate(rows)[0], rtol=0, atol=1e-6
         )
 
 
@@ -56,7 +56,10 @@ def test_contributions_of_every_voice_alone_add_up_to_its_score(member: int, k: 
     bundle = replace(BUNDLES[k], blend=alone)
     X = SAMPLES[k].X[:, LEARNED[k].support]
     parts, base = contributions(bundle, X)
-    np.testing.assert_allclose(base + parts.sum(axis=1), bundle.compiled.evaluate(X)[0], rtol=0, atol=1e-9)
+    single = EVERY_VOICE.voices[member].learner == "xgboost"  # adds its trees up in single precision
+    np.testing.assert_allclose(
+        base + parts.sum(axis=1), bundle.compiled.evaluate(X)[0], rtol=0, atol=1e-6 if single else 1e-9
+    )
 
 
 @pytest.mark.parametrize("k", [2, 3])

@@ -169,7 +169,8 @@ def test_two_retrains_at_once_keep_two_versions_and_promote_one(
     ("words", "message"),
     [
         (("--external-cargo", "x.csv"), "give both --external-cargo and --external-samples"),
-        (("--require-signature", "no.pub"), "is no public key that can be read"),
+        (("--require-signature", "no.pub"), "give --sign-with, or --promote never"),
+        (("--require-signature", "no.pub", "--promote", "never"), "is no public key that can be read"),
         (("--add-to", "nowhere"), "holds 0 files cargo"),
         (("--label", "batch"), "its states are B1, B2, and pain tells apart control"),
     ],

@@ -18,7 +18,7 @@ Place = Annotated[
     str,
     typer.Option(
         "--registry",
-        envvar="EXOCLASSIFY_MODELS",
+        envvar="EXOCLASSIFY_REGISTRY",
         help="Folder of the models, or a URL such as s3://bucket/models, which is read and never changed.",
     ),
 ]
@@ -29,7 +29,7 @@ Who = Annotated[
 Key = Annotated[
     Path | None,
     typer.Option(
-        envvar="EXOCLASSIFY_SIGNED_BY",
+        envvar="EXOCLASSIFY_REQUIRE_SIGNATURE",
         help="Public key (PEM, ed25519); refuse a version that its owner did not sign.",
     ),
 ]

@@ -129,6 +129,6 @@ class ClassConditionalSets:
 
 
 def _limit(reference: Floats, level: float) -> float:
-    """The largest strangeness with a `conformal_p` above 1 - level; the margin is for rounding."""
+    """Give the largest strangeness with a `conformal_p` above 1 - level; the margin is for rounding."""
     most_stranger = math.floor((1 - level + 1e-12) * (len(reference) + 1) - 1)
     return math.inf if most_stranger < 0 else float(reference[len(reference) - 1 - most_stranger])

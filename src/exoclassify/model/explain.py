@@ -65,7 +65,7 @@ def contributions(bundle: ModelBundle, X: Floats) -> tuple[Floats, Floats]:
         In log-odds; only differences between states mean anything.
     base : ndarray of shape (n_states,)
         The log-odds of a sample of which nothing is known. ``base + contributions.sum(axis=1)`` is what the compiled
-        scorer gives, to 1e-9.
+        scorer gives, to 1e-9 (to 1e-6 where XGBoost votes, which adds its trees up in single precision).
 
     Notes
     -----
