@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-_ACCOUNT = ["runuser", "-u", "nobody", "--"]
+_ACCOUNT = "nobody"
 """PostgreSQL does not run as root; where tests do, its processes are nobody's."""
 
 
@@ -26,9 +26,9 @@ class Postgres:
         self.folder = folder = Path(
             tempfile.mkdtemp(prefix="pg-")
         )  # short, for sockets; and nobody may enter
-        self._as = _ACCOUNT if os.geteuid() == 0 else []
+        self._as = _ACCOUNT if os.geteuid() == 0 else None
         if self._as:
-            shutil.chown(folder, "nobody")
+            shutil.chown(folder, _ACCOUNT)
         self._run("initdb", "-D", str(folder / "data"), "-U", "test", "-A", "trust", "--no-sync")
         self.start()
         with psycopg.connect(f"host={folder} user=test dbname=postgres", autocommit=True) as connection:
@@ -78,7 +78,8 @@ class Postgres:
 
     def _run(self, program: str, *words: str) -> None:
         done = subprocess.run(
-            [*self._as, str(self.bin / program), *words],
+            [str(self.bin / program), *words],
+            user=self._as,
             cwd="/",
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

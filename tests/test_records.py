@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, func, inspect, select
+from sqlalchemy import Engine, event, func, inspect, select
 
 from cohorts import FAST
 from databases import Postgres
@@ -127,6 +127,23 @@ def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
         assert {index["name"] for index in found.get_indexes(table.name)} >= {
             str(i.name) for i in table.indexes
         }
+    engine.dispose()
+
+
+def test_an_upgrade_that_is_cut_off_leaves_nothing_half_made(url: str) -> None:
+    engine = opened(url)
+
+    def cut(*of: object) -> None:
+        if "alembic_version" in str(of[2]) and "INSERT" in str(of[2]).upper():
+            raise KeyboardInterrupt
+
+    event.listen(engine, "before_cursor_execute", cut)
+    with pytest.raises(KeyboardInterrupt):
+        upgrade(engine)
+    event.remove(engine, "before_cursor_execute", cut)
+    assert inspect(engine).get_table_names() == []
+    upgrade(engine)
+    assert PREDICTIONS.name in inspect(engine).get_table_names()
     engine.dispose()
 
 

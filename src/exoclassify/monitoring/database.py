@@ -73,6 +73,8 @@ def upgrade(engine: Engine) -> None:
     with reached(engine), _alone(engine), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        else:  # unasked, SQLite's driver begins no transaction for tables: a kill would leave half of them
+            connection.exec_driver_sql("begin immediate")
         _run(script, connection)
 
 
