@@ -78,6 +78,11 @@ def servers(folder: Path, options: argparse.Namespace, body: bytes, tensor: byte
     """Start all of them."""
     model, bin_ = str(folder / "models" / "pain" / "1.0.0"), Path(sys.executable).parent
     ours = {"EXOCLASSIFY_REGISTRY": str(folder / "models")}
+    kept = {
+        **ours,
+        "EXOCLASSIFY_DATABASE": f"sqlite:///{folder / 'records.db'}",
+        "EXOCLASSIFY_SPOOL": str(folder / "spool"),
+    }
     peer = {"PEER_MODEL": model, "PYTHONPATH": str(HERE)}
 
     here = sys.executable
@@ -92,6 +97,7 @@ def servers(folder: Path, options: argparse.Namespace, body: bytes, tensor: byte
         ("Starlette + msgspec, the floor", lambda port: uvicorn(here, "peers:starlette_app", port), peer, "/v1/predict", body),
         ("this service, bentoml serve", lambda port: bento("service.app:PainService", port), ours, "/v1/predict", body),
         ("this service, uvicorn", lambda port: uvicorn(here, "service.app:asgi", port), ours, "/v1/predict", body),
+        ("this service, uvicorn, records", lambda port: uvicorn(here, "service.app:asgi", port), kept, "/v1/predict", body),
         ("BentoML default", lambda port: bento("peers:Peer", port), {**peer, "PEER_BENTO": "1"}, "/v1/predict", body),
     ]  # fmt: skip
     if options.fastapi:
