@@ -239,6 +239,11 @@ def _found(bundle: ModelBundle) -> list[str]:
         lines.append(
             f"There it called {judged['called']:.0%} of the samples, {judged['called_wrong']:.0%} of all wrongly, and said of "
             "the rest that it is uncertain."
+            + (
+                " (Each of these models knew one batch alone, and such a model calls nothing in another.)"
+                if judged["called"] < judged.get("called_without_batch_rule", 0.0)
+                else ""
+            )
         )
     if bundle.about["audit"] is not None:
         lines.append(bundle.about["audit"]["verdict"])
