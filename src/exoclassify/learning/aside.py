@@ -120,6 +120,7 @@ def answered(
         level=level,
         fold=None if across else np.stack([kept.fold for kept in passes]),
         strata={name: values[rows] for name, values in strata.items()},
+        n_folds=len(np.unique(passes[0].fold)),
     )
 
 

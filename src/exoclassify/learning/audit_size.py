@@ -181,4 +181,4 @@ def _auc_of_part(part: Samples, recipe: Recipe, seed: int) -> tuple[float, float
     except DesignError:
         return float("nan"), float("nan"), float("nan")
     figure = macro_auc(kept.log_odds, part.y[kept.rows], kept.fold)
-    return figure.value, *figure.interval(part.groups[kept.rows])
+    return figure.value, *figure.over_folds(len(folds)).interval(part.groups[kept.rows])

@@ -19,11 +19,20 @@ from exoclassify.learning.curves import (
     risk_coverage,
     roc_curve,
 )
-from exoclassify.learning.metrics import Figure, against_rest, auc, auc_within, brier, macro_auc, mean_figure
+from exoclassify.learning.metrics import (
+    Figure,
+    against_rest,
+    auc,
+    auc_within,
+    brier,
+    described,
+    macro_auc,
+    mean_figure,
+)
 from exoclassify.learning.operating import OperatingPoint, operating_point, reaching, share_of
 from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
 
-__all__ = ["Answered", "described", "examine", "positive_states"]
+__all__ = ["Answered", "examine", "positive_states"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -73,6 +82,8 @@ class Answered:
         In which fold each was kept aside, where the AUC is to rank samples of the same fold only.
     strata : mapping of str to ndarray of str
         Such as batch, sex, age band; blank = not known.
+    n_folds : int
+        Models that answered in one pass; see `Figure.over_folds`.
     """
 
     log_odds: Floats
@@ -86,6 +97,7 @@ class Answered:
     prevalence: Floats | None = None
     fold: Codes | None = None
     strata: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    n_folds: int = 1
 
     @property
     def probabilities(self) -> Floats:
@@ -93,6 +105,10 @@ class Answered:
         shift = 0.0 if self.shift is None else self.shift
         result: Floats = softmax(self.log_odds + shift, axis=2)
         return result
+
+    def described(self, figure: Figure, groups: Codes | None = None) -> dict[str, float]:
+        """Give a figure's value and interval; of some samples, where their subjects are given."""
+        return described(figure, self.groups if groups is None else groups, self.n_folds)
 
 
 def positive_states(states: Sequence[str]) -> tuple[str, ...]:
@@ -112,27 +128,6 @@ def positive_states(states: Sequence[str]) -> tuple[str, ...]:
     first_is_control = any(word in states[0].lower() for word in _CONTROLS)
     second_is_control = any(word in states[1].lower() for word in _CONTROLS)
     return (states[0],) if second_is_control and not first_is_control else (states[1],)
-
-
-def described(figure: Figure | None, groups: Codes) -> dict[str, float] | None:
-    """Give a figure's value and interval as plain values.
-
-    Parameters
-    ----------
-    figure : Figure or None
-        None where it does not exist.
-    groups : ndarray of shape (n_samples,)
-        Subject codes.
-
-    Returns
-    -------
-    dict or None
-        value, low, high.
-    """
-    if figure is None:
-        return None
-    low, high = figure.interval(groups)
-    return {"value": figure.value, "low": low, "high": high}
 
 
 def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: int = 0) -> dict[str, Any]:
@@ -208,6 +203,7 @@ def _auc_intervals(answered: Answered, seed: int) -> dict[str, Any]:
     )
     return {
         "value": figure.value,
+        "quoted": list(figure.over_folds(answered.n_folds).interval(answered.groups)),
         "delong_by_subject": list(figure.interval(answered.groups)),
         "delong_by_sample": list(figure.interval(np.arange(len(answered.y)))),
         "bootstrap_by_subject": list(percentile_interval(drawn)),
@@ -232,7 +228,7 @@ def _of_state(
     return {
         "prevalence": rate,
         "share": float(positive.mean()),
-        "auc": described(_state_auc(answered, k), answered.groups),
+        "auc": answered.described(_state_auc(answered, k)),
         "average_precision": average_precision(scores, positive),
         "roc": {
             "false_positive_rate": _short(fpr),
@@ -243,14 +239,14 @@ def _of_state(
         "calibration": _calibration(bins, answered, p, seed),
         "net_benefit": {"threshold": _short(at), "model": _short(model), "everyone": _short(everyone)},
         "thresholds": [
-            {"chosen": name, **_point(operating_point(list(p), positive, t, rate), answered.groups)}
+            {"chosen": name, **_point(operating_point(list(p), positive, t, rate), answered)}
             for name, t in points
         ],
     }
 
 
 def _calibration(bins: CalibrationBins, answered: Answered, p: Floats, seed: int) -> dict[str, Any]:
-    each = [described(figure, answered.groups) for figure in bins.seen]
+    each = [answered.described(figure) for figure in bins.seen]
     return {
         "said": _short(bins.said),
         "seen": each,
@@ -269,14 +265,10 @@ def _ece_if_calibrated(p: Floats, seed: int) -> float:
     )
 
 
-def _point(point: OperatingPoint, groups: Codes) -> dict[str, Any]:
-    return {
-        "threshold": point.threshold,
-        **{
-            name: described(getattr(point, name), groups)
-            for name in ("sensitivity", "specificity", "ppv", "npv")
-        },
-    }
+def _point(point: OperatingPoint, answered: Answered) -> dict[str, Any]:
+    shares = {name: getattr(point, name) for name in ("sensitivity", "specificity", "ppv", "npv")}
+    told = {name: None if share is None else answered.described(share) for name, share in shares.items()}
+    return {"threshold": point.threshold, **told}
 
 
 def _sets(answered: Answered) -> list[dict[str, Any]]:
@@ -292,7 +284,7 @@ def _sets(answered: Answered) -> list[dict[str, Any]]:
             "of": level,
             "n_samples": int(here.sum()),
             "promised": answered.level,
-            "coverage": described(share_of(held, here), answered.groups),
+            "coverage": answered.described(share_of(held, here)),
             "mean_size": float(size[here].mean()),
         }
         for by, level, here in groups
@@ -323,8 +315,8 @@ def _subgroup(answered: Answered, here: NDArray[np.bool_]) -> dict[str, Any]:
         "n_samples": int(here.sum()),
         "n_subjects": len(np.unique(groups)),
         "samples": {state: int(n) for state, n in zip(answered.states, counts, strict=True)},
-        "auc": described(_pooled(answered, here), _codes(groups)) if complete else None,
-        "brier": described(score, _codes(groups)),
+        "auc": answered.described(_pooled(answered, here), _codes(groups)) if complete else None,
+        "brier": answered.described(score, _codes(groups)),
         "called": float(answered.called[:, here].mean()),
     }
 

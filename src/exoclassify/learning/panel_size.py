@@ -206,4 +206,6 @@ def panel_curve(
         honest.append(auc(aside, task.y == 1))
     at, mean, error = _smallest(np.vstack(found))
     whole = mean_figure(honest)
-    return PanelCurve(sizes, mean, error, sizes[at], whole.value, whole.interval(task.groups))
+    return PanelCurve(
+        sizes, mean, error, sizes[at], whole.value, whole.over_folds(_OUTER).interval(task.groups)
+    )

@@ -16,6 +16,7 @@ from exoclassify.learning.metrics import (
     against_rest,
     auc,
     auc_within,
+    described,
     figures,
     macro_auc,
     mean_figure,
@@ -49,20 +50,18 @@ def summarised(
     """
     rows = passes[0].rows
     y, groups = samples.y[rows], np.unique(samples.groups[rows], return_inverse=True)[1]
+    n_folds = len(np.unique(passes[0].fold))
     found = [_figures(kept, y, samples.states, within=within) for kept in passes]
     shared = [name for name in found[0] if all(name in each for each in found)]
     return {
         "n_samples": len(rows),
         "n_subjects": len(np.unique(groups)),
-        "figures": {name: _described(mean_figure([each[name] for each in found]), groups) for name in shared},
+        "figures": {
+            name: described(mean_figure([each[name] for each in found]), groups, n_folds) for name in shared
+        },
         "sets": _sets(passes, y, samples.states, recipe),
         "calls": _calls(passes, y, recipe),
     }
-
-
-def _described(figure: Figure, groups: NDArray[np.intp]) -> dict[str, float]:
-    low, high = figure.interval(groups)
-    return {"value": figure.value, "low": low, "high": high}
 
 
 def _figures(

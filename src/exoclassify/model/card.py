@@ -178,7 +178,8 @@ def _plain(value: float | None) -> str:
 def _warnings(about: Mapping[str, Any]) -> list[str]:
     evaluation, training = about["evaluation"], about["training"]
     lines = [
-        "Intervals are 95 %, by subject. Cross-validation mixes batches: it says nothing of a batch not seen."
+        "Intervals are 95 %, by subject, and allow for folds that share training samples. "
+        "Cross-validation mixes batches: it says nothing of a batch not seen."
     ]
     batched = evaluation["leave_one_batch_out"]
     if training["batches"] and len(training["batches"]) > 1 and batched is None:

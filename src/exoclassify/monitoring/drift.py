@@ -16,8 +16,10 @@ __all__ = [
     "BINS",
     "Counts",
     "InputDrift",
+    "bins_of",
     "count_bins",
     "discoveries",
+    "in_log_view",
     "input_drift",
     "martingale",
     "smoothed_p",
@@ -77,8 +79,41 @@ def count_bins(bundle: ModelBundle, X: Floats) -> Counts:
         Of a value that is a quantile itself, as zeros often are, half the quantiles it equals lie below it.
     """
     assert bundle.trained_on is not None
-    log = bundle.blend.views.log(np.ascontiguousarray(X, dtype=np.float64)).astype(np.float32)
-    inner = bundle.trained_on.log[:, 1:-1]
+    return bins_of(bundle.trained_on.log, in_log_view(bundle, X))
+
+
+def in_log_view(bundle: ModelBundle, X: Floats) -> NDArray[np.float32]:
+    """Give samples as they are compared with the training quantiles.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    X : ndarray of shape (n_samples, n_molecules)
+        Raw values of the panel.
+
+    Returns
+    -------
+    ndarray of float32 of shape (n_samples, n_molecules)
+    """
+    return bundle.blend.views.log(np.ascontiguousarray(X, dtype=np.float64)).astype(np.float32)
+
+
+def bins_of(quantiles: NDArray[np.float32], log: NDArray[np.float32]) -> Counts:
+    """Count samples in the log view; as `count_bins`, for one that has no model at hand.
+
+    Parameters
+    ----------
+    quantiles : ndarray of float32 of shape (n_molecules, 21)
+        Of training, the ends among them.
+    log : ndarray of float32 of shape (n_samples, n_molecules)
+        As `in_log_view` gives them.
+
+    Returns
+    -------
+    ndarray of int of shape (n_molecules, 20)
+    """
+    inner = quantiles[:, 1:-1]
     counts = np.zeros((inner.shape[0], BINS), dtype=np.int64)
     columns = np.arange(inner.shape[0])
     for row in log:

@@ -1,4 +1,4 @@
-"""Records on disk until the database has them: a line each, written before the answer goes out.
+"""Records on disk until the database has them: a line a request, written before the answer goes out.
 
 A line that was written survives the end of its process, kill -9 included. Each writer has files of its own,
 ``WRITER-000001.jsonl``, and holds ``WRITER.lock`` while it lives; the files of one that is gone are adopted by the next.
@@ -7,7 +7,6 @@ A line that was written survives the end of its process, kill -9 included. Each 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import threading
@@ -15,17 +14,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from exoclassify.errors import FileError
 
-__all__ = ["LIMIT", "Journal", "Row"]
+__all__ = ["LIMIT", "Entry", "Journal"]
 
 LIMIT = 2**30
 """Bytes of records that may wait on disk, unless another limit is given."""
 
-Row = list[Any]
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+Entry = list[Any]
+_encode = msgspec.json.Encoder().encode
 
 
 class Journal:
@@ -60,20 +60,20 @@ class Journal:
                 f"{folder}: records cannot be kept there ({error.strerror}); give a folder that is yours"
             ) from error
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Write records to disk, all or none.
+    def append(self, entry: Entry) -> None:
+        """Write the records of one request to disk, all or none.
 
         Parameters
         ----------
-        rows : sequence of list
-            Plain values in the order of the columns.
+        entry : list
+            Plain values; NaN becomes null.
 
         Raises
         ------
         OSError
             If the disk is full, or the limit is reached.
         """
-        content = "".join(f"{_encode(row)}\n" for row in rows).encode()
+        content = _encode(entry) + b"\n"
         with self._lock:
             if self._waiting + len(content) > self.limit:
                 raise OSError(28, f"{self.limit} bytes of records wait for the database already")
@@ -122,7 +122,7 @@ class Journal:
         if writer != self.writer and not list(self.folder.glob(f"{writer}-*.jsonl")):
             (self.folder / f"{writer}.lock").unlink(missing_ok=True)
 
-    def refuse(self, path: Path, rows: Sequence[Row]) -> Path:
+    def refuse(self, path: Path, rows: Sequence[list[Any]]) -> Path:
         """Set records aside that the database will never take.
 
         Parameters
@@ -138,7 +138,7 @@ class Journal:
             Beside it, ending in ``.refused``.
         """
         aside = path.with_suffix(".refused")
-        aside.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+        aside.write_bytes(b"".join(_encode(row) + b"\n" for row in rows))
         return aside
 
     def close(self) -> None:
@@ -149,7 +149,7 @@ class Journal:
             (self.folder / f"{self.writer}.lock").unlink(missing_ok=True)
 
     @staticmethod
-    def read(path: Path) -> list[Row]:
+    def read(path: Path) -> list[Entry]:
         """Read a file; a last line that was cut off by a crash was never answered for, and is left out.
 
         Parameters
@@ -165,7 +165,7 @@ class Journal:
             lines = path.read_bytes().split(b"\n")
         except FileNotFoundError:  # another writer adopted it and was as quick
             return []
-        return [json.loads(line) for line in lines[:-1] if line]
+        return [msgspec.json.decode(line) for line in lines[:-1] if line]
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{self.writer}-{number:06d}.jsonl"

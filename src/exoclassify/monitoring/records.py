@@ -10,19 +10,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions
-from exoclassify.monitoring.database import opened, reached, upgrade
-from exoclassify.monitoring.journal import LIMIT, Journal, Row
-from exoclassify.monitoring.rows import rows_of
-from exoclassify.monitoring.tables import PREDICTIONS
-from exoclassify.monitoring.tallies import InputTally
+from exoclassify.monitoring.courier import Courier
+from exoclassify.monitoring.database import opened
+from exoclassify.monitoring.drift import in_log_view
+from exoclassify.monitoring.journal import LIMIT, Entry, Journal
+from exoclassify.monitoring.rows import entry_of
+from exoclassify.monitoring.tallies import Incoming
 
-__all__ = ["RecordWriter", "insert_predictions"]
+__all__ = ["RecordWriter"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ _MEMORY = 10_000
 
 
 class RecordWriter:
-    """Takes records without waiting for the database, which gets them from a thread of its own.
+    """Takes records without waiting for the database, which gets them from a process of its own.
 
     Parameters
     ----------
@@ -54,17 +53,19 @@ class RecordWriter:
     -----
     `put` writes to disk and returns; what it wrote survives the end of the process, kill -9 included, and is delivered by
     the next writer on that folder. Where the disk refuses, up to 10,000 records are held in memory; those beyond are
-    counted in `lost` and logged, and predictions go on. Each record is delivered once, however often it is tried.
+    counted in `lost` and logged, and predictions go on. Each record is delivered once, however often it is tried. The
+    process that delivers, `exoclassify.monitoring.delivery`, is started with the first delivery.
     """
 
     def __init__(self, url: str, spool: str | Path, *, interval: float = 0.5, limit: int = LIMIT) -> None:
-        self._engine = opened(url)
+        opened(url)  # says what is wrong with it, before anything is answered
+        self._courier = Courier(url)
         self._journal = Journal(Path(spool), limit)
-        self._tally = InputTally(self._journal.writer)
-        self._memory: deque[Row] = deque()
+        self._incoming = Incoming()
+        self._memory: deque[Entry] = deque()
+        self._n_memory = 0
         self._interval = interval
         self._wake, self._stop = threading.Event(), threading.Event()
-        self._ready = False
         self._delivering = threading.Lock()
         self.lost = 0
         self.delivered = 0
@@ -99,7 +100,7 @@ class RecordWriter:
         cargo : sequence of mapping, optional
             The values sent, for those who switched that on.
         """
-        rows = rows_of(
+        entry = entry_of(
             predictions,
             request_id=request_id,
             input_sha256=input_sha256,
@@ -108,9 +109,9 @@ class RecordWriter:
             cargo=cargo,
         )
         try:
-            self._journal.append(rows)
+            self._journal.append(entry)
         except OSError as error:
-            self._hold(rows, error)
+            self._hold(entry, len(predictions.sample_ids), error)
 
     def tally(self, bundle: ModelBundle, X: NDArray[np.float64]) -> None:
         """Count what came in, for drift; no sample's values are kept. Counts not delivered yet end with the process.
@@ -122,7 +123,7 @@ class RecordWriter:
         X : ndarray of shape (n_samples, n_molecules)
             Raw values of its panel, as `exoclassify.model.panel.Panel.profile` gives them.
         """
-        self._tally.add(bundle, X)
+        self._incoming.add(bundle, X)
 
     def flush(self) -> bool:
         """Deliver now what waits.
@@ -146,18 +147,19 @@ class RecordWriter:
         self._wake.set()
         self._thread.join()
         complete = self._deliver()
+        self._courier.stop()
         self._journal.close()
-        self._engine.dispose()
         return complete
 
-    def _hold(self, rows: list[Row], error: OSError) -> None:
-        space = max(0, _MEMORY - len(self._memory))
-        self._memory.extend(rows[:space])
+    def _hold(self, entry: Entry, n: int, error: OSError) -> None:
         if not self.lost and not self._memory:
             _log.error("records cannot be written to disk (%s)", error)
-        if len(rows) > space:
-            self.lost += len(rows) - space
+        if self._n_memory + n > _MEMORY:
+            self.lost += n
             _log.error("%d records are lost: disk and memory are full (%s)", self.lost, error)
+            return
+        self._n_memory += n
+        self._memory.append(entry)
 
     def _run(self) -> None:
         failures = 0
@@ -182,76 +184,28 @@ class RecordWriter:
             return True
 
     def _deliver_all(self) -> None:
-        files = self._journal.take()
-        if not self._ready:
-            upgrade(self._engine)
-            self._ready = True
-        for path in files:
-            rows = self._journal.read(path)
-            refused = insert_predictions(self._engine, rows)
-            self.delivered += len(rows) - len(refused)
-            if refused:
-                aside = self._journal.refuse(path, refused)
-                _log.error("the database refuses %d records; they are kept in %s", len(refused), aside)
+        for bundle, X in self._incoming.take():
+            assert bundle.trained_on is not None
+            quantiles, samples = bundle.trained_on.log, in_log_view(bundle, X)
+            self._courier.order(
+                "tally", quantiles.tobytes(), samples.tobytes(), model=bundle.name, version=bundle.version,
+                n_molecules=quantiles.shape[0], n_quantiles=quantiles.shape[1],
+            )  # fmt: skip
+        for path in self._journal.take():
+            outcome = self._courier.order("file", path=str(path))
+            self.delivered += outcome["n"]
+            if outcome["refused"]:
+                aside = self._journal.refuse(path, outcome["refused"])
+                _log.error(
+                    "the database refuses %d records; they are kept in %s", len(outcome["refused"]), aside
+                )
             self._journal.done(path)
         while self._memory:
-            held = [self._memory.popleft() for _ in range(min(500, len(self._memory)))]
-            try:
-                refused = insert_predictions(self._engine, held)
-            except FileError:
-                self._memory.extendleft(reversed(held))
-                raise
-            self.lost += len(refused)
-            self.delivered += len(held) - len(refused)
-        self._tally.deliver(self._engine)
-
-
-def insert_predictions(engine: Engine, rows: Sequence[Row]) -> list[Row]:
-    """Insert records that are not there yet.
-
-    Parameters
-    ----------
-    engine : Engine
-        Of a database of the newest layout.
-    rows : sequence of list
-        As `RecordWriter.put` writes them.
-
-    Returns
-    -------
-    list of list
-        Those that the database will never take: a text too long, or with characters that it does not store.
-
-    Raises
-    ------
-    FileError
-        If the database cannot be reached, or has no space.
-    """
-    if not rows:
-        return []
-    try:
-        with reached(engine), engine.begin() as connection:
-            # Straight to the driver: the values are as it wants them, and this costs a third of the time.
-            connection.exec_driver_sql(_INSERT[engine.dialect.name], [tuple(row) for row in rows])
-    except FileError as error:
-        if not _is_refusal(error.__cause__):
-            raise
-        if len(rows) == 1:
-            return list(rows)
-        middle = len(rows) // 2
-        return insert_predictions(engine, rows[:middle]) + insert_predictions(engine, rows[middle:])
-    return []
-
-
-def _is_refusal(cause: BaseException | None) -> bool:
-    """Whether the records are wrong, not the database away; StatementError is the parent of all that the driver says."""
-    if isinstance(cause, DBAPIError):
-        return isinstance(cause, DataError | IntegrityError)
-    return isinstance(cause, StatementError)
-
-
-_COLUMNS = ", ".join(f'"{column.name}"' for column in PREDICTIONS.columns)
-_INSERT = {
-    dialect: f"insert into predictions ({_COLUMNS}) values ({', '.join([mark] * len(PREDICTIONS.columns))}) "
-    "on conflict (id) do nothing"
-    for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
-}
+            held = list(self._memory)[:500]
+            outcome = self._courier.order("entries", entries=held)
+            for _ in held:
+                self._memory.popleft()
+            self._n_memory -= outcome["n"] + len(outcome["refused"])
+            self.lost += len(outcome["refused"])
+            self.delivered += outcome["n"]
+        self._courier.order("settle")

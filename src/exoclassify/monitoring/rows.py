@@ -1,20 +1,28 @@
-"""Answers as rows of the table of predictions, ready for the database's driver."""
+"""Answers as entries of the journal, and entries as rows of the table of predictions, ready for the database's driver."""
 
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
-import uuid
+import secrets
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from exoclassify.model.prediction import Predictions
-from exoclassify.monitoring.journal import LIMIT, Journal, Row
+from exoclassify.monitoring.journal import LIMIT, Entry, Journal
 
-__all__ = ["leave_in_spool", "rows_of"]
+__all__ = ["Row", "entry_of", "leave_in_spool", "rows_of"]
+
+Row = list[Any]
+
+_prefix = secrets.token_hex(8)
+_number = itertools.count()
 
 
-def rows_of(
+def entry_of(
     predictions: Predictions,
     *,
     request_id: str,
@@ -22,8 +30,8 @@ def rows_of(
     key_name: str | None = None,
     subjects: Sequence[str | None] | None = None,
     cargo: Sequence[Mapping[str, float | None]] | None = None,
-) -> list[Row]:
-    """Give one list of values a sample, in the order of the columns; what is JSON in the database is text here already.
+) -> Entry:
+    """Put the answers to one request together as plain values, with as little work as can be: the answer waits for it.
 
     Parameters
     ----------
@@ -42,45 +50,77 @@ def rows_of(
 
     Returns
     -------
+    list
+        See `rows_of`.
+    """
+    return [
+        f"{_prefix}{next(_number):08x}",
+        time.time(),
+        request_id,
+        input_sha256,
+        key_name,
+        predictions.model,
+        predictions.version,
+        predictions.states,
+        predictions.sample_ids,
+        subjects,
+        predictions.calls,
+        predictions.probabilities.tolist(),
+        predictions.sets.tolist(),
+        predictions.novelty_p.tolist(),
+        predictions.coverage.tolist(),
+        predictions.flags,
+        cargo,
+    ]
+
+
+def rows_of(entry: Entry) -> list[Row]:
+    """Give one list of values a sample, in the order of the columns; what is JSON in the database is text here already.
+
+    Parameters
+    ----------
+    entry : list
+        As `entry_of` gives it, or as it comes back from the journal.
+
+    Returns
+    -------
     list of list
     """
-    at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    states, first = predictions.states, uuid.uuid4().hex[:24]
-    probabilities, sets = predictions.probabilities.tolist(), predictions.sets.tolist()
-    novelty, coverage = predictions.novelty_p.tolist(), predictions.coverage.tolist()
-    model, version = predictions.model, predictions.version
+    first, at, request_id, sha256, key, model, version, states, ids, subjects, calls, *columns, cargo = entry
+    probabilities, sets, novelty, coverage, flags = columns
+    moment = datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     return [
         [
             f"{first}{i:08x}",
-            at,
+            moment,
             request_id,
             sample,
             None if subjects is None else subjects[i],
             model,
             version,
-            input_sha256,
-            predictions.calls[i],
+            sha256,
+            calls[i],
             _json(dict(zip(states, probabilities[i], strict=True))),
             _json([state for state, held in zip(states, sets[i], strict=True) if held]),
             novelty[i],
             coverage[i],
-            _json(predictions.flags[i]),
-            key_name,
-            None if cargo is None else _json({name: _finite(value) for name, value in cargo[i].items()}),
+            _json(flags[i]),
+            key,
+            None if cargo is None else _json(cargo[i]),
         ]
-        for i, sample in enumerate(predictions.sample_ids)
+        for i, sample in enumerate(ids)
     ]
 
 
-def leave_in_spool(folder: Path, rows: Sequence[Row]) -> None:
-    """Leave rows on disk for a writer on that folder to deliver; for a process that ends before it could itself.
+def leave_in_spool(folder: Path, entry: Entry) -> None:
+    """Leave an entry on disk for a writer on that folder to deliver; for a process that ends before it could itself.
 
     Parameters
     ----------
     folder : Path
         Of the writer.
-    rows : sequence of list
-        As `rows_of` gives them.
+    entry : list
+        As `entry_of` gives it.
 
     Raises
     ------
@@ -91,13 +131,9 @@ def leave_in_spool(folder: Path, rows: Sequence[Row]) -> None:
     """
     journal = Journal(folder, LIMIT)
     try:
-        journal.append(rows)
+        journal.append(entry)
     finally:
         journal.close()
 
 
 _json = json.JSONEncoder(allow_nan=False).encode
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or value != value else value

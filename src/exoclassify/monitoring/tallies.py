@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import threading
 import zlib
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.monitoring.database import reached
-from exoclassify.monitoring.drift import BINS, Counts, count_bins
+from exoclassify.monitoring.drift import BINS, Counts
 from exoclassify.monitoring.tables import TALLIES
 
-__all__ = ["InputTally", "tallied"]
+__all__ = ["Incoming", "InputTally", "tallied"]
 
 Floats = NDArray[np.float64]
 _Key = tuple[str, str, datetime.date]
@@ -28,23 +27,13 @@ _WAITING = 20_000
 """Samples that may wait to be counted; what comes beyond is missing from the tally, and from nothing else."""
 
 
-class InputTally:
-    """Counts in memory, a row a day in the database.
+class Incoming:
+    """Samples that wait to be counted, in memory; for several threads."""
 
-    Parameters
-    ----------
-    writer : str
-        Whose counts they are; each writer has rows of its own.
-    """
-
-    def __init__(self, writer: str) -> None:
-        self._writer = writer
-        self._waiting: deque[tuple[ModelBundle, Floats]] = deque()
+    def __init__(self) -> None:
+        self._waiting: list[tuple[ModelBundle, Floats]] = []
         self._lock = threading.Lock()
         self._n_waiting = 0
-        self._counts: dict[_Key, Counts] = {}
-        self._changed: set[_Key] = set()
-        self.skipped = 0
 
     def add(self, bundle: ModelBundle, X: Floats) -> None:
         """Take samples to be counted later.
@@ -60,13 +49,55 @@ class InputTally:
             return
         with self._lock:
             if self._n_waiting + len(X) > _WAITING:
-                self.skipped += len(X)
                 return
             self._waiting.append((bundle, X))
             self._n_waiting += len(X)
 
+    def take(self) -> list[tuple[ModelBundle, Floats]]:
+        """Give what waits, one array a model.
+
+        Returns
+        -------
+        list of tuple of ModelBundle and ndarray of shape (n_samples, n_molecules)
+        """
+        with self._lock:
+            waiting, self._waiting, self._n_waiting = self._waiting, [], 0
+        by_model: dict[int, tuple[ModelBundle, list[Floats]]] = {}
+        for bundle, X in waiting:
+            by_model.setdefault(id(bundle), (bundle, []))[1].append(X)
+        return [(bundle, np.concatenate(parts)) for bundle, parts in by_model.values()]
+
+
+class InputTally:
+    """Counts in memory, a row a day in the database.
+
+    Parameters
+    ----------
+    writer : str
+        Whose counts they are; each writer has rows of its own.
+    """
+
+    def __init__(self, writer: str) -> None:
+        self._writer = writer
+        self._counts: dict[_Key, Counts] = {}
+        self._changed: set[_Key] = set()
+
+    def add(self, model: str, version: str, counts: Counts) -> None:
+        """Add counts to those of today.
+
+        Parameters
+        ----------
+        model, version : str
+            That answered.
+        counts : ndarray of int of shape (n_molecules, 20)
+            See `exoclassify.monitoring.drift.count_bins`.
+        """
+        key = (model, version, datetime.datetime.now(datetime.UTC).date())
+        self._counts[key] = self._counts.get(key, np.zeros_like(counts)) + counts
+        self._changed.add(key)
+
     def deliver(self, engine: Engine) -> None:
-        """Count what waits and write the day's rows.
+        """Write the day's rows.
 
         Parameters
         ----------
@@ -78,7 +109,6 @@ class InputTally:
         FileError
             If the database cannot be reached; the counts are kept for the next time.
         """
-        self._count()
         insert: Any = insert_postgresql if engine.dialect.name == "postgresql" else insert_sqlite
         for key in sorted(self._changed):
             counts = self._counts[key]
@@ -95,19 +125,6 @@ class InputTally:
         today = datetime.datetime.now(datetime.UTC).date()
         for key in [key for key in self._counts if key[2] < today and key not in self._changed]:
             del self._counts[key]
-
-    def _count(self) -> None:
-        with self._lock:
-            waiting, self._waiting, self._n_waiting = list(self._waiting), deque(), 0
-        day = datetime.datetime.now(datetime.UTC).date()
-        by_model: dict[int, tuple[ModelBundle, list[Floats]]] = {}
-        for bundle, X in waiting:
-            by_model.setdefault(id(bundle), (bundle, []))[1].append(X)
-        for bundle, parts in by_model.values():
-            key = (bundle.name, bundle.version, day)
-            new = count_bins(bundle, np.concatenate(parts))
-            self._counts[key] = self._counts.get(key, np.zeros_like(new)) + new
-            self._changed.add(key)
 
 
 def tallied(engine: Engine, bundle: ModelBundle, since: datetime.date) -> Counts:
