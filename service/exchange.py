@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,13 @@ class Request:
     body: bytes
     chunks: Callable[[], AsyncIterator[bytes]]
     key: str = ""
+    _digest: str = ""
+
+    def digest(self) -> str:
+        """Give the SHA-256 of the body, worked out once."""
+        if not self._digest:
+            self._digest = hashlib.sha256(self.body).hexdigest()
+        return self._digest
 
 
 @dataclass(slots=True)

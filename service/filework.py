@@ -65,15 +65,13 @@ def _record(found: Predictions, body: Path, records: dict[str, str] | None) -> s
     """Leave records for the worker to deliver, before the first answer goes out; say why not where that fails."""
     if records is None:
         return ""
-    from exoclassify.monitoring.rows import entry_of, leave_in_spool
+    from exoclassify.monitoring.rows import Source, entry_of, leave_in_spool
 
     with body.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    entry = entry_of(
-        found, request_id=records["request_id"], input_sha256=sha256, key_name=records["key"] or None
-    )
+    source = Source(len(found.sample_ids), records["request_id"], sha256, records["key"] or None)
     try:
-        leave_in_spool(Path(records["spool"]), entry)
+        leave_in_spool(Path(records["spool"]), entry_of(found, [source]))
     except (ExoclassifyError, OSError) as error:
         return str(error)
     return ""

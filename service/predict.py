@@ -76,7 +76,7 @@ class Predicting:
     def __init__(self, served: Served, metrics: Metrics, published: Published, records: Records) -> None:
         self._served, self._metrics, self._published = served, metrics, published
         self._records = records
-        self._together = Together()
+        self._together = Together(records.keep)
         # One thread: explaining is long, and the event loop goes on answering meanwhile.
         self._explainer = ThreadPoolExecutor(1, "explain")
         self._n_explaining = 0
@@ -188,10 +188,9 @@ class Predicting:
         -------
         tuple
         """
-        found, start = await self._together.answer(question, X, ids)
+        source = self._records.source(request, X, question.bundle, samples)
+        found, start = await self._together.answer(question, X, ids, source)
         self._metrics.answers(found, start, start + len(ids))
-        if self._records.kept:
-            self._records.keep(found, start, X, question.bundle, request, samples)
         return found, start
 
 

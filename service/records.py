@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from service.telemetry import Log
 if TYPE_CHECKING:
     from exoclassify.monitoring.outcomes import Added, Outcome
     from exoclassify.monitoring.records import RecordWriter
+    from exoclassify.monitoring.rows import Source
 
 __all__ = ["Records"]
 
@@ -44,11 +44,7 @@ class Records:
     def __init__(self, settings: Settings, log: Log) -> None:
         self._settings, self._log = settings, log
         self._writer: RecordWriter | None = None
-
-    @property
-    def kept(self) -> bool:
-        """Whether records are kept."""
-        return self._writer is not None
+        self._source: type[Source]
 
     def start(self) -> None:
         """Begin to keep records, where a database is set; it need not be there yet.
@@ -64,11 +60,13 @@ class Records:
             return
         try:
             from exoclassify.monitoring.records import RecordWriter
+            from exoclassify.monitoring.rows import Source
         except ImportError as error:
             raise SettingsError(
                 f"records need {error.name}: pip install 'exoclassify[monitoring]', or leave EXOCLASSIFY_DATABASE empty"
             ) from error
         logging.getLogger("exoclassify.monitoring").addHandler(_ToLog(self._log))
+        self._source = Source
         self._writer = RecordWriter(self._settings.database, self._settings.spool)
 
     def stop(self) -> None:
@@ -79,45 +77,51 @@ class Records:
                 "records", delivered=self._writer.delivered, lost=self._writer.lost, complete=complete
             )
 
-    def keep(
-        self,
-        found: Predictions,
-        start: int,
-        X: Floats,
-        bundle: ModelBundle,
-        request: Request,
-        samples: Sequence[Sample] | None,
-    ) -> None:
-        """Keep the answers to some rows of a request.
+    def source(
+        self, request: Request, X: Floats, bundle: ModelBundle, samples: Sequence[Sample] | None
+    ) -> Source | None:
+        """Say where samples come from, as it will be kept; None where nothing is.
 
         Parameters
         ----------
-        found : Predictions
-            Of these rows and perhaps of others.
-        start : int
-            Where these rows begin.
-        X : ndarray of shape (n_samples, n_molecules)
-            The rows.
-        bundle : ModelBundle
-            That answered.
         request : Request
             As it came.
+        X : ndarray of shape (n_samples, n_molecules)
+            The rows asked for.
+        bundle : ModelBundle
+            That is asked.
         samples : sequence of Sample or None
             As they were asked, where they were asked by names.
+
+        Returns
+        -------
+        Source or None
         """
-        assert self._writer is not None
+        if self._writer is None:
+            return None
         cargo = None
         if self._settings.record_cargo:
             named = None if samples is None else [sample.cargo for sample in samples]
             cargo = named or [dict(zip(bundle.panel.molecules, row, strict=True)) for row in X.tolist()]
-        self._writer.put(
-            _part(found, start, len(X)),
-            request_id=request.id,
-            input_sha256=hashlib.sha256(request.body).hexdigest(),
-            key_name=request.key or None,
-            subjects=None if samples is None else [sample.subject for sample in samples],
-            cargo=cargo,
-        )
+        subjects = None if samples is None else [sample.subject for sample in samples]
+        return self._source(len(X), request.id, request.digest(), request.key or None, subjects, cargo)
+
+    def keep(self, found: Predictions, sources: Sequence[Source], X: Floats, bundle: ModelBundle) -> None:
+        """Keep answers.
+
+        Parameters
+        ----------
+        found : Predictions
+            To one request or to several.
+        sources : sequence of Source
+            Of their samples, in order.
+        X : ndarray of shape (n_samples, n_molecules)
+            The samples.
+        bundle : ModelBundle
+            That answered.
+        """
+        assert self._writer is not None
+        self._writer.put(found, sources)
         self._writer.tally(bundle, X)
 
     def of_file(self, request: Request) -> dict[str, str] | None:
@@ -186,16 +190,6 @@ class _ToLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._log.event("records", problem=record.getMessage())
-
-
-def _part(found: Predictions, start: int, n: int) -> Predictions:
-    if start == 0 and n == len(found.sample_ids):
-        return found
-    rows: Any = slice(start, start + n)
-    return Predictions(
-        found.sample_ids[rows], found.states, found.probabilities[rows], found.sets[rows], found.novelty_p[rows],
-        found.coverage[rows], found.calls[rows], found.flags[rows], found.model, found.version,
-    )  # fmt: skip
 
 
 def _date(text: str | None) -> datetime.date | None:

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions, shifted_prevalence
+
+if TYPE_CHECKING:
+    from exoclassify.monitoring.rows import Source
 
 __all__ = ["ROWS", "Asked", "Together"]
 
@@ -54,23 +58,33 @@ class _Waiting:
     asked: Asked
     X: Floats
     ids: tuple[str, ...]
+    source: Source | None
     done: asyncio.Future[tuple[Predictions, int]]
 
 
 class Together:
     """Collects what is asked within one turn of the event loop.
 
+    Parameters
+    ----------
+    keep : callable
+        Called with the answers, the sources of their samples, the samples and the model, before anybody has an answer;
+        only where there are sources.
+
     Notes
     -----
     Belongs to one event loop; nothing here is for threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[Predictions, list[Source], Floats, ModelBundle], None]) -> None:
+        self._keep = keep
         self._queue: deque[_Waiting] = deque()
         self._scheduled = False
         self.n_waiting = 0
 
-    async def answer(self, asked: Asked, X: Floats, ids: tuple[str, ...]) -> tuple[Predictions, int]:
+    async def answer(
+        self, asked: Asked, X: Floats, ids: tuple[str, ...], source: Source | None = None
+    ) -> tuple[Predictions, int]:
         """Answer for some rows, at most `ROWS` of them.
 
         Parameters
@@ -81,6 +95,8 @@ class Together:
             Raw values in the panel's order.
         ids : tuple of str
             Sample ids.
+        source : Source, optional
+            Of the rows, where records are kept.
 
         Returns
         -------
@@ -95,7 +111,7 @@ class Together:
             If the prevalence is not valid.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(asked, X, ids, loop.create_future())
+        waiting = _Waiting(asked, X, ids, source, loop.create_future())
         self._queue.append(waiting)
         self.n_waiting += len(ids)
         if not self._scheduled:
@@ -120,10 +136,10 @@ class Together:
         for waiting in turn:
             groups.setdefault(waiting.asked.key(), []).append(waiting)
         for group in groups.values():
-            _score_group(group)
+            _score_group(group, self._keep)
 
 
-def _score_group(group: list[_Waiting]) -> None:
+def _score_group(group: list[_Waiting], keep: Callable[..., None]) -> None:
     asked = group[0].asked
     bundle = asked.bundle
     try:
@@ -132,6 +148,8 @@ def _score_group(group: list[_Waiting]) -> None:
         ids = tuple(sample for waiting in group for sample in waiting.ids)
         log_odds, residuals = bundle.compiled.evaluate(X)
         found = bundle.interpret(X, ids, log_odds, residuals, stated, asked.same_batch)
+        if sources := [waiting.source for waiting in group if waiting.source is not None]:
+            keep(found, sources, X, bundle)
     except Exception as error:  # noqa: BLE001 - handed to each of those who wait, who raise it at the door
         for waiting in group:
             if not waiting.done.done():

@@ -20,6 +20,7 @@ from exoclassify.monitoring.outcomes import Outcome, add_outcomes
 from exoclassify.monitoring.records import RecordWriter
 from exoclassify.monitoring.tallies import tallied
 from test_drift import COHORT, FAST, SUBJECTS
+from test_records import put
 
 HOME = COHORT.take(np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))
 LATER = COHORT.take(~np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))
@@ -39,7 +40,7 @@ def served(url: str, spool: Path, table: CargoTable, key: str = "lab") -> None:
     X = MODEL.panel.values(table)
     for i in range(table.n_samples):
         answers = MODEL.predict(table.take(np.array([i])), same_batch=True)
-        writer.put(answers, request_id=f"r-{i}", input_sha256="0" * 64, key_name=key)
+        put(writer, answers, request_id=f"r-{i}", input_sha256="0" * 64, key_name=key)
         writer.tally(MODEL, X[i : i + 1])
     assert writer.close()
 

@@ -16,7 +16,7 @@ from exoclassify.monitoring.outcomes import Outcome, add_outcomes, read_outcomes
 from exoclassify.monitoring.records import RecordWriter
 from exoclassify.monitoring.retention import Removed, forget, remove_before
 from exoclassify.monitoring.tables import OUTCOMES, PREDICTIONS
-from test_records import ANSWERS, COHORT, SHA
+from test_records import ANSWERS, COHORT, SHA, put
 
 SAMPLES = ANSWERS.sample_ids
 
@@ -41,7 +41,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
             connection.exec_driver_sql("create schema public")
     upgrade(engine)
     writer = RecordWriter(url, tmp_path / "spool")
-    writer.put(ANSWERS, request_id="r", input_sha256=SHA, subjects=[str(s) for s in COHORT.groups])
+    put(writer, ANSWERS, request_id="r", input_sha256=SHA, subjects=[str(s) for s in COHORT.groups])
     assert writer.close()
     yield engine
     engine.dispose()
@@ -159,7 +159,7 @@ def test_a_broken_file_of_outcomes_is_refused(tmp_path: Path, text: str, message
 
 def test_records_that_wait_are_delivered_by_command(tmp_path: Path) -> None:
     writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
-    writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    put(writer, ANSWERS, request_id="r", input_sha256=SHA)
     assert not writer.close()
     done = run(
         "records", "deliver", "--spool", tmp_path / "spool", "--database", f"sqlite:///{tmp_path}/r.db"

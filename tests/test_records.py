@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from sqlalchemy import Engine, event, func, inspect, select
 
@@ -22,6 +24,7 @@ from exoclassify.learning.fit import fit
 from exoclassify.model.prediction import Predictions
 from exoclassify.monitoring.database import opened, upgrade
 from exoclassify.monitoring.records import RecordWriter
+from exoclassify.monitoring.rows import Source
 from exoclassify.monitoring.tables import METADATA, PREDICTIONS
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=40, n_molecules=60)).cohort
@@ -51,6 +54,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.url
 
 
+def put(writer: RecordWriter, answers: Predictions, **source: Any) -> None:
+    writer.put(answers, [Source(len(answers.sample_ids), **source)])
+
+
 def count(engine: Engine) -> int:
     with engine.connect() as connection:
         return int(connection.execute(select(func.count()).select_from(PREDICTIONS)).scalar_one())
@@ -74,7 +81,7 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> None:
 def test_every_answer_is_kept_as_it_was_given(url: str, tmp_path: Path) -> None:
     writer = RecordWriter(url, tmp_path / "spool")
     subjects = [str(subject) for subject in COHORT.groups]
-    writer.put(ANSWERS, request_id="r-1", input_sha256=SHA, key_name="lab", subjects=subjects)
+    put(writer, ANSWERS, request_id="r-1", input_sha256=SHA, key_name="lab", subjects=subjects)
     assert writer.close()
     engine = opened(url)
     with engine.connect() as connection:
@@ -100,8 +107,12 @@ def test_every_answer_is_kept_as_it_was_given(url: str, tmp_path: Path) -> None:
 def test_cargo_is_kept_only_where_it_is_given(url: str, tmp_path: Path) -> None:
     writer = RecordWriter(url, tmp_path / "spool")
     one = BUNDLE.predict_one({"hsa-miR-21-5p": 3.0})
-    writer.put(
-        one, request_id="r", input_sha256=SHA, cargo=[{"hsa-miR-21-5p": 3.0, "x": float("nan"), "y": None}]
+    put(
+        writer,
+        one,
+        request_id="r",
+        input_sha256=SHA,
+        cargo=[{"hsa-miR-21-5p": 3.0, "x": float("nan"), "y": None}],
     )
     assert writer.close()
     engine = opened(url)
@@ -160,7 +171,7 @@ def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
 def test_writers_that_start_at_once_make_one_database(url: str, tmp_path: Path) -> None:
     writers = [RecordWriter(url, tmp_path / "spool") for _ in range(4)]
     for i, writer in enumerate(writers):
-        writer.put(ANSWERS, request_id=f"r-{i}", input_sha256=SHA)
+        put(writer, ANSWERS, request_id=f"r-{i}", input_sha256=SHA)
     assert [writer.close() for writer in writers] == [True] * 4
     assert stored(url) == 4 * len(ANSWERS.sample_ids)
 
@@ -170,7 +181,7 @@ def test_many_threads_lose_nothing(url: str, tmp_path: Path) -> None:
 
     def ask() -> None:
         for i in range(50):
-            writer.put(ANSWERS, request_id=f"r-{i}", input_sha256=SHA)
+            put(writer, ANSWERS, request_id=f"r-{i}", input_sha256=SHA)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -184,14 +195,14 @@ def test_many_threads_lose_nothing(url: str, tmp_path: Path) -> None:
 
 def test_records_wait_on_disk_while_the_database_is_away(server: Postgres, tmp_path: Path) -> None:
     writer = RecordWriter(server.url, tmp_path / "spool", interval=0.05)
-    writer.put(ANSWERS, request_id="before", input_sha256=SHA)
+    put(writer, ANSWERS, request_id="before", input_sha256=SHA)
     assert writer.flush()
     before = stored(server.url)
     server.kill()
-    writer.put(ANSWERS, request_id="while", input_sha256=SHA)
+    put(writer, ANSWERS, request_id="while", input_sha256=SHA)
     assert not writer.flush()
     assert writer.away
-    writer.put(ANSWERS, request_id="still", input_sha256=SHA)
+    put(writer, ANSWERS, request_id="still", input_sha256=SHA)
     server.start()
     until(lambda: not writer.away)
     assert writer.close()
@@ -200,7 +211,7 @@ def test_records_wait_on_disk_while_the_database_is_away(server: Postgres, tmp_p
 
 def test_a_database_that_is_away_from_the_start_stops_nobody(tmp_path: Path) -> None:
     writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool", interval=0.05)
-    writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    put(writer, ANSWERS, request_id="r", input_sha256=SHA)
     assert not writer.close()
     later = RecordWriter(f"sqlite:///{tmp_path}/records.db", tmp_path / "spool")
     assert later.close()
@@ -213,7 +224,7 @@ def test_records_of_a_killed_process_are_delivered_by_the_next(url: str, tmp_pat
         "import sys, test_records as t, time\n"
         "w = t.RecordWriter(sys.argv[1], sys.argv[2], interval=0.01)\n"
         "for i in range(10**6):\n"
-        "    w.put(t.ANSWERS, request_id=f'r-{i}', input_sha256=t.SHA)\n"
+        "    t.put(w, t.ANSWERS, request_id=f'r-{i}', input_sha256=t.SHA)\n"
         "    print(i, flush=True)\n"
     )
     process = subprocess.Popen(
@@ -244,7 +255,7 @@ def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/records.db"
     writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
     for name in "ab":
-        writer.put(ANSWERS, request_id=name, input_sha256=SHA)
+        put(writer, ANSWERS, request_id=name, input_sha256=SHA)
     writer.close()
     (path,) = (tmp_path / "spool").glob("*.jsonl")
     path.write_bytes(path.read_bytes()[:-20])
@@ -254,7 +265,7 @@ def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
 
 def test_records_delivered_twice_are_kept_once(url: str, tmp_path: Path) -> None:
     writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
-    writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    put(writer, ANSWERS, request_id="r", input_sha256=SHA)
     writer.close()
     (path,) = (tmp_path / "spool").glob("*.jsonl")
     again = path.read_bytes()
@@ -270,7 +281,7 @@ def test_a_record_the_database_refuses_stops_no_other(server: Postgres, tmp_path
     before = count(engine)
     bad = replace(ANSWERS, sample_ids=("a\0b", "x" * 999, *ANSWERS.sample_ids[2:]))
     writer = RecordWriter(server.url, tmp_path / "spool")
-    writer.put(bad, request_id="r", input_sha256=SHA)
+    put(writer, bad, request_id="r", input_sha256=SHA)
     assert writer.close()
     assert count(engine) == before + len(ANSWERS.sample_ids) - 2
     engine.dispose()
@@ -278,12 +289,75 @@ def test_a_record_the_database_refuses_stops_no_other(server: Postgres, tmp_path
     assert [json.loads(line)[3] for line in refused.read_text().splitlines()] == ["a\0b", "x" * 999]
 
 
+def deliverers(parent: int) -> list[psutil.Process]:
+    return psutil.Process(parent).children()
+
+
+def test_answers_to_several_requests_are_kept_apart(url: str, tmp_path: Path) -> None:
+    writer = RecordWriter(url, tmp_path / "spool")
+    n = len(ANSWERS.sample_ids)
+    people = [f"P{i}" for i in range(n - 3)]
+    writer.put(ANSWERS, [Source(3, "first", SHA), Source(n - 3, "second", "1" * 64, "lab", people)])
+    assert writer.close()
+    engine = opened(url)
+    with engine.connect() as connection:
+        rows = connection.execute(select(PREDICTIONS).order_by(PREDICTIONS.c.id)).all()
+    engine.dispose()
+    assert [row.sample_id for row in rows] == list(ANSWERS.sample_ids)
+    assert [row.request_id for row in rows] == ["first"] * 3 + ["second"] * (n - 3)
+    assert [row.subject for row in rows] == [None] * 3 + people
+    assert {(row.request_id, row.input_sha256, row.key_name) for row in rows} == {
+        ("first", SHA, None),
+        ("second", "1" * 64, "lab"),
+    }
+
+
+def test_a_delivering_process_that_is_killed_is_replaced(url: str, tmp_path: Path) -> None:
+    writer = RecordWriter(url, tmp_path / "spool", interval=0.01)
+    for i in range(30):
+        put(writer, ANSWERS, request_id=f"r-{i}", input_sha256=SHA)
+        if i % 10 == 0:
+            assert writer.flush()
+            (process,) = deliverers(os.getpid())
+            process.send_signal(signal.SIGTERM)  # as process managers do; it has work to finish
+            process.kill()
+    assert writer.close()
+    assert stored(url) == 30 * len(ANSWERS.sample_ids)
+    assert deliverers(os.getpid()) == []
+
+
+def test_the_delivering_process_ends_with_its_parent_and_hears_no_signal_of_a_manager(tmp_path: Path) -> None:
+    code = (
+        "import sys, test_records as t\n"
+        "w = t.RecordWriter(sys.argv[1], sys.argv[2])\n"
+        "t.put(w, t.ANSWERS, request_id='r', input_sha256=t.SHA)\n"
+        "print(w.flush(), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    url = f"sqlite:///{tmp_path}/records.db"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, url, str(tmp_path / "spool")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent,
+    )  # fmt: skip
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "True\n"
+    (process,) = deliverers(parent.pid)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.is_running()
+    assert url not in " ".join(process.cmdline())
+    parent.kill()
+    parent.communicate()
+    process.wait(30)
+
+
 def test_what_disk_and_memory_cannot_hold_is_counted_and_predictions_go_on(tmp_path: Path) -> None:
     url = "postgresql://nobody@127.0.0.1:1/none"
     writer = RecordWriter(url, tmp_path / "spool", limit=1000, interval=60)
     n = len(ANSWERS.sample_ids)
     for _ in range(10_000 // n + 1):
-        writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+        put(writer, ANSWERS, request_id="r", input_sha256=SHA)
     assert writer.lost == (10_000 // n + 1) * n - 10_000
     writer.close()
 
@@ -291,7 +365,7 @@ def test_what_disk_and_memory_cannot_hold_is_counted_and_predictions_go_on(tmp_p
 def test_memory_is_delivered_when_the_disk_is_full(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/records.db"
     writer = RecordWriter(url, tmp_path / "spool", limit=10)
-    writer.put(ANSWERS, request_id="r", input_sha256=SHA)
+    put(writer, ANSWERS, request_id="r", input_sha256=SHA)
     assert writer.close()
     assert stored(url) == len(ANSWERS.sample_ids)
 
@@ -330,6 +404,6 @@ def test_answers_of_no_sample_are_no_record(url: str, tmp_path: Path) -> None:
         "1.0.0",
     )
     writer = RecordWriter(url, tmp_path / "spool")
-    writer.put(none, request_id="r", input_sha256=SHA)
+    put(writer, none, request_id="r", input_sha256=SHA)
     assert writer.close()
     assert stored(url) == 0

@@ -1,6 +1,6 @@
 """What a request costs, side by side: this service and other servers with the same model, in one run on one machine.
 
-Run as ``python tests/benchmarks/service_cost.py [--seconds 2] [--rounds 3] [--fastapi PYTHON] [--mlserver PYTHON]``. All
+Run as ``python tests/benchmarks/service_cost.py [--only WORD] [--fastapi PYTHON] [--mlserver PYTHON]``. All
 servers have one worker and one sample a request, by names (MLServer: a tensor). They run at the same time and are asked in
 turn, round after round; the table shows medians over rounds. FastAPI and MLServer are asked when a Python that has them and
 exoclassify is named. CPU is that of the server's processes, user and system. Each server has a session of its own, as BentoML
@@ -122,6 +122,8 @@ def servers(folder: Path, options: argparse.Namespace, body: bytes, tensor: byte
         )
     started = []
     for name, command, environment, path, content in plans:
+        if options.only not in name:
+            continue
         port = free_port()
         started.append(Server(name, command(port), port, environment, path, content))
     return started
@@ -149,6 +151,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--only", default="", help="servers with this in their name, such as 'uvicorn'")
     parser.add_argument("--fastapi", help="Python with fastapi and exoclassify")
     parser.add_argument("--mlserver", help="Python with mlserver and exoclassify")
     options = parser.parse_args()

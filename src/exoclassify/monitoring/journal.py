@@ -1,4 +1,4 @@
-"""Records on disk until the database has them: a line a request, written before the answer goes out.
+"""Records on disk until the database has them: a line for what was answered at once, written before the answers go out.
 
 A line that was written survives the end of its process, kill -9 included. Each writer has files of its own,
 ``WRITER-000001.jsonl``, and holds ``WRITER.lock`` while it lives; the files of one that is gone are adopted by the next.
@@ -61,7 +61,7 @@ class Journal:
             ) from error
 
     def append(self, entry: Entry) -> None:
-        """Write the records of one request to disk, all or none.
+        """Write records to disk, all or none.
 
         Parameters
         ----------
@@ -98,7 +98,6 @@ class Journal:
         """
         with self._lock:
             if self._file >= 0:
-                os.fsync(self._file)
                 os.close(self._file)
                 self._file = -1
                 self._closed.append(self._path(self._number))

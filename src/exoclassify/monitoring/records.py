@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from exoclassify.monitoring.courier import Courier
 from exoclassify.monitoring.database import opened
 from exoclassify.monitoring.drift import in_log_view
 from exoclassify.monitoring.journal import LIMIT, Entry, Journal
-from exoclassify.monitoring.rows import entry_of
+from exoclassify.monitoring.rows import Source, entry_of
 from exoclassify.monitoring.tallies import Incoming
 
 __all__ = ["RecordWriter"]
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 _PATIENCE = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds until a database that was away is asked again; the last one stays."""
 _MEMORY = 10_000
+_ROWS = 32
+"""Samples brought into the log view in one go; the answers go on between two of them."""
 
 
 class RecordWriter:
@@ -73,41 +75,17 @@ class RecordWriter:
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._thread.start()
 
-    def put(
-        self,
-        predictions: Predictions,
-        *,
-        request_id: str,
-        input_sha256: str,
-        key_name: str | None = None,
-        subjects: Sequence[str | None] | None = None,
-        cargo: Sequence[Mapping[str, float | None]] | None = None,
-    ) -> None:
+    def put(self, predictions: Predictions, sources: Sequence[Source]) -> None:
         """Keep what was answered.
 
         Parameters
         ----------
         predictions : Predictions
-            The answers of one request.
-        request_id : str
-            Of the request.
-        input_sha256 : str
-            Of what was sent.
-        key_name : str, optional
-            Name of the key that was used, never the key.
-        subjects : sequence of str or None, optional
-            Whose samples they are, where known; needed to delete what is kept of a person.
-        cargo : sequence of mapping, optional
-            The values sent, for those who switched that on.
+            The answers, to one request or to several.
+        sources : sequence of Source
+            Of their samples, in order.
         """
-        entry = entry_of(
-            predictions,
-            request_id=request_id,
-            input_sha256=input_sha256,
-            key_name=key_name,
-            subjects=subjects,
-            cargo=cargo,
-        )
+        entry = entry_of(predictions, sources)
         try:
             self._journal.append(entry)
         except OSError as error:
@@ -186,9 +164,10 @@ class RecordWriter:
     def _deliver_all(self) -> None:
         for bundle, X in self._incoming.take():
             assert bundle.trained_on is not None
-            quantiles, samples = bundle.trained_on.log, in_log_view(bundle, X)
+            quantiles = bundle.trained_on.log
+            parts = (in_log_view(bundle, X[at : at + _ROWS]).tobytes() for at in range(0, len(X), _ROWS))
             self._courier.order(
-                "tally", quantiles.tobytes(), samples.tobytes(), model=bundle.name, version=bundle.version,
+                "tally", quantiles.tobytes(), *parts, model=bundle.name, version=bundle.version,
                 n_molecules=quantiles.shape[0], n_quantiles=quantiles.shape[1],
             )  # fmt: skip
         for path in self._journal.take():

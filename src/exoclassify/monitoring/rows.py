@@ -4,49 +4,62 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from exoclassify.model.prediction import Predictions
 from exoclassify.monitoring.journal import LIMIT, Entry, Journal
 
-__all__ = ["Row", "entry_of", "leave_in_spool", "rows_of"]
+__all__ = ["Row", "Source", "entry_of", "leave_in_spool", "rows_of"]
 
 Row = list[Any]
 
 _prefix = secrets.token_hex(8)
 _number = itertools.count()
+_encode = msgspec.json.Encoder().encode
 
 
-def entry_of(
-    predictions: Predictions,
-    *,
-    request_id: str,
-    input_sha256: str,
-    key_name: str | None = None,
-    subjects: Sequence[str | None] | None = None,
-    cargo: Sequence[Mapping[str, float | None]] | None = None,
-) -> Entry:
-    """Put the answers to one request together as plain values, with as little work as can be: the answer waits for it.
+class Source(NamedTuple):
+    """Where samples that stand together come from.
 
     Parameters
     ----------
-    predictions : Predictions
-        The answers of one request.
+    n : int
+        Samples.
     request_id : str
         Of the request.
     input_sha256 : str
         Of what was sent.
     key_name : str, optional
-        Name of the key that was used.
+        Name of the key that was used, never the key.
     subjects : sequence of str or None, optional
-        Whose samples they are.
+        Whose samples they are, where known; needed to delete what is kept of a person.
     cargo : sequence of mapping, optional
-        The values sent.
+        The values sent, for those who switched that on.
+    """
+
+    n: int
+    request_id: str
+    input_sha256: str
+    key_name: str | None = None
+    subjects: Sequence[str | None] | None = None
+    cargo: Sequence[Mapping[str, float | None]] | None = None
+
+
+def entry_of(predictions: Predictions, sources: Sequence[Source]) -> Entry:
+    """Put answers together as plain values, with as little work as can be: those who asked wait for it.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        The answers.
+    sources : sequence of Source
+        Of their samples, in order.
 
     Returns
     -------
@@ -56,21 +69,17 @@ def entry_of(
     return [
         f"{_prefix}{next(_number):08x}",
         time.time(),
-        request_id,
-        input_sha256,
-        key_name,
+        sources,
         predictions.model,
         predictions.version,
         predictions.states,
         predictions.sample_ids,
-        subjects,
         predictions.calls,
         predictions.probabilities.tolist(),
         predictions.sets.tolist(),
         predictions.novelty_p.tolist(),
         predictions.coverage.tolist(),
         predictions.flags,
-        cargo,
     ]
 
 
@@ -86,30 +95,37 @@ def rows_of(entry: Entry) -> list[Row]:
     -------
     list of list
     """
-    first, at, request_id, sha256, key, model, version, states, ids, subjects, calls, *columns, cargo = entry
-    probabilities, sets, novelty, coverage, flags = columns
+    first, at, sources, model, version, states, *columns = entry
     moment = datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return [
-        [
-            f"{first}{i:08x}",
-            moment,
-            request_id,
-            sample,
-            None if subjects is None else subjects[i],
-            model,
-            version,
-            sha256,
-            calls[i],
-            _json(dict(zip(states, probabilities[i], strict=True))),
-            _json([state for state, held in zip(states, sets[i], strict=True) if held]),
-            novelty[i],
-            coverage[i],
-            _json(flags[i]),
-            key,
-            None if cargo is None else _json(cargo[i]),
-        ]
-        for i, sample in enumerate(ids)
-    ]
+    samples = zip(*columns, strict=True)
+    rows: list[Row] = []
+    for source in sources:
+        _, request_id, sha256, key, subjects, cargo = source
+        for i in range(source[0]):
+            sample, call, probabilities, held, novelty, coverage, flags = next(samples)
+            rows.append([
+                f"{first}{len(rows):08x}",
+                moment,
+                request_id,
+                sample,
+                None if subjects is None else subjects[i],
+                model,
+                version,
+                sha256,
+                call,
+                _json(dict(zip(states, probabilities, strict=True))),
+                _json([state for state, inside in zip(states, held, strict=True) if inside]),
+                novelty,
+                coverage,
+                _json(flags),
+                key,
+                None if cargo is None else _json(cargo[i]),
+            ])  # fmt: skip
+    return rows
+
+
+def _json(value: Any) -> str:
+    return _encode(value).decode()
 
 
 def leave_in_spool(folder: Path, entry: Entry) -> None:
@@ -134,6 +150,3 @@ def leave_in_spool(folder: Path, entry: Entry) -> None:
         journal.append(entry)
     finally:
         journal.close()
-
-
-_json = json.JSONEncoder(allow_nan=False).encode

@@ -23,17 +23,27 @@ __all__ = ["Incoming", "InputTally", "tallied"]
 Floats = NDArray[np.float64]
 _Key = tuple[str, str, datetime.date]
 
-_WAITING = 20_000
-"""Samples that may wait to be counted; what comes beyond is missing from the tally, and from nothing else."""
+_BYTES = 2**24
+"""Samples of one model that may wait to be counted; what comes beyond is missing from the tally, and from nothing else."""
+
+
+class _Buffer:
+    """Rows that wait, in memory that is used again: new pages would cost as much as all else that keeping a record does."""
+
+    def __init__(self, bundle: ModelBundle) -> None:
+        n_molecules = len(bundle.panel.molecules)
+        self.bundle = bundle
+        self.rows = np.empty((max(1, _BYTES // (8 * n_molecules)), n_molecules))
+        self.n = 0
 
 
 class Incoming:
-    """Samples that wait to be counted, in memory; for several threads."""
+    """Samples that wait to be counted, in memory; for several threads that add and one that takes."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[ModelBundle, Floats]] = []
         self._lock = threading.Lock()
-        self._n_waiting = 0
+        self._filling: dict[int, _Buffer] = {}
+        self._taken: dict[int, _Buffer] = {}
 
     def add(self, bundle: ModelBundle, X: Floats) -> None:
         """Take samples to be counted later.
@@ -48,24 +58,28 @@ class Incoming:
         if bundle.trained_on is None:
             return
         with self._lock:
-            if self._n_waiting + len(X) > _WAITING:
-                return
-            self._waiting.append((bundle, X))
-            self._n_waiting += len(X)
+            buffer = self._filling.get(id(bundle))
+            if buffer is None:
+                buffer = self._filling[id(bundle)] = _Buffer(bundle)
+            end = buffer.n + len(X)
+            if end <= len(buffer.rows):
+                buffer.rows[buffer.n : end] = X
+                buffer.n = end
 
     def take(self) -> list[tuple[ModelBundle, Floats]]:
-        """Give what waits, one array a model.
+        """Give what waits, one array a model; each is good until the next call.
 
         Returns
         -------
         list of tuple of ModelBundle and ndarray of shape (n_samples, n_molecules)
         """
         with self._lock:
-            waiting, self._waiting, self._n_waiting = self._waiting, [], 0
-        by_model: dict[int, tuple[ModelBundle, list[Floats]]] = {}
-        for bundle, X in waiting:
-            by_model.setdefault(id(bundle), (bundle, []))[1].append(X)
-        return [(bundle, np.concatenate(parts)) for bundle, parts in by_model.values()]
+            for buffer in self._taken.values():
+                buffer.n = 0
+            self._taken, self._filling = self._filling, self._taken
+        # A model that was not asked meanwhile has perhaps been replaced.
+        self._taken = {key: buffer for key, buffer in self._taken.items() if buffer.n}
+        return [(buffer.bundle, buffer.rows[: buffer.n]) for buffer in self._taken.values()]
 
 
 class InputTally:
