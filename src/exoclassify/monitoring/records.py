@@ -28,8 +28,6 @@ _log = logging.getLogger(__name__)
 _PATIENCE = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds until a database that was away is asked again; the last one stays."""
 _MEMORY = 10_000
-_ROWS = 32
-"""Samples brought into the log view in one go; the answers go on between two of them."""
 
 
 class RecordWriter:
@@ -93,6 +91,8 @@ class RecordWriter:
 
     def tally(self, bundle: ModelBundle, X: NDArray[np.float64]) -> None:
         """Count what came in, for drift; no sample's values are kept. Counts not delivered yet end with the process.
+
+        Of more than 256 samples between two deliveries, a random draw is counted.
 
         Parameters
         ----------
@@ -164,10 +164,9 @@ class RecordWriter:
     def _deliver_all(self) -> None:
         for bundle, X in self._incoming.take():
             assert bundle.trained_on is not None
-            quantiles = bundle.trained_on.log
-            parts = (in_log_view(bundle, X[at : at + _ROWS]).tobytes() for at in range(0, len(X), _ROWS))
+            quantiles, samples = bundle.trained_on.log, in_log_view(bundle, X)
             self._courier.order(
-                "tally", quantiles.tobytes(), *parts, model=bundle.name, version=bundle.version,
+                "tally", quantiles.tobytes(), samples.tobytes(), model=bundle.name, version=bundle.version,
                 n_molecules=quantiles.shape[0], n_quantiles=quantiles.shape[1],
             )  # fmt: skip
         for path in self._journal.take():

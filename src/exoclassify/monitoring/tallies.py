@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 import threading
 import zlib
 from typing import Any
@@ -23,27 +24,22 @@ __all__ = ["Incoming", "InputTally", "tallied"]
 Floats = NDArray[np.float64]
 _Key = tuple[str, str, datetime.date]
 
-_BYTES = 2**24
-"""Samples of one model that may wait to be counted; what comes beyond is missing from the tally, and from nothing else."""
-
-
-class _Buffer:
-    """Rows that wait, in memory that is used again: new pages would cost as much as all else that keeping a record does."""
-
-    def __init__(self, bundle: ModelBundle) -> None:
-        n_molecules = len(bundle.panel.molecules)
-        self.bundle = bundle
-        self.rows = np.empty((max(1, _BYTES // (8 * n_molecules)), n_molecules))
-        self.n = 0
+_MOST = 256
+"""Samples of one model that are counted of what comes between two deliveries; of more, so many are drawn."""
 
 
 class Incoming:
-    """Samples that wait to be counted, in memory; for several threads that add and one that takes."""
+    """Samples that wait to be counted; of more than 256 of one model a random draw. For several threads.
+
+    Notes
+    -----
+    The work of counting is bounded so however many answers are given: 512 samples a second at two deliveries a second. Every
+    sample that came has the same chance (Vitter 1985, algorithm R), wherever in a request it stands.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._filling: dict[int, _Buffer] = {}
-        self._taken: dict[int, _Buffer] = {}
+        self._drawn: dict[int, _Drawn] = {}
 
     def add(self, bundle: ModelBundle, X: Floats) -> None:
         """Take samples to be counted later.
@@ -58,28 +54,37 @@ class Incoming:
         if bundle.trained_on is None:
             return
         with self._lock:
-            buffer = self._filling.get(id(bundle))
-            if buffer is None:
-                buffer = self._filling[id(bundle)] = _Buffer(bundle)
-            end = buffer.n + len(X)
-            if end <= len(buffer.rows):
-                buffer.rows[buffer.n : end] = X
-                buffer.n = end
+            drawn = self._drawn.get(id(bundle))
+            if drawn is None:
+                drawn = self._drawn[id(bundle)] = _Drawn(bundle)
+            drawn.add(X)
 
     def take(self) -> list[tuple[ModelBundle, Floats]]:
-        """Give what waits, one array a model; each is good until the next call.
+        """Give what waits, one array a model.
 
         Returns
         -------
         list of tuple of ModelBundle and ndarray of shape (n_samples, n_molecules)
         """
         with self._lock:
-            for buffer in self._taken.values():
-                buffer.n = 0
-            self._taken, self._filling = self._filling, self._taken
-        # A model that was not asked meanwhile has perhaps been replaced.
-        self._taken = {key: buffer for key, buffer in self._taken.items() if buffer.n}
-        return [(buffer.bundle, buffer.rows[: buffer.n]) for buffer in self._taken.values()]
+            taken, self._drawn = list(self._drawn.values()), {}
+        return [(drawn.bundle, drawn.rows[: drawn.seen]) for drawn in taken]
+
+
+class _Drawn:
+    def __init__(self, bundle: ModelBundle) -> None:
+        self.bundle = bundle
+        self.rows = np.empty((_MOST, len(bundle.panel.molecules)))
+        self.seen = 0
+
+    def add(self, X: Floats) -> None:
+        free = max(0, _MOST - self.seen)
+        self.rows[self.seen : self.seen + len(X[:free])] = X[:free]
+        for i in range(free, len(X)):
+            at = int(random.random() * (self.seen + i + 1))
+            if at < _MOST:
+                self.rows[at] = X[i]
+        self.seen += len(X)
 
 
 class InputTally:
