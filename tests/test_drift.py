@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from cohorts import FAST
 from exoclassify.data.simulate import simulate
@@ -11,6 +12,7 @@ from exoclassify.learning.fit import fit
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.monitoring.drift import count_bins, discoveries, input_drift, martingale, smoothed_p
+from exoclassify.monitoring.tallies import Incoming
 
 COHORT = simulate(SimulationDesign(seed=1, n_samples=400, n_molecules=80, n_batches=1)).cohort
 SUBJECTS = np.unique(COHORT.groups)
@@ -143,3 +145,29 @@ def test_p_values_after_the_urn_are_uniform() -> None:
     )
     shares = np.histogram(p, bins=10, range=(0, 1))[0] / len(p)
     assert np.abs(shares - 0.1).max() < 0.012
+
+
+def test_of_many_samples_each_has_the_same_chance_to_be_counted() -> None:
+    rng, incoming = np.random.default_rng(0), Incoming()
+    hits = np.zeros(1500)
+    for _ in range(200):
+        X = np.zeros((1500, len(MODEL.panel.molecules)))
+        X[:, 0] = np.arange(1500)
+        for part in np.split(X, np.sort(rng.choice(1500, 20, replace=False))):
+            incoming.add(MODEL, part)
+        ((model, drawn),) = incoming.take()
+        assert model is MODEL
+        assert len(set(drawn[:, 0])) == len(drawn) == 256
+        hits[drawn[:, 0].astype(int)] += 1
+    expected, share = 200 * 256 / 1500, 256 / 1500
+    assert chi2.sf(((hits - expected) ** 2).sum() / (expected * (1 - share)), 1499) > 1e-4
+    assert abs(hits[-100:].mean() / expected - 1) < 0.1
+
+
+def test_few_samples_are_all_counted() -> None:
+    incoming = Incoming()
+    incoming.add(MODEL, NEW[:30])
+    incoming.add(MODEL, NEW[30:50])
+    ((_, drawn),) = incoming.take()
+    np.testing.assert_array_equal(drawn, NEW[:50])
+    assert incoming.take() == []

@@ -1,6 +1,6 @@
 """What a request costs, side by side: this service and other servers with the same model, in one run on one machine.
 
-Run as ``python tests/benchmarks/service_cost.py [--only WORD] [--fastapi PYTHON] [--mlserver PYTHON]``. All
+Run as ``python tests/benchmarks/service_cost.py [--only WORD] [--copies 1] [--fastapi PYTHON] [--mlserver PYTHON]``. All
 servers have one worker and one sample a request, by names (MLServer: a tensor). They run at the same time and are asked in
 turn, round after round; the table shows medians over rounds. FastAPI and MLServer are asked when a Python that has them and
 exoclassify is named. CPU is that of the server's processes, user and system. Each server has a session of its own, as BentoML
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -80,8 +81,8 @@ def servers(folder: Path, options: argparse.Namespace, body: bytes, tensor: byte
     ours = {"EXOCLASSIFY_REGISTRY": str(folder / "models")}
     kept = {
         **ours,
-        "EXOCLASSIFY_DATABASE": f"sqlite:///{folder / 'records.db'}",
-        "EXOCLASSIFY_SPOOL": str(folder / "spool"),
+        "EXOCLASSIFY_DATABASE": f"sqlite:///{folder}/records-COPY.db",
+        "EXOCLASSIFY_SPOOL": str(folder / "spool-COPY"),
     }
     peer = {"PEER_MODEL": model, "PYTHONPATH": str(HERE)}
 
@@ -121,9 +122,9 @@ def servers(folder: Path, options: argparse.Namespace, body: bytes, tensor: byte
             )
         )
     started = []
-    for name, command, environment, path, content in plans:
-        if options.only not in name:
-            continue
+    for name, command, environment, path, content in [
+        p for p in plans if options.only in p[0]
+    ] * options.copies:
         port = free_port()
         started.append(Server(name, command(port), port, environment, path, content))
     return started
@@ -152,6 +153,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--only", default="", help="servers with this in their name, such as 'uvicorn'")
+    parser.add_argument(
+        "--copies", type=int, default=1, help="of each server, for two alike can differ by 4 %%"
+    )
     parser.add_argument("--fastapi", help="Python with fastapi and exoclassify")
     parser.add_argument("--mlserver", help="Python with mlserver and exoclassify")
     options = parser.parse_args()
@@ -173,12 +177,13 @@ def main() -> None:
         client = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
         for _ in range(options.rounds):
             for connections in options.connections:
-                for server in alive:
+                for server in random.sample(alive, len(alive)):
                     before = server.cpu()
                     arguments = (server.port, server.path, server.body, connections, options.seconds)
                     load = client.submit(ask, *arguments).result()
-                    server.loads.setdefault(connections, []).append((load, server.cpu() - before))
-        report(alive, len(cargo), os.getloadavg()[0])
+                    first = next(each for each in alive if each.name == server.name)
+                    first.loads.setdefault(connections, []).append((load, server.cpu() - before))
+        report([server for server in alive if server.loads], len(cargo), os.getloadavg()[0])
         for server in started:
             if server not in alive:
                 print(f"{server.name}: did not start")

@@ -57,7 +57,7 @@ class RecordWriter:
     process that delivers, `exoclassify.monitoring.delivery`, is started with the first delivery.
     """
 
-    def __init__(self, url: str, spool: str | Path, *, interval: float = 0.5, limit: int = LIMIT) -> None:
+    def __init__(self, url: str, spool: str | Path, *, interval: float = 1.0, limit: int = LIMIT) -> None:
         opened(url)  # says what is wrong with it, before anything is answered
         self._courier = Courier(url)
         self._journal = Journal(Path(spool), limit)

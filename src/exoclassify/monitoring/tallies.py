@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import random
 import threading
 import zlib
@@ -29,17 +30,18 @@ _MOST = 256
 
 
 class Incoming:
-    """Samples that wait to be counted; of more than 256 of one model a random draw. For several threads.
+    """Samples that wait to be counted; of more than 256 of one model a random draw. For several threads, one of which takes.
 
     Notes
     -----
-    The work of counting is bounded so however many answers are given: 512 samples a second at two deliveries a second. Every
-    sample that came has the same chance (Vitter 1985, algorithm R), wherever in a request it stands.
+    The work of counting is bounded so however many answers are given: 256 samples a second at a delivery a second. Every
+    sample that came has the same chance, wherever in a request it stands (Li 1994, algorithm L).
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._drawn: dict[int, _Drawn] = {}
+        self._filling: dict[int, _Drawn] = {}
+        self._taken: dict[int, _Drawn] = {}  # memory that is used again: new pages cost more than the copy
 
     def add(self, bundle: ModelBundle, X: Floats) -> None:
         """Take samples to be counted later.
@@ -54,37 +56,51 @@ class Incoming:
         if bundle.trained_on is None:
             return
         with self._lock:
-            drawn = self._drawn.get(id(bundle))
+            drawn = self._filling.get(id(bundle))
             if drawn is None:
-                drawn = self._drawn[id(bundle)] = _Drawn(bundle)
+                drawn = self._filling[id(bundle)] = _Drawn(bundle)
             drawn.add(X)
 
     def take(self) -> list[tuple[ModelBundle, Floats]]:
-        """Give what waits, one array a model.
+        """Give what waits, one array a model; each is good until the next call.
 
         Returns
         -------
         list of tuple of ModelBundle and ndarray of shape (n_samples, n_molecules)
         """
         with self._lock:
-            taken, self._drawn = list(self._drawn.values()), {}
-        return [(drawn.bundle, drawn.rows[: drawn.seen]) for drawn in taken]
+            for drawn in self._taken.values():
+                drawn.begin()
+            self._taken, self._filling = self._filling, self._taken
+            # One that was not asked meanwhile has perhaps been replaced.
+            self._taken = {key: drawn for key, drawn in self._taken.items() if drawn.seen}
+        return [(drawn.bundle, drawn.rows[: drawn.seen]) for drawn in self._taken.values()]
 
 
 class _Drawn:
     def __init__(self, bundle: ModelBundle) -> None:
         self.bundle = bundle
         self.rows = np.empty((_MOST, len(bundle.panel.molecules)))
-        self.seen = 0
+        self.begin()
+
+    def begin(self) -> None:
+        self.seen, self._next, self._smallest = 0, _MOST, 1.0
 
     def add(self, X: Floats) -> None:
-        free = max(0, _MOST - self.seen)
-        self.rows[self.seen : self.seen + len(X[:free])] = X[:free]
-        for i in range(free, len(X)):
-            at = int(random.random() * (self.seen + i + 1))
-            if at < _MOST:
-                self.rows[at] = X[i]
+        if self.seen < _MOST:
+            first = X[: _MOST - self.seen]
+            self.rows[self.seen : self.seen + len(first)] = first
+            if self.seen + len(first) == _MOST:
+                self._skip(_MOST - 1)
+        while self._next < self.seen + len(X):
+            self.rows[random.randrange(_MOST)] = X[self._next - self.seen]
+            self._skip(self._next)
         self.seen += len(X)
+
+    def _skip(self, at: int) -> None:
+        """Find the next sample that is drawn after this one."""
+        self._smallest *= (1 - random.random()) ** (1 / _MOST)
+        self._next = at + 1 + int(math.log(1 - random.random()) / math.log1p(-self._smallest))
 
 
 class InputTally:
