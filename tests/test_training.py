@@ -1,5 +1,6 @@
 """The recipes and the script behind the committed models."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted((ROOT / "training" / "recipes").glob("*.toml"))
@@ -55,7 +57,22 @@ def test_a_committed_model_gives_its_golden_answers_and_says_how_it_was_made(car
     bundle = ModelBundle.load(card.parent, verify=True)
     assert (bundle.name, bundle.version) == (card.parent.parent.name, card.parent.name)
     commands = (ROOT / "training/README.md").read_text()
-    assert shlex.join(["python", "training/train.py", bundle.name, bundle.version]) in commands
+    decision = card.parent.with_name(f"{bundle.version}.decision.json")
+    if decision.exists():
+        assert json.loads(decision.read_text())["challenger"] == bundle.version
+        assert shlex.join(["exoclassify", "retrain", bundle.name]) in commands
+    else:
+        assert shlex.join(["python", "training/train.py", bundle.name, bundle.version]) in commands
+
+
+def test_the_committed_model_in_use_passed_its_gate():
+    registry = Registry(ROOT / "models")
+    version = registry.champion("pain-state-demo")
+    decision = json.loads((ROOT / f"models/pain-state-demo/{version}.decision.json").read_text())
+    assert decision["passed"]
+    assert decision["data_sha256"] == registry.load("pain-state-demo").about["training"]["data_sha256"]
+    last = registry.history("pain-state-demo")[-1]
+    assert (last.version, last.previous) == (version, decision["champion"])
 
 
 def _train(folder, name, version):

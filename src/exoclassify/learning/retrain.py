@@ -22,6 +22,7 @@ from exoclassify.learning.challenge import (
     trained_on_before,
 )
 from exoclassify.learning.evaluate import judge
+from exoclassify.learning.findings import Audit
 from exoclassify.learning.fit import fit, name_batches
 from exoclassify.learning.gate import Check, check_setting
 from exoclassify.learning.judgement import Judgement
@@ -131,7 +132,8 @@ def retrain(
     else:
         how = f"all samples in the same folds, {champion.version} trained again there: too few samples are new to it"
         settings = by_recipe(champion, cohort, recipe, judged, ~new, n_jobs)
-    bundle = _fitted(champion, cohort, recipe, judged)
+    found = audit(cohort, judgement=judged, seed=recipe.seed, n_jobs=n_jobs)
+    bundle = _fitted(champion, cohort, recipe, judged, found)
     left_out = {f"cohort, {way}": int(rows.sum()) for way, rows in known.items()}
     if external is not None:
         setting, seen = on_external(champion, bundle, external, recipe)
@@ -144,7 +146,8 @@ def retrain(
             setting, recipe.gate, states=champion.states, level=recipe.answers.level, seed=recipe.seed
         )
     ]
-    checks += _audited(cohort, judged, recipe, n_jobs)
+    if recipe.gate.audit:
+        checks.append(_audited(found))
     return Retrained(bundle, _decision(champion, bundle, recipe, checks, how, left_out))
 
 
@@ -157,25 +160,22 @@ def _check_subgroups(cohort: Cohort, recipe: Recipe) -> None:
             )
 
 
-def _fitted(champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judgement) -> ModelBundle:
+def _fitted(
+    champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judgement, found: Audit
+) -> ModelBundle:
     bundle = fit(cohort, recipe, judge=False, name=champion.name)
     evaluation = dict(judged.summary)
     name_batches(evaluation, cohort)
-    bundle = numbered(bundle, "0.0.0", evaluation=evaluation)
+    bundle = numbered(bundle, "0.0.0", evaluation=evaluation, audit=found.to_dict())
     return numbered(bundle, next_version(champion, bundle)[0])
 
 
-def _audited(cohort: Cohort, judged: Judgement, recipe: Recipe, n_jobs: int) -> list[Check]:
-    if not recipe.gate.audit:
-        return []
-    found = audit(cohort, judgement=judged, seed=recipe.seed, n_jobs=n_jobs)
+def _audited(found: Audit) -> Check:
     critical = [finding for finding in found.findings if finding.severity == "critical"]
     what = "; ".join(finding.message for finding in critical[:3]) or "critical findings"
-    return [
-        Check(
-            "audit", what, None, float(len(critical)), None, None, None, not critical, "no critical finding"
-        )
-    ]
+    return Check(
+        "audit", what, None, float(len(critical)), None, None, None, not critical, "no critical finding"
+    )
 
 
 def _decision(
