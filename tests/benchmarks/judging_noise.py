@@ -106,7 +106,7 @@ def main() -> None:
     print(
         f"\n{'signal':28}{'cohorts':>8}{'pooled':>9}{'within':>9}{'truth':>9}{'held, pooled':>15}{'held, within':>15}"
     )
-    for n, effect in ((40, 0.7), (80, 0.5), (80, 0.7)):
+    for n, effect in ((40, 0.5), (40, 0.7), (80, 0.5), (80, 0.7), (150, 0.5)):
         means = np.mean(run(delayed(covered)(seed, n, effect) for seed in range(asked.cohorts)), axis=0)
         row = "".join(f"{value:>{width}.3f}" for value, width in zip(means, (9, 9, 9, 15, 15), strict=True))
         print(f"{f'{n} samples x 200, {effect:g}':28}{asked.cohorts:>8}{row}", flush=True)
