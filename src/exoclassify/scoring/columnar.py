@@ -150,8 +150,9 @@ class ParquetStretch(Stretch):
                 _DECODED * step, row_groups=list(self.groups), columns=names, use_threads=True
             )
             for batch in batches:
+                ordered = batch.select(names)
                 for at in range(0, batch.num_rows, step):
-                    part = batch.select(names).slice(at, step)
+                    part = ordered.slice(at, step)
                     yield ColumnPiece(self.layout, part, part.num_rows * self.cost_of_row)
 
 
@@ -184,8 +185,9 @@ class ArrowStretch(Stretch):
         with reading(self.source), open_arrow(self.source, self.layout.wanted) as reader:
             for batch in self._wanted_batches(reader):
                 batch.validate(full=True)  # a damaged offset would lead out of the memory
+                ordered = batch.select(names)
                 for at in range(0, batch.num_rows, step):
-                    part = batch.select(names).slice(at, step)
+                    part = ordered.slice(at, step)
                     yield ColumnPiece(self.layout, part, self.cost_of_batch * part.num_rows / batch.num_rows)
 
     def _wanted_batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
@@ -230,10 +232,18 @@ class ColumnPiece(Piece):
             for j, text in layout.keep
         )
         there = np.flatnonzero(layout.places >= 0)
-        columns = [self.batch.column(at[j]) for j in layout.places[there].tolist()]
-        if not all(is_number(column.type) for column in columns):
-            return self._one_by_one(ids, there, columns, keep)
-        X = _matrix(columns)
+        panel = self.batch.select([at[j] for j in layout.places[there].tolist()])
+        types = panel.schema.types
+        if types[0] in _QUICK and types.count(types[0]) == len(types):
+            X = _matrix(panel)
+        elif all(is_number(each) for each in types):
+            X = _matrix(
+                pa.RecordBatch.from_arrays(
+                    [c.cast(pa.float64(), safe=False) for c in panel.columns], panel.schema.names
+                )
+            )
+        else:
+            return self._one_by_one(ids, there, panel.columns, keep)
         if len(there) < len(layout.places):
             whole = np.full((n, len(layout.places)), np.nan)
             whole[:, there] = X
@@ -259,14 +269,17 @@ class ColumnPiece(Piece):
         return builder.rows()
 
 
-def _matrix(columns: list[pa.Array]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Lay columns side by side, row after row in memory; what is null becomes NaN."""
-    if len({column.type for column in columns}) > 1 or columns[0].type not in (pa.float64(), pa.int64()):
-        columns = [column.cast(pa.float64(), safe=False) for column in columns]
-    batch = pa.RecordBatch.from_arrays(columns, names=[str(i) for i in range(len(columns))])
-    lacking = any(column.null_count for column in columns)
-    values = batch.to_tensor(null_to_nan=lacking, row_major=True).to_numpy()
-    result: np.ndarray[Any, np.dtype[np.float64]] = values.astype(np.float64, copy=False)
+_QUICK = (pa.float64(), pa.int64())
+"""Types whose columns are laid side by side as they are, where all of a panel's are of one."""
+
+
+def _matrix(columns: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Lay columns of one type side by side, row after row in memory; what is null becomes NaN."""
+    try:
+        tensor = columns.to_tensor(row_major=True)
+    except pa.ArrowTypeError:  # refuses nulls, sooner than asking every column for its count
+        tensor = columns.to_tensor(null_to_nan=True, row_major=True)
+    result: np.ndarray[Any, np.dtype[np.float64]] = tensor.to_numpy().astype(np.float64, copy=False)
     return result
 
 
