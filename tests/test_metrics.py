@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import logit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, log_loss, roc_auc_score
 
@@ -48,6 +48,17 @@ def test_auc_interval_is_delong_s_on_the_logit_scale() -> None:
     centre, width = np.log(value / (1 - value)), 1.959964 * error / (value * (1 - value))
     expected = 1 / (1 + np.exp(-np.array([centre - width, centre + width])))
     np.testing.assert_allclose(auc(score, positive).interval(np.arange(40)), expected, atol=0.01)
+
+
+def test_figures_of_folds_are_wider_and_those_of_one_model_are_not() -> None:
+    rng = np.random.default_rng(3)
+    positive = np.arange(40) < 15
+    figure = auc(rng.normal(size=40) + positive, positive)
+    groups = np.arange(40)
+    plain, five = (np.array(figure.over_folds(n).interval(groups)) for n in (1, 5))
+    np.testing.assert_array_equal(plain, figure.interval(groups))
+    np.testing.assert_allclose(np.ptp(logit(five)) / np.ptp(logit(plain)), np.sqrt(1 + 4 / 5 * 5 / 8))
+    assert figure.over_folds(5).value == figure.value
 
 
 def test_ties_count_half() -> None:

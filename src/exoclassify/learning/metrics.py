@@ -105,7 +105,8 @@ class Figure:
         that is unbiased (Bengio and Grandvalet 2004). A correlation of ``n_test / n`` is the usual allowance (Nadeau and Bengio
         2003). In five simulations of 200 cohorts, 40 to 150 samples, five folds, the true standard error of the AUC was 1.07
         to 1.31 times DeLong's, whose nominal 95 % intervals held the truth in .86 to .945; the usual allowance, 1.34, held it
-        in .965 to .995, and five eighths of that correlation, which is taken here, 1.22, in .95 to .975.
+        in .965 to .995, and five eighths of that correlation, which is taken here, 1.22, in .95 to .985
+        (tests/benchmarks/judging_noise.py).
         """
         widening = np.sqrt(1 + (n_folds - 1) * _GO_TOGETHER / n_folds)
         return Figure(self.value, self.influence * widening, self.share)
@@ -214,7 +215,7 @@ def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figur
     -----
     Pooling compares scores of different models and is biased low for shrunk ones. Over 220 simulated cohorts of 40 samples
     with a mean true AUC of .835 this gave .840 and pooling .817, and nominal 95 % intervals held the truth in .94 and .82; over
-    60 of 80 samples (true .757) .757 and .739, held .90 and .87 (tests/benchmarks/judging_noise.py).
+    60 of 80 samples (true .757) .757 and .739, held .90 and .87; `Figure.over_folds` has since widened both.
     """
     wins, pairs, value = np.zeros(len(score)), np.zeros(len(score)), 0.0
     for k in np.unique(fold):
