@@ -11,6 +11,8 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.fit import fit
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.trained_on import SHARES
+from exoclassify.monitoring.bins import BINS
 from exoclassify.monitoring.drift import count_bins, discoveries, input_drift, martingale, smoothed_p
 from exoclassify.monitoring.tallies import Incoming
 
@@ -39,6 +41,10 @@ def shifted(X: NDArray[np.float64], sds: float) -> NDArray[np.float64]:
     X = X.copy()
     X[:, MIDDLE] = np.round(X[:, MIDDLE] * np.exp2(sds * MODEL.blend.novelty.scale[MIDDLE]))
     return X
+
+
+def test_there_are_as_many_bins_as_a_model_remembers() -> None:
+    assert len(SHARES) - 1 == BINS
 
 
 def test_every_sample_is_counted_once_for_every_molecule() -> None:

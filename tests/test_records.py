@@ -352,6 +352,12 @@ def test_the_delivering_process_ends_with_its_parent_and_hears_no_signal_of_a_ma
     process.wait(30)
 
 
+def test_the_delivering_process_loads_no_model_library() -> None:
+    code = "import sys, exoclassify.monitoring.delivery as _; print(sorted({'sklearn', 'pandas', 'xgboost'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_what_disk_and_memory_cannot_hold_is_counted_and_predictions_go_on(tmp_path: Path) -> None:
     url = "postgresql://nobody@127.0.0.1:1/none"
     writer = RecordWriter(url, tmp_path / "spool", limit=1000, interval=60)

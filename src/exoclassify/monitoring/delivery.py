@@ -22,8 +22,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from exoclassify.errors import FileError
+from exoclassify.monitoring.bins import bins_of
 from exoclassify.monitoring.database import opened, reached, upgrade
-from exoclassify.monitoring.drift import bins_of
 from exoclassify.monitoring.journal import Journal
 from exoclassify.monitoring.rows import Row, rows_of
 from exoclassify.monitoring.tables import PREDICTIONS

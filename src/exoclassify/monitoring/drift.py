@@ -10,13 +10,10 @@ from scipy.special import gammainc, gammaln
 from scipy.stats import chi2, kstwobign
 
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.trained_on import SHARES
+from exoclassify.monitoring.bins import BINS, Counts, bins_of
 
 __all__ = [
-    "BINS",
-    "Counts",
     "InputDrift",
-    "bins_of",
     "count_bins",
     "discoveries",
     "in_log_view",
@@ -26,11 +23,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-
-BINS = len(SHARES) - 1
-"""Bins between neighbouring training quantiles, 5 % of the training samples in each."""
-
 _BITES = 5
 """Neighbouring bins that a population stability index takes as one, to make four; fewer samples a bin are noise."""
 
@@ -97,29 +89,6 @@ def in_log_view(bundle: ModelBundle, X: Floats) -> NDArray[np.float32]:
     ndarray of float32 of shape (n_samples, n_molecules)
     """
     return bundle.blend.views.log(np.ascontiguousarray(X, dtype=np.float64)).astype(np.float32)
-
-
-def bins_of(quantiles: NDArray[np.float32], log: NDArray[np.float32]) -> Counts:
-    """Count samples in the log view; as `count_bins`, for one that has no model at hand.
-
-    Parameters
-    ----------
-    quantiles : ndarray of float32 of shape (n_molecules, 21)
-        Of training, the ends among them.
-    log : ndarray of float32 of shape (n_samples, n_molecules)
-        As `in_log_view` gives them.
-
-    Returns
-    -------
-    ndarray of int of shape (n_molecules, 20)
-    """
-    n_molecules = len(quantiles)
-    twice = np.zeros(log.shape, dtype=np.uint8)  # quantiles below, and those not above
-    for quantile in np.ascontiguousarray(quantiles[:, 1:-1].T):
-        twice += log > quantile
-        twice += log >= quantile
-    at = np.arange(n_molecules) * BINS + twice // 2
-    return np.bincount(at.ravel(), minlength=n_molecules * BINS).reshape(n_molecules, BINS)
 
 
 def input_drift(bundle: ModelBundle, counts: Counts) -> InputDrift:

@@ -8,12 +8,14 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from exoclassify.model.prediction import Predictions
 from exoclassify.monitoring.journal import LIMIT, Entry, Journal
+
+if TYPE_CHECKING:
+    from exoclassify.model.prediction import Predictions
 
 __all__ = ["Row", "Source", "entry_of", "leave_in_spool", "rows_of"]
 

@@ -7,7 +7,7 @@ import math
 import random
 import threading
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
-from exoclassify.model.bundle import ModelBundle
+from exoclassify.monitoring.bins import BINS, Counts
 from exoclassify.monitoring.database import reached
-from exoclassify.monitoring.drift import BINS, Counts
 from exoclassify.monitoring.tables import TALLIES
+
+if TYPE_CHECKING:
+    from exoclassify.model.bundle import ModelBundle
 
 __all__ = ["Incoming", "InputTally", "tallied"]
 

@@ -15,8 +15,9 @@ from sqlalchemy import Engine, select
 from exoclassify.data.cargo import CargoTable
 from exoclassify.learning.metrics import figures
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.monitoring.bins import Counts
 from exoclassify.monitoring.database import reached
-from exoclassify.monitoring.drift import Counts, count_bins, discoveries, input_drift, martingale, smoothed_p
+from exoclassify.monitoring.drift import count_bins, discoveries, input_drift, martingale, smoothed_p
 from exoclassify.monitoring.tables import OUTCOMES, PREDICTIONS
 from exoclassify.monitoring.tallies import tallied
 
