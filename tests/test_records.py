@@ -263,6 +263,23 @@ def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
     assert stored(url) == len(ANSWERS.sample_ids)
 
 
+def test_a_line_that_nobody_understands_is_set_aside_and_holds_nothing_up(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/records.db"
+    writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
+    put(writer, ANSWERS, request_id="r", input_sha256=SHA)
+    writer.close()
+    (path,) = (tmp_path / "spool").glob("*.jsonl")
+    path.write_bytes(b'\0\0\0\n["of another version", 1]\n' + path.read_bytes())
+    later = RecordWriter(url, tmp_path / "spool")
+    assert later.close()
+    assert later.delivered == stored(url) == len(ANSWERS.sample_ids)
+    (refused,) = (tmp_path / "spool").glob("*.refused")
+    assert [json.loads(line) for line in refused.read_text().splitlines()] == [
+        ["\0\0\0"],
+        ['["of another version", 1]'],
+    ]
+
+
 def test_records_delivered_twice_are_kept_once(url: str, tmp_path: Path) -> None:
     writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
     put(writer, ANSWERS, request_id="r", input_sha256=SHA)

@@ -51,7 +51,18 @@ class Delivery:
 
     def file(self, order: dict[str, Any], _: bytes) -> dict[str, Any]:
         """Insert the records of a file; ``n`` of them, without those that are ``refused``."""
-        return self._insert([row for entry in Journal.read(Path(order["path"])) for row in rows_of(entry)])
+        rows: list[Row] = []
+        unread: list[Row] = []
+        for line in Journal.read(Path(order["path"])):
+            try:
+                rows += rows_of(msgspec.json.decode(line))
+            except (
+                ValueError,
+                TypeError,
+            ):  # a damaged disk, or another version's; the lines after it are not to wait
+                unread.append([line.decode(errors="replace")])
+        outcome = self._insert(rows)
+        return outcome | {"refused": outcome["refused"] + unread}
 
     def entries(self, order: dict[str, Any], _: bytes) -> dict[str, Any]:
         """Insert records that never came to disk."""
@@ -98,6 +109,8 @@ def serve(orders: BinaryIO, outcomes: BinaryIO) -> None:
             outcome = getattr(delivery, order["do"])(order, body)
         except FileError as error:
             outcome = {"away": str(error)}
+        except Exception as error:  # noqa: BLE001 - the door of this process: the parent logs it, the records stay
+            outcome = {"away": f"{type(error).__name__} while records were delivered: {error}"}
         outcomes.write(msgspec.json.encode(outcome) + b"\n")
         outcomes.flush()
 

@@ -97,11 +97,15 @@ class Journal:
             Of this writer, and of writers that are gone.
         """
         with self._lock:
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
+            file, self._file = self._file, -1
+            if file >= 0:
                 self._closed.append(self._path(self._number))
             own = list(self._closed)  # a file begun after this is not among them
+        if file >= 0:  # outside the lock: an answer must not wait for the disk to turn
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
         return own + self._orphans()
 
     def done(self, path: Path) -> None:
@@ -148,8 +152,8 @@ class Journal:
             (self.folder / f"{self.writer}.lock").unlink(missing_ok=True)
 
     @staticmethod
-    def read(path: Path) -> list[Entry]:
-        """Read a file; a last line that was cut off by a crash was never answered for, and is left out.
+    def read(path: Path) -> list[bytes]:
+        """Read the lines of a file; a last one that was cut off by a crash was never answered for, and is left out.
 
         Parameters
         ----------
@@ -158,13 +162,13 @@ class Journal:
 
         Returns
         -------
-        list of list
+        list of bytes
         """
         try:
             lines = path.read_bytes().split(b"\n")
         except FileNotFoundError:  # another writer adopted it and was as quick
             return []
-        return [msgspec.json.decode(line) for line in lines[:-1] if line]
+        return [line for line in lines[:-1] if line]
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{self.writer}-{number:06d}.jsonl"
