@@ -146,8 +146,7 @@ def _score_group(group: list[_Waiting], keep: Callable[..., None]) -> None:
         stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, asked.prevalence)
         X = group[0].X if len(group) == 1 else np.concatenate([waiting.X for waiting in group])
         ids = tuple(sample for waiting in group for sample in waiting.ids)
-        log_odds, residuals = bundle.compiled.evaluate(X)
-        found = bundle.interpret(X, ids, log_odds, residuals, stated, asked.same_batch)
+        found = bundle.interpret(ids, bundle.measure(X), stated, asked.same_batch)
         if sources := [waiting.source for waiting in group if waiting.source is not None]:
             keep(found, sources, X, bundle)
     except Exception as error:  # noqa: BLE001 - handed to each of those who wait, who raise it at the door

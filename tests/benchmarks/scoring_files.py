@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
-from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.bundle import Measured, ModelBundle
 from exoclassify.scoring.cluster import Cluster, client_of
 from exoclassify.scoring.job import Job
 from exoclassify.scoring.planning import planned
@@ -150,18 +151,19 @@ def shares(bundle: ModelBundle, table: Path) -> dict[str, float]:
     plan = planned(find_sources([str(table)])[0], bundle.panel, (), None)[0][0]
     piece = next(next(plan.stretches()).pieces())
     job = Job(bundle, None, False, (), ".csv")
-    rows = checked(piece.rows(), bundle.panel, "")
-    found = bundle.compiled.evaluate(rows.X)
-    answers = bundle.answers(rows.X)
+    blocks = [*piece.rows().blocks]
+    rows, each = checked(piece.rows(), bundle.panel, "", bundle.measure)
+    measured = Measured(*map(np.concatenate, zip(*each, strict=True)))
+    answers = bundle.judge(measured)
     steps: dict[str, Callable[[], object]] = {
-        "understand": piece.rows,
-        "check the unit": lambda: checked(rows, bundle.panel, ""),
-        "normalise to log": lambda: bundle.compiled.views.log(rows.X),
-        "evaluate, all": lambda: bundle.compiled.evaluate(rows.X),
-        "sets, novelty, flags": lambda: bundle._answers(rows.X, *found, None, False),
+        "understand": lambda: [len(X) for X in piece.rows().blocks],
+        "check the unit": lambda: checked(replace(rows, blocks=blocks), bundle.panel, "", len),
+        "normalise to log": lambda: [len(bundle.compiled.views.log(X)) for X in blocks],
+        "evaluate, all": lambda: [bundle.measure(X) for X in blocks],
+        "sets, novelty, flags": lambda: bundle.judge(measured),
         "encode": lambda: job._batch(rows, answers),
     }
-    return {name: cpu / len(rows.X) * 1e6 for name, (_, cpu) in medians(steps, 15).items()}
+    return {name: cpu / len(rows.ids) * 1e6 for name, (_, cpu) in medians(steps, 15).items()}
 
 
 def main() -> None:

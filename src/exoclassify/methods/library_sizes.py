@@ -97,7 +97,6 @@ def log_cpm(X: Matrix, sizes: Vector, mean_size: float, prior_count: float) -> M
     sizes = np.where(sizes > 0.0, sizes, 1.0)
     priors = sizes / mean_size * prior_count
     scaled = X + priors[:, np.newaxis]
-    scaled /= (sizes + 2.0 * priors)[:, np.newaxis]
-    scaled *= 1e6
+    scaled *= (1e6 / (sizes + 2.0 * priors))[:, np.newaxis]
     logged: Matrix = np.log2(scaled, out=scaled)
     return logged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,30 @@ from exoclassify.model.prediction import (
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 
-__all__ = ["ModelBundle"]
+__all__ = ["Measured", "ModelBundle"]
 
 _PANEL = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart")
 """Plain values of the panel, kept in bundle.json."""
 
 Floats = NDArray[np.float64]
+
+
+class Measured(NamedTuple):
+    """What the scorer finds in samples.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_states)
+        Calibrated at the training prevalence.
+    residuals : ndarray of shape (n_samples,)
+        How unlike the training samples each is.
+    coverage : ndarray of shape (n_samples,)
+        Measured share of the panel, 0 to 1.
+    """
+
+    log_odds: Floats
+    residuals: Floats
+    coverage: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,51 +180,52 @@ class ModelBundle:
     def _answer(
         self, X: Floats, ids: tuple[str, ...], stated: Floats | None, same_batch: bool
     ) -> Predictions:
-        log_odds, residuals = self.compiled.evaluate(X)
-        return self.interpret(X, ids, log_odds, residuals, stated, same_batch)
+        return self.interpret(ids, self.measure(X), stated, same_batch)
 
-    def interpret(
-        self,
-        X: Floats,
-        ids: tuple[str, ...],
-        log_odds: Floats,
-        residuals: Floats,
-        stated: Floats | None,
-        same_batch: bool,
-    ) -> Predictions:
-        """Turn the scorer's numbers into answers.
+    def measure(self, X: Floats) -> Measured:
+        """Let the scorer look at samples; `judge` and `interpret` make answers of what it finds.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_molecules)
-            Raw values in the panel's order.
+            Raw values in the panel's order, already held against its unit.
+
+        Returns
+        -------
+        Measured
+        """
+        return Measured(*self.compiled.evaluate(X), self.panel.coverage(X))
+
+    def interpret(
+        self, ids: tuple[str, ...], measured: Measured, stated: Floats | None, same_batch: bool
+    ) -> Predictions:
+        """Put what was measured into words.
+
+        Parameters
+        ----------
         ids : tuple of str
             Sample ids.
-        log_odds, residuals : ndarray
-            As `CompiledBlend.evaluate` gives them.
-        stated : ndarray of shape (n_states,) or None
-            Prevalence at the place of use.
-        same_batch : bool
-            As in `predict`.
+        measured, stated, same_batch
+            As in `judge`.
 
         Returns
         -------
         Predictions
         """
-        found = self._answers(X, log_odds, residuals, stated, same_batch)
+        found = self.judge(measured, stated=stated, same_batch=same_batch)
         calls, flags = found.in_words(self.states)
         return Predictions(
             ids, self.states, found.probabilities, found.sets, found.novelty_p, found.coverage, calls, flags,
             self.name, self.version,
         )  # fmt: skip
 
-    def answers(self, X: Floats, *, stated: Floats | None = None, same_batch: bool = False) -> Answers:
-        """Answer in numbers alone: the path for a million rows.
+    def judge(self, measured: Measured, *, stated: Floats | None = None, same_batch: bool = False) -> Answers:
+        """Answer in numbers alone: with `measure` the path for a million rows.
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_molecules)
-            Raw values in the panel's order, already held against its unit.
+        measured : Measured
+            Of n_samples samples.
         stated : ndarray of shape (n_states,) or None
             Prevalence at the place of use, as `shifted_prevalence` completes it.
         same_batch : bool
@@ -215,22 +234,18 @@ class ModelBundle:
         Returns
         -------
         Answers
-            Bit for bit what `predict` says of the same rows.
+            Bit for bit what `predict` says of the same samples.
         """
-        return self._answers(X, *self.compiled.evaluate(X), stated, same_batch)
-
-    def _answers(
-        self, X: Floats, log_odds: Floats, residuals: Floats, stated: Floats | None, same_batch: bool
-    ) -> Answers:
         limits, training = self.about["answers"], self.about["training"]
+        log_odds = measured.log_odds
         one_batch = not (same_batch or training["tested_across_batches"])
         # Without a batch column nobody said that the samples are of another batch than those of training.
         new_batch = one_batch and training["batches"] is not None
         return answer(
             drawn_in(log_odds, self.blend.prevalence) if new_batch else log_odds,
             self.blend.sets.sets(_softmax(log_odds), limits["level"], same_batch=same_batch),
-            conformal_p(self.blend.novelty_reference, residuals),
-            self.panel.coverage(X),
+            conformal_p(self.blend.novelty_reference, measured.residuals),
+            measured.coverage,
             shift=prevalence_shift(self.blend.prevalence, stated),
             novelty_alpha=limits["novelty_alpha"],
             min_coverage=self.panel.min_coverage,

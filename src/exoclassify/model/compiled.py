@@ -110,8 +110,8 @@ class CompiledBlend:
         Sum of all constants.
     groves : tuple
         The tree ensembles.
-    mean, scale : ndarray of shape (n_molecules,)
-        Novelty's standardisation.
+    mean, per_scale : ndarray of shape (n_molecules,)
+        Novelty's standardisation: what is subtracted, and what is then multiplied by.
     centre : ndarray of shape (n_components,)
         What the mean sample is in novelty's directions.
     """
@@ -121,7 +121,7 @@ class CompiledBlend:
     constant: Floats
     groves: tuple[_Grove, ...]
     mean: Floats
-    scale: Floats
+    per_scale: Floats
     centre: Floats
 
     @classmethod
@@ -161,7 +161,7 @@ class CompiledBlend:
         matrices["log"] = np.hstack([log, directions])
         products = {view: _Product.of_matrix(matrix) for view, matrix in matrices.items()}
         centre = novelty.mean @ directions
-        return cls(blend.views, products, constant, tuple(groves), novelty.mean, novelty.scale, centre)
+        return cls(blend.views, products, constant, tuple(groves), novelty.mean, 1 / novelty.scale, centre)
 
     @property
     def matrices(self) -> dict[str, Floats]:
@@ -188,11 +188,10 @@ class CompiledBlend:
         for grove in self.groves:
             log_odds += grove.log_odds(views[grove.view])
         Z = log - self.mean
-        Z /= self.scale
-        Z *= Z
+        Z *= self.per_scale
         inside = both[:, n_states:] - self.centre
         # By Pythagoras: the directions are orthonormal.
-        residuals = (Z.sum(axis=1) - (inside**2).sum(axis=1)) / Z.shape[1]
+        residuals = (np.vecdot(Z, Z) - np.vecdot(inside, inside)) / Z.shape[1]
         return log_odds, np.maximum(residuals, 0.0)
 
     def _views(self, X: Floats) -> dict[str, Floats]:

@@ -125,7 +125,11 @@ def open_parquet(source: Source, groups: tuple[int, ...] = ()) -> Iterator[pq.Pa
     ------
     pyarrow.parquet.ParquetFile
     """
-    with source.open() as raw, pq.ParquetFile(raw, buffer_size=_PAGE_BUFFER, pre_buffer=False) as paged:
+    # Not through a Python file: every read would wait until no other thread is in the interpreter.
+    with (
+        source.open() if source.remote else pa.OSFile(source.url) as raw,
+        pq.ParquetFile(raw, buffer_size=_PAGE_BUFFER, pre_buffer=False) as paged,
+    ):
         sizes = [paged.metadata.row_group(i).total_byte_size for i in groups]
         if source.remote and sizes and max(sizes) <= _FETCHED_WHOLE:
             with pq.ParquetFile(raw, metadata=paged.metadata, pre_buffer=True) as whole:

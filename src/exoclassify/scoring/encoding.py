@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ class Column:
     name : str
         Of the column.
     cells : pyarrow.Array or pyarrow.Scalar
-        Strings, few different strings as a dictionary, or float64; a scalar stands in every row.
+        Strings or float64, few different ones as a dictionary; a scalar stands in every row.
     """
 
     name: str
@@ -41,8 +42,7 @@ class _Separated:
     separator: str
 
     def cells(self, column: Column) -> pa.Array | str:
-        special = f'["\\r\\n{self.separator}]'
-        return _escaped(column.cells, special, self._quoted)
+        return _escaped(column.cells, f'"\r\n{self.separator}', self._quoted)
 
     @staticmethod
     def _quoted(text: str) -> str:
@@ -62,12 +62,8 @@ class _JsonLines:
     def cells(self, column: Column) -> pa.Array | str:
         if isinstance(column.cells, pa.Scalar):
             return json.dumps(column.cells.as_py(), ensure_ascii=False)
-        if pa.types.is_floating(column.cells.type):
-            return pc.cast(column.cells, pa.string())
-        safe = _escaped(
-            column.cells, '["\\\\\\x00-\\x1f]', lambda text: json.dumps(text, ensure_ascii=False)[1:-1]
-        )
-        return pc.binary_join_element_wise('"', safe, '"', "")
+        safe = _escaped(column.cells, _JSON_SPECIAL, lambda text: json.dumps(text, ensure_ascii=False)[1:-1])
+        return safe if _is_float(column.cells) else pc.binary_join_element_wise('"', safe, '"', "")
 
     def header(self, names: Sequence[str]) -> bytes:
         return b""
@@ -141,19 +137,26 @@ def _merged(parts: Sequence[pa.Array | str]) -> list[pa.Array | str]:
     return merged
 
 
+def _is_float(cells: pa.Array) -> bool:
+    of_words = isinstance(cells, pa.DictionaryArray)
+    return bool(pa.types.is_floating(cells.type.value_type if of_words else cells.type))
+
+
 def _escaped(cells: pa.Array | pa.Scalar, special: str, escape: Callable[[str], str]) -> pa.Array | str:
+    """Give the texts of cells; those that hold one of some special characters are escaped."""
     if isinstance(cells, pa.Scalar):
-        text = cells.as_py()
-        return escape(text) if pc.match_substring_regex(cells, special).as_py() else str(text)
-    if pa.types.is_floating(cells.type):
-        return pc.cast(cells, pa.string())
+        text = str(cells.as_py())
+        return escape(text) if any(mark in text for mark in special) else text
     if isinstance(cells, pa.DictionaryArray):
         words: pa.Array = _escaped(cells.dictionary, special, escape)
         return words.take(cells.indices)
-    wrong = pc.match_substring_regex(cells, special)
-    if not pc.any(wrong).as_py():
+    if pa.types.is_floating(cells.type):
+        return pc.cast(cells, pa.string())
+    letters = b"" if (held := cells.buffers()[2]) is None else held.to_pybytes()
+    if len(letters.translate(None, special.encode())) == len(letters):  # one look at all cells together
         return cells
-    return pa.array(
-        [escape(t) if w else t for t, w in zip(cells.to_pylist(), wrong.to_pylist(), strict=True)],
-        pa.string(),
-    )
+    marked = re.compile(f"[{re.escape(special)}]").search
+    return pa.array([escape(text) if marked(text) else text for text in cells.to_pylist()], pa.string())
+
+
+_JSON_SPECIAL = '"\\' + "".join(map(chr, range(32)))

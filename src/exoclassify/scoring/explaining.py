@@ -70,11 +70,12 @@ def _answered(
 ) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
     """Give the rows of a piece that got an answer, some at a time; of a broken piece none did, which was said."""
     try:
-        rows = checked(piece.rows(), panel, source)
+        rows, blocks = checked(piece.rows(), panel, source, np.copy)
     except FileError:
         return
     ids = rows.ids.to_pylist()
+    X = np.concatenate([np.empty((0, len(panel.molecules))), *blocks])
     kept = [i for i, sample in enumerate(ids) if sample not in without]
     for at in range(0, len(kept), _TOGETHER):
         some = kept[at : at + _TOGETHER]
-        yield [ids[i] for i in some], rows.X[some]
+        yield [ids[i] for i in some], X[some]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from exoclassify.errors import FileError
-from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.bundle import Measured, ModelBundle
 from exoclassify.model.prediction import Answers, reasons_of
 from exoclassify.scoring.encoding import ENDINGS, Column, lines
 from exoclassify.scoring.pieces import Piece, Stretch
@@ -22,7 +22,7 @@ __all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "columns_of", "piec
 BOOKKEEPING = 6
 """Columns of a scored batch before those that are written: sample id, its hash, place, call, reasons, coverage."""
 
-PIECES_IN_PART = 36
+PIECES_IN_PART = 12
 """Pieces whose answers are stored together."""
 
 Floats = NDArray[np.float64]
@@ -89,10 +89,13 @@ class Job:
         Scored
         """
         try:
-            rows = checked(piece.rows(), self.bundle.panel, source)
+            rows, blocks = checked(piece.rows(), self.bundle.panel, source, self.bundle.measure)
         except FileError as error:
             return replace(self.nothing(), broken=str(error))
-        answers = self.bundle.answers(rows.X, stated=self.stated, same_batch=self.same_batch)
+        if not blocks:
+            return replace(self.nothing(), n_read=rows.n_read, rejected=rows.rejected)
+        measured = Measured(*map(np.concatenate, zip(*blocks, strict=True)))
+        answers = self.bundle.judge(measured, stated=self.stated, same_batch=self.same_batch)
         return Scored(self._batch(rows, answers), rows.n_read, rows.rejected)
 
     def nothing(self) -> Scored:
@@ -100,9 +103,9 @@ class Job:
         return Scored(self._batch(*self._none()), 0, ())
 
     def _none(self) -> tuple[Rows, Answers]:
-        n_molecules, n_states = len(self.bundle.panel.molecules), len(self.bundle.states)
+        n_states = len(self.bundle.states)
         none = pa.array([], pa.string())
-        rows = Rows(none, np.empty((0, n_molecules)), (none,) * len(self.keep), np.empty(0, dtype=np.intp), 0)
+        rows = Rows(none, (), (none,) * len(self.keep), np.empty(0, dtype=np.intp), 0)
         answers = Answers(
             np.empty((0, n_states)), np.empty((0, n_states), dtype=bool), np.empty(0), np.empty(0),
             np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8),
@@ -124,9 +127,9 @@ class Job:
         ]  # fmt: skip
         written = ENDINGS[self.ending]
         if written is None:
-            shown = [(c.name, c.filled(len(rows.X))) for c in columns]
+            shown = [(c.name, c.filled(len(rows.ids))) for c in columns]
         else:
-            shown = [("line", lines(columns, written, len(rows.X)))]
+            shown = [("line", lines(columns, written, len(rows.ids)))]
         names = [*(f"_{i}" for i in range(BOOKKEEPING)), *(name for name, _ in shown)]
         return pa.RecordBatch.from_arrays([*book, *(array for _, array in shown)], names=names)
 
@@ -163,8 +166,8 @@ def columns_of(
             for state, p in zip(states, answers.probabilities.T.copy(), strict=True)
         ),
         Column("prediction_set", sets),
-        Column("novelty_p", pa.array(answers.novelty_p)),
-        Column("coverage", pa.array(answers.coverage)),
+        Column("novelty_p", pa.array(answers.novelty_p).dictionary_encode()),  # few different numbers,
+        Column("coverage", pa.array(answers.coverage).dictionary_encode()),  # which are long to write
         Column("flags", _worded(answers.reasons, lambda mask: ";".join(reasons_of(mask)))),
         Column("model", pa.scalar(bundle.name)),
         Column("version", pa.scalar(bundle.version)),
@@ -174,9 +177,9 @@ def columns_of(
 
 def _worded(codes: NDArray[np.integer], word: Callable[[int], str]) -> pa.DictionaryArray:
     """Put each code into words, every different one once."""
-    unique, place = np.unique(codes, return_inverse=True)
-    words = pa.array([word(int(code)) for code in unique], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32)), words)
+    coded = pa.array(codes).dictionary_encode()
+    words = pa.array(map(word, coded.dictionary.to_pylist()), pa.string())
+    return pa.DictionaryArray.from_arrays(coded.indices, words)
 
 
 def pieces_and_ends(stretch: Stretch) -> Iterator[tuple[Piece | None, bool, str]]:

@@ -146,7 +146,7 @@ class LongPiece(Piece):
                 builder.add(sample, X[i], texts.get(i, []), [column[i] for column in kept])
         rows = builder.rows()
         placed = tuple(r.moved(int(starts[r.row])) for r in rows.rejected)
-        return Rows(rows.ids, rows.X, rows.keep, starts[rows.places], table.num_rows, placed)
+        return Rows(rows.ids, rows.blocks, rows.keep, starts[rows.places], table.num_rows, placed)
 
     def _on_panel(self, molecules: pa.Array) -> NDArray[np.intp]:
         """Find the place on the panel of each row's molecule; -1 for others."""

@@ -146,8 +146,8 @@ def _columns(source: Source, panel: Panel, keep: tuple[str, ...]) -> Layout | No
 
 def _probe(piece: Piece, panel: Panel, source: Source) -> None:
     """Refuse a file of whose first rows none can be used: its unit or its form is another."""
-    rows = checked(piece.rows(), panel, source.name)
-    if rows.n_read and not len(rows.X):
+    rows, _ = checked(piece.rows(), panel, source.name, len)
+    if rows.n_read and not len(rows.ids):
         first = next(islice(rows.rejected, 1))
         where = (
             f"sample {first.sample_id}: " if first.sample_id and first.sample_id not in first.reason else ""

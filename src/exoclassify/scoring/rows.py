@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,29 @@ from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
 from exoclassify.model.panel import Panel
 
-__all__ = ["Reject", "RowBuilder", "Rows", "checked"]
+__all__ = ["Reject", "RowBuilder", "Rows", "checked", "rows_in_block"]
 
+T = TypeVar("T")
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-_CHECKED_TOGETHER = (
-    100_000  # cells, so that they stay in a core's cache while they are looked at several times
-)
+_BLOCK_CELLS = 131_072  # 1 MB of numbers, which stays in a core's cache from the first look to the answer
+
+
+def rows_in_block(n_molecules: int) -> int:
+    """How many rows are checked and answered together.
+
+    Parameters
+    ----------
+    n_molecules : int
+        Of the panel.
+
+    Returns
+    -------
+    int
+        A multiple of 16, as the scorer likes it.
+    """
+    return max(16, _BLOCK_CELLS // max(1, n_molecules) // 16 * 16)
 
 
 @dataclass(frozen=True)
@@ -58,8 +74,9 @@ class Rows:
     ----------
     ids : pyarrow.Array of string
         Without blanks around.
-    X : ndarray of shape (n_rows, n_molecules)
-        In the panel's order; NaN = not measured.
+    blocks : iterable of ndarray of shape (n_rows_of_block, n_molecules)
+        Their values, in the panel's order; NaN = not measured. Made when they are asked for, each in the place of the one
+        before.
     keep : tuple of pyarrow.Array of string
         Columns that pass through.
     places : ndarray of int of shape (n_rows,)
@@ -71,14 +88,14 @@ class Rows:
     """
 
     ids: pa.Array
-    X: Floats
+    blocks: Iterable[Floats]
     keep: tuple[pa.Array, ...]
     places: Places
     n_read: int
     rejected: tuple[Reject, ...] = ()
 
     def without(self, rejected: Sequence[Reject]) -> Rows:
-        """Give the rows without some of them, which are kept as rejected.
+        """Give the rows, their values used up, without some of them, which are kept as rejected.
 
         Parameters
         ----------
@@ -88,47 +105,58 @@ class Rows:
         Returns
         -------
         Rows
+            Without values.
         """
-        sound = np.ones(len(self.X), dtype=bool)
+        if not rejected:
+            return replace(self, blocks=())
+        sound = np.ones(len(self.ids), dtype=bool)
         sound[[reject.row for reject in rejected]] = False
         placed = [reject.moved(int(self.places[reject.row])) for reject in rejected]
         chosen = pa.array(sound)
         every = tuple(sorted((*self.rejected, *placed), key=lambda reject: reject.row))
         return Rows(
-            self.ids.filter(chosen), self.X[sound], tuple(column.filter(chosen) for column in self.keep),
+            self.ids.filter(chosen), (), tuple(column.filter(chosen) for column in self.keep),
             self.places[sound], self.n_read, every,
         )  # fmt: skip
 
 
-def checked(rows: Rows, panel: Panel, source: str) -> Rows:
-    """Reject the rows that have no sample id, or a value that cannot be of the model's unit.
+def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -> tuple[Rows, list[T]]:
+    """Reject the rows that have no sample id, or a value that cannot be of the model's unit; use the values of the others.
 
     Parameters
     ----------
     rows : Rows
-        As read; `X` is brought to its final form in place.
+        As read.
     panel : Panel
         Of the model.
     source : str
         Name of the file.
+    use : callable
+        Is given the values of the sound rows of each block, in their final form; the next block takes their place.
 
     Returns
     -------
-    Rows
-        Every row held against the unit alone, so that none depends on its neighbours.
+    rows : Rows
+        The sound ones, without values; every row is held against the unit alone, so that none depends on its neighbours.
+    used : list
+        What `use` gave for each block.
     """
-    rejected = [Reject(int(i), "", "", "has no sample id; give it one") for i in _blank(rows.ids)]
-    step = max(1, _CHECKED_TOGETHER // max(1, rows.X.shape[1]))
-    for start in range(0, len(rows.X), step):
-        part = rows.X[start : start + step]
+    nameless = _blank(rows.ids)
+    rejected = [Reject(int(i), "", "", "has no sample id; give it one") for i in nameless]
+    used, start = [], 0
+    for X in rows.blocks:
+        bad = {int(i) - start for i in nameless if start <= i < start + len(X)}
         try:
-            Cells(part, range(len(part)), panel.molecules, source).check(panel.unit)  # type: ignore[arg-type]
+            Cells(X, range(len(X)), panel.molecules, source).check(panel.unit)  # type: ignore[arg-type]
         except InputError:
-            rejected += _rejects(part, rows.ids.slice(start, step).to_pylist(), start, panel, source)
+            found = _rejects(X, rows.ids.slice(start, len(X)).to_pylist(), start, panel, source)
+            rejected += [reject for reject in found if reject.row - start not in bad]
+            bad |= {reject.row - start for reject in found}
         if panel.not_detected is not None:
-            np.minimum(part, panel.not_detected, out=part)
-    unique = {reject.row: reject for reject in reversed(rejected)}
-    return rows.without([unique[row] for row in sorted(unique)]) if unique else rows
+            np.minimum(X, panel.not_detected, out=X)
+        start += len(X)
+        used.append(use(np.delete(X, sorted(bad), axis=0) if bad else X))
+    return rows.without(sorted(rejected, key=lambda reject: reject.row)), used
 
 
 def _blank(ids: pa.Array) -> Places:
@@ -215,8 +243,9 @@ class RowBuilder:
     def rows(self) -> Rows:
         """Give what was added."""
         n_molecules = len(self._panel.molecules)
-        X = np.vstack(self._values) if self._values else np.empty((0, n_molecules))
+        step = rows_in_block(n_molecules)
+        blocks = (np.vstack(self._values[at : at + step]) for at in range(0, len(self._values), step))
         return Rows(
-            pa.array(self._ids, pa.string()), X, tuple(pa.array(cells, pa.string()) for cells in self._keep),
+            pa.array(self._ids, pa.string()), blocks, tuple(pa.array(cells, pa.string()) for cells in self._keep),
             np.array(self._places, dtype=np.intp), self._n, tuple(self._rejected),
         )  # fmt: skip

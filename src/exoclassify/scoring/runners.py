@@ -135,7 +135,7 @@ class Threads(Runner):
             try:
                 for waiting in _submitted(job, stretches, parts, pool, watcher):
                     window.append(waiting)
-                    if len(window) > self.n + 1:
+                    if len(window) > self.n:
                         collect()
                 while window:
                     collect()

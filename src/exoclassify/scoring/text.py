@@ -20,6 +20,7 @@ from exoclassify.data.formats.csv import rows_of_text, separator_and_rows
 from exoclassify.data.formats.from_rows import wide_from_rows
 from exoclassify.errors import FileError
 from exoclassify.model.panel import Panel
+from exoclassify.scoring.columnar import number_blocks
 from exoclassify.scoring.layout import HEAD_ROWS, Layout, layout_of
 from exoclassify.scoring.lines import cut_after, line_blocks, unpacking
 from exoclassify.scoring.pieces import Piece, Stretch, reading
@@ -221,15 +222,13 @@ class TextPiece(Piece):
         ids = pc.utf8_trim_whitespace(_joined(table.column(str(columns.id_column))))
         if ids.null_count or pc.any(pc.equal(ids, "")).as_py():  # a blank line, or a row without a name
             return None
-        X = np.full((len(ids), len(columns.places)), np.nan)
-        for molecule, j in enumerate(columns.places.tolist()):
-            if j >= 0:
-                X[:, molecule] = _joined(table.column(str(j))).to_numpy(zero_copy_only=False)
+        there = [str(j) for j in columns.places.tolist() if j >= 0]
+        [batch] = table.select(there).combine_chunks().to_batches()
         keep = tuple(
             pa.array([text] * len(ids), pa.string()) if j < 0 else _joined(table.column(str(j)))
             for j, text in columns.keep
         )
-        return Rows(ids, X, keep, np.arange(len(ids)), len(ids))
+        return Rows(ids, number_blocks(batch, columns.places), keep, np.arange(len(ids)), len(ids))
 
     def _one_by_one(self) -> Rows:
         columns, source = self.layout.columns, self.layout.columns.source

@@ -127,7 +127,9 @@ class WholePiece(Piece):
         X[:, there] = wide.cells[:, columns]
         if not wide.texts:
             ids = pa.array([name.strip() for name in wide.row_ids], pa.string())
-            return Rows(ids, X, tuple(pa.array(column, pa.string()) for column in self.keep), np.arange(n), n)
+            return Rows(
+                ids, [X], tuple(pa.array(column, pa.string()) for column in self.keep), np.arange(n), n
+            )
         on_panel = dict(zip(columns.tolist(), there.tolist(), strict=True))
         words: dict[int, list[tuple[int, str, str]]] = {}
         for i, j, text in wide.texts:
