@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter as Tally
+from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -100,22 +102,24 @@ class Metrics:
             Which of them.
         """
         model, version = predictions.model, predictions.version
-        novelty, coverage = self._novelty.labels(model), self._coverage.labels(model)
-        for i in range(start, stop):
-            self._calls.labels(model, version, predictions.calls[i]).inc()
-            novelty.observe(float(predictions.novelty_p[i]))
-            coverage.observe(float(predictions.coverage[i]))
-            for flag in predictions.flags[i]:
-                self._flags.labels(model, flag).inc()
+        self.file(model, version, Tally(predictions.calls[start:stop]))
+        for flag, number in Tally(chain.from_iterable(predictions.flags[start:stop])).items():
+            self._flags.labels(model, flag).inc(number)
+        for histogram, values in (
+            (self._novelty.labels(model), predictions.novelty_p),
+            (self._coverage.labels(model), predictions.coverage),
+        ):
+            for value in values[start:stop].tolist():
+                histogram.observe(value)
 
-    def file(self, model: str, version: str, calls: dict[str, int]) -> None:
+    def file(self, model: str, version: str, calls: Mapping[str, int]) -> None:
         """Count the calls of a file.
 
         Parameters
         ----------
         model, version : str
             Who answered.
-        calls : dict of str to int
+        calls : mapping of str to int
             Samples by call.
         """
         for call, number in calls.items():

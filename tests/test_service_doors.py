@@ -252,15 +252,23 @@ def test_no_mutated_tensor_breaks_the_service(service: Running, made: tuple[Path
     assert min(seen[200], seen[400], seen[409]) > 0, seen
 
 
-def test_schemathesis_finds_nothing_that_openapi_does_not_say(service: Running, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("paths", "examples", "tested"),
+    [
+        (("--exclude-path", "/v1/predict-file"), "8", r"Tested: 2\d"),
+        (("--include-path", "/v1/predict-file"), "2", r"Tested: 1\b"),  # few: every file starts a process
+    ],
+)
+def test_schemathesis_finds_nothing_that_openapi_does_not_say(
+    service: Running, tmp_path: Path, paths: tuple[str, str], examples: str, tested: str
+) -> None:
     pytest.importorskip("schemathesis", reason="schemathesis is not installed")
-    # Files start a process each, so they get the examples of the schema and are not fuzzed here.
     done = subprocess.run(
         [
             str(Path(sys.executable).parent / "schemathesis"), "run", f"http://localhost:{service.port}/openapi.json",
-            "--checks", "all", "--max-examples", "8", "--seed", "1", "--no-color", "--exclude-path", "/v1/predict-file",
+            "--checks", "all", "--max-examples", examples, "--seed", "1", "--no-color", *paths,
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:]
-    assert re.search(r"Tested: 2\d", done.stdout)
+    assert re.search(tested, done.stdout)

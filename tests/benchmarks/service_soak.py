@@ -1,8 +1,9 @@
 """What becomes of requests and memory under full load: a new champion, a killed worker, SIGTERM, and many minutes of work.
 
-Run as ``python tests/benchmarks/service_soak.py [--minutes 10] [--connections 16]``. The service runs under ``bentoml serve``
-with two workers. A request whose connection is reset before an answer is sent once more, as client libraries and proxies do;
-``reset`` counts those, ``lost`` what got no answer the second time, ``refused`` connections after the service had ended.
+Run as ``python tests/benchmarks/service_soak.py [--minutes 10] [--connections 16] [--nginx nginx]``. The service runs under
+``bentoml serve`` with two workers. A request whose connection is reset before an answer is sent once more, as client libraries
+and proxies do; ``reset`` counts those, ``lost`` what got no answer the second time, ``refused`` connections after the service
+had ended. With ``--nginx`` the requests go through that program, set up as service/README.md says.
 """
 
 from __future__ import annotations
@@ -10,21 +11,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
 from load import Load, ask
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
 
 from exoclassify.model.registry import Registry
-from serving import Running, asked, cohort, registry, running
+from serving import Running, asked, cohort, free_port, registry, running
 
 
 def workers(service: Running) -> list[psutil.Process]:
@@ -46,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--nginx", help="The program; it then stands before the service.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(1, get_context("spawn")) as client:
         folder = Path(name)
@@ -54,33 +61,75 @@ def main() -> None:
         cargo = dict(zip(table.molecules, table.values[0].tolist(), strict=True))
         body = json.dumps(asked(bundles["1.0.0"], ("S1", cargo))).encode()
         with running(
-            folder / "models", folder, bento=True, workers=2, drain_seconds=3, log="errors"
+            folder / "models", folder, bento=True, workers=2, drain_seconds=3, log="errors", open=1
         ) as service:
             service.wait_until("/readyz", lambda reply: reply.status == 200 and len(workers(service)) == 2)
-            _soak(service, client, body, made, options)
+            with ExitStack() as stack:
+                port = (
+                    stack.enter_context(_proxy(options.nginx, service.port))
+                    if options.nginx
+                    else service.port
+                )
+                _soak(service, port, client, body, made, options)
+
+
+@contextmanager
+def _proxy(nginx: str, behind: int) -> Iterator[int]:
+    """Run nginx with what the README says, before this port; gives the port where it listens."""
+    [said] = re.findall(r"```nginx\n(.*?)```", (ROOT / "service" / "README.md").read_text(), re.DOTALL)
+    port = free_port()
+    for written, meant in (
+        ("127.0.0.1:3000", f"127.0.0.1:{behind}"),
+        ("listen 8080", f"listen 127.0.0.1:{port}"),
+    ):
+        assert written in said
+        said = said.replace(written, meant)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = "".join(
+            f"{each}_temp_path {folder};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        (Path(folder) / "nginx.conf").write_text(
+            f"daemon off; pid {folder}/pid; events {{}}\n"
+            f"http {{ {paths} access_log off; keepalive_requests 1000000;\n{said} }}"
+        )
+        process = subprocess.Popen(
+            [nginx, "-p", folder, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
+        )
+        try:
+            while ask(port, "/livez", b"", 1, 0.2).statuses["refused"]:
+                time.sleep(0.2)
+            yield port
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _soak(
-    service: Running, client: ProcessPoolExecutor, body: bytes, made: Registry, options: argparse.Namespace
+    service: Running,
+    port: int,
+    client: ProcessPoolExecutor,
+    body: bytes,
+    made: Registry,
+    options: argparse.Namespace,
 ) -> None:
     print(
         f"{options.connections} connections, two workers, load average {os.getloadavg()[0]:.1f}", flush=True
     )
-    run = client.submit(ask, service.port, "/v1/predict", body, options.connections, 10.0)
+    run = client.submit(ask, port, "/v1/predict", body, options.connections, 10.0)
     time.sleep(3)
     made.promote("pain", "2.0.0", who="benchmark", why="swap")
     told("a new champion", run.result())
 
-    run = client.submit(ask, service.port, "/v1/predict", body, options.connections, 25.0)
+    run = client.submit(ask, port, "/v1/predict", body, options.connections, 25.0)
     time.sleep(3)
     killed = workers(service)[0]
     killed.kill()
     told("a worker killed", run.result())
     print(f"{'':<28}{len(workers(service))} workers afterwards", flush=True)
 
-    client.submit(ask, service.port, "/v1/predict", body, options.connections, 20.0).result()
+    client.submit(ask, port, "/v1/predict", body, options.connections, 20.0).result()
     before = {each.pid: each.memory_info().rss for each in workers(service)}
-    run = client.submit(ask, service.port, "/v1/predict", body, options.connections, 60 * options.minutes)
+    run = client.submit(ask, port, "/v1/predict", body, options.connections, 60 * options.minutes)
     told(f"{options.minutes:g} minutes of full load", run.result())
     for each in workers(service):
         now = each.memory_info().rss
@@ -89,7 +138,7 @@ def _soak(
             f"{'':<28}worker: {before[each.pid] / 1e6:.0f} MB before, {now / 1e6:.0f} MB after ({grown:+.1%})"
         )
 
-    run = client.submit(ask, service.port, "/v1/predict", body, options.connections, 8.0)
+    run = client.submit(ask, port, "/v1/predict", body, options.connections, 8.0)
     time.sleep(2)
     service.process.send_signal(signal.SIGTERM)
     told("SIGTERM", run.result())
