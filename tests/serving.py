@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,33 @@ def running(
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+@contextmanager
+def behind_nginx(nginx: str, service: Running) -> Iterator[Running]:
+    """The service as it is reached through nginx, which is set up word for word as service/README.md says."""
+    [said] = re.findall(r"```nginx\n(.*?)```", (ROOT / "service" / "README.md").read_text(), re.DOTALL)
+    port = free_port()
+    for written, meant in (("127.0.0.1:3000", f"127.0.0.1:{service.port}"), ("8080", f"127.0.0.1:{port}")):
+        assert written in said
+        said = said.replace(written, meant)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "nginx.conf"
+        settings.write_text(
+            f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
+            f"http {{ access_log off; keepalive_requests 1000000;\n"
+            + "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+            + f"{said} }}"
+        )
+        process = subprocess.Popen([nginx, "-p", folder, "-e", f"{folder}/error.log", "-c", str(settings)])
+        try:
+            through = replace(service, port=port)
+            through.wait_until("/livez", lambda reply: reply.status == 200)
+            yield through
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def asked(

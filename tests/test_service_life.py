@@ -34,9 +34,10 @@ from service.records import Records
 from service.served import Served
 from service.settings import Settings, SettingsError
 from service.telemetry import Log, Metrics
-from serving import CSV, JSON, ROOT, Running, asked, cohort, free_port, registry, running
+from serving import CSV, JSON, ROOT, Running, asked, behind_nginx, cohort, free_port, registry, running
 
 TABLE = cohort().cargo
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 @pytest.fixture(scope="module")
@@ -450,23 +451,39 @@ def workers(service: Running) -> list[psutil.Process]:
     return found
 
 
+def _kill_one_of_two_workers(service: Running, callers: Callers) -> None:
+    """While questions come; returns when there are two again, and both have answered for a while."""
+    first = workers(service)
+    callers.wait_for(lambda seen: seen.answers[200] > 50)
+    first[0].kill()
+    until = time.monotonic() + 60
+    while len([w for w in workers(service) if w.pid != first[0].pid]) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    before = callers.answers[200]
+    callers.wait_for(lambda seen: seen.answers[200] > before + 50)
+
+
 def test_a_killed_worker_is_replaced_and_no_question_stays_without_an_answer(
     models: Path, question: bytes, tmp_path: Path
 ) -> None:
     with running(models, tmp_path, bento=True, contained=True, workers=2) as service:
         service.wait_until("/readyz", lambda found: len(workers(service)) == 2 and found.status == 200)
-        first = workers(service)
         with Callers(service, question) as callers:
-            callers.wait_for(lambda seen: seen.answers[200] > 50)
-            first[0].kill()
-            until = time.monotonic() + 60
-            while len([w for w in workers(service) if w.pid != first[0].pid]) < 2:
-                assert time.monotonic() < until
-                time.sleep(0.1)
-            before = callers.answers[200]
-            callers.wait_for(lambda seen: seen.answers[200] > before + 50)
+            _kill_one_of_two_workers(service, callers)
         assert callers.answers["lost"] == 0, callers.answers
         assert set(callers.answers) <= {200, "reset"}
         assert (
             callers.answers["reset"] <= 4
         )  # one for each connection of the killed worker, asked again and answered
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: nginx-light)")
+def test_behind_nginx_as_the_readme_has_it_a_killed_worker_is_not_even_seen(
+    models: Path, question: bytes, tmp_path: Path
+) -> None:
+    with running(models, tmp_path, bento=True, workers=2, open=1) as service:
+        service.wait_until("/readyz", lambda found: len(workers(service)) == 2 and found.status == 200)
+        with behind_nginx(str(NGINX), service) as through, Callers(through, question) as callers:
+            _kill_one_of_two_workers(service, callers)
+        assert set(callers.answers) == {200}, callers.answers

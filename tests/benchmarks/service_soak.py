@@ -11,26 +11,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
 from load import Load, ask
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from exoclassify.model.registry import Registry
-from serving import Running, asked, cohort, free_port, registry, running
+from serving import Running, asked, behind_nginx, cohort, registry, running
 
 
 def workers(service: Running) -> list[psutil.Process]:
@@ -64,44 +60,8 @@ def main() -> None:
             folder / "models", folder, bento=True, workers=2, drain_seconds=3, log="errors", open=1
         ) as service:
             service.wait_until("/readyz", lambda reply: reply.status == 200 and len(workers(service)) == 2)
-            with ExitStack() as stack:
-                port = (
-                    stack.enter_context(_proxy(options.nginx, service.port))
-                    if options.nginx
-                    else service.port
-                )
-                _soak(service, port, client, body, made, options)
-
-
-@contextmanager
-def _proxy(nginx: str, behind: int) -> Iterator[int]:
-    """Run nginx with what the README says, before this port; gives the port where it listens."""
-    [said] = re.findall(r"```nginx\n(.*?)```", (ROOT / "service" / "README.md").read_text(), re.DOTALL)
-    port = free_port()
-    for written, meant in (
-        ("127.0.0.1:3000", f"127.0.0.1:{behind}"),
-        ("listen 8080", f"listen 127.0.0.1:{port}"),
-    ):
-        assert written in said
-        said = said.replace(written, meant)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = "".join(
-            f"{each}_temp_path {folder};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        (Path(folder) / "nginx.conf").write_text(
-            f"daemon off; pid {folder}/pid; events {{}}\n"
-            f"http {{ {paths} access_log off; keepalive_requests 1000000;\n{said} }}"
-        )
-        process = subprocess.Popen(
-            [nginx, "-p", folder, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
-        )
-        try:
-            while ask(port, "/livez", b"", 1, 0.2).statuses["refused"]:
-                time.sleep(0.2)
-            yield port
-        finally:
-            process.terminate()
-            process.wait()
+            with behind_nginx(options.nginx, service) if options.nginx else nullcontext(service) as asked_one:
+                _soak(service, asked_one.port, client, body, made, options)
 
 
 def _soak(

@@ -17,11 +17,11 @@ from exoclassify.scoring.sources import Source
 
 __all__ = ["Piece", "Stretch", "reading", "rows_in_piece"]
 
-_PIECE_CELLS = 1_200_000  # 10 MB of numbers
+_PIECE_CELLS = 1_000_000  # 8 MB of numbers
 
 
 def rows_in_piece(n_molecules: int) -> int:
-    """How many rows are read together: so many that their numbers take about 10 MB.
+    """How many rows are read together: so many that their numbers take about 8 MB.
 
     Parameters
     ----------
