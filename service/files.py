@@ -110,7 +110,7 @@ class Files:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exoclassify-")))
             await _receive(request, folder / job["source"])
             calls = await self._work({**job, "folder": str(folder)})
-            self._metrics.file(bundle.name, bundle.version, calls)
+            self._metrics.called(bundle.name, bundle.version, calls)
             size = (folder / "answers").stat().st_size
             keep = stack.pop_all()  # the folder goes when the last byte is sent
             return Answer(

@@ -102,7 +102,7 @@ class Metrics:
             Which of them.
         """
         model, version = predictions.model, predictions.version
-        self.file(model, version, Tally(predictions.calls[start:stop]))
+        self.called(model, version, Tally(predictions.calls[start:stop]))
         for flag, number in Tally(chain.from_iterable(predictions.flags[start:stop])).items():
             self._flags.labels(model, flag).inc(number)
         for histogram, values in (
@@ -112,8 +112,8 @@ class Metrics:
             for value in values[start:stop].tolist():
                 histogram.observe(value)
 
-    def file(self, model: str, version: str, calls: Mapping[str, int]) -> None:
-        """Count the calls of a file.
+    def called(self, model: str, version: str, calls: Mapping[str, int]) -> None:
+        """Count calls.
 
         Parameters
         ----------

@@ -18,7 +18,7 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.scoring import cluster, columnar, lines, long, runners, text, whole
+from exoclassify.scoring import cluster, columnar, lines, long, rows, runners, text, whole
 
 SMALL = Recipe.of(
     {
@@ -97,3 +97,5 @@ def small_pieces(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "PIECES_IN_PART", 2)
     for module in (columnar, whole):
         patch.setattr(module, "rows_in_piece", lambda _: 11)
+    for module in (columnar, rows):
+        patch.setattr(module, "rows_in_block", lambda _: 4)

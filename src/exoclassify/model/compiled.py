@@ -22,7 +22,7 @@ from exoclassify.methods.ranks import normal_scores
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend
 
-__all__ = ["PARITY", "CompiledBlend", "check_parity"]
+__all__ = ["PARITY", "CompiledBlend", "check_parity", "rows_in_block"]
 
 Floats = NDArray[np.float64]
 
@@ -171,7 +171,7 @@ class CompiledBlend:
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
         """Answer for many samples or one; arguments and results as in `FittedBlend.evaluate`."""
         X = np.ascontiguousarray(X, dtype=np.float64)
-        step = max(_TOGETHER, _CELLS // X.shape[1] // _TOGETHER * _TOGETHER)
+        step = rows_in_block(X.shape[1])
         log_odds, residuals = np.empty((len(X), len(self.constant))), np.empty(len(X))
         for at in range(0, len(X), step):
             log_odds[at : at + step], residuals[at : at + step] = self._chunk(X[at : at + step])
@@ -208,6 +208,22 @@ class CompiledBlend:
 
 _TOGETHER = 16
 """Rows that are multiplied together, always so many: a few are filled up with zeros."""
+
+
+def rows_in_block(n_molecules: int) -> int:
+    """How many rows stay in a core's cache while they are looked at several times.
+
+    Parameters
+    ----------
+    n_molecules : int
+        Of the panel.
+
+    Returns
+    -------
+    int
+        A multiple of the rows that are multiplied together.
+    """
+    return max(_TOGETHER, _CELLS // max(1, n_molecules) // _TOGETHER * _TOGETHER)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,31 +13,14 @@ from numpy.typing import NDArray
 from exoclassify.data.texts import NOT_DETECTED_MARKS
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
+from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
 
-__all__ = ["Reject", "RowBuilder", "Rows", "checked", "rows_in_block"]
+__all__ = ["Reject", "RowBuilder", "Rows", "checked"]
 
 T = TypeVar("T")
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
-
-_BLOCK_CELLS = 131_072  # 1 MB of numbers, which stays in a core's cache from the first look to the answer
-
-
-def rows_in_block(n_molecules: int) -> int:
-    """How many rows are checked and answered together.
-
-    Parameters
-    ----------
-    n_molecules : int
-        Of the panel.
-
-    Returns
-    -------
-    int
-        A multiple of 16, as the scorer likes it.
-    """
-    return max(16, _BLOCK_CELLS // max(1, n_molecules) // 16 * 16)
 
 
 @dataclass(frozen=True)
