@@ -92,9 +92,10 @@ def calibrated(
     Calibration
     """
     known = _fitted(trained, prevalence, shares, temperature)
-    heads, at = (known.head,), 0
+    heads: tuple[Head, ...] = (known.head,)
+    at = 0
     if new is None:
-        unknown = _never_tested(known, trained, prevalence, names)
+        unknown = _never_tested(known, trained, prevalence)
         held_out = _held_out(known, trained, np.empty(0))
     else:
         other = _fitted(new, prevalence, shares, temperature)
@@ -103,24 +104,36 @@ def calibrated(
         held_out = _held_out(other, new, evidence)
         unknown = _unknown(other, new, prevalence, evidence)
     present = np.unique(trained.batch)
-    own = [
-        _nodes_of(known.offsets, [code], np.array([1.0]), known.head.means.shape[1]) for code in present
-    ]
+    own = [_nodes_of(known.offsets, [code], np.array([1.0]), known.head.means.shape[1]) for code in present]
     counts = np.bincount(trained.batch, minlength=trained.n_batches)[present].astype(np.float64)
     together = _nodes_of(known.offsets, present, counts / counts.sum(), known.head.means.shape[1])
     eta = known.head.of_white(known.w) + np.log(prevalence)
-    closed = "" if known.gamma > 0 else "no-signal"
+    closed = "" if known.gamma > 0 else "no-evidence"
     p = np.empty_like(eta)
     for code, nodes in zip(present, own, strict=True):
         rows = trained.batch == code
         p[rows] = mixed(eta[rows], loads_of(known.head, nodes))
     averaged = mixed(eta, loads_of(known.head, together))
     places = [
-        place_of(known.head, at, nodes, [(p, trained.y, trained.batch)], trained.residuals, closed=closed)
+        place_of(
+            known.head,
+            at,
+            nodes,
+            [(p, trained.y, trained.batch)],
+            trained.residuals,
+            prevalence,
+            closed=closed,
+        )
         for nodes in own
     ]
     some = place_of(
-        known.head, at, together, [(averaged, trained.y, trained.batch)], trained.residuals, closed=closed
+        known.head,
+        at,
+        together,
+        [(averaged, trained.y, trained.batch)],
+        trained.residuals,
+        prevalence,
+        closed=closed,
     )
     named = tuple(names[code] for code in present) if names else ()
     return Calibration(heads, named, tuple(places) if names else (), some, unknown, held_out)
@@ -149,9 +162,7 @@ def _fitted(held: HeldOut, prevalence: Floats, shares: Floats, temperature: floa
     counts = np.bincount(held.batch, minlength=held.n_batches).astype(np.float64)
     # Given the means: they move with the offsets, and what an answer needs is their sum.
     variance = (1 / (counts[:, None] + 1 / offsets.tau[None, :] ** 2)) @ offsets.weight
-    scaled = Offsets(
-        means, root * offsets.offsets, link.gamma * variance, root * offsets.tau, offsets.weight
-    )
+    scaled = Offsets(means, root * offsets.offsets, link.gamma * variance, root * offsets.tau, offsets.weight)
     head = Head(factors, weights, losses, root * white, means, shift)
     return _Fit(head, scaled, root * w, link.gamma if white.any() else 0.0)
 
@@ -168,7 +179,7 @@ def loads_of(head: Head, nodes: Floats) -> Floats:
 
 
 def _normal_nodes(n: int, d: int) -> tuple[Floats, Floats]:
-    """Standard normal nodes (2 n, d) in mirrored pairs, and beside each a uniform number; the same every time."""
+    """Give standard normal nodes (2 n, d) in mirrored pairs, and beside each a uniform number; the same every time."""
     u = qmc.Sobol(d + 1, seed=7).random(n)
     u = np.clip(u, 1e-9, 1 - 1e-9)
     z = norm.ppf(u[:, :d])
@@ -199,9 +210,12 @@ def place_of(
     nodes: Floats,
     held_out: Sequence[tuple[Floats, Codes, Codes]],
     residuals: Floats,
+    prevalence: Floats,
     *,
     untested: float = 0.0,
     closed: str = "",
+    mix: Floats | None = None,
+    bounded: bool = False,
 ) -> Place:
     """Describe a place by its nodes and by answers given to held-out samples as they would be given there.
 
@@ -215,10 +229,12 @@ def place_of(
         Each set of answers must be right often enough by itself; sets and calls keep to the strictest.
     residuals : ndarray
         Held-out novelty.
-    untested : float
-        See `Place`.
-    closed : str
-        See `Place`.
+    prevalence : ndarray of shape (n_states,)
+        Of training.
+    untested, closed, mix
+        See `Place`; the mix is that of training if omitted.
+    bounded : bool
+        As in `call_limits`.
 
     Returns
     -------
@@ -228,23 +244,27 @@ def place_of(
     references = [tuple(np.sort(1 - p[y == k, k]) for k in states) for p, y, _ in held_out]
     further = tuple(tuple(reference[k] for reference in references[1:]) for k in states)
     sets = ClassConditionalSets(references[0], further if len(references) > 1 else ())
-    drawn = []
-    for p, y, batch in held_out:
-        mix = np.bincount(y, minlength=len(head.means)) / len(y)
-        drawn.append(call_limits((1 - untested) * p + untested * mix, y, batch))
+    limits = [call_limits((1 - untested) * p + untested * prevalence, y, batch, bounded=bounded) for p, y, batch in held_out]
     return Place(
-        at, nodes, loads_of(head, nodes), untested, sets, strictest(*drawn), np.sort(residuals), closed, at
-    )
+        at, nodes, loads_of(head, nodes), untested, sets, strictest(*limits), np.sort(residuals), closed,
+        prevalence if mix is None else mix, at,
+    )  # fmt: skip
 
 
-def _never_tested(fit: _Fit, held: HeldOut, prevalence: Floats, names: Sequence[str]) -> Place:
-    """A batch not seen, by a model that no batch could be left out for: the prior of the spread, and no calls."""
+def _never_tested(fit: _Fit, held: HeldOut, prevalence: Floats) -> Place:
+    """Describe a batch not seen where no batch could be left out: the prior of the spread, and no calls."""
     nodes = fresh(fit.offsets.tau, fit.offsets.weight, fit.w.shape[1])
     p = mixed(fit.head.of_white(fit.w) + np.log(prevalence), loads_of(fit.head, nodes))
     more = _replicated(fit, held, prevalence, nodes)
-    closed = "one-batch" if names else "no-batches"
     return place_of(
-        fit.head, 0, nodes, [(p, held.y, held.batch), more], held.residuals, untested=_UNTESTED, closed=closed
+        fit.head,
+        0,
+        nodes,
+        [(p, held.y, held.batch), more],
+        held.residuals,
+        prevalence,
+        untested=_UNTESTED,
+        closed="one-batch",
     )
 
 
@@ -262,14 +282,13 @@ def _unknown(fit: _Fit, held: HeldOut, prevalence: Floats, evidence: Floats) -> 
         nodes,
         [(p, held.y, held.batch), more],
         held.residuals,
+        prevalence,
         untested=useless if carries else max(useless, _UNTESTED),
-        closed="" if carries else "untested",
+        closed="" if carries else "no-evidence",
     )
 
 
-def _replicated(
-    fit: _Fit, held: HeldOut, prevalence: Floats, nodes: Floats
-) -> tuple[Floats, Codes, Codes]:
+def _replicated(fit: _Fit, held: HeldOut, prevalence: Floats, nodes: Floats) -> tuple[Floats, Codes, Codes]:
     """Held-out samples moved to batches with fresh offsets, and their answers there."""
     rng = np.random.default_rng(11)
     tau = rng.choice(fit.offsets.tau, (_REPLICATES, held.n_batches), p=fit.offsets.weight)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from exoclassify.methods.heads import MAX_WRONG
 
@@ -15,7 +16,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 
-def call_limits(p: Floats, y: Codes, batch: Codes) -> Floats:
+def call_limits(p: Floats, y: Codes, batch: Codes, *, bounded: bool = False) -> Floats:
     """Find the lowest probability from which on calls are right often enough, for each of `MAX_WRONG`.
 
     Parameters
@@ -24,6 +25,9 @@ def call_limits(p: Floats, y: Codes, batch: Codes) -> Floats:
         Held-out answers.
     y, batch : ndarray of shape (n_samples,)
         Codes.
+    bounded : bool
+        Also ask that the upper 80 % bound of the share wrong (Clopper and Pearson) is at most twice what is allowed: where few
+        samples carry the figure.
 
     Returns
     -------
@@ -43,6 +47,8 @@ def call_limits(p: Floats, y: Codes, batch: Codes) -> Floats:
     wrongly = np.cumsum(inside * wrong[:, None], axis=0)
     pooled = wrongly.sum(axis=1) / called.sum(axis=1)
     last = np.r_[best[order][1:] < best[order][:-1], True]  # equal probabilities are called together
+    n_called, n_wrong = called.sum(axis=1), wrongly.sum(axis=1)
+    bound = beta.ppf(0.8, n_wrong + 1, np.maximum(n_called - n_wrong, 1e-9))
     limits = np.full(len(MAX_WRONG), math.inf)
     for i, share in enumerate(MAX_WRONG):
         each = (wrongly + share) / (called + 1)
@@ -50,6 +56,8 @@ def call_limits(p: Floats, y: Codes, batch: Codes) -> Floats:
         mean = each.mean(axis=1)
         error = each.std(axis=1, ddof=1) / math.sqrt(n) if n > 1 else 0.0
         kept = last & (pooled <= share) & (mean + error <= share if n > 1 else True)
+        if bounded:
+            kept &= bound <= 2 * share
         if kept.any():
             limits[i] = best[order][np.flatnonzero(kept)[-1]]
     return limits

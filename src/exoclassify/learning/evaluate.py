@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from exoclassify.learning.folds import (
     Fold,
     fold_digest,
     leave_one_batch_out,
-    of_known_batch,
     stratified_folds,
 )
 from exoclassify.learning.importance import moved
@@ -28,15 +26,13 @@ from exoclassify.learning.kept import remembered
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.summary import by_batch, headline, summarised
-from exoclassify.methods.conformal import conformal_p
-from exoclassify.model.compiled import CompiledBlend
 
 __all__ = ["cross_validated", "evaluate", "judge", "workers_started_undisturbed"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
-Answer = tuple[Floats, NDArray[np.bool_], Floats, bool]
-"""Log-odds, prediction sets and novelty of the samples kept aside, and whether the model was tested across batches."""
+Answer = tuple[Floats, NDArray[np.bool_], Floats, NDArray[np.int8]]
+"""Logs of the probabilities, prediction sets, novelty and calls of the samples left out."""
 
 
 def evaluate(
@@ -170,11 +166,9 @@ def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Fl
 
 def _said(learned: Learned, samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
     test = fold[1]
-    blend = learned.blend
-    log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
-    same_batch = of_known_batch(samples.batches, fold)
-    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
-    return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.across_batches
+    batches = None if samples.batches is None else [samples.named(code) for code in samples.batches[test]]
+    found = learned.answers(samples.X[test], recipe, batches)
+    return np.log(np.maximum(found.probabilities, 1e-300)), found.sets, found.novelty_p, found.calls
 
 
 def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> KeptAside:
@@ -202,5 +196,5 @@ def _gather(folds: list[Fold], answers: list[Answer]) -> KeptAside:
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
     log_odds = np.concatenate([a[0] for a in answers])
     sets, novelty = np.concatenate([a[1] for a in answers]), np.concatenate([a[2] for a in answers])
-    across = np.array([a[3] for a in answers], dtype=bool)[fold]
-    return KeptAside(rows[order], fold[order], log_odds[order], sets[order], novelty[order], across[order])
+    calls = np.concatenate([a[3] for a in answers])
+    return KeptAside(rows[order], fold[order], log_odds[order], sets[order], novelty[order], calls[order])

@@ -292,7 +292,7 @@ def _sets(answered: Answered) -> list[dict[str, Any]]:
 
 
 def _wrong_among_called(answered: Answered) -> float | None:
-    wrong = answered.called & (answered.sets.argmax(axis=2) != answered.y)
+    wrong = answered.called & (answered.log_odds.argmax(axis=2) != answered.y)
     called = int(answered.called.sum())
     return float(wrong.sum() / called) if called else None
 

@@ -22,6 +22,8 @@ from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import imputer_for, normaliser_for
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend, Learner, Member
+from exoclassify.model.compiled import CompiledBlend
+from exoclassify.model.prediction import Answers, Limits, Use
 
 __all__ = ["Learned", "Samples", "learn"]
 
@@ -75,6 +77,10 @@ class Samples:
             tuple(str(name) for name in names),
         )  # fmt: skip
 
+    def named(self, code: int) -> str:
+        """Give the name of a batch; its number where none was given."""
+        return self.batch_names[code] if self.batch_names else str(code)
+
     def take(self, rows: Codes) -> Samples:
         """Give these samples alone."""
         batches = None if self.batches is None else self.batches[rows]
@@ -98,6 +104,28 @@ class Learned:
     support: NDArray[np.intp]
     blend: FittedBlend
     across_batches: bool
+
+    def answers(self, X: Floats, recipe: Recipe, batches: Sequence[str] | None = None) -> Answers:
+        """Answer for samples as the model that is shipped would.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values of the whole table.
+        recipe : Recipe
+            With what is asked of answers.
+        batches : sequence of str, optional
+            The batch of each sample; without it they are of unknown batches, or, where training had none, of its own.
+
+        Returns
+        -------
+        Answers
+        """
+        log_odds, residuals = CompiledBlend.of(self.blend).evaluate(X[:, self.support])
+        asked = recipe.answers
+        limits = Limits(asked.level, asked.max_wrong, asked.novelty_alpha, 0.0)
+        use = Use(same_batch=not self.blend.calibration.batches)
+        return self.blend.judge(log_odds, residuals, np.ones(len(X)), use, limits, batches)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +185,8 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
                 trained,
                 new,
                 np.bincount(y, minlength=len(samples.states)) / len(y),
-                samples.batch_names or tuple(str(code) for code in range(0 if batches is None else trained.n_batches)),
+                samples.batch_names
+                or tuple(str(code) for code in range(0 if batches is None else trained.n_batches)),
                 np.array([voice.share for voice in recipe.voices]),
                 recipe.blend.temperature if recipe.blend.weights == "learned" else None,
             ),

@@ -90,16 +90,15 @@ def _sets(
     }
 
 
-def _calls(passes: Sequence[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> dict[str, float]:
-    single = [kept.sets.sum(axis=1) == 1 for kept in passes]
-    known = [kept.novelty_p > recipe.answers.novelty_alpha for kept in passes]
-    right = [kept.sets.argmax(axis=1) == y for kept in passes]
-    called = [s & n for s, n in zip(single, known, strict=True)]
-    wrong = [c & ~r for c, r in zip(called, right, strict=True)]
+def _calls(passes: Sequence[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> dict[str, Any]:
+    called = np.stack([kept.calls >= 0 for kept in passes])
+    wrong = np.stack([(kept.calls >= 0) & (kept.calls != y) for kept in passes])
     return {
-        "called": float(np.mean(called)),
-        "called_wrong": float(np.mean(wrong)),
-        "novel": float(np.mean([~n for n in known])),
+        "called": float(called.mean()),
+        "called_wrong": float(wrong.mean()),
+        "wrong_among_called": float(wrong.sum() / called.sum()) if called.any() else None,
+        "max_wrong": recipe.answers.max_wrong,
+        "novel": float(np.mean([kept.novelty_p <= recipe.answers.novelty_alpha for kept in passes])),
     }
 
 
@@ -124,14 +123,6 @@ def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any
     if len(np.unique(y)) < len(samples.states):
         return None
     summary = summarised(samples, [kept], recipe)
-    # A model that was itself never tested across batches makes no call on a batch it has not seen.
-    withheld = ~kept.across_batches
-    single = (kept.sets.sum(axis=1) == 1) & (kept.novelty_p > recipe.answers.novelty_alpha)
-    called = single & ~withheld
-    summary["calls"]["called_without_batch_rule"] = summary["calls"]["called"]
-    summary["calls"]["called_wrong_without_batch_rule"] = summary["calls"]["called_wrong"]
-    summary["calls"]["called"] = float(called.mean())
-    summary["calls"]["called_wrong"] = float((called & (kept.sets.argmax(axis=1) != y)).mean())
     assert samples.batches is not None
     each = {}
     for fold in np.unique(kept.fold):

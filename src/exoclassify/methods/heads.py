@@ -91,6 +91,8 @@ class Place:
         Sorted held-out residuals.
     closed : str
         Why nothing is called here whatever the probability, a key of `exoclassify.model.prediction.REASONS`; empty if it is.
+    mix : ndarray of shape (n_states,)
+        Shares of the states at which probabilities hold unless others are stated.
     sets_head : int
         Whose log-odds the sets are of; `head` but for models of the first format.
     """
@@ -103,6 +105,7 @@ class Place:
     from_probability: Floats | None
     novelty: Floats
     closed: str
+    mix: Floats
     sets_head: int
 
     def mixed(self, log_odds: Floats, log_mix: Floats) -> Floats:
@@ -161,7 +164,8 @@ def mixed(log_odds: Floats, loads: Floats) -> Floats:
         for k, load in enumerate(loads):
             np.multiply(chunk[:, k], np.vecdot(total, load), out=p[at : at + _ROWS, k])
     p /= p.sum(axis=1, keepdims=True)
-    return p
+    result = p
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,6 +216,10 @@ class Calibration:
         A batch that was not trained on.
     held_out : Batches or None
         From which a profile of a new site is learned; None in models of the first format.
+    site_names : tuple of str
+        Of the sites that have a profile.
+    sites : tuple of Place
+        One for each of `site_names`.
     """
 
     heads: tuple[Head, ...]
@@ -220,3 +228,5 @@ class Calibration:
     some: Place
     unknown: Place
     held_out: Batches | None
+    site_names: tuple[str, ...] = ()
+    sites: tuple[Place, ...] = ()

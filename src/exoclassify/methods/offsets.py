@@ -200,7 +200,9 @@ def offsets_of(w: Floats, y: Codes, batch: Codes, n_batches: int, n_states: int)
     means, offsets, variance = (np.array([fit[i] for fit in fits]) for i in (1, 2, 3))
     offset = np.einsum("t,tjd->jd", weight, offsets)
     between = np.einsum("t,tjd->jd", weight, (offsets - offset) ** 2).mean(axis=1)
-    return Offsets(np.einsum("t,tkd->kd", weight, means), offset, weight @ variance + between, _TAU.copy(), weight)
+    return Offsets(
+        np.einsum("t,tkd->kd", weight, means), offset, weight @ variance + between, _TAU.copy(), weight
+    )
 
 
 def _at(
@@ -218,7 +220,7 @@ def _at(
     P = inverse - inverse @ X @ np.linalg.solve(information, X.T @ inverse)
     offsets = tau**2 * Z.T @ inverse @ left
     variance = tau**2 - tau**4 * np.einsum("cj,ce,ej->j", Z, P, Z)
-    return log_likelihood, mu, offsets, np.maximum(variance, 0.0)
+    return float(log_likelihood), mu, offsets, np.maximum(variance, 0.0)
 
 
 class Link(NamedTuple):

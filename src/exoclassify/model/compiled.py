@@ -67,7 +67,7 @@ class _Grove:
 
     def _spread(self, scores: Floats) -> Floats:
         # State by state: a product of matrices would add in an order that depends on the number of rows.
-        result = scores[:, :1] * self.matrix[0]
+        result: Floats = scores[:, :1] * self.matrix[0]
         for k in range(1, len(self.matrix)):
             result += scores[:, k : k + 1] * self.matrix[k]
         return result

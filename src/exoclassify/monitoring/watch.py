@@ -15,6 +15,7 @@ from sqlalchemy import Engine, select
 from exoclassify.data.cargo import CargoTable
 from exoclassify.learning.metrics import figures
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Use
 from exoclassify.monitoring.bins import Counts
 from exoclassify.monitoring.database import reached
 from exoclassify.monitoring.drift import count_bins, discoveries, input_drift, martingale, smoothed_p
@@ -205,7 +206,7 @@ def _records(engine: Engine, bundle: ModelBundle, since: datetime.datetime) -> S
 def _order(bundle: ModelBundle, novelty_p: Floats, alarms: list[str]) -> dict[str, Any] | None:
     if not len(novelty_p):
         return None
-    log10 = martingale(smoothed_p(novelty_p, len(bundle.blend.novelty_reference))) / np.log(10)
+    log10 = martingale(smoothed_p(novelty_p, len(bundle.blend.place(Use())[0].novelty))) / np.log(10)
     limit = -np.log10(OTHER_RATE)
     passed = np.flatnonzero(log10 >= limit)
     at = int(passed[0]) + 1 if len(passed) else None

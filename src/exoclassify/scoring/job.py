@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import Measured, ModelBundle
-from exoclassify.model.prediction import Answers, reasons_of
+from exoclassify.model.prediction import UNCERTAIN, Answers, Use, explained, reasons_of
 from exoclassify.scoring.encoding import ENDINGS, Column, lines
 from exoclassify.scoring.pieces import Piece, Stretch
 from exoclassify.scoring.rows import Reject, Rows, checked
@@ -58,10 +58,8 @@ class Job:
     ----------
     bundle : ModelBundle
         Who answers.
-    stated : ndarray of shape (n_states,) or None
-        Prevalence at the place of use.
-    same_batch : bool
-        As in `ModelBundle.predict`.
+    use : Use
+        Where the samples are from, and how sure the answers must be.
     keep : tuple of str
         Names of the columns that pass through.
     ending : str
@@ -69,8 +67,7 @@ class Job:
     """
 
     bundle: ModelBundle
-    stated: Floats | None
-    same_batch: bool
+    use: Use
     keep: tuple[str, ...]
     ending: str
 
@@ -95,7 +92,7 @@ class Job:
         if not blocks:
             return replace(self.nothing(), n_read=rows.n_read, rejected=rows.rejected)
         measured = Measured(*map(np.concatenate, zip(*blocks, strict=True)))
-        answers = self.bundle.judge(measured, stated=self.stated, same_batch=self.same_batch)
+        answers = self.bundle.judge(measured, self.use)
         return Scored(self._batch(rows, answers), rows.n_read, rows.rejected)
 
     def nothing(self) -> Scored:
@@ -108,7 +105,7 @@ class Job:
         rows = Rows(none, (), (none,) * len(self.keep), np.empty(0, dtype=np.intp), 0)
         answers = Answers(
             np.empty((0, n_states)), np.empty((0, n_states), dtype=bool), np.empty(0), np.empty(0),
-            np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8),
+            np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.intp), ("",),
         )  # fmt: skip
         return rows, answers
 
@@ -160,7 +157,9 @@ def columns_of(
     sets = _worded(held, lambda mask: ";".join(s for k, s in enumerate(states) if mask >> k & 1))
     return [
         Column("sample_id", ids),
-        Column("call", _worded(answers.calls, lambda call: states[call] if call >= 0 else "uncertain")),
+        Column("call", _worded(answers.calls, lambda call: states[call] if call >= 0 else UNCERTAIN)),
+        Column("best_guess", _worded(answers.probabilities.argmax(axis=1), lambda k: states[k])),
+        Column("p_best_guess", pa.array(answers.probabilities.max(axis=1))),
         *(
             Column(f"p_{state}", pa.array(p))
             for state, p in zip(states, answers.probabilities.T.copy(), strict=True)
@@ -169,6 +168,8 @@ def columns_of(
         Column("novelty_p", pa.array(answers.novelty_p).dictionary_encode()),  # few different numbers,
         Column("coverage", pa.array(answers.coverage).dictionary_encode()),  # which are long to write
         Column("flags", _worded(answers.reasons, lambda mask: ";".join(reasons_of(mask)))),
+        Column("reason", _worded(answers.reasons, lambda mask: explained(reasons_of(mask)))),
+        Column("place", _worded(answers.places, lambda i: answers.named[i])),
         Column("model", pa.scalar(bundle.name)),
         Column("version", pa.scalar(bundle.version)),
         *(Column(name, cells) for name, cells in keep.items()),
