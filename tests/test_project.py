@@ -23,15 +23,13 @@ LAYERS = [
     "evidence",
     "methods",
     "model",
+    "report",
     "learning",
     "scoring",
     "monitoring",
-    "report",
     "cli",
 ]
-PEERS = {
-    frozenset(pair) for pair in (("scoring", "monitoring"), ("scoring", "report"), ("monitoring", "report"))
-}
+PEERS = {frozenset(("scoring", "monitoring"))}
 MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 BIN = Path(sys.executable).parent
 
