@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.audit.audit import audit
+from exoclassify.audit.findings import Audit
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError, first_three
 from exoclassify.learning.aside import answered, strata_of, to_frame
-from exoclassify.learning.audit import audit
 from exoclassify.learning.evaluate import judge as judged_on
 from exoclassify.learning.examine import examine
-from exoclassify.learning.findings import Audit
 from exoclassify.learning.importance import importance
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Learned, Samples, learn

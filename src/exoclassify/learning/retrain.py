@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from exoclassify.audit.findings import Audit
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import InputError
 from exoclassify.learning.challenge import (
@@ -22,7 +23,6 @@ from exoclassify.learning.challenge import (
     same_data,
     trained_on_before,
 )
-from exoclassify.learning.findings import Audit
 from exoclassify.learning.finish import finish, numbered
 from exoclassify.learning.gate import Check, check_setting
 from exoclassify.learning.recipe import Recipe
