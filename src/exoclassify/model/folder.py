@@ -36,6 +36,9 @@ FORMAT = 2
 _FILES = ("arrays.npz", "golden.csv", "README.md")
 _OPTIONAL = ("report.html", "aside.csv")
 
+MODEL_FILES = ("bundle.json", *_FILES, *_OPTIONAL)
+"""Every file that a model's folder may hold: the one list for whoever copies, signs or reads a model."""
+
 
 @dataclass(frozen=True, eq=False)
 class ModelParts:
