@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import columns_of, shares_of, thresholds_of
+from exoclassify.cli.options import (
+    BatchIs,
+    Level,
+    MaxWrong,
+    Prevalence,
+    SameBatch,
+    Site,
+    columns_of,
+    thresholds_of,
+    used,
+)
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
 
@@ -28,18 +38,15 @@ def evaluate(
             help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"
         ),
     ] = None,
-    prevalence: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the place of use, such as migraine=0.15; moves probabilities, PPV, NPV and net benefit."
-        ),
-    ] = None,
+    prevalence: Prevalence = None,
     thresholds: Annotated[
         str, typer.Option(help="Probabilities from which one would call a state, with commas between.")
     ] = "0.5",
-    same_batch: Annotated[
-        bool, typer.Option("--same-batch", help="The samples were measured with the training samples.")
-    ] = False,
+    same_batch: SameBatch = False,
+    batch_is: BatchIs = None,
+    site: Site = None,
+    max_wrong: MaxWrong = None,
+    level: Level = None,
     report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Leave out the audit of the cohort.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
@@ -62,7 +69,7 @@ def evaluate(
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.report.external import seen_before
 
-    stated = None if prevalence is None else shares_of(prevalence)
+    use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
     chosen = thresholds_of(thresholds)
     bundle = ModelBundle.load(model)
     cohort = Cohort.read(
@@ -72,9 +79,7 @@ def evaluate(
     check_labels(bundle, cohort)
     for text in cohort.notes:
         note(text)
-    found = validate(
-        bundle, cohort, prevalence=stated, thresholds=chosen, covariates=columns_of(covariates), same_batch=same_batch
-    )  # fmt: skip
+    found = validate(bundle, cohort, use=use, thresholds=chosen, covariates=columns_of(covariates))
     if found["trained_on"]:
         note(f"{seen_before(found['trained_on'])} Every figure flatters it")
     audit = None if no_audit else _audited(cohort, columns_of(covariates), jobs)
@@ -130,8 +135,8 @@ def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> li
             words = name.replace("_", " ").replace("log loss", "log-loss")
             lines.append(f"{words} {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})")
     lines.append(
-        f"It called {calls['called']:.0%} of the samples, {calls['called_wrong']:.0%} of all wrongly, and said of the rest that "
-        "it is uncertain."
+        f"It called {calls['called']:.0%} of the samples"
+        + (f"; {calls['wrong_among_called']:.0%} of the calls were wrong." if calls["called"] else ".")
     )
     if audit is not None:
         lines += textwrap.wrap(f"The cohort itself: {audit['verdict']}", 100)

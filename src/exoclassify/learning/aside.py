@@ -78,7 +78,6 @@ def answered(
     passes: Sequence[KeptAside],
     *,
     level: float,
-    novelty_alpha: float,
     strata: Mapping[str, NDArray[np.str_]],
     across: bool = False,
 ) -> Answered:
@@ -90,8 +89,8 @@ def answered(
         Where they are from.
     passes : sequence of KeptAside
         Over the same rows.
-    level, novelty_alpha : float
-        Of the recipe's answers.
+    level : float
+        Of the prediction sets.
     strata : mapping of str to ndarray of str
         Of all samples of the cohort.
     across : bool

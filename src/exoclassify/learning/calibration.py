@@ -244,7 +244,10 @@ def place_of(
     references = [tuple(np.sort(1 - p[y == k, k]) for k in states) for p, y, _ in held_out]
     further = tuple(tuple(reference[k] for reference in references[1:]) for k in states)
     sets = ClassConditionalSets(references[0], further if len(references) > 1 else ())
-    limits = [call_limits((1 - untested) * p + untested * prevalence, y, batch, bounded=bounded) for p, y, batch in held_out]
+    limits = [
+        call_limits((1 - untested) * p + untested * prevalence, y, batch, bounded=bounded)
+        for p, y, batch in held_out
+    ]
     return Place(
         at, nodes, loads_of(head, nodes), untested, sets, strictest(*limits), np.sort(residuals), closed,
         prevalence if mix is None else mix, at,

@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from exoclassify.learning.folds import (
+    Codes,
     Fold,
     fold_digest,
     leave_one_batch_out,
@@ -27,7 +28,7 @@ from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.summary import by_batch, headline, summarised
 
-__all__ = ["cross_validated", "evaluate", "judge", "workers_started_undisturbed"]
+__all__ = ["Answer", "cross_validated", "evaluate", "judge", "said", "workers_started_undisturbed"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -155,17 +156,34 @@ def workers_started_undisturbed() -> Iterator[None]:
 
 
 def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
-    return _said(learn(samples.take(fold[0]), recipe), samples, recipe, fold)
+    return said(learn(samples.take(fold[0]), recipe), samples, recipe, fold[1])
 
 
 def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats]:
     learned = learn(samples.take(fold[0]), recipe)
-    said = _said(learned, samples, recipe, fold)
-    return said, moved(learned.blend, learned.support, samples.X[fold[1]])
+    answers = said(learned, samples, recipe, fold[1])
+    return answers, moved(learned.blend, learned.support, samples.X[fold[1]])
 
 
-def _said(learned: Learned, samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
-    test = fold[1]
+def said(learned: Learned, samples: Samples, recipe: Recipe, test: Codes) -> Answer:
+    """Let a model that was learned without some samples answer for them, each from its own batch.
+
+    Parameters
+    ----------
+    learned : Learned
+        The model.
+    samples : Samples
+        The cohort.
+    recipe : Recipe
+        The choices.
+    test : ndarray of int
+        Positions of the samples.
+
+    Returns
+    -------
+    tuple
+        Logs of the probabilities, prediction sets, novelty, calls.
+    """
     batches = None if samples.batches is None else [samples.named(code) for code in samples.batches[test]]
     found = learned.answers(samples.X[test], recipe, batches)
     return np.log(np.maximum(found.probabilities, 1e-300)), found.sets, found.novelty_p, found.calls

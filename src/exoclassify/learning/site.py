@@ -100,7 +100,8 @@ def _rehearsed(
         n = min(len(local.w), len(rows) - _FEWEST_LEFT)
         if n < 2:
             continue
-        mix = (np.bincount(held.y[rows], minlength=len(prevalence)) + 1e-3) / (len(rows) + 1e-3 * len(prevalence))
+        counts = np.bincount(held.y[rows], minlength=len(prevalence)) + 1e-3
+        mix = np.asarray(counts / counts.sum(), dtype=np.float64)
         for repeat in range(_REHEARSALS):
             chosen = _like(local, held.y[rows], n, rng)
             if chosen is None:

@@ -8,7 +8,7 @@ The probability is the mean over the nodes, so it is as wide as the ignorance of
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,16 @@ class Head:
         """Give the log-odds of blended scores; both of shape (n_samples, n_states)."""
         result: Floats = blended @ self.map.T + self.shift
         return result
+
+    def to_white(self, log_odds: Floats) -> Floats:
+        """Give the white scores behind log-odds of shape (n_samples, n_states)."""
+        result: Floats = (log_odds - self.shift) @ np.linalg.pinv(self.means).T
+        return result
+
+    def steeper(self, slope: float) -> Head:
+        """Multiply the log-odds by a slope; white scores and offsets then grow by its square root."""
+        root = math.sqrt(slope)
+        return replace(self, white=root * self.white, means=root * self.means, shift=slope * self.shift)
 
     def of_white(self, w: Floats) -> Floats:
         """Give the log-odds of white scores of shape (n_samples, n_dims)."""

@@ -218,9 +218,9 @@ def _at(
     d = mean.shape[1]
     log_likelihood = -0.5 * (d * (np.linalg.slogdet(V)[1] + np.linalg.slogdet(information)[1]) + fit)
     P = inverse - inverse @ X @ np.linalg.solve(information, X.T @ inverse)
-    offsets = tau**2 * Z.T @ inverse @ left
-    variance = tau**2 - tau**4 * np.einsum("cj,ce,ej->j", Z, P, Z)
-    return float(log_likelihood), mu, offsets, np.maximum(variance, 0.0)
+    offsets: Floats = tau**2 * Z.T @ inverse @ left
+    variance: Floats = tau**2 - tau**4 * np.einsum("cj,ce,ej->j", Z, P, Z)
+    return float(log_likelihood), np.asarray(mu, dtype=np.float64), offsets, np.maximum(variance, 0.0)
 
 
 class Link(NamedTuple):

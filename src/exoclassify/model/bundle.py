@@ -379,5 +379,5 @@ def _blend_of(parts: ModelParts) -> FittedBlend:
     return brought_forward(
         fitted,
         tested_across_batches=training["tested_across_batches"],
-        batches_named=training["batches"] is not None,
+        batches=training["batches"],
     )

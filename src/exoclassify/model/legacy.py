@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,9 @@ class FirstBlend:
     novelty_reference: Floats
 
 
-def brought_forward(first: FirstBlend, *, tested_across_batches: bool, batches_named: bool) -> FittedBlend:
+def brought_forward(
+    first: FirstBlend, *, tested_across_batches: bool, batches: Sequence[str] | None
+) -> FittedBlend:
     """Say with heads and places what a model of the first format said.
 
     Parameters
@@ -56,8 +59,8 @@ def brought_forward(first: FirstBlend, *, tested_across_batches: bool, batches_n
         As it was saved.
     tested_across_batches : bool
         Whether it calls in batches that it was not trained on.
-    batches_named : bool
-        Whether its training samples had batches: only then were answers drawn to the mix where none was tested.
+    batches : sequence of str or None
+        Of its training samples; only where they had some were answers drawn to the mix where none was tested.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def brought_forward(first: FirstBlend, *, tested_across_batches: bool, batches_n
     same = np.eye(len(prevalence))
     mix = np.log(prevalence)
     whole = Head(factors, weights, losses, same, same, shift - mix)
-    new = not tested_across_batches and batches_named
+    new = not tested_across_batches and batches is not None
     centred = shift - shift.mean() - mix  # drawn in: mix + kept * (log-odds - their mean - mix)
     heads = (whole, Head(_KEPT * factors, weights, losses, same, same, _KEPT * centred)) if new else (whole,)
     pooled = ClassConditionalSets(first.sets.references)
@@ -83,6 +86,7 @@ def brought_forward(first: FirstBlend, *, tested_across_batches: bool, batches_n
 
     some = place(0, pooled, "")
     unknown = place(len(heads) - 1, first.sets, "" if tested_across_batches else "one-batch")
-    calibration = Calibration(heads, (), (), some, unknown, None)
+    names = tuple(sorted(batches or ()))
+    calibration = Calibration(heads, names, (some,) * len(names), some, unknown, None)
     plain = tuple(Member(m.name, m.learner) for m in members)
     return FittedBlend(first.states, prevalence, first.views, plain, calibration, first.novelty)

@@ -349,7 +349,7 @@ class Limits(NamedTuple):
 
 
 def shifted_prevalence(
-    states: Sequence[str], training: Floats, stated: Mapping[str, float] | None
+    states: Sequence[str], training: Floats, stated: Mapping[str, float] | None, *, what: str = "prevalence"
 ) -> Floats | None:
     """Complete a stated prevalence: states not named share the rest as they did in training.
 
@@ -361,6 +361,8 @@ def shifted_prevalence(
         Prevalence in training.
     stated : mapping of str to float, optional
         Prevalence at the place of use.
+    what : str
+        Named in messages.
 
     Returns
     -------
@@ -376,12 +378,12 @@ def shifted_prevalence(
     unknown = [state for state in stated if state not in states]
     if unknown:
         raise InputError(
-            f"prevalence: {unknown[0]} is not a state of this model; its states are {', '.join(states)}"
+            f"{what}: {unknown[0]} is not a state of this model; its states are {', '.join(states)}"
         )
     for state, value in stated.items():
         if not (math.isfinite(value) and 0 < value < 1):
             raise InputError(
-                f"prevalence: {state}={value:g}; give a share above 0 and below 1, such as {state}=0.05"
+                f"{what}: {state}={value:g}; give a share above 0 and below 1, such as {state}=0.05"
             )
     total = sum(stated.values())
     rest = np.array(
@@ -389,12 +391,10 @@ def shifted_prevalence(
     )
     if len(stated) == len(states):
         if abs(total - 1) > 1e-6:
-            raise InputError(
-                f"prevalence: the shares of all states add up to {total:g}; they must add up to 1"
-            )
+            raise InputError(f"{what}: the shares of all states add up to {total:g}; they must add up to 1")
     elif total >= 1:
         raise InputError(
-            f"prevalence: the stated shares add up to {total:g}; leave something for {len(states) - len(stated)} more"
+            f"{what}: the stated shares add up to {total:g}; leave something for {len(states) - len(stated)} more"
         )
     else:
         rest *= (1 - total) / rest.sum()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,8 @@ from exoclassify.scoring.rows import Reject, Rows, checked
 
 __all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "columns_of", "pieces_and_ends"]
 
-BOOKKEEPING = 6
-"""Columns of a scored batch before those that are written: sample id, its hash, place, call, reasons, coverage."""
+BOOKKEEPING = 7
+"""Columns of a scored batch before those that are written: sample id, its hash, row, call, reasons, coverage, place."""
 
 PIECES_IN_PART = 12
 """Pieces whose answers are stored together."""
@@ -60,6 +60,10 @@ class Job:
         Who answers.
     use : Use
         Where the samples are from, and how sure the answers must be.
+    batches : mapping of str to str, optional
+        The batch of each sample by its id; samples that are not named are of unknown batches.
+    batch_column : str, optional
+        Which of the columns that pass through holds the batch.
     keep : tuple of str
         Names of the columns that pass through.
     ending : str
@@ -68,6 +72,8 @@ class Job:
 
     bundle: ModelBundle
     use: Use
+    batches: Mapping[str, str] | None
+    batch_column: str | None
     keep: tuple[str, ...]
     ending: str
 
@@ -92,8 +98,15 @@ class Job:
         if not blocks:
             return replace(self.nothing(), n_read=rows.n_read, rejected=rows.rejected)
         measured = Measured(*map(np.concatenate, zip(*blocks, strict=True)))
-        answers = self.bundle.judge(measured, self.use)
+        answers = self.bundle.judge(measured, self.use, self._batches(rows))
         return Scored(self._batch(rows, answers), rows.n_read, rows.rejected)
+
+    def _batches(self, rows: Rows) -> list[str] | None:
+        if self.batches is not None:
+            return [self.batches.get(sample, "") for sample in rows.ids.to_pylist()]
+        if self.batch_column is not None:
+            return [name or "" for name in rows.keep[self.keep.index(self.batch_column)].to_pylist()]
+        return None
 
     def nothing(self) -> Scored:
         """Give the answers for no rows, which have the same columns."""
@@ -121,6 +134,7 @@ class Job:
         book = [
             rows.ids, pa.array(keys), pa.array(rows.places.astype(np.int64)), pa.array(answers.calls),
             pa.array(answers.reasons), pa.array(answers.coverage),
+            _worded(answers.places, lambda i: answers.named[i]).dictionary_decode(),
         ]  # fmt: skip
         written = ENDINGS[self.ending]
         if written is None:
