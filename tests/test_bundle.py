@@ -14,6 +14,7 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, FileError, InputError, ModelError, RecipeError
 from exoclassify.learning.fit import fit
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Use
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, EVERY_VOICE, judge=False, name="pain")
@@ -123,7 +124,7 @@ def test_a_sample_unlike_all_others_is_novel() -> None:
 
 def test_a_stated_prevalence_shifts_the_log_odds_and_nothing_else() -> None:
     plain = BUNDLE.predict(TABLE)
-    shifted = BUNDLE.predict(TABLE, prevalence={"neuropathic": 0.05})
+    shifted = BUNDLE.predict(TABLE, Use(prevalence={"neuropathic": 0.05}))
     assert (plain.sets == shifted.sets).all()
     training = dict(zip(BUNDLE.states, BUNDLE.blend.prevalence, strict=True))
     rest = {state: share * 0.95 / (1 - training["neuropathic"]) for state, share in training.items()}
@@ -135,7 +136,7 @@ def test_a_stated_prevalence_shifts_the_log_odds_and_nothing_else() -> None:
 
 
 def test_no_state_is_called_that_is_not_the_most_probable_at_the_stated_prevalence() -> None:
-    found = BUNDLE.predict(TABLE, prevalence={"neuropathic": 0.001, "inflammatory": 0.001})
+    found = BUNDLE.predict(TABLE, Use(prevalence={"neuropathic": 0.001, "inflammatory": 0.001}))
     assert "rare-here" in {flag for flags in found.flags for flag in flags}
     for call, p in zip(found.calls, found.probabilities, strict=True):
         assert call in ("uncertain", found.states[p.argmax()])
@@ -155,7 +156,7 @@ def test_no_state_is_called_that_is_not_the_most_probable_at_the_stated_prevalen
 )
 def test_a_prevalence_that_cannot_be_is_refused(prevalence: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        BUNDLE.predict(TABLE, prevalence=prevalence)
+        BUNDLE.predict(TABLE, Use(prevalence=prevalence))
 
 
 def test_a_model_of_one_batch_calls_nothing_unless_the_batch_is_known() -> None:
@@ -166,13 +167,13 @@ def test_a_model_of_one_batch_calls_nothing_unless_the_batch_is_known() -> None:
     bundle = fit(blind, FAST, judge=False)
     assert set(bundle.predict(TABLE).calls) == {"uncertain"}
     assert all("one-batch" in flags for flags in bundle.predict(TABLE).flags)
-    assert len(set(bundle.predict(TABLE, same_batch=True).calls)) > 1
+    assert len(set(bundle.predict(TABLE, Use(same_batch=True)).calls)) > 1
 
 
 def test_in_a_batch_that_could_not_be_tested_probabilities_keep_a_quarter_of_their_log_odds() -> None:
     first = COHORT.take(COHORT.batches == "B1")
     bundle = fit(first, FAST, judge=False)
-    known, new = bundle.predict(TABLE, same_batch=True), bundle.predict(TABLE)
+    known, new = bundle.predict(TABLE, Use(same_batch=True)), bundle.predict(TABLE)
     mix = np.log(bundle.blend.prevalence)
     kept = [np.log(found.probabilities) - mix for found in (known, new)]
     differences = [each - each[:, :1] for each in kept]

@@ -348,7 +348,7 @@ def test_the_tally_of_a_run_is_that_of_the_librarys_answers(tmp_path):
     from exoclassify.data.cargo import CargoTable
 
     table = CargoTable.from_frame(FRAME.set_index("sample_id"), kind="mirna", unit="counts")
-    wanted = Tally.of(BUNDLE.predict(table, same_batch=True))
+    wanted = Tally.of(BUNDLE.predict(table, Use(same_batch=True)))
     assert report.tally.n == wanted.n
     assert +report.tally.calls == wanted.calls
     assert +report.tally.reasons == wanted.reasons

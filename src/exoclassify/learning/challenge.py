@@ -228,15 +228,13 @@ def by_recipe(
         n_folds = int(kept.fold.max()) + 1
         mine.append(_placed(cohort, judged.plan[at : at + n_folds], again[at : at + n_folds]))
         at += n_folds
-    passes = Answers(*(np.stack([one[i] for one in mine]) for i in range(3)))
+    passes = _stacked(mine)
     challenger = _passes(judged, cohort.n_samples)
     settings = [_setting("cross-validation", cohort, recipe, everything, passes, challenger)]
     if judged.batched is not None:
         rows = np.zeros(cohort.n_samples, dtype=bool)
         rows[judged.batched.rows] = True
-        old_answers = Answers(*(part[None] for part in _placed(cohort, judged.plan[at:], again[at:]))).of(
-            rows
-        )
+        old_answers = _stacked([_placed(cohort, judged.plan[at:], again[at:])]).of(rows)
         kept = judged.batched
         new_answers = Answers(kept.log_odds[None], kept.sets[None], kept.calls[None])
         settings.append(_setting("batches left out", cohort, recipe, rows, old_answers, new_answers))
@@ -324,9 +322,15 @@ def _answers(
 
 
 def _passes(judged: Judgement, n_samples: int) -> Answers:
-    dense = [_dense(kept, n_samples) for kept in judged.passes]
-    log_odds, sets, calls = ([one[i] for one in dense] for i in range(3))
-    return Answers(np.stack(log_odds), np.stack(sets), np.stack(calls))
+    return _stacked([_dense(kept, n_samples) for kept in judged.passes])
+
+
+def _stacked(passes: Sequence[tuple[Floats, Bools, Calls]]) -> Answers:
+    return Answers(
+        np.stack([log_odds for log_odds, _, _ in passes]),
+        np.stack([sets for _, sets, _ in passes]),
+        np.stack([calls for _, _, calls in passes]),
+    )
 
 
 def _dense(kept: KeptAside, n_samples: int) -> tuple[Floats, Bools, Calls]:
