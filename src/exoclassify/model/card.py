@@ -195,12 +195,6 @@ def _warnings(about: Mapping[str, Any]) -> list[str]:
         drop = evaluation["cross_validation"]["figures"]["auc"]["value"] - batched["figures"]["auc"]["value"]
         if drop > 0.05:
             lines.append(f"**AUC falls by {drop:.2f} in a batch it has not seen**: quote the lower figure.")
-        calls = batched["calls"]
-        if calls["called_wrong_without_batch_rule"] > calls["called_wrong"]:
-            lines.append(
-                f"Had models of one batch been allowed to call samples of another, "
-                f"{calls['called_wrong_without_batch_rule']:.0%} of them would have been called wrongly; they are not allowed."
-            )
     return lines
 
 
