@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -52,7 +53,7 @@ class Served:
     settings : Settings
         Where the models are, and which of them to serve.
     told : callable
-        Called with name, version and problem (None: it answers now) whenever one changes.
+        Called with name, version, problem (None: it answers now) and folder of its files whenever one changes.
 
     Notes
     -----
@@ -61,7 +62,7 @@ class Served:
     whatever happens to the registry afterwards, signature and golden answers were those of the bundle that answers.
     """
 
-    def __init__(self, settings: Settings, told: Callable[[str, str, str | None], None]) -> None:
+    def __init__(self, settings: Settings, told: Callable[[str, str, str | None, Path | None], None]) -> None:
         self.registry = Registry(settings.models)
         self._settings = settings
         self._told = told
@@ -77,7 +78,7 @@ class Served:
 
     def start(self) -> None:
         """Load the champions, and watch for new ones in a thread."""
-        self._copies = Path(tempfile.mkdtemp(prefix="exoclassify-models-"))
+        _sweep()
         self.refresh()
         self._watcher = threading.Thread(target=self._watch, name="champions", daemon=True)
         self._watcher.start()
@@ -107,7 +108,7 @@ class Served:
                 self.problem = None
             except Exception as error:  # noqa: BLE001 - the watch goes on, and says so
                 names, self.problem = tuple(self._standings), _said(error)
-            with Trials(self._settings.file_memory) as trials:
+            with Trials() as trials:
                 standings = {name: self._standing(name, trials) for name in names}
             if standings != self._standings:
                 dropped = {s.folder for s in self._standings.values()} - {
@@ -141,11 +142,12 @@ class Served:
             taken = self._taken_up(name, version, trials)
         except Exception as error:  # noqa: BLE001 - whatever it is, this model is refused and the others go on
             return self._broken(name, version, before, _said(error), seen)
-        self._told(name, version, None)
+        self._told(name, version, None, taken.folder)
         return taken
 
     def _taken_up(self, name: str, version: str, trials: Trials) -> Standing:
-        assert self._copies is not None
+        if self._copies is None:
+            self._copies = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
         self._n_copies += 1
         root = self._copies / str(self._n_copies)
         try:
@@ -165,7 +167,7 @@ class Served:
         self, name: str, version: str, before: Standing, problem: str, seen: tuple[object, ...]
     ) -> Standing:
         if problem != before.problem:
-            self._told(name, version, problem)
+            self._told(name, version, problem, None)
         return replace(before, problem=problem, tried=seen)
 
     def unload(self, name: str) -> None:
@@ -194,12 +196,16 @@ class Served:
 
     def bundle(self, name: str | None) -> ModelBundle:
         """Give the model that answers; arguments and errors as `standing`, and 503 when it cannot answer."""
+        return self.answering(name)[0]
+
+    def answering(self, name: str | None) -> tuple[ModelBundle, Path]:
+        """Give the model that answers, and the folder of its files; arguments and errors as `bundle`."""
         standing = self.standing(name)
-        if standing.bundle is None:
+        if standing.bundle is None or standing.folder is None:
             raise Refusal(
                 503, "not_ready", f"no model can answer: {standing.problem}", None, {"Retry-After": "5"}
             )
-        return standing.bundle
+        return standing.bundle, standing.folder
 
     def standing(self, name: str | None) -> Standing:
         """Say how a model stands.
@@ -228,6 +234,17 @@ class Served:
         if standing is None:
             raise Refusal(503, "not_ready", "no model can answer: there is none", None, {"Retry-After": "5"})
         return standing
+
+
+_COPIES = "exoclassify-models-"
+
+
+def _sweep() -> None:
+    """Remove what processes left behind that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_COPIES}*-*"):
+        pid = folder.name.removeprefix(_COPIES).partition("-")[0]
+        if pid.isdecimal() and folder.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _said(error: Exception) -> str:

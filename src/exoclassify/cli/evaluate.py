@@ -96,15 +96,15 @@ def evaluate(
 
 
 def _audited(cohort: Any, covariates: tuple[str, ...], jobs: int) -> dict[str, Any]:
-    from exoclassify.learning.audit import audit
+    from exoclassify.audit.audit import audit
 
     with progress_bar("auditing") as progress:
         return audit(cohort, covariates=covariates, n_jobs=jobs, progress=progress).to_dict()
 
 
 def _write(report: Path, found: Any, audit: Any, about: Any, source: str, force: bool) -> None:
-    from exoclassify.data.formats.writing import write_atomically
     from exoclassify.report.external import validation_report
+    from exoclassify.tables.writing import write_atomically
 
     text = validation_report(
         found, audit, model=f"{about['name']} {about['version']}", source=source, about=about

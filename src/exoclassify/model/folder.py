@@ -200,7 +200,7 @@ def only_refusals(what: str) -> Iterator[None]:
         yield
     except ExoclassifyError:
         raise
-    except Exception as error:  # noqa: BLE001 - the door through which foreign bytes come in
+    except Exception as error:  # the door through which foreign bytes come in
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ModelError(f"{what}: not a complete model ({said}); train or fetch it again") from error
 

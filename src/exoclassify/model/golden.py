@@ -90,7 +90,7 @@ def differing(bundle: ModelBundle, expected: pd.DataFrame) -> list[str]:
         return []
     found = golden_answers(bundle)
     return [
-        name
+        str(name)
         for name, values in found.items()
         if name not in expected.columns or not _alike(values, expected[name])
     ]

@@ -81,7 +81,7 @@ class Trees:
 
 
 def _check_no_cycle(trees: Trees) -> None:
-    """A root is nobody's child and every other node one node's at most, so every walk ends."""
+    """Demand that a root is nobody's child and every other node one node's at most, so that every walk ends."""
     itself = np.arange(len(trees.feature))
     below = np.concatenate([side[side != itself] for side in (trees.left, trees.right)])
     inner = (trees.left != itself) | (trees.right != itself)
