@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from exoclassify.errors import FileError, ModelError, first_three
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.folder import copy_folder
 from exoclassify.model.signature import check_signature
-from exoclassify.model.version import free_version, numbered, order
+from exoclassify.model.version import free_version, order
 from exoclassify.tables.writing import write_atomically
 
 __all__ = ["Promotion", "Registry"]
@@ -261,7 +261,11 @@ class Registry:
         return Registry(to)
 
     def add(
-        self, bundle: ModelBundle, *, decision: dict[str, Any] | None = None, next_free: bool = False
+        self,
+        bundle: ModelBundle,
+        *,
+        decision: dict[str, Any] | None = None,
+        renumber: Callable[[ModelBundle, str], ModelBundle] | None = None,
     ) -> Path:
         """Keep a new version; it is not in use before it is promoted.
 
@@ -271,8 +275,8 @@ class Registry:
             With its name and version.
         decision : dict, optional
             Plain values, kept beside the version.
-        next_free : bool
-            Where its number is taken, take the next one with the same meaning.
+        renumber : callable, optional
+            Where its number is taken, take the next one with the same meaning; this writes it into the model.
 
         Returns
         -------
@@ -286,8 +290,9 @@ class Registry:
         """
         folder = self._folder(bundle.name)
         with self._lock(bundle.name, create=True):
-            if next_free:
-                bundle = numbered(bundle, free_version(bundle.version, self.versions(bundle.name)))
+            taken = self.versions(bundle.name)
+            if renumber is not None and bundle.version in taken:
+                bundle = renumber(bundle, free_version(bundle.version, taken))
             if (folder / bundle.version).exists():
                 raise FileError(
                     f"{bundle.name}: version {bundle.version} is there already, and a version is never changed; "
