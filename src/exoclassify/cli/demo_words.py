@@ -116,7 +116,7 @@ def with_local(bundle: ModelBundle, new: Cohort, n_local: int = 10, draws: int =
 
     states, counts = np.unique(new.y, return_counts=True)
     mix = {str(s): float(n / counts.sum()) for s, n in zip(states, counts, strict=True)}
-    rows = {"without": np.zeros(3), "with": np.zeros(3)}
+    totals = {"without": np.zeros(3), "with": np.zeros(3)}
     for seed in range(draws):
         order = np.random.default_rng(seed).permutation(new.n_samples)
         local, rest = new.cargo.take(order[:n_local]), new.take(np.sort(order[n_local:]))
@@ -124,12 +124,13 @@ def with_local(bundle: ModelBundle, new: Cohort, n_local: int = 10, draws: int =
         for name, model, use in (("without", bundle, Use(prevalence=mix)), ("with", done.bundle, Use())):
             found = model.predict(rest.cargo, use)
             called, right = _counted(found, rest.y)
-            rows[name] += [log_loss_of(found, rest.y) / draws, called / rest.n_samples, called - right]
+            totals[name] += [log_loss_of(found, rest.y) / draws, called, called - right]
     told = []
-    for name, (loss, called, wrong) in rows.items():
-        n_called = called * (new.n_samples - n_local)
+    for name, total in totals.items():
+        loss, n_called, wrong = total.tolist()
         share = f"{wrong / n_called:.0%} of these calls wrong" if n_called else "none called"
-        told.append(f"{name} them log-loss {loss:.2f}, {called / draws:.0%} called, {share}")
+        asked = draws * (new.n_samples - n_local)
+        told.append(f"{name} them log-loss {loss:.2f}, {n_called / asked:.0%} called, {share}")
     return [
         f"With {n_local} samples of the new centre, not labelled, only their mix stated, and asked about its others, mean of "
         f"{draws} draws: {'; '.join(told)}."
@@ -177,7 +178,6 @@ def marker_weights(bundle: ModelBundle, training: Cohort) -> pd.DataFrame:
         Index = molecules of the panel, columns = states: change of the state's log-odds, against the mean of the states, for
         one standard deviation more of the molecule, summed over the views. Trees are not in it.
     """
-    import numpy as np
     import pandas as pd
 
     views = bundle.blend.views.of(np.ascontiguousarray(training.cargo.aligned(bundle.panel.molecules)))
