@@ -449,9 +449,9 @@ def answer(
     if place.closed:
         causes[place.closed] = np.ones(len(size), dtype=bool)
     reasons = np.zeros(len(size), dtype=np.uint8)
-    for bit, name in enumerate(REASONS):
-        if name in causes:
-            reasons |= causes[name].astype(np.uint8) << np.uint8(bit)
+    for bit, reason in enumerate(REASONS):
+        if reason in causes:
+            reasons |= causes[reason].astype(np.uint8) << np.uint8(bit)
     calls = np.where(reasons == 0, first if by_sets else best, -1).astype(np.int8)
     nowhere = np.zeros(len(size), dtype=np.intp)
     return Answers(probabilities, sets, novelty_p, coverage, calls, reasons, nowhere, (name,))
