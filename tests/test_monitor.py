@@ -14,6 +14,7 @@ from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.learning.fit import fit
+from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
 from exoclassify.monitoring.database import opened, upgrade
 from exoclassify.monitoring.outcomes import Outcome, add_outcomes

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exoclassify.errors import FileError, InputError, ModelError
+from exoclassify.model.prediction import Use
 from exoclassify.scoring import finishing
 from exoclassify.scoring.long import LongNames
 from exoclassify.scoring.runners import Threads

@@ -191,7 +191,8 @@ class CompiledBlend:
         log_odds, residuals = np.empty((len(X), len(self.constant))), np.empty(len(X))
         for at in range(0, len(X), step):
             log_odds[at : at + step], residuals[at : at + step] = self._chunk(X[at : at + step])
-        by_head = log_odds.reshape(len(X), -1, self.n_states).transpose(1, 0, 2)
+        n_heads = len(self.constant) // self.n_states
+        by_head = log_odds.reshape(len(X), n_heads, self.n_states).transpose(1, 0, 2)
         return by_head, residuals
 
     def _chunk(self, X: Floats) -> tuple[Floats, Floats]:
