@@ -160,7 +160,17 @@ def id_position(header: Sequence[str], asked: Reading, source: str) -> int:
 
 
 def plain_name(name: str) -> str:
-    """Give a column's name in lower case, without what stands between words."""
+    """Give a column's name in lower case, without what stands between words.
+
+    Parameters
+    ----------
+    name : str
+        As written.
+
+    Returns
+    -------
+    str
+    """
     return re.sub(r"[\s._-]", "", name).lower()
 
 
