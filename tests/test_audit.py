@@ -6,23 +6,23 @@ import pandas as pd
 import pytest
 
 from cohorts import cohort_of, counts
+from exoclassify.audit.association import association
+from exoclassify.audit.audit import audit
+from exoclassify.audit.batches import REFERENCE, audit_batches, audit_covariates
+from exoclassify.audit.contamination import audit_contamination, haemolysis_index
+from exoclassify.audit.contamination_panels import PANELS
+from exoclassify.audit.findings import SEVERITIES, Audit, Finding
+from exoclassify.audit.handling import audit_missingness, audit_order
+from exoclassify.audit.metadata import audit_metadata
+from exoclassify.audit.samples import alike, audit_alike, audit_outliers, audit_subjects
+from exoclassify.audit.size import audit_size
+from exoclassify.audit.technical import audit_technical, better
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.names import canonical_names
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.association import association
-from exoclassify.learning.audit import audit
-from exoclassify.learning.audit_batch import REFERENCE, audit_batches, audit_covariates
-from exoclassify.learning.audit_contamination import audit_contamination, haemolysis_index
-from exoclassify.learning.audit_handling import audit_missingness, audit_order
-from exoclassify.learning.audit_metadata import audit_metadata
-from exoclassify.learning.audit_samples import alike, audit_alike, audit_outliers, audit_subjects
-from exoclassify.learning.audit_size import audit_size
-from exoclassify.learning.audit_technical import audit_technical, better
-from exoclassify.learning.contamination import PANELS
 from exoclassify.learning.evaluate import judge
-from exoclassify.learning.findings import SEVERITIES, Audit, Finding
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import against_rest, auc
 from golden_numbers import answers, r_figures

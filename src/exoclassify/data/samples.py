@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +18,7 @@ from exoclassify.errors import InputError, first_three
 __all__ = ["SampleSheet"]
 
 _SAMPLE_ID = "sample_id"
+_COVARIATES = ("sex", "gender", "age", "age_years", "bmi")
 _ONE_ROW = "give each sample one row, and name the person in a subject column"
 
 
@@ -145,6 +147,22 @@ class SampleSheet:
     def batch(self) -> NDArray[np.str_] | None:
         """Batch of each sample, shape (n_samples,); None without a batch column."""
         return None if self.batch_column is None else self.frame[self.batch_column].to_numpy(dtype=np.str_)
+
+    def covariates(self, named: Sequence[str] = ()) -> list[str]:
+        """Give the named columns, and those called sex, age or BMI.
+
+        Parameters
+        ----------
+        named : sequence of str
+            Columns of the sheet.
+
+        Returns
+        -------
+        list of str
+        """
+        others = (self.label_column, self.subject_column, self.batch_column)
+        usual = [str(c) for c in self.frame.columns if c.lower() in _COVARIATES and c not in others]
+        return list(dict.fromkeys([*named, *usual]))
 
     def take(self, rows: ArrayLike) -> SampleSheet:
         """Give some of the samples.

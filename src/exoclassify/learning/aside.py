@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.audit_batch import covariate_columns
 from exoclassify.learning.examine import Answered
 from exoclassify.learning.judgement import Judgement, KeptAside
 
@@ -142,7 +141,7 @@ def strata_of(cohort: Cohort, covariates: Sequence[str] = ()) -> dict[str, NDArr
     found: dict[str, NDArray[np.str_]] = {}
     if cohort.batches is not None:
         found[str(cohort.sheet.batch_column)] = cohort.batches
-    for column in covariate_columns(cohort, covariates):
+    for column in cohort.sheet.covariates(covariates):
         cells = cohort.sheet.frame[column]
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
         known = numbers[np.isfinite(numbers)]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.audit.audit import audit
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError, first_three
 from exoclassify.learning.aside import answered, strata_of, to_frame
-from exoclassify.learning.audit import audit
 from exoclassify.learning.evaluate import judge as judged_on
 from exoclassify.learning.examine import examine
 from exoclassify.learning.importance import importance

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from exoclassify.audit.audit import audit
+from exoclassify.audit.findings import Audit
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import InputError
-from exoclassify.learning.audit import audit
 from exoclassify.learning.challenge import (
     as_it_is,
     by_recipe,
@@ -22,7 +23,6 @@ from exoclassify.learning.challenge import (
     trained_on_before,
 )
 from exoclassify.learning.evaluate import judge
-from exoclassify.learning.findings import Audit
 from exoclassify.learning.fit import fit, name_batches
 from exoclassify.learning.gate import Check, check_setting
 from exoclassify.learning.judgement import Judgement

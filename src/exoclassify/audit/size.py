@@ -10,10 +10,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from exoclassify.audit.batches import REFERENCE
+from exoclassify.audit.findings import Finding, Severity
 from exoclassify.errors import DesignError
-from exoclassify.learning.audit_batch import REFERENCE
 from exoclassify.learning.evaluate import cross_validated, workers_started_undisturbed
-from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import macro_auc

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from exoclassify.audit.baselines import library_sizes
+from exoclassify.audit.findings import Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.ids import counted
 from exoclassify.data.quality import missing_mask
 from exoclassify.errors import first_three
-from exoclassify.learning.baselines import library_sizes
-from exoclassify.learning.findings import Finding
 
 __all__ = ["alike", "audit_alike", "audit_outliers", "audit_subjects"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.preanalytics import absent_fields, fields_asked, mixtures, wrong_cells
-from exoclassify.learning.findings import Finding, Severity
 
 __all__ = ["audit_metadata"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from exoclassify.audit.association import association
+from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError
-from exoclassify.learning.association import association
 from exoclassify.learning.evaluate import evaluate
-from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
@@ -25,7 +25,6 @@ __all__ = [
     "audit_batches",
     "audit_covariates",
     "batch_columns",
-    "covariate_columns",
 ]
 
 Codes = NDArray[np.intp]
@@ -45,7 +44,6 @@ _BATCH_WORDS = (
     "operator",
     "run_date",
 )
-_COVARIATE_WORDS = ("sex", "gender", "age", "age_years", "bmi")
 _ALPHA = 0.05
 _MIN_OF_BATCH = 5
 _SMALL_FALL, _LARGE_FALL = 0.05, 0.1
@@ -73,25 +71,6 @@ def batch_columns(cohort: Cohort) -> list[str]:
         and column not in (cohort.sheet.label_column, cohort.sheet.subject_column)
         and 1 < frame[column].nunique() <= cohort.n_samples / 3
     ]
-
-
-def covariate_columns(cohort: Cohort, named: Sequence[str]) -> list[str]:
-    """Give the named covariates, and columns called sex, age or BMI.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With its sheet.
-    named : sequence of str
-        Columns of the sheet.
-
-    Returns
-    -------
-    list of str
-    """
-    others = (cohort.sheet.label_column, cohort.sheet.subject_column, cohort.sheet.batch_column)
-    usual = [str(c) for c in cohort.sheet.frame.columns if c.lower() in _COVARIATE_WORDS and c not in others]
-    return list(dict.fromkeys([*named, *usual]))
 
 
 def audit_batches(cohort: Cohort, samples: Samples, n_jobs: int = 1) -> list[Finding]:

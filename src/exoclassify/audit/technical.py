@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from exoclassify.audit.association import association
+from exoclassify.audit.baselines import Baseline, baselines, judged
+from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.association import association
-from exoclassify.learning.baselines import Baseline, baselines, judged
-from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.metrics import Figure

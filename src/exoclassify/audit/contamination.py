@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kruskal, mannwhitneyu
 
+from exoclassify.audit.contamination_panels import PANELS, ContaminationPanel
+from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.contamination import PANELS, ContaminationPanel
-from exoclassify.learning.findings import Finding, Severity
 from exoclassify.learning.metrics import auc
 from exoclassify.methods.steps import imputer_for, normaliser_for
 

@@ -8,24 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from exoclassify.data.cargo import CargoTable
-from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.audit_batch import (
+from exoclassify.audit.batches import (
     REFERENCE,
     audit_batches,
     audit_covariates,
     audit_unseen,
-    covariate_columns,
 )
-from exoclassify.learning.audit_contamination import audit_contamination
-from exoclassify.learning.audit_handling import audit_missingness, audit_order
-from exoclassify.learning.audit_metadata import audit_metadata
-from exoclassify.learning.audit_samples import audit_alike, audit_outliers, audit_subjects
-from exoclassify.learning.audit_size import audit_size, learning_curve
-from exoclassify.learning.audit_technical import Technical, audit_technical
+from exoclassify.audit.contamination import audit_contamination
+from exoclassify.audit.findings import Audit, Finding, by_severity
+from exoclassify.audit.handling import audit_missingness, audit_order
+from exoclassify.audit.metadata import audit_metadata
+from exoclassify.audit.samples import audit_alike, audit_outliers, audit_subjects
+from exoclassify.audit.size import audit_size, learning_curve
+from exoclassify.audit.technical import Technical, audit_technical
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.evaluate import judge
-from exoclassify.learning.findings import Audit, Finding, by_severity
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
@@ -79,7 +78,7 @@ def audit(
     """
     cohort.check_for_learning()
     _check_columns(cohort, covariates)
-    named = covariate_columns(cohort, covariates)
+    named = cohort.sheet.covariates(covariates)
     samples = Samples.of(cohort)
     run = _Run(cohort, samples, judgement, seed, n_jobs)
     steps: list[Callable[[], list[Finding]]] = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.audit.baselines import run_order
+from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask, missingness
-from exoclassify.learning.baselines import run_order
-from exoclassify.learning.findings import Finding, Severity
 
 __all__ = ["audit_missingness", "audit_order"]
 
