@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "exoclassify"
 LAYERS = [
     "errors",
+    "tables",
     "data",
     "evidence",
     "methods",

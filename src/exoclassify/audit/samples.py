@@ -10,9 +10,9 @@ from exoclassify.audit.baselines import library_sizes
 from exoclassify.audit.findings import Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.ids import counted
 from exoclassify.data.quality import missing_mask
 from exoclassify.errors import first_three
+from exoclassify.tables.ids import counted
 
 __all__ = ["alike", "audit_alike", "audit_outliers", "audit_subjects"]
 

@@ -77,9 +77,9 @@ def discover(
     check_folder(out, force=force, own=SIGNATURE_FILES)
     _check_shares(level, min_prevalence, seed)
     from exoclassify.data.cohort import Cohort
-    from exoclassify.data.formats.writing import write_folder_atomically
     from exoclassify.evidence.catalogue import Catalogue
     from exoclassify.learning.discover import discover as find
+    from exoclassify.tables.writing import write_folder_atomically
 
     catalogue = Catalogue.read(*(add or []))
     if condition is not None:

@@ -206,7 +206,7 @@ def _with_earlier(
 
 
 def _write_data(cohort: Cohort, folder: Path) -> None:
-    from exoclassify.data.formats.writing import write_folder_atomically
+    from exoclassify.tables.writing import write_folder_atomically
 
     def write(partial: Path) -> None:
         cohort.cargo.write(partial / "cargo.parquet")

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.formats.writing import write_folder_atomically
 from exoclassify.errors import ModelError
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.blend import FittedBlend
@@ -29,6 +28,7 @@ from exoclassify.model.prediction import (
 )
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
+from exoclassify.tables.writing import write_folder_atomically
 
 __all__ = ["Measured", "ModelBundle"]
 

@@ -26,11 +26,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from exoclassify.data.formats.writing import write_atomically
 from exoclassify.errors import FileError, ModelError, first_three
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.signature import check_signature
 from exoclassify.model.version import free_version, numbered, order
+from exoclassify.tables.writing import write_atomically
 
 __all__ = ["Promotion", "Registry"]
 

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exoclassify.data.formats.writing import write_atomically
 from exoclassify.errors import FileError, ModelError, first_three
+from exoclassify.tables.writing import write_atomically
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
