@@ -115,8 +115,8 @@ def _check_out(out: Path, *, summary: bool, condition: str | None, force: bool, 
 
 
 def _export(catalogue: Catalogue, tables: Reanalysis, folder: Path, *, force: bool) -> None:
-    from exoclassify.data.formats.writing import write_folder_atomically
     from exoclassify.evidence.export import export_files
+    from exoclassify.tables.writing import write_folder_atomically
 
     def write(partial: Path) -> None:
         for name, text in export_files(catalogue, tables).items():
@@ -204,8 +204,8 @@ def _condition(
         return
     import json
 
-    from exoclassify.data.formats.writing import write_atomically
     from exoclassify.report.condition import condition_drawing, condition_markdown, condition_page
+    from exoclassify.tables.writing import write_atomically
 
     writers: dict[str, Callable[[ConditionView], str]] = {
         ".html": condition_page,

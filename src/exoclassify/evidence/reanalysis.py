@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 from exoclassify.data.names import canonical_name
@@ -141,6 +140,13 @@ class Reanalysis:
         """
         return _read()
 
+    @cached_property
+    def _by_molecule(self) -> dict[str, list[Effect]]:
+        index: dict[str, list[Effect]] = {}
+        for effect in self.effects:
+            index.setdefault(effect.molecule, []).append(effect)
+        return index
+
     def of(self, molecule: str) -> tuple[Effect, ...]:
         """Give the effects on a molecule, in every table that counts as one of its own.
 
@@ -156,10 +162,10 @@ class Reanalysis:
         """
         name = canonical_name(molecule, "mirna").replace("-mir-", "-miR-")
         name = name if "-miR-" in name or "-let-" in name else f"hsa-{name}"
-        index = _index(self)
-        found = [*index[name]]
+        index = self._by_molecule
+        found = [*index.get(name, ())]
         if not name.endswith(("-5p", "-3p")):
-            found += [*index[f"{name}-5p"], *index[f"{name}-3p"]]
+            found += [*index.get(f"{name}-5p", ()), *index.get(f"{name}-3p", ())]
         return tuple(effect for effect in found if not effect.table.part_of)
 
     def within(self, conditions: Sequence[str]) -> tuple[PublicTable, ...]:
@@ -265,15 +271,3 @@ def _read() -> Reanalysis:
     for cells in csv.reader(text.splitlines()[1:]):
         effects.append(Effect(tables[cells[0]], cells[1], *map(float, cells[2:])))
     return Reanalysis(tuple(tables.values()), tuple(effects))
-
-
-@cache
-def _by_molecule(effects: tuple[Effect, ...]) -> dict[str, list[Effect]]:
-    index: dict[str, list[Effect]] = defaultdict(list)
-    for effect in effects:
-        index[effect.molecule].append(effect)
-    return index
-
-
-def _index(reanalysis: Reanalysis) -> dict[str, list[Effect]]:
-    return _by_molecule(reanalysis.effects)

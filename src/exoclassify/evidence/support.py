@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from exoclassify.evidence.evidence import Evidence
 from exoclassify.evidence.reanalysis import Effect, Reanalysis
 
-__all__ = ["Support", "support", "support_in_words", "testable"]
+__all__ = ["Support", "support", "support_in_words", "that_can_be_tested"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Support:
         return self.claim.biofluid == self.effect.table.biofluid
 
 
-def testable(claims: Iterable[Evidence]) -> tuple[Evidence, ...]:
+def that_can_be_tested(claims: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Keep the claims that a table of mature miRNA can speak for or against.
 
     Parameters
@@ -62,7 +62,7 @@ def testable(claims: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 def support(claims: Iterable[Evidence], reanalysis: Reanalysis) -> tuple[Support, ...]:
-    """Put the testable claims beside the tables of the same condition.
+    """Put the claims that can be tested beside the tables of the same condition.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def support(claims: Iterable[Evidence], reanalysis: Reanalysis) -> tuple[Support
     tuple of Support
     """
     found = []
-    for claim in testable(claims):
+    for claim in that_can_be_tested(claims):
         effects = [
             effect
             for effect in reanalysis.of(claim.molecule)
@@ -109,7 +109,7 @@ def support_in_words(claims: Sequence[Evidence], found: Sequence[Support]) -> st
     str
         One or two sentences.
     """
-    n = len(testable(claims))
+    n = len(that_can_be_tested(claims))
     if not n:
         return "No claim names one mature miRNA with a direction in people, so none can be held against a public table."
     if not found:
