@@ -145,7 +145,7 @@ def _say_notes(notes: tuple[str, ...], subject: str | None, batch: str | None) -
 def _write(signature: Signature, folder: Path, *, simulated: bool) -> None:
     import importlib.metadata
 
-    from exoclassify.report.discovery import discovery_sections
+    from exoclassify.learning.signature_page import discovery_sections
     from exoclassify.report.html import page
 
     signature.frame().to_csv(folder / "signature.csv", index=False)
