@@ -125,7 +125,9 @@ def test_a_sample_unlike_all_others_is_novel() -> None:
     assert set(found.calls) == {"uncertain"}
 
 
-@pytest.mark.parametrize("use", [Use(), Use(same_batch=True), Use(batch="B1")], ids=lambda use: repr(use.batch))
+@pytest.mark.parametrize(
+    "use", [Use(), Use(same_batch=True), Use(batch="B1")], ids=lambda use: repr(use.batch)
+)
 def test_a_stated_prevalence_shifts_the_log_odds_at_every_offset_and_nothing_else(use: Use) -> None:
     """By hand: softmax of log-odds + log share at each node, their mean, drawn to the stated mix as far as said."""
     plain = BUNDLE.predict(TABLE, use)
@@ -195,7 +197,10 @@ def test_a_higher_level_makes_larger_sets() -> None:
         (Use(level=float("nan")), "level: nan"),
         (Use(batch="B1", same_batch=True), "batch and same-batch: say one of them"),
         (Use(batch="B1", site="x"), "batch and site: say one of them"),
-        (Use(site="clinic-b"), "site clinic-b: this model does not know it .* recalibrate NAME --site clinic-b"),
+        (
+            Use(site="clinic-b"),
+            "site clinic-b: this model does not know it .* recalibrate NAME --site clinic-b",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused(use: Use, message: str) -> None:
@@ -367,7 +372,7 @@ def test_golden_profiles_are_nobody_s(saved: Path) -> None:
 def test_golden_answers_that_differ_are_refused_when_verified(saved: Path, tmp_path: Path) -> None:
     bundle = ModelBundle.load(saved)
     with pytest.raises(ModelError, match="the golden profiles differ by up to"):
-        bundle._demand(bundle.golden_probabilities() + 1e-3)
+        bundle._demand(bundle.golden_probabilities() + 1e-3, pd.read_csv(saved / "golden.csv", dtype=str))
 
 
 def test_the_card_of_simulated_training_says_so_in_its_first_line() -> None:

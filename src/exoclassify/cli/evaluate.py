@@ -10,12 +10,17 @@ import typer
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import (
     BatchIs,
+    Columns,
+    Format,
+    IdColumn,
     Level,
     MaxWrong,
     Prevalence,
     SameBatch,
+    Sheet,
     Site,
     columns_of,
+    reading_of,
     thresholds_of,
     used,
 )
@@ -54,6 +59,10 @@ def evaluate(
         int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
     ] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Judge a model on another cohort: external validation.
 
@@ -75,6 +84,7 @@ def evaluate(
     cohort = Cohort.read(
         cargo, kind=bundle.panel.kind, unit=bundle.panel.unit, samples=samples, label=label, subject=subject, batch=batch,
         not_detected=bundle.panel.not_detected,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     check_labels(bundle, cohort)
     for text in cohort.notes:

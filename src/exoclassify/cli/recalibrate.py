@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import shares_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of, shares_of
 from exoclassify.cli.registry import (
     Json,
     Key,
@@ -71,6 +71,10 @@ def recalibrate(
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Take a model on board at a new site: from 10 local samples, unlabelled with their mix, controls only, or labelled.
 
@@ -90,15 +94,16 @@ def recalibrate(
     place = opened(registry, change=True)
     model = place.load(name, version, verify=True, require_signature=require_signature)
     panel = model.panel
-    sheet = None if samples is None else SampleSheet.read(samples, subject=subject)
+    known = None if samples is None else SampleSheet.read(samples, subject=subject)
     table = CargoTable.read(
         cargo, kind=panel.kind, unit=panel.unit, not_detected=panel.not_detected,
-        sample_ids=None if sheet is None else sheet.sample_ids, molecules=panel.molecules,
+        sample_ids=None if known is None else known.sample_ids, molecules=panel.molecules,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     local = LocalSamples(
         table,
-        () if sheet is None or label is None else _cells(sheet, label, table),
-        () if sheet is None or subject is None else _cells(sheet, subject, table),
+        () if known is None or label is None else _cells(known, label, table),
+        () if known is None or subject is None else _cells(known, subject, table),
         None if mix is None else shares_of(mix, "--mix"),
     )
     done = refit(model, local, site=site)

@@ -10,7 +10,20 @@ import typer
 
 from exoclassify.cli.doors import note
 from exoclassify.cli.explained import check_explained, write_explained
-from exoclassify.cli.options import BatchIs, Level, MaxWrong, Prevalence, SameBatch, Site, used
+from exoclassify.cli.options import (
+    BatchIs,
+    Columns,
+    Format,
+    IdColumn,
+    Level,
+    MaxWrong,
+    Prevalence,
+    SameBatch,
+    Sheet,
+    Site,
+    reading_of,
+    used,
+)
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.watching import watched
 
@@ -18,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exoclassify.model.bundle import ModelBundle
+    from exoclassify.model.prediction import Use
     from exoclassify.scoring.long import LongNames
     from exoclassify.scoring.runners import Runner
     from exoclassify.scoring.stream import Asked
@@ -115,8 +129,15 @@ def score(
         bool, typer.Option("--once", help="Score what lies in the watched folder and leave, as for cron.")
     ] = False,
     ending: Annotated[
-        str, typer.Option("--format", help="Of the answers to a watched folder: csv, tsv, parquet or jsonl.")
+        str,
+        typer.Option(
+            "--answers", help="Format of the answers to a watched folder: csv, tsv, parquet or jsonl."
+        ),
     ] = "csv",
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="First demand that the model still gives its own golden answers.")
     ] = False,
@@ -140,12 +161,7 @@ def score(
     elif explain is not None:
         raise typer.BadParameter("a watched folder is not explained; score the file in question with --cargo")
     use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
-    if batch is not None and (same_batch or batch_is or site):
-        raise typer.BadParameter(
-            "say one of --batch, --batch-is, --same-batch and --site: they are different places"
-        )
-    if samples is not None and batch is None:
-        raise typer.BadParameter("name the column of the sheet that holds the batch with --batch")
+    _check_place(use, samples, batch)
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.scoring.stream import Asked
 
@@ -158,6 +174,7 @@ def score(
         batch_column=batch if samples is None else None,
         keep=tuple(keep or ()),
         long=_long(long),
+        reading=reading_of(form, columns, sheet, id_column),
         strict=strict,
         resume=resume,
         force=force,
@@ -170,12 +187,27 @@ def score(
     report = _scored(bundle, given, out, asked, runner)
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
+    for text in report.notes[:_MOST_NOTES]:
+        note(text)
     told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
     for line in [*summary(bundle, report.tally, use.prevalence), *_missed(report), *told]:
         print(line)
     print(f"written to {out}")
     if not report.complete:
         raise typer.Exit(INCOMPLETE)
+
+
+_MOST_NOTES = 20
+"""Lines about the files; a folder of thousands would say thousands."""
+
+
+def _check_place(use: Use, samples: Path | None, batch: str | None) -> None:
+    if batch is not None and (use.same_batch or use.batch or use.site):
+        raise typer.BadParameter(
+            "say one of --batch, --batch-is, --same-batch and --site: they are different places"
+        )
+    if samples is not None and batch is None:
+        raise typer.BadParameter("name the column of the sheet that holds the batch with --batch")
 
 
 def _batches(sheet: Path, column: str) -> dict[str, str]:

@@ -26,6 +26,7 @@ from exoclassify.learning.judgement import Judgement, KeptAside
 from exoclassify.learning.kept import remembered
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.rehearsal import Rehearsal, at_new_sites, rehearsed
 from exoclassify.learning.summary import by_batch, headline, summarised
 
 __all__ = ["Answer", "cross_validated", "evaluate", "judge", "said", "workers_started_undisturbed"]
@@ -107,7 +108,7 @@ def judge(
         [] if samples.batches is None else leave_one_batch_out(samples.y, samples.groups, samples.batches)
     )
     plan = [fold for folds in repeats for fold in folds] + left_out
-    answers, moves = [], []
+    answers, moves, sites = [], [], []
     ask = remembered(_explained, cache)
     jobs = (delayed(ask)(samples, recipe, fold) for fold in plan)
     with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
@@ -115,6 +116,7 @@ def judge(
     for done, result in enumerate(results, start=1):
         answers.append(result[0])
         moves.append(result[1])
+        sites.append(result[2])
         if progress is not None:
             progress(done, len(plan))
     passes, at = [], 0
@@ -127,6 +129,7 @@ def judge(
     summary = {
         "cross_validation": {"folds": len(repeats[0]), "repeats": len(repeats), **crossed},
         "leave_one_batch_out": batched,
+        "new_site": at_new_sites(sites),
         "headline": headline(crossed, batched),
         "folds": fold_digest(sample_ids, plan),
     }
@@ -159,10 +162,13 @@ def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
     return said(learn(samples.take(fold[0]), recipe), samples, recipe, fold[1])
 
 
-def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats]:
-    learned = learn(samples.take(fold[0]), recipe)
-    answers = said(learned, samples, recipe, fold[1])
-    return answers, moved(learned.blend, learned.support, samples.X[fold[1]])
+def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats, list[Rehearsal]]:
+    train, test = fold
+    learned = learn(samples.take(train), recipe)
+    answers = said(learned, samples, recipe, test)
+    new = samples.batches is not None and not np.isin(samples.batches[test], samples.batches[train]).any()
+    rehearsals = rehearsed(learned, samples, recipe, test) if new else []
+    return answers, moved(learned.blend, learned.support, samples.X[test]), rehearsals
 
 
 def said(learned: Learned, samples: Samples, recipe: Recipe, test: Codes) -> Answer:

@@ -120,8 +120,8 @@ def _short(
         words = "as it promised" if auc["high"] >= promised["value"] else "less than it promised"
         parts[0] += f" When it was made it was quoted with {promised['value']:.3f}: {words}."
     parts.append(
-        f"It called {calls['called']:.0%} of the samples, {calls['called_wrong']:.0%} of all wrongly; {calls['novel']:.0%} were "
-        f"unlike its training samples, and {found['measured']:.0%} of its panel was measured."
+        f"It called {calls['called']:.0%} of the samples, {calls['wrong_among_called'] or 0:.0%} of these wrongly; "
+        f"{calls['novel']:.0%} were unlike its training samples, and {found['measured']:.0%} of its panel was measured."
     )
     if found["trained_on"]:
         parts.insert(
