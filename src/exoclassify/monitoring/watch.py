@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 from sqlalchemy import Engine, select
 
 from exoclassify.data.cargo import CargoTable
@@ -33,9 +33,11 @@ OTHER_RATE = 0.01
 """Chance of each other alarm when nothing has changed."""
 
 _MIN_OUTCOMES = 5
+_FEWEST_LEVEL = 20
+"""Answers from which the level of probabilities is looked at."""
+
 _SITE_NEEDS = (
-    "calibrate it there before its answers are trusted: 5 samples of each state with known outcomes for the intercept, 9 for "
-    "90 % sets, 10 for the slope, 19 in all for novelty (exoclassify recalibrate)"
+    "make a profile of it from 10 of its samples, unlabelled with their mix or labelled (exoclassify recalibrate --site …)"
 )
 
 
@@ -297,10 +299,14 @@ def _sites(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) -> tuple
             alarms.append(
                 f"samples of {key} are unlike those of training ({share['value']:.0%} novel): {_SITE_NEEDS}"
             )
+        moved = _moved(bundle, [row for row in rows if row.key_name == key], OTHER_RATE / len(keys))
+        if moved:
+            alarms.append(f"answers to {key}: {moved}")
         found.append(
             {
                 "key": key,
                 "n": len(novel),
+                "level_moved": bool(moved),
                 "novel": share["value"],
                 "low": share["low"],
                 "high": share["high"],
@@ -308,3 +314,20 @@ def _sites(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) -> tuple
             }
         )
     return tuple(found)
+
+
+def _moved(bundle: ModelBundle, rows: Sequence[Any], rate: float) -> str:
+    """Say where the mean probability of a state is surely not its share: the mix is another one, or the offset moved."""
+    if len(rows) < _FEWEST_LEVEL:
+        return ""
+    place, name = bundle.blend.place(Use())
+    p = np.array([[row.probabilities[state] for state in bundle.states] for row in rows])
+    error = p.std(axis=0, ddof=1) / np.sqrt(len(p))
+    apart = np.abs(p.mean(axis=0) - place.mix) / np.maximum(error, 1e-6)
+    k = int(apart.argmax())
+    if 2 * norm.sf(apart[k]) * len(bundle.states) >= rate:
+        return ""
+    told = f"the mean probability of {bundle.states[k]} is {p[:, k].mean():.2f}, where {place.mix[k]:.2f} was expected"
+    if name.startswith("site "):
+        return f"{told}: the offset of {name} drifted, or the mix did; make its profile anew from 10 recent samples"
+    return f"{told}: this place lies off those of training, or its mix does; {_SITE_NEEDS}"
