@@ -12,8 +12,8 @@ from scipy.stats import rankdata
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.aside import strata_of
-from exoclassify.learning.challenge import trained_on_before
 from exoclassify.learning.examine import Answered, examine
+from exoclassify.learning.known import trained_on_before
 from exoclassify.learning.metrics import against_rest, described, figures
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import prevalence_shift, shifted_prevalence
