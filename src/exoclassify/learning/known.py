@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.data.cohort import Cohort
+from exoclassify.errors import DesignError
 from exoclassify.learning.finish import on_panel
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 
-__all__ = ["nothing_new", "recipe_of", "same_data", "trained_on_before"]
+__all__ = ["nothing_new", "recipe_of", "same_data", "trained_on_before", "unseen"]
 
 Bools = NDArray[np.bool_]
 
@@ -60,6 +61,45 @@ def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Bools]:
         cohort.groups.tolist() if cohort.has_subjects else None,
         model.about["training"]["data_sha256"],
     )
+
+
+def unseen(model: ModelBundle, cohort: Cohort) -> tuple[Cohort, dict[str, int] | None]:
+    """Leave out the samples that a model was trained on.
+
+    Parameters
+    ----------
+    model : ModelBundle
+        Any model.
+    cohort : Cohort
+        Of its kind and unit.
+
+    Returns
+    -------
+    cohort : Cohort
+        The rest of it.
+    left_out : dict of str to int or None
+        How many were left out, ``in all`` and by each way of knowing them; empty where none was, None where the model does
+        not remember its training samples.
+
+    Raises
+    ------
+    DesignError
+        If the model was trained on all of them.
+    """
+    if model.trained_on is None and not same_data(model, cohort):
+        return cohort, None
+    ways = trained_on_before(model, cohort)
+    known = np.any(list(ways.values()), axis=0)
+    if not known.any():
+        return cohort, {}
+    counts = {way: int(rows.sum()) for way, rows in ways.items() if rows.any()}
+    if known.all():
+        told = ", ".join(f"{count} by {way}" for way, count in counts.items())
+        raise DesignError(
+            f"{cohort.cargo.source}: {model.name} {model.version} was trained on all {cohort.n_samples} samples ({told}), so "
+            "nothing is left to judge it by; give samples that it has not seen, and other ids where only the ids are the same"
+        )
+    return cohort.take(~known), {"in all": int(known.sum()), **counts}
 
 
 def same_data(model: ModelBundle, cohort: Cohort) -> bool:
