@@ -86,9 +86,11 @@ def unseen(model: ModelBundle, cohort: Cohort) -> tuple[Cohort, dict[str, int] |
     DesignError
         If the model was trained on all of them.
     """
-    if model.trained_on is None and not same_data(model, cohort):
-        return cohort, None
     ways = trained_on_before(model, cohort)
+    if model.trained_on is None:
+        if not same_data(model, cohort):
+            return cohort, None
+        ways = {"training table": np.ones(cohort.n_samples, dtype=bool)}
     known = np.any(list(ways.values()), axis=0)
     if not known.any():
         return cohort, {}
