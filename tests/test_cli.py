@@ -460,7 +460,7 @@ def test_a_full_disk_under_the_output_is_one_line(model):
 def test_a_full_disk_under_the_model_leaves_nothing(cohort, tmp_path):
     # A limit on the size of a file is met where a full disk would be, with another number of the same kind of error.
     code = (
-        "import errno, os, exoclassify.data.formats.writing as w\n"
+        "import errno, os, exoclassify.tables.writing as w\n"
         "def full(*_): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
         "w.os.fsync = full\n"
         "from exoclassify.cli.main import main; main()"

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exoclassify.data.formats import wide as wide_module
-from exoclassify.data.formats.cells import numbers
-from exoclassify.data.formats.reading import SUFFIXES, WideTable, read_sheet, read_wide
-from exoclassify.data.formats.writing import write_atomically, write_folder_atomically
 from exoclassify.errors import FileError, InputError
+from exoclassify.tables import wide as wide_module
+from exoclassify.tables.cells import numbers
+from exoclassify.tables.reading import SUFFIXES, WideTable, read_sheet, read_wide
+from exoclassify.tables.writing import write_atomically, write_folder_atomically
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
@@ -379,7 +379,7 @@ def test_texts_are_all_kept_and_a_table_of_nothing_else_is_refused(
     pd.read_csv(path).to_parquet(tmp_path / "X.parquet")
     assert read_wide(tmp_path / "X.parquet").texts == read_wide(path).texts
     for module in ("from_rows", "from_columns"):
-        monkeypatch.setattr(f"exoclassify.data.formats.{module}.MAX_TEXTS", 1000)
+        monkeypatch.setattr(f"exoclassify.tables.{module}.MAX_TEXTS", 1000)
     for name in ("X.csv", "X.parquet"):
         with pytest.raises(
             InputError, match=r"hold text where .* first row S0, column miR-0: 'Undetermined'"

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from exoclassify.data.formats.writing import system_refusals
 from exoclassify.errors import FileError, InputError, ModelError
 from exoclassify.scoring import finishing
 from exoclassify.scoring.long import LongNames
 from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked, score_files
 from exoclassify.scoring.tally import Tally
+from exoclassify.tables.writing import system_refusals
 from scored import expected, model, read, same, samples, small_pieces, write
 
 BUNDLE = model()

@@ -123,12 +123,15 @@ async function answer(content, media, name) {
   at("answers").hidden = true;
   say(`Asking about ${name}…`);
   try {
-    const options = { method: "POST", body: content, headers: { "Content-Type": media } };
+    const options = { method: "POST", body: content, headers: {
+      "Content-Type": media, "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+    } };
     const found = await lines(await ask(query(0), options));
     if (mine !== turn) return;
     results = found;
     show();
     if (found.length > EXPLAINED) return;
+    say("The explanations are being worked out…");
     const explained = await lines(await ask(query(MOVERS), options));
     if (mine !== turn) return;
     results = explained;

@@ -90,8 +90,8 @@ def audit(
 
 
 def _write(report: Path, found: Audit, source: str, samples: dict[str, int], force: bool) -> None:
-    from exoclassify.data.formats.writing import write_atomically
     from exoclassify.report.external import audit_report
+    from exoclassify.tables.writing import write_atomically
 
     text = audit_report(found.to_dict(), source=source, samples=samples)
     write_atomically(report, lambda to: _put(to, text), force=force)

@@ -63,7 +63,7 @@ def demo(
 
     Everything in it is simulated: it shows what the tool does, and nothing about pain.
     """
-    from exoclassify.data.formats.writing import write_folder_atomically
+    from exoclassify.tables.writing import write_folder_atomically
 
     begun = time.monotonic()
     if out is not None:

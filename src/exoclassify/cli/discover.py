@@ -77,9 +77,9 @@ def discover(
     check_folder(out, force=force, own=SIGNATURE_FILES)
     _check_shares(level, min_prevalence, seed)
     from exoclassify.data.cohort import Cohort
-    from exoclassify.data.formats.writing import write_folder_atomically
     from exoclassify.evidence.catalogue import Catalogue
     from exoclassify.learning.discover import discover as find
+    from exoclassify.tables.writing import write_folder_atomically
 
     catalogue = Catalogue.read(*(add or []))
     if condition is not None:
@@ -145,7 +145,7 @@ def _say_notes(notes: tuple[str, ...], subject: str | None, batch: str | None) -
 def _write(signature: Signature, folder: Path, *, simulated: bool) -> None:
     import importlib.metadata
 
-    from exoclassify.report.discovery import discovery_sections
+    from exoclassify.learning.signature_page import discovery_sections
     from exoclassify.report.html import page
 
     signature.frame().to_csv(folder / "signature.csv", index=False)

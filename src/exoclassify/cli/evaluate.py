@@ -103,8 +103,8 @@ def _audited(cohort: Any, covariates: tuple[str, ...], jobs: int) -> dict[str, A
 
 
 def _write(report: Path, found: Any, audit: Any, about: Any, source: str, force: bool) -> None:
-    from exoclassify.data.formats.writing import write_atomically
     from exoclassify.report.external import validation_report
+    from exoclassify.tables.writing import write_atomically
 
     text = validation_report(
         found, audit, model=f"{about['name']} {about['version']}", source=source, about=about

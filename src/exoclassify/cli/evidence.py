@@ -92,7 +92,7 @@ def _draw(catalogue: Catalogue, out: Path | None, force: bool) -> None:
     matrix = EvidenceMatrix.of(catalogue)
     print(matrix.text())
     if out is not None:
-        from exoclassify.data.formats.writing import write_atomically
+        from exoclassify.tables.writing import write_atomically
 
         def write(partial: Path) -> None:
             partial.write_text(matrix.svg(), encoding="utf-8")

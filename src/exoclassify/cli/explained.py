@@ -92,8 +92,8 @@ def write_explained(
     ExoclassifyError
         If the files do not fit the model, or the output cannot be written.
     """
-    from exoclassify.data.formats.writing import write_atomically
     from exoclassify.scoring.explaining import explained_files
+    from exoclassify.tables.writing import write_atomically
 
     path, without = explained_path(report.out), _rejected(report)
     first: list[DataFrame] = []

@@ -215,7 +215,7 @@ def _order_section(found: Watched) -> list[Any]:
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
-    from exoclassify.data.formats.writing import write_atomically
+    from exoclassify.tables.writing import write_atomically
 
     def write(partial: Path) -> None:
         partial.write_text(text, encoding="utf-8")

@@ -82,8 +82,10 @@ def recalibrate(
     told: dict[str, Any] = {**done.decision, "name": done.bundle.name, "kept": None, "promoted": False}
     lines = [*done.decision["lines"], done.decision["sentence"]]
     if not dry_run:
+        from exoclassify.learning.finish import numbered
+
         bundle = _numbered(place, done.bundle)
-        folder = place.add(bundle, decision=done.decision, next_free=True)
+        folder = place.add(bundle, decision=done.decision, renumber=numbered)
         if sign_with is not None:
             from exoclassify.model.signature import sign
 
@@ -110,7 +112,8 @@ def recalibrate(
 
 
 def _numbered(place: Registry, bundle: ModelBundle) -> ModelBundle:
-    from exoclassify.model.version import next_version, numbered
+    from exoclassify.learning.finish import numbered
+    from exoclassify.model.version import next_version
 
     if not place.history(bundle.name):
         return bundle

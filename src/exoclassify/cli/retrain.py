@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.options import columns_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.registry import (
@@ -52,6 +53,13 @@ def retrain(
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns to hold against the state and to report apart, with commas between.  "
+            "[default: those called sex, age, bmi]"
+        ),
+    ] = None,
     add_to: Annotated[
         Path | None,
         typer.Option(
@@ -95,6 +103,7 @@ def retrain(
     if keep_data is not None:
         check_folder(keep_data, force=False, own=())
     from exoclassify.learning.challenge import recipe_of
+    from exoclassify.learning.kept import default_folder
     from exoclassify.learning.recipe import Recipe
     from exoclassify.learning.retrain import nothing_new
     from exoclassify.learning.retrain import retrain as challenge
@@ -112,7 +121,10 @@ def retrain(
         say({"passed": False, "sentence": sentence}, [sentence], as_json=as_json)
         raise typer.Exit(_NOT_PASSED)
     with progress_bar("judging") as progress:
-        done = challenge(champion, cohort, choices, external=external, n_jobs=jobs, progress=progress)
+        done = challenge(
+            champion, cohort, choices, external=external, covariates=columns_of(covariates), cache=default_folder(),
+            n_jobs=jobs, progress=progress,
+        )  # fmt: skip
     told: dict[str, Any] = {**done.decision, "kept": None, "promoted": False}
     lines = _lines(done.decision)
     if not dry_run:
@@ -131,9 +143,10 @@ def retrain(
 
 
 def _kept(place: Registry, done: Retrained, sign_with: Path | None) -> Path:
+    from exoclassify.learning.finish import numbered
     from exoclassify.model.signature import sign
 
-    folder = place.add(done.bundle, decision=done.decision, next_free=True)
+    folder = place.add(done.bundle, decision=done.decision, renumber=numbered)
     if sign_with is not None:
         sign(folder, sign_with)
     return folder
@@ -185,6 +198,7 @@ def _with_earlier(
     champion: ModelBundle, folder: Path, new: Cohort, columns: tuple[str, str | None, str | None]
 ) -> Cohort:
     from exoclassify.errors import FileError, InputError
+    from exoclassify.learning.challenge import same_data
     from exoclassify.learning.joined import joined
 
     files = {}
@@ -196,8 +210,8 @@ def _with_earlier(
             )
         files[what] = found[0]
     earlier = _read(champion, files["cargo"], files["samples"], columns)
-    trained = champion.about["training"]["data_sha256"]
-    if earlier.digest() != trained:
+    if not same_data(champion, earlier):
+        trained = champion.about["training"]["data_sha256"]
         raise InputError(
             f"{folder}: its sha256 is {earlier.digest()[:12]}…, and {champion.name} {champion.version} was trained on data of "
             f"sha256 {trained[:12]}…; give the data it was trained on, or all samples by --cargo and --samples"
@@ -206,7 +220,7 @@ def _with_earlier(
 
 
 def _write_data(cohort: Cohort, folder: Path) -> None:
-    from exoclassify.data.formats.writing import write_folder_atomically
+    from exoclassify.tables.writing import write_folder_atomically
 
     def write(partial: Path) -> None:
         cohort.cargo.write(partial / "cargo.parquet")

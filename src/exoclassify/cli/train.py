@@ -179,16 +179,13 @@ def fitted(
     ExoclassifyError
         As `exoclassify.learning.fit.fit` says.
     """
-    from dataclasses import replace
-
     from exoclassify.learning.fit import fit
     from exoclassify.learning.kept import default_folder
-    from exoclassify.report.training import training_report
 
     cache = default_folder()
     try:
         with progress_bar("judging" if judge else "fitting") as progress:
-            bundle = fit(
+            return fit(
                 cohort,
                 recipe,
                 judge=judge,
@@ -204,7 +201,6 @@ def fitted(
         if judge and cache is not None:
             note("folds that were finished are kept; the same command goes on from there")
         raise
-    return replace(bundle, report=training_report(bundle.about, bundle.panel.molecules))
 
 
 def _say_notes(cohort: Cohort) -> None:

@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from exoclassify.data.formats.reading import WideTable, read_wide
-from exoclassify.data.formats.writing import write_atomically
-from exoclassify.data.ids import check_choice, check_unique, counted, row_positions
 from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.data.orientation import samples_in_rows
-from exoclassify.data.table_writing import WRITERS
 from exoclassify.data.texts import frame_cells, without_texts
 from exoclassify.data.units import KINDS, UNITS, Cells
 from exoclassify.errors import FileError, InputError, first_three
+from exoclassify.tables.ids import check_choice, check_unique, counted, row_positions
+from exoclassify.tables.matrices import WRITERS
+from exoclassify.tables.reading import WideTable, read_wide
+from exoclassify.tables.writing import write_atomically
 
 __all__ = ["KINDS", "UNITS", "CargoTable"]
 

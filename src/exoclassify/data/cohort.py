@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.ids import counted
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError, first_three
+from exoclassify.tables.ids import counted
 
 __all__ = ["Cohort"]
 

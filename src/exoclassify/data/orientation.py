@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from exoclassify.data.formats.reading import WideTable
 from exoclassify.data.names import canonical_name
 from exoclassify.errors import InputError, first_three
+from exoclassify.tables.reading import WideTable
 
 __all__ = ["samples_in_rows"]
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from exoclassify.data.formats.reading import read_sheet
-from exoclassify.data.ids import check_unique, counted, row_positions
 from exoclassify.errors import InputError, first_three
+from exoclassify.tables.ids import check_unique, counted, row_positions
+from exoclassify.tables.reading import read_sheet
 
 __all__ = ["SampleSheet"]
 

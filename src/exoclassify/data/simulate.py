@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.formats.writing import write_atomically, write_folder_atomically
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.simulated_abundance import (
     BaseDraw,
@@ -28,6 +27,7 @@ from exoclassify.data.simulated_names import mirna_names, protein_names
 from exoclassify.data.simulated_people import People, people
 from exoclassify.data.simulation_design import LAYERS, N_ASSAYS, SimulationDesign
 from exoclassify.errors import FileError, first_three
+from exoclassify.tables.writing import write_atomically, write_folder_atomically
 
 __all__ = ["SimulatedCohort", "SimulationDesign", "simulate"]
 

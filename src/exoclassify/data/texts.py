@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_any_real_numeric_dtype
 
-from exoclassify.data.formats.cells import as_text, numbers
-from exoclassify.data.formats.reading import WideTable
-from exoclassify.data.ids import counted
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
+from exoclassify.tables.cells import as_text, numbers
+from exoclassify.tables.ids import counted
+from exoclassify.tables.reading import WideTable
 
 __all__ = ["NOT_DETECTED_MARKS", "frame_cells", "without_texts"]
 

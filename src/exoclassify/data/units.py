@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.data.ids import counted
 from exoclassify.errors import InputError
+from exoclassify.tables.ids import counted
 
 __all__ = ["KINDS", "UNITS", "Cells"]
 

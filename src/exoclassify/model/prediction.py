@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from exoclassify.data.formats.writing import write_atomically
 from exoclassify.errors import FileError, InputError
+from exoclassify.tables.writing import write_atomically
 
 __all__ = [
     "REASONS",

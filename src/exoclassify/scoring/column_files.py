@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exoclassify.data.formats.from_columns import index_names
 from exoclassify.data.names import canonical_name
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import HEAD_ROWS
 from exoclassify.scoring.pieces import reading
 from exoclassify.scoring.sources import Source
+from exoclassify.tables.from_columns import index_names
 
 __all__ = ["head_table", "open_arrow", "open_parquet", "record_batches", "whole_batches"]
 

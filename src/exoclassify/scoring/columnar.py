@@ -11,8 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from exoclassify.data.formats.cells import as_text, numbers
-from exoclassify.data.formats.from_columns import index_first, is_number, wide_from_columns
 from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.column_files import open_arrow, open_parquet, record_batches
@@ -20,6 +18,8 @@ from exoclassify.scoring.layout import Layout, layout_of
 from exoclassify.scoring.pieces import Piece, Stretch, reading, rows_in_piece
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import Source
+from exoclassify.tables.cells import as_text, numbers
+from exoclassify.tables.from_columns import index_first, is_number, wide_from_columns
 
 __all__ = [
     "ArrowStretch",

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from exoclassify.data.formats.writing import system_refusals
 from exoclassify.scoring.encoding import ENDINGS, header
 from exoclassify.scoring.job import BOOKKEEPING
 from exoclassify.scoring.parts import Part, Parts
 from exoclassify.scoring.rows import Reject
 from exoclassify.scoring.sources import Source
 from exoclassify.scoring.tally import Report, Tally
+from exoclassify.tables.writing import system_refusals
 
 __all__ = ["REJECTED_COLUMNS", "finish", "rejected_path", "without_name"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.data.formats.wide import WideTable
 from exoclassify.data.orientation import samples_in_rows
 from exoclassify.errors import InputError, first_three
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.sources import Source
+from exoclassify.tables.wide import WideTable
 
 __all__ = ["HEAD_ROWS", "Layout", "kept_constant", "layout_of"]
 

@@ -14,9 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from exoclassify.data.formats.cells import numbers
-from exoclassify.data.formats.csv import separator_and_rows
-from exoclassify.data.formats.from_columns import is_number
 from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.model.panel import Panel
@@ -27,6 +24,9 @@ from exoclassify.scoring.lines import head_text, line_blocks, unpacked
 from exoclassify.scoring.pieces import Piece, Stretch, reading
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import STREAMED_TEXT, Source
+from exoclassify.tables.cells import numbers
+from exoclassify.tables.csv import separator_and_rows
+from exoclassify.tables.from_columns import is_number
 
 __all__ = ["LongNames", "LongPiece", "LongStretch", "long_stretch"]
 

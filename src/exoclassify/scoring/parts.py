@@ -13,10 +13,10 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from exoclassify.data.formats.writing import system_refusals
 from exoclassify.errors import FileError
 from exoclassify.scoring.job import Scored
 from exoclassify.scoring.rows import Reject
+from exoclassify.tables.writing import system_refusals
 
 __all__ = ["Part", "Parts", "locked", "part_bytes"]
 

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from exoclassify.data.formats.opening import reading_file
 from exoclassify.errors import FileError
 from exoclassify.scoring.rows import Rows
 from exoclassify.scoring.sources import Source
+from exoclassify.tables.opening import reading_file
 
 __all__ = ["Piece", "Stretch", "reading", "rows_in_piece"]
 

@@ -8,7 +8,6 @@ from itertools import islice
 
 import pyarrow as pa
 
-from exoclassify.data.formats.reading import SUFFIXES, checked_suffix
 from exoclassify.errors import ExoclassifyError, FileError, InputError
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.column_files import head_table
@@ -21,6 +20,7 @@ from exoclassify.scoring.rows import checked
 from exoclassify.scoring.sources import STREAMED_TEXT, Source
 from exoclassify.scoring.text import TextLayout, TextPiece, text_layout, text_stretches
 from exoclassify.scoring.whole import MOST_BYTES, whole_stretch
+from exoclassify.tables.reading import SUFFIXES, checked_suffix
 
 __all__ = ["Plan", "planned"]
 

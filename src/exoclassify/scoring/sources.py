@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from exoclassify.data.formats.reading import SUFFIXES
 from exoclassify.errors import FileError, first_three
+from exoclassify.tables.reading import SUFFIXES
 
 __all__ = ["STREAMED_TEXT", "Source", "find_sources", "is_table"]
 

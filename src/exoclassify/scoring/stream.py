@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from exoclassify.data.ids import check_choice
 from exoclassify.data.units import KINDS, UNITS
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import ModelBundle
@@ -27,6 +26,7 @@ from exoclassify.scoring.planning import Plan, planned
 from exoclassify.scoring.runners import Progress, Runner, Threads, Watcher
 from exoclassify.scoring.sources import Source, find_sources
 from exoclassify.scoring.tally import Report, Tally
+from exoclassify.tables.ids import check_choice
 
 __all__ = ["Asked", "check_ending", "score_files"]
 

@@ -15,9 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from exoclassify.data.formats.cells import numbers
-from exoclassify.data.formats.csv import rows_of_text, separator_and_rows
-from exoclassify.data.formats.from_rows import wide_from_rows
 from exoclassify.errors import FileError
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.columnar import number_blocks
@@ -26,6 +23,9 @@ from exoclassify.scoring.lines import cut_after, line_blocks, unpacking
 from exoclassify.scoring.pieces import Piece, Stretch, reading
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import Source
+from exoclassify.tables.cells import numbers
+from exoclassify.tables.csv import rows_of_text, separator_and_rows
+from exoclassify.tables.from_rows import wide_from_rows
 
 __all__ = ["TextLayout", "TextPiece", "TextStretch", "text_layout", "text_stretches"]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from exoclassify.data.formats.writing import system_refusals
 from exoclassify.errors import ExoclassifyError, FileError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.scoring.parts import locked
@@ -20,6 +19,7 @@ from exoclassify.scoring.runners import Runner
 from exoclassify.scoring.sources import is_table
 from exoclassify.scoring.stream import Asked, check_ending, score_files
 from exoclassify.scoring.tally import Report
+from exoclassify.tables.writing import system_refusals
 
 __all__ = ["Arrival", "Watch"]
 

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from exoclassify.data.formats.reading import WideTable, read_wide
 from exoclassify.data.orientation import samples_in_rows
 from exoclassify.errors import InputError
 from exoclassify.model.panel import Panel
@@ -17,6 +16,7 @@ from exoclassify.scoring.layout import Layout, kept_constant, layout_of
 from exoclassify.scoring.pieces import Piece, Stretch, rows_in_piece
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import Source
+from exoclassify.tables.reading import WideTable, read_wide
 
 __all__ = ["MOST_BYTES", "WholeStretch", "whole_stretch"]
 

@@ -11,8 +11,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
-from exoclassify.data.formats.cells import is_blank
 from exoclassify.errors import FileError
+from exoclassify.tables.cells import is_blank
 
 __all__ = ["SEPARATORS", "Opened", "read_rows", "rows_of_text", "separator_and_rows"]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from exoclassify.data.formats.cells import numbers, text_or_none
-from exoclassify.data.formats.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
 from exoclassify.errors import FileError, InputError, first_three
+from exoclassify.tables.cells import numbers, text_or_none
+from exoclassify.tables.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
 
 __all__ = ["sheet_from_rows", "wide_from_rows"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from exoclassify.data.formats.from_rows import sheet_from_rows, wide_from_rows
-from exoclassify.data.formats.opening import check_content, check_file, reading_file
-from exoclassify.data.formats.wide import WideTable
 from exoclassify.errors import FileError
+from exoclassify.tables.from_rows import sheet_from_rows, wide_from_rows
+from exoclassify.tables.opening import check_content, check_file, reading_file
+from exoclassify.tables.wide import WideTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,7 +59,7 @@ def read_wide(path: Path) -> WideTable:
     with reading_file(path):
         if checked_suffix(path) in _ROWS:
             return wide_from_rows(_rows(path), path.name)
-        from exoclassify.data.formats.from_columns import wide_from_columns
+        from exoclassify.tables.from_columns import wide_from_columns
 
         return wide_from_columns(_table(path), path.name)
 
@@ -89,7 +89,7 @@ def read_sheet(path: Path) -> pd.DataFrame:
     with reading_file(path):
         if checked_suffix(path) in _ROWS:
             return sheet_from_rows(_rows(path), path.name)
-        from exoclassify.data.formats.from_columns import sheet_from_columns
+        from exoclassify.tables.from_columns import sheet_from_columns
 
         return sheet_from_columns(_table(path), path.name)
 
@@ -130,10 +130,10 @@ def _suffix(path: Path) -> str:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     if _suffix(path) in _TEXT:
-        from exoclassify.data.formats.csv import read_rows
+        from exoclassify.tables.csv import read_rows
 
         return read_rows(path)
-    from exoclassify.data.formats.xlsx import read_rows as read_workbook
+    from exoclassify.tables.xlsx import read_rows as read_workbook
 
     return read_workbook(path)
 
@@ -141,7 +141,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _table(path: Path) -> pa.Table:
     read: Callable[[Path], pa.Table]
     if _suffix(path) in _ARROW:
-        from exoclassify.data.formats.arrow import read_table as read
+        from exoclassify.tables.arrow import read_table as read
     else:
-        from exoclassify.data.formats.parquet import read_table as read
+        from exoclassify.tables.parquet import read_table as read
     return read(path)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from exoclassify.data.formats.cells import as_text, numbers, text_or_none
-from exoclassify.data.formats.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
 from exoclassify.errors import FileError, InputError
+from exoclassify.tables.cells import as_text, numbers, text_or_none
+from exoclassify.tables.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
 
 __all__ = ["index_first", "index_names", "is_number", "sheet_from_columns", "wide_from_columns"]
 

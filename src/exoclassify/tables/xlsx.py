@@ -11,8 +11,8 @@ from zipfile import BadZipFile
 
 import openpyxl
 
-from exoclassify.data.formats.cells import as_text, is_blank
 from exoclassify.errors import FileError
+from exoclassify.tables.cells import as_text, is_blank
 
 __all__ = ["read_rows"]
 

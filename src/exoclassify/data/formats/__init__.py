@@ -1,1 +1,0 @@
-"""Tables in files: one module per format, one way in (`reading`), one way out (`writing`)."""
