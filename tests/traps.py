@@ -8,16 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import binom, norm, rankdata
 
+from exoclassify.audit.findings import SEVERITIES, Audit, Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.samples import SampleSheet
 from exoclassify.data.simulate import SimulationDesign, simulate
 
-__all__ = ["STRENGTHS", "TRAPS", "Trap", "clean", "two_sites"]
+__all__ = ["STRENGTHS", "TRAPS", "Trap", "clean", "found_by", "swapped", "two_sites"]
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +54,9 @@ def two_sites(seed: int, n: int = 110) -> Cohort:
 def _logged(cohort: Cohort) -> Cohort:
     table = cohort.cargo
     values = np.log2(np.where(table.values > 0, table.values, np.nan))
-    return with_table(cohort, values, unit="log2_intensity")
+    kept = np.flatnonzero(np.isfinite(values).mean(axis=0) >= 0.3)
+    names = tuple(table.molecules[j] for j in kept)
+    return with_table(cohort, values[:, kept], names, unit="log2_intensity")
 
 
 def with_table(
@@ -212,8 +213,6 @@ def _run_index(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohor
 def _chance(strength: float, n: int, base: float) -> float:
     """Share at which the number of hits among n has that AUC against a base share."""
     grid, hits = np.linspace(base, 0.99, 400), np.arange(n + 1)
-    from scipy.stats import binom
-
     low = binom.pmf(hits, n, base)
     for share in grid:
         high = binom.pmf(hits, n, share)
@@ -456,4 +455,17 @@ TRAPS: dict[str, Trap] = {
 }  # fmt: skip
 """Every kind; strengths of those that are not graded are sizes."""
 
-_ = pd, SampleSheet
+
+def found_by(trap: Trap, found: Audit) -> list[Finding]:
+    """Give the findings that name a trap, at least as severe as it calls for."""
+    enough = SEVERITIES[: SEVERITIES.index(trap.severity) + 1]
+    return [one for one in found.findings if one.check in trap.checks and one.severity in enough]
+
+
+def swapped(seed: int, n: int) -> tuple[Cohort, NDArray[np.intp]]:
+    """A cohort with real biology in which the labels of n samples are swapped, and their rows."""
+    cohort = clean(seed, effect=1.5)
+    rows = np.random.default_rng(seed).permutation(cohort.n_samples)[:n]
+    label = cohort.sheet.frame["label"].to_numpy(copy=True)
+    label[rows] = np.where(label[rows] == "pain", "control", "pain")
+    return with_columns(cohort, label=label), rows

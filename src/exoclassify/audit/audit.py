@@ -109,7 +109,12 @@ def audit(
         if progress is not None:
             progress(done, len(steps))
     ordered = by_severity(findings)
-    confounders = {} if run.found is None else run.found.confounders
+    confounders = {} if run.found is None else dict(run.found.confounders)
+    if (
+        any(f.check == "batch-confounded" and f.severity == "critical" for f in ordered)
+        and cohort.batches is not None
+    ):
+        confounders[f"column {cohort.sheet.batch_column}"] = cohort.batches
     return Audit(ordered, verdict_of(ordered), run.drawn, confounders)
 
 

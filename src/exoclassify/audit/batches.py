@@ -31,7 +31,7 @@ _BATCH_WORDS = (
     "reagent_lot", "kit_lot", "cohort", "hospital", "clinic",
 )  # fmt: skip
 _MIN_OF_BATCH = 5
-_SMALL_FALL, _LARGE_FALL = 0.1, 0.2
+_FALL = 0.1
 _UNLIKELY = 0.01
 _REACHED = 0.05
 _GAP, _COVERED = 0.25, 0.7
@@ -201,9 +201,9 @@ def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
     reduced = Figure(unseen.value, _spread_to(unseen.influence, rows, len(samples.y)), share=True)
     surely = better(known, reduced, samples.groups) < _UNLIKELY
     severity: Severity = "info"
-    if surely and fall > _SMALL_FALL:
-        lost = fall > _LARGE_FALL and unseen.interval(samples.groups[rows])[1] < known.value
-        severity = "critical" if lost and unseen.interval(samples.groups[rows])[0] < 0.5 else "warning"
+    if surely and fall > _FALL:
+        reversed_ranking = unseen.interval(samples.groups[rows])[1] < 0.5
+        severity = "critical" if reversed_ranking else "warning"
     message = (
         f"Within batches AUC is {known.value:.2f} where the model has seen the batch and {unseen.value:.2f} where it was left out"
         + (": what it learned does not hold in another batch." if severity != "info" else ".")

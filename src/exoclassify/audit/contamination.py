@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import ranksums
 
 from exoclassify.audit.baselines import Baseline, Number
 from exoclassify.audit.contamination_panels import PANELS, ContaminationPanel
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 
 _HAEMOLYSED = 7.0  # Cq(miR-23a-3p) - Cq(miR-451a) above this: haemolysis is likely (Blondal et al. 2013)
 _MANY = 0.1
+_DIFFERS = 1.64  # standard errors
 
 
 def contamination_baselines(cohort: Cohort) -> list[Baseline]:
@@ -35,23 +37,35 @@ def contamination_baselines(cohort: Cohort) -> list[Baseline]:
         Empty for cargo without a panel.
     """
     table = cohort.cargo
-    found = []
+    found: list[Baseline] = []
+    red_cells = False
+    panels = [(panel, columns) for panel in PANELS if (columns := _columns(table, panel))]
+    log = log_view(table) if panels else np.zeros((cohort.n_samples, 0))
+    for panel, columns in panels:
+        V = log[:, columns]
+        spread = V.std(axis=0)
+        score = ((V - V.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
+        together = len(columns) > 1 and _together(cohort, V)
+        red_cells |= together and panel.name == "red blood cells"
+        alone = len(columns) == 1  # one molecule of a cell may as well be a marker
+        chance = None if alone or together else 1.0
+        name = f"contamination by {panel.name} ({panel.source})"
+        found.append(Baseline(name, Number(score), "contamination", values=score, p_value=chance, mild=alone))
     index = haemolysis_index(table) if table.kind == "mirna" else None
     if index is not None and np.isfinite(index).sum() >= 3:
-        found.append(("haemolysis index (miR-451a over miR-23a-3p)", index))
-    panels = [(panel, columns) for panel in PANELS if (columns := _columns(table, panel))]
-    if panels:
-        log = log_view(table)
-        for panel, columns in panels:
-            V = log[:, columns]
-            spread = V.std(axis=0)
-            score = ((V - V.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
-            found.append((f"contamination by {panel.name} ({panel.source})", score))
-    return [
-        Baseline(name, Number(values), "contamination", values=values)
-        for name, values in found
-        if np.nanstd(values) > 1e-9
-    ]
+        name = "haemolysis index (miR-451a over miR-23a-3p)"
+        found.append(Baseline(name, Number(index), "contamination", values=index, mild=not red_cells))
+    return [one for one in found if one.values is not None and np.nanstd(one.values) > 1e-9]
+
+
+def _together(cohort: Cohort, V: Floats) -> bool:
+    """Whether most molecules of a panel differ between the states, all in one direction: a single one may be a marker."""
+    for state in cohort.states:
+        here = cohort.y == state
+        z = np.array([ranksums(column[here], column[~here]).statistic for column in V.T])
+        if max((z > _DIFFERS).mean(), (z < -_DIFFERS).mean()) > 0.5:
+            return True
+    return False
 
 
 def haemolysis_index(table: CargoTable) -> Floats | None:

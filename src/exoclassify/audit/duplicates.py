@@ -11,7 +11,6 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask
 from exoclassify.errors import first_three
-from exoclassify.tables.ids import counted
 
 __all__ = ["MOST", "alike", "alike_within", "audit_alike"]
 

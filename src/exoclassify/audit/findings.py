@@ -115,10 +115,10 @@ class Audit:
         """Count the findings of one severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
+    def told(self) -> dict[str, Any]:
+        """Give verdict and findings as plain values, as ``exoclassify audit --json`` prints them."""
+        return {"verdict": self.verdict, "findings": [asdict(finding) for finding in self.findings]}
+
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values; ``verdict`` and ``findings`` are what ``exoclassify audit --json`` prints."""
-        return {
-            "findings": [asdict(finding) for finding in self.findings],
-            "verdict": self.verdict,
-            "drawn": self.drawn,
-        }
+        """Give plain values: what is told, and what a report draws."""
+        return self.told() | {"drawn": self.drawn}

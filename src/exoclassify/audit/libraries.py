@@ -9,9 +9,9 @@ from exoclassify.audit.baselines import library_sizes
 from exoclassify.audit.duplicates import MOST, alike
 from exoclassify.audit.findings import Finding
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.ids import counted
 from exoclassify.data.quality import FEWEST_READS, failed_libraries
 from exoclassify.errors import first_three
+from exoclassify.tables.ids import counted
 
 __all__ = ["audit_libraries", "audit_outliers"]
 

@@ -140,9 +140,8 @@ def _parsed(cells: pd.Series, formats: tuple[str, ...]) -> Floats | None:
     for form in formats:
         times = pd.to_datetime(cells, format=form, errors="coerce")
         if times.notna().mean() >= _KNOWN:
-            return _filled(
-                times.astype("datetime64[s]").astype("int64").where(times.notna()).to_numpy(np.float64)
-            )
+            seconds = times.astype("datetime64[s]").astype("int64").to_numpy().astype(np.float64)
+            return _filled(np.where(times.notna().to_numpy(), seconds, np.nan))
     return None
 
 

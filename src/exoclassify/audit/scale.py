@@ -153,13 +153,9 @@ def _other_log(table: CargoTable) -> Seen:
     for base, name in ((10.0, "log10"), (np.e, "natural logarithms"), (2.0, "log2 of counts")):
         for plus in (0.0, 1.0):
             raw = base**values - plus
-            inside = (raw < 1e5) & (raw > -0.5)
-            whole = np.abs(raw[inside] - np.round(raw[inside])) < 1e-4 * np.maximum(raw[inside], 1)
-            if (
-                inside.mean() > 0.3
-                and len(np.unique(np.round(raw[inside]))) > 20
-                and whole[raw[inside] < 1e3].mean() > 0.99
-            ):
+            small = raw[(raw > -0.5) & (raw < 1e3)]  # more digits than a file holds above
+            whole = np.abs(small - np.round(small)) < 1e-4 * np.maximum(small, 1)
+            if len(small) > 0.3 * len(raw) and len(np.unique(np.round(small))) > 20 and whole.mean() > 0.99:
                 return _log_of_counts(name)
     medians = np.nanmedian(table.values[:, np.isfinite(table.values).any(axis=0)], axis=0)
     spread, level = float(np.std(medians)), float(np.median(medians))
@@ -209,14 +205,13 @@ def _not_cycles(table: CargoTable) -> Seen:
             "input can no longer be tested",
             raw,
         )
-    rows = np.nanmean(measured, axis=1)
-    constant = np.nanstd(measured, axis=0) < 1e-9
-    if np.nanstd(rows) < 0.02 or (constant & (np.isfinite(measured).mean(axis=0) > 0.5)).any():
-        return (
-            "normalised cycles: the mean, or a reference, is the same in every sample",
-            "input can no longer be tested",
-            raw,
-        )
+    some = np.isfinite(measured).mean(axis=0) > 0.5
+    if not some.any():
+        return None
+    rows = np.nanmean(measured[:, np.isfinite(measured).any(axis=0)], axis=1)
+    if np.nanstd(rows) < 0.02 or (np.nanstd(measured[:, some], axis=0) < 1e-9).any():
+        what = "normalised cycles: the mean, or a reference, is the same in every sample"
+        return what, "input can no longer be tested", raw
     return None
 
 

@@ -32,7 +32,7 @@ _SHARES = (0.4, 0.6, 0.8, 1.0)
 _DRAWS = 3
 _FOLDS = 5
 _WANTED = 0.1
-_VAGUE = 0.15
+_VAGUE = 0.17
 """Half width of the AUC's interval from which on it hardly says anything."""
 _MEASURED = {
     ("mirna", "counts"): 150, ("mirna", "cpm"): 150, ("mirna", "log2_intensity"): 100, ("mrna", "counts"): 2000,
@@ -71,10 +71,11 @@ def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] |
             Finding("sample-size", "smallest state", "subjects", float(fewest), "critical", message, mend)
         ]
     assumed = float(np.clip(auc_found, 0.6, 0.9))
-    share = fewest / n
+    in_states = int(subjects.sum())
+    share = fewest / in_states
     return [
         _riley(n, share, assumed, samples.X.shape[1]),
-        _precision(fewest, n, assumed),
+        _precision(fewest, in_states, assumed),
         *([_of_curve(curve)] if curve else []),
     ]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from exoclassify.audit.association import association
-from exoclassify.audit.baselines import Baseline, input_baselines, judged
+from exoclassify.audit.baselines import Baseline, Mask, input_baselines, judged
 from exoclassify.audit.columns import (
     column_baselines,
     describes_the_state,
@@ -136,12 +136,17 @@ def audit_technical(cohort: Cohort, model: Judged) -> Technical:
     rivals = [one for one in weighed if one.baseline.name in critical]
     beaten = None if best is None else not any(one.p_better >= _ALPHA for one in rivals)
     confounders = {
-        one.baseline.name: one.baseline.values for one in rivals if one.baseline.values is not None
+        one.baseline.name: values for one in rivals if (values := _values(one.baseline)) is not None
     }
     shown = max(rivals, key=lambda one: one.figure.value, default=best)
     return Technical(
         tuple(findings), tuple(rows), None if shown is None else shown.baseline.name, beaten, confounders
     )
+
+
+def _values(baseline: Baseline) -> NDArray[Any] | None:
+    """One value a sample: of a mask, how much of it is set."""
+    return baseline.guess.mask.sum(axis=1) if isinstance(baseline.guess, Mask) else baseline.values
 
 
 def better(model: Figure, baseline: Figure, groups: Codes) -> float:
@@ -225,9 +230,10 @@ def _row(name: str, figure: Figure, model: Judged, p_value: float | None) -> dic
 
 
 def _severity(one: _Weighed, model: Judged) -> Severity:
-    if one.figure.value < _USEFUL or one.chance * one.n_family >= _WARNED:
+    chance = one.chance * one.n_family
+    if one.figure.value < _USEFUL or chance >= _WARNED:
         return "info"
-    if one.baseline.mild or one.chance * one.n_family >= _CRITICAL:
+    if one.baseline.mild or chance >= _CRITICAL:
         return "warning"
     if one.within is not None and one.figure.value < 0.95:
         # Levels can be compared within: what the model finds there is not theirs.
@@ -264,7 +270,10 @@ def _why(one: _Weighed, model: Judged, severity: Severity) -> str:
     if severity == "info":
         return "that may be chance"
     if one.baseline.mild:
-        return "fatal only if that was the order of measurement"
+        order = (
+            "harmless where samples were sorted at the desk, fatal where that was the order of measurement"
+        )
+        return order if one.baseline.family == "order" else "a contaminant, or a marker that goes with one"
     if one.within is not None and one.figure.value < 0.95:
         inside = f"within its levels the {model.name} reaches {one.within.value:.2f}"
         return (

@@ -81,13 +81,9 @@ def evaluate(
     if report is not None:
         _write(report, found, audit, bundle.about, cargo.name, force)
     if as_json:
-        findings = None if audit is None else audit["findings"]
-        print(
-            json.dumps(
-                {"model": bundle.name, "version": bundle.version, "evaluation": found, "findings": findings},
-                indent=1,
-            )
-        )
+        told: dict[str, Any] = {"verdict": None, "findings": None} if audit is None else audit
+        answer = {"model": bundle.name, "version": bundle.version, "evaluation": found}
+        print(json.dumps(answer | {key: told[key] for key in ("verdict", "findings")}, indent=1))
         return
     for line in _told(found, audit, f"{bundle.name} {bundle.version}"):
         print(line)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from threadpoolctl import threadpool_limits
 
+from exoclassify.audit.audit import audit
+from exoclassify.audit.following import following
 from exoclassify.data.cohort import Cohort
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
@@ -87,9 +89,11 @@ def discover(
         standings[name] = standing(catalogue.of(name), ways[int(tests.direction[i])], conditions)
         if contrast.cohort.cargo.kind == "mirna" and blood_cells(name):
             marks[name] = blood_cells(name)
+    found = audit(contrast.cohort, covariates=covariates, curve=False, seed=seed)
     return Signature(
-        contrast, measured, tests, stable, level, curve, chosen, references, standings, marks, cohort.digest()
-    )
+        contrast, measured, tests, stable, level, curve, chosen, references, standings, marks, cohort.digest(),
+        found.to_dict(), following(found, contrast.cohort, tuple(standings)),
+    )  # fmt: skip
 
 
 def _panel(
