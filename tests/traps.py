@@ -393,11 +393,6 @@ def _capped(cohort: Cohort) -> Cohort:
     return with_table(cohort, np.minimum(cohort.cargo.values, 35.0), unit="ct", not_detected=40.0)
 
 
-def _npx(cohort: Cohort) -> Cohort:
-    values = cohort.cargo.values
-    return with_table(cohort, np.clip(values - np.nanmin(values) + 0.1, 0.01, None) * 0.6, unit="intensity")
-
-
 def _chosen(seed: int, strength: float) -> Cohort:
     """The 20, 60 or 100 molecules that differ most between the states, and no others."""
     cohort = clean(seed)
@@ -450,7 +445,6 @@ TRAPS: dict[str, Trap] = {
     "40 - Ct": Trap(_scaled(_forty_minus, "ct"), ("normalised-input",), "warning", graded=False),
     "delta Ct": Trap(_scaled(_delta, "ct"), ("normalised-input",), "warning", graded=False),
     "cycles cut at 35": Trap(_scaled(_capped, "ct"), ("normalised-input",), "warning", graded=False),
-    "NPX as intensity": Trap(_scaled(_npx, "log2_intensity"), ("normalised-input",), "warning", graded=False),
     "molecules chosen before": Trap(_chosen, ("preselection",), "warning", graded=False),
 }  # fmt: skip
 """Every kind; strengths of those that are not graded are sizes."""

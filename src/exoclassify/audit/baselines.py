@@ -152,7 +152,17 @@ def library_sizes(table: CargoTable) -> tuple[str, Floats]:
 
 
 def n_detected(table: CargoTable) -> Floats:
-    """Count what was found in each sample, shape (n_samples,)."""
+    """Count what was found in each sample.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any unit.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
     missing = (
         missing_mask(table) | (table.values == 0) if table.unit in ("counts", "cpm") else missing_mask(table)
     )
@@ -161,7 +171,13 @@ def n_detected(table: CargoTable) -> Floats:
 
 
 class Number:
-    """Logistic regression on a number and its square; blanks take the training mean and a flag."""
+    """Logistic regression on a number and its square; blanks take the training mean and a flag.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples,)
+        NaN = blank.
+    """
 
     def __init__(self, values: Floats) -> None:
         self.values = values
@@ -179,7 +195,13 @@ class Number:
 
 
 class Levels:
-    """Share of each state among the training samples of a level, one sample of the training mix added."""
+    """Share of each state among the training samples of a level, one sample of the training mix added.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_samples,)
+        Level of each sample.
+    """
 
     def __init__(self, codes: Codes) -> None:
         self.codes = codes
@@ -194,7 +216,13 @@ class Levels:
 
 
 class Neighbours:
-    """Share of each state among the training samples run just before and after."""
+    """Share of each state among the training samples run just before and after.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n_samples,)
+        Larger is later.
+    """
 
     def __init__(self, order: Floats) -> None:
         self.order = order
@@ -210,7 +238,13 @@ class Neighbours:
 
 
 class Mask:
-    """Ridge logistic regression on which values are missing."""
+    """Ridge logistic regression on which values are missing.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (n_samples, n_molecules)
+        1 where a value is missing, or whatever the mask is of.
+    """
 
     def __init__(self, mask: Floats) -> None:
         self.mask = mask

@@ -100,7 +100,17 @@ def audit_batches(cohort: Cohort, model: Judged | None, n_jobs: int = 1) -> list
 
 def _together(cohort: Cohort, column: str, batches: NDArray[np.str_], model: Judged | None) -> Finding:
     finding, p_value = _associated("batch-confounded", column, batches, cohort)
-    if finding.severity == "critical" or p_value >= _UNLIKELY or model is None:
+    if finding.severity == "critical":
+        return finding
+    alone_in = [state for state in cohort.states if _always_alone(cohort.y, batches, state)]
+    if alone_in:
+        message = (
+            f"{first_three(alone_in)}: in no {column} together with another state, so a difference from the others cannot be told "
+            f"from one of {column}."
+        )
+        mend = f"measure samples of every state at every level of {column}"
+        return dataclasses.replace(finding, message=message, mend=mend, severity="critical")
+    if p_value >= _UNLIKELY or model is None:
         return finding
     inside = within_levels(model, batches)
     if inside is None:
@@ -115,6 +125,10 @@ def _together(cohort: Cohort, column: str, batches: NDArray[np.str_], model: Jud
         return dataclasses.replace(finding, message=message)
     reaches = better(model.figure, alone, model.samples.groups) >= _REACHED
     return dataclasses.replace(finding, message=message, severity="critical" if reaches else "warning")
+
+
+def _always_alone(y: NDArray[np.str_], batches: NDArray[np.str_], state: str) -> bool:
+    return all(set(y[batches == level]) == {state} for level in np.unique(batches[y == state]))
 
 
 def _levels(batches: NDArray[np.str_]) -> Baseline:

@@ -47,18 +47,52 @@ def column_baselines(cohort: Cohort) -> list[Baseline]:
 
 
 def describes_the_state(column: str) -> bool:
-    """Say whether a column's name is of the disease and not of the handling, such as stage or pain_score."""
+    """Say whether a column's name is of the disease and not of the handling, such as stage or pain_score.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+
+    Returns
+    -------
+    bool
+    """
     return _OF_THE_STATE.search(column.lower()) is not None
 
 
 def given_for_one_state(cells: pd.Series, y: NDArray[np.str_]) -> bool:
-    """Say whether a column is filled in for samples of one state and blank for all others."""
+    """Say whether a column is filled in for samples of one state and blank for all others.
+
+    Parameters
+    ----------
+    cells : Series
+        The column.
+    y : ndarray of str, shape (n_samples,)
+        States.
+
+    Returns
+    -------
+    bool
+    """
     filled = cells.notna().to_numpy()
     return bool(filled.any()) and len(set(y[filled])) == 1 and not set(y[filled]) & set(y[~filled])
 
 
 def restates(cells: pd.Series, y: NDArray[np.str_]) -> bool:
-    """Say whether every level of a column holds one state only, with two samples a level on average at least."""
+    """Say whether every level of a column holds one state only, with two samples a level on average at least.
+
+    Parameters
+    ----------
+    cells : Series
+        The column.
+    y : ndarray of str, shape (n_samples,)
+        States.
+
+    Returns
+    -------
+    bool
+    """
     levels = pd.DataFrame({"level": cells.to_numpy(), "state": y}).dropna()
     if levels.empty or levels["level"].nunique() > len(levels) / 2 or levels["state"].nunique() < 2:
         return False

@@ -52,7 +52,17 @@ class _Single:
 
 
 def spike_ins(table: CargoTable) -> NDArray[np.intp]:
-    """Give positions of molecules whose names are of spike-ins."""
+    """Give positions of molecules whose names are of spike-ins.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any kind.
+
+    Returns
+    -------
+    ndarray of int
+    """
     return np.array([j for j, name in enumerate(table.molecules) if _SPIKE.match(name)], dtype=np.intp)
 
 

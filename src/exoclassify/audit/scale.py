@@ -231,21 +231,6 @@ def _cap(table: CargoTable) -> Seen:
     return what, "what was not found is read as measured", f"state it with --not-detected {top:g}"
 
 
-def _logged(table: CargoTable) -> Seen:
-    if table.unit != "intensity":
-        return None
-    known = table.values[np.isfinite(table.values) & (table.values > 0)]
-    if len(known) < 50 or float(np.quantile(known, 0.999)) > 40 or float(known.max()) < 1.5:
-        return None
-    if (known == np.floor(known)).all():
-        return None
-    return (
-        "log values, such as NPX or log2, stated as intensity",
-        "they would be logged once more, and differences between low values blown up",
-        "state the unit as log2_intensity",
-    )
-
-
 _LOOKS: tuple[Callable[[CargoTable], Seen], ...] = (
     _constant_sums,
     _equal_distributions,
@@ -255,5 +240,4 @@ _LOOKS: tuple[Callable[[CargoTable], Seen], ...] = (
     _other_log,
     _not_cycles,
     _cap,
-    _logged,
 )

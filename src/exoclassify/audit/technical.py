@@ -188,7 +188,7 @@ def within_levels(model: Judged, levels: NDArray[Any]) -> Figure | None:
     Returns
     -------
     Figure or None
-        None where no level holds two states.
+        None where some state shares no level with another in any fold.
     """
     codes = np.unique(levels, return_inverse=True)[1]
     y = model.samples.y
@@ -196,7 +196,8 @@ def within_levels(model: Judged, levels: NDArray[Any]) -> Figure | None:
     for scores, fold in model.passes:
         cells = fold * (int(codes.max()) + 1) + codes
         each = [auc_within(against_rest(scores, k), y == k, cells) for k in range(scores.shape[1])]
-        found += [mean_figure([one for one in each if one is not None])] if any(each) else []
+        known = [one for one in each if one is not None]
+        found += [mean_figure(known)] if len(known) == len(each) else []
     return mean_figure(found) if found else None
 
 

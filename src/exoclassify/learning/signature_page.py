@@ -207,6 +207,7 @@ def _one_by_one(signature: Signature) -> Section:
                 ", ".join(marks),
                 str(row["evidence"]),
                 str(row["evidence_text"]),
+                str(row["public_tables"]),
             )
         )
     words = table["evidence"].value_counts()
@@ -221,6 +222,7 @@ def _one_by_one(signature: Signature) -> Section:
         "beware",
         "standing",
         "published",
+        "public tables",
     ]
     return Section(
         "Each marker, and what is published of it",
