@@ -19,7 +19,7 @@ from exoclassify.audit.judged import Judged
 from exoclassify.audit.reference import ridge_scores
 from exoclassify.audit.technical import better, within_levels
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError
+from exoclassify.errors import DesignError, first_three
 from exoclassify.learning.folds import leave_one_batch_out, stratified_folds
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import Figure, against_rest, auc_within, macro_auc, mean_figure
@@ -105,7 +105,7 @@ def _together(cohort: Cohort, column: str, batches: NDArray[np.str_], model: Jud
     alone_in = [state for state in cohort.states if _always_alone(cohort.y, batches, state)]
     if alone_in:
         message = (
-            f"{first_three(alone_in)}: in no {column} together with another state, so a difference from the others cannot be told "
+            f"{first_three(alone_in)} shares no {column} with another state, so a difference from the others cannot be told "
             f"from one of {column}."
         )
         mend = f"measure samples of every state at every level of {column}"
