@@ -23,7 +23,7 @@ Columns = Annotated[
     str | None,
     typer.Option(
         "--columns",
-        help="Columns of the table that hold samples, with * for the sample's name, as in 'LFQ intensity *'.",
+        help="Columns that hold samples, with * for the sample's name, as in 'LFQ intensity *'; several with commas between.",
     ),
 ]
 Sheet = Annotated[str | None, typer.Option("--sheet", help="Sheet of the table's workbook.")]
