@@ -130,7 +130,8 @@ def test_scores_that_say_nothing_in_left_out_batches_close_an_unknown_one() -> N
 def test_scores_that_carry_over_leave_it_open() -> None:
     assert KNOWN.unknown.closed == ""
     assert KNOWN.unknown.untested < 0.05
-    assert (KNOWN.held_out is not None) and (KNOWN.held_out.evidence > 3).all()
+    assert KNOWN.held_out is not None
+    assert (KNOWN.held_out.evidence > 3).all()
 
 
 @pytest.mark.parametrize("signal", [0.0, 3.0])
