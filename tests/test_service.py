@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.learning.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import against_rest
 from exoclassify.model.prediction import Use
@@ -580,3 +582,29 @@ def test_csv_answers_can_be_opened_by_a_plain_reader(service: Running) -> None:
     reply = service.ask("POST", "/v1/predict-file", text(TABLE.to_frame().iloc[:2]), CSV)
     rows = list(csv.DictReader(io.StringIO(reply.body.decode())))
     assert [row["sample_id"] for row in rows] == list(TABLE.sample_ids[:2])
+
+
+def test_a_site_is_answered_by_the_model_that_has_its_profile(
+    models: tuple[Path, Registry, ModelBundle], tmp_path: Path
+) -> None:
+    bundle = models[2]
+    own = Registry(tmp_path / "models")
+    own.add(bundle)
+    own.promote("pain", "1.0.0", who="test", why="first")
+    local = LocalSamples(TABLE.take(np.arange(12)), mix={"control": 0.4, "inflammatory": 0.3})
+    there = recalibrate(replace(bundle, trained_on=None), local, site="clinic-b").bundle
+    own.add(there)
+    own.promote(there.name, there.version, who="test", why="first")
+    (tmp_path / "service").mkdir()
+    with running(own.root, tmp_path / "service") as started:
+        question = body(bundle, range(12, 20))
+        general = started.ask("POST", "/v1/predict", question)
+        at_site = started.ask("POST", "/v1/predict", {**question, "site": "clinic-b"})
+    assert (general.json["model"], at_site.json["model"]) == ("pain", "pain-clinic-b")
+    for reply, expected in (
+        (general, bundle.predict(TABLE.take(np.arange(12, 20)))),
+        (at_site, there.predict(TABLE.take(np.arange(12, 20)))),
+    ):
+        found = [list(one["probabilities"].values()) for one in reply.json["results"]]
+        assert found == expected.probabilities.tolist()
+        assert [one["place"] for one in reply.json["results"]] == list(expected.places)
