@@ -18,6 +18,7 @@ from exoclassify.audit.contamination import audit_contamination
 from exoclassify.audit.findings import Audit, Finding, by_severity
 from exoclassify.audit.handling import audit_missingness, audit_order
 from exoclassify.audit.metadata import audit_metadata
+from exoclassify.audit.public_libraries import audit_public
 from exoclassify.audit.samples import audit_alike, audit_outliers, audit_subjects
 from exoclassify.audit.size import audit_size, learning_curve
 from exoclassify.audit.technical import Technical, audit_technical
@@ -86,6 +87,7 @@ def audit(
         lambda: audit_batches(cohort, samples, n_jobs),
         lambda: audit_covariates(cohort, named),
         lambda: audit_alike(cohort, against),
+        lambda: audit_public(cohort),
         lambda: audit_subjects(cohort),
         lambda: audit_missingness(cohort),
         lambda: audit_order(cohort),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.data.sketches import BITS, bits_apart, sketches
 from exoclassify.errors import ModelError
 from exoclassify.model.blend import FittedBlend
 
@@ -17,7 +18,6 @@ __all__ = ["SHARES", "TrainedOn"]
 
 Floats = NDArray[np.float64]
 
-_BITS = 256
 _NEAR = 37
 """Bits that may differ: random directions separate two profiles of correlation 0.9 in 256 * arccos(0.9) / pi of 256 cases
 (Charikar 2002), unrelated ones in 128 +- 8."""
@@ -123,8 +123,8 @@ class TrainedOn:
         found = {"sample id": np.isin(_hashes(sample_ids, key), self.samples)}
         if subject_ids is not None:
             found["subject"] = np.isin(_hashes(subject_ids, key), self.subjects)
-        sketches = _sketches(blend, molecules, blend.views.log(X))
-        nearest = [int(np.bitwise_count(self.sketches ^ one).sum(axis=1).min()) for one in sketches]
+        seen = _sketches(blend, molecules, blend.views.log(X))
+        nearest = [int(bits_apart(self.sketches, one).min()) for one in seen]
         return {**found, "near-duplicate cargo": np.array(nearest) <= self._limit()}
 
     def _limit(self) -> int:
@@ -132,8 +132,8 @@ class TrainedOn:
         some = self.sketches[:: max(1, len(self.sketches) // _COMPARED)]
         nearest = []
         for i, one in enumerate(some):
-            apart = np.bitwise_count(some ^ one).sum(axis=1)
-            apart[i] = _BITS
+            apart = bits_apart(some, one)
+            apart[i] = BITS
             nearest.append(int(apart.min()))
         return min(_NEAR, int(np.quantile(nearest, 0.05)) - 1)
 
@@ -217,8 +217,4 @@ def _hashes(ids: Sequence[str], key: str) -> NDArray[np.uint64]:
 
 
 def _sketches(blend: FittedBlend, molecules: Sequence[str], log: Floats) -> NDArray[np.uint8]:
-    # Each molecule's side of every direction comes from its name: the same on every machine, in any order.
-    names = b"".join(hashlib.shake_128(name.encode()).digest(_BITS // 8) for name in molecules)
-    signs = np.unpackbits(np.frombuffer(names, dtype=np.uint8).reshape(len(molecules), -1), axis=1)
-    Z = (log - blend.novelty.mean) / blend.novelty.scale
-    return np.packbits((signs * 2.0 - 1).T @ Z.T > 0, axis=0).T.copy()
+    return sketches(molecules, (log - blend.novelty.mean) / blend.novelty.scale)
