@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 
@@ -81,6 +82,10 @@ def discover(
         bool, typer.Option("--no-panel", help="Leave out the smallest panel, which takes most of the time.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a folder that is there.")] = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Find the molecules that mark a state, with stated error control, and the smallest panel that keeps the performance.
 
@@ -98,7 +103,8 @@ def discover(
     if condition is not None:
         catalogue.condition(condition)
     cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
+        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     _say_notes(cohort.notes, subject, batch)
     prior = _prior(cohort, catalogue, condition, leave_out or []) if informed else None
