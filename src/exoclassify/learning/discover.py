@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from threadpoolctl import threadpool_limits
 
+from exoclassify.audit.audit import audit
+from exoclassify.audit.following import following
 from exoclassify.data.cohort import Cohort
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
@@ -97,6 +99,7 @@ def discover(
             in_tables[name] = told_in_tables(public.of(name))
             if blood_cells(name):
                 marks[name] = blood_cells(name)
+    found = audit(contrast.cohort, covariates=covariates, curve=False, seed=seed)
     return Signature(
         contrast,
         measured,
@@ -111,6 +114,8 @@ def discover(
         in_tables,
         weights,
         cohort.digest(),
+        found.to_dict(),
+        following(found, contrast.cohort, tuple(standings)),
     )
 
 
