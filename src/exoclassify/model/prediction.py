@@ -33,7 +33,7 @@ REASONS: Mapping[str, str] = {
     "several-states": "more than one state could not be excluded at the model's level",
     "no-state-fits": "no state's training samples look like this one",
     "novel": "unlike the training samples",
-    "low-coverage": "too little of the panel was measured",
+    "low-coverage": "too little of the panel was measured, or with too few reads",
     "one-batch": "trained within one batch (or batches not stated): whether it holds in another was never tested",
     "rare-here": "another state is more probable at the prevalence of the answer (that of training, unless another was stated)",
 }
