@@ -80,7 +80,7 @@ class PainApp:
             settings,
             version,
             self._served,
-            Models(self._served, metrics, lambda: self._guard.draining),
+            Models(self._served, metrics, self._records, lambda: self._guard.draining),
             predicting,
             self._files,
             Protocol(self._served, predicting, version),

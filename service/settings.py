@@ -62,6 +62,8 @@ class Settings:
         URL of the database of records, ``sqlite:///FILE`` or ``postgresql://…``; none are kept when empty.
     spool : Path
         Folder for records that the database does not have yet; on a disk that outlives the service.
+    records_required : bool
+        Refuse to answer when an answer cannot be recorded.
     record_cargo : bool
         Keep the values sent too.
     log : str
@@ -86,6 +88,7 @@ class Settings:
     lag_seconds: float = 0.25
     database: str = ""
     spool: Path = Path("records-spool")
+    records_required: bool = False
     record_cargo: bool = False
     log: str = "requests"
 
@@ -160,6 +163,12 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
+def _required(text: str) -> bool:
+    if text not in ("required", "best-effort"):
+        raise ValueError("give required or best-effort")
+    return text == "required"
+
+
 def _log(text: str) -> str:
     if text not in ("requests", "errors"):
         raise ValueError("give requests or errors")
@@ -185,6 +194,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "LAG_SECONDS": ("lag_seconds", _number),
     "DATABASE": ("database", str),
     "SPOOL": ("spool", Path),
+    "RECORDS": ("records_required", _required),
     "RECORD_CARGO": ("record_cargo", _yes),
     "LOG": ("log", _log),
 }
