@@ -29,7 +29,7 @@ from service.served import Served
 from service.telemetry import Metrics
 from service.together import ROWS, Asked, Together
 
-__all__ = ["MAX_MOVERS", "Predicting", "explained", "explanation", "notice", "result"]
+__all__ = ["MAX_MOVERS", "Predicting", "example_response", "explained", "explanation", "notice", "result"]
 
 Floats = NDArray[np.float64]
 
@@ -252,6 +252,24 @@ def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published) ->
         movers.append(Mover(molecule, measured, float(moved[j]), published.claims(molecule)))
     others = float(moved.sum() - sum(mover.log_odds for mover in movers))
     return Explanation(bundle.states[state], float(against_rest(base, state)), movers, others)
+
+
+def example_response(bundle: ModelBundle) -> PredictResponse:
+    """Answer for the first golden profile, as an example of an answer.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+
+    Returns
+    -------
+    PredictResponse
+    """
+    found = bundle.interpret(("S-001",), bundle.measure(bundle.golden[:1]), None, False)
+    return PredictResponse(
+        bundle.name, bundle.version, notice(bundle), [result(found, 0, Sample("S-001", {}))]
+    )
 
 
 def _check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:

@@ -48,6 +48,10 @@ class Settings:
         Largest bodies, in bytes.
     body_seconds : float
         How long a client may take to send a body.
+    body_rate : float
+        Bytes a second that a body must bring on average, after 5 seconds; 0 for any.
+    max_bodies : int
+        Bytes of all bodies together that one worker holds.
     file_seconds : float
         How long one file may take.
     file_memory : int
@@ -81,6 +85,8 @@ class Settings:
     max_json: int = 32 * _MEGABYTE
     max_file: int = 256 * _MEGABYTE
     body_seconds: float = 20.0
+    body_rate: float = 8192.0
+    max_bodies: int = 1024 * _MEGABYTE
     file_seconds: float = 300.0
     file_memory: int = 4096 * _MEGABYTE
     drain_seconds: float = 5.0
@@ -187,6 +193,8 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_JSON_MB": ("max_json", _megabytes),
     "MAX_FILE_MB": ("max_file", _megabytes),
     "BODY_SECONDS": ("body_seconds", _number),
+    "BODY_RATE_KB": ("body_rate", lambda text: 1024 * _number(text)),
+    "MAX_BODIES_MB": ("max_bodies", _megabytes),
     "FILE_SECONDS": ("file_seconds", _number),
     "FILE_MEMORY_MB": ("file_memory", _megabytes),
     "DRAIN_SECONDS": ("drain_seconds", _number),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from exoclassify.errors import FileError, InputError
+from exoclassify.tables.formulas import guarded_frame
 from exoclassify.tables.writing import write_atomically
 
 __all__ = [
@@ -171,9 +172,10 @@ class Predictions:
             If the ending is unknown, the file exists, or it cannot be written.
         """
         path, frame = Path(path), self.to_frame()
+        safe = guarded_frame(frame)
         writers: Mapping[str, Callable[[Path], None]] = {
-            ".csv": partial(frame.to_csv, index=False),
-            ".tsv": partial(frame.to_csv, index=False, sep="\t"),
+            ".csv": partial(safe.to_csv, index=False),
+            ".tsv": partial(safe.to_csv, index=False, sep="\t"),
             ".parquet": partial(frame.to_parquet, index=False),
             ".jsonl": partial(frame.to_json, orient="records", lines=True, double_precision=15),
         }
