@@ -93,7 +93,7 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
             folder / job["source"],
             kind=job["kind"],
             unit=job["unit"],
-            molecules=panel.molecules,
+            molecules=panel.canonical,
             not_detected=panel.not_detected if job["unit"] == "ct" else None,
         )
         found = bundle.predict(table, prevalence=job["prevalence"], same_batch=job["same_batch"])

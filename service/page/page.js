@@ -224,6 +224,7 @@ function explain(place, found) {
   for (const mover of movers) {
     place.append(moverBar(mover, most, state));
     if (mover.evidence.length) place.append(claims(mover.evidence));
+    if (mover.in_public_tables) place.append(make("p", "soft", `Public tables: ${mover.in_public_tables}`));
   }
   place.append(make("p", "soft",
     "In log-odds against the other states: what this model made of a molecule, not what the molecule does in the body."));

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of
 from exoclassify.cli.registry import (
     Json,
     Key,
@@ -55,6 +56,10 @@ def recalibrate(
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Refit a model's calibration, prediction sets and novelty on samples of a new site, as far as their number supports.
 
@@ -72,6 +77,7 @@ def recalibrate(
     local = Cohort.read(
         cargo, kind=panel.kind, unit=panel.unit, samples=samples, label=label, subject=subject,
         not_detected=panel.not_detected,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     for text in local.notes:
         note(text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import columns_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.registry import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from exoclassify.learning.retrain import Retrained
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.registry import Registry
+    from exoclassify.tables.asked import Reading
 
 __all__ = ["retrain"]
 
@@ -90,6 +91,10 @@ def retrain(
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
+    form: Format = None,
+    columns_of_table: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Train a challenger for the model in use, and promote it only if the gate lets it pass.
 
@@ -112,10 +117,11 @@ def retrain(
     champion = place.load(name, verify=True, require_signature=require_signature)
     choices = recipe_of(champion) if recipe is None else Recipe.read(recipe)
     columns = (label, subject, batch)
-    cohort = _added(champion, add_to, _read(champion, cargo, samples, columns), columns)
+    reading = reading_of(form, columns_of_table, sheet, id_column)
+    cohort = _added(champion, add_to, _read(champion, cargo, samples, columns, reading), columns)
     external = None
     if external_cargo is not None and external_samples is not None:
-        external = _read(champion, external_cargo, external_samples, columns)
+        external = _read(champion, external_cargo, external_samples, columns, reading)
     if nothing_new(champion, cohort, choices):
         sentence = f"nothing new: {name} {champion.version} was made of these samples by this recipe"
         say({"passed": False, "sentence": sentence}, [sentence], as_json=as_json)
@@ -174,14 +180,18 @@ def _promote(
 
 
 def _read(
-    champion: ModelBundle, cargo: Path, samples: Path, columns: tuple[str, str | None, str | None]
+    champion: ModelBundle,
+    cargo: Path,
+    samples: Path,
+    columns: tuple[str, str | None, str | None],
+    reading: Reading,
 ) -> Cohort:
     from exoclassify.data.cohort import Cohort
 
     panel, (label, subject, batch) = champion.panel, columns
     return Cohort.read(
         cargo, kind=panel.kind, unit=panel.unit, samples=samples, label=label, subject=subject, batch=batch,
-        not_detected=panel.not_detected,
+        not_detected=panel.not_detected, reading=reading,
     )  # fmt: skip
 
 
@@ -209,7 +219,7 @@ def _with_earlier(
                 f"{folder}: holds {len(found)} files {what}.*; it must hold one, with the earlier samples"
             )
         files[what] = found[0]
-    earlier = _read(champion, files["cargo"], files["samples"], columns)
+    earlier = _read(champion, files["cargo"], files["samples"], columns, reading_of(None, None, None, None))
     if not same_data(champion, earlier):
         trained = champion.about["training"]["data_sha256"]
         raise InputError(
