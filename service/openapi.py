@@ -101,8 +101,10 @@ def _operation(route: Route, bundles: Sequence[ModelBundle], keyed: bool) -> dic
     responses: dict[str, Any] = {"200": {"description": "Answered.", "content": answers}}
     responses |= {str(status): _refusal(str(status), route.path) for status in _statuses(route)}
     if "unavailable" in about:
-        responses["503"]["content"] = about["unavailable"]
-        responses["503"]["description"] = "It cannot answer."
+        headers = _HEADERS["503"] if "503" in responses else {}
+        responses["503"] = {
+            "description": "It cannot answer.", "content": about["unavailable"], "headers": headers
+        }  # fmt: skip
     for answer in responses.values():
         answer["headers"] = {
             "X-Request-ID": {"schema": {"type": "string"}, "required": True}, **answer.get("headers", {})
@@ -134,7 +136,7 @@ def _statuses(route: Route) -> list[int]:
     statuses += [401] if route.needs_key else []
     statuses += [429] if route.needs_key or route.sheds else []
     statuses += [] if route.always else [503]
-    statuses += [404] if "{" in route.path or route.media else []
+    statuses += [404] if "{" in route.path or route.media or route.query else []
     statuses += [408, 409, 411, 413, 415] if route.media else []
     return sorted(set(statuses))
 

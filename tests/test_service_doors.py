@@ -261,7 +261,12 @@ def test_no_mutated_tensor_breaks_the_service(service: Running, made: tuple[Path
 @pytest.mark.parametrize(
     ("paths", "examples", "tested"),
     [
-        (("--exclude-path", "/v1/predict-file"), "8", r"Tested: 2\d"),
+        (
+            # what puts the model down would have nothing left to ask
+            ("--exclude-path", "/v1/predict-file", "--exclude-path", "/v2/repository/models/{name}/unload"),
+            "8",
+            r"Tested: [23]\d",
+        ),
         (("--include-path", "/v1/predict-file"), "2", r"Tested: 1\b"),  # few: every file starts a process
     ],
 )
