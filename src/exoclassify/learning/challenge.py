@@ -15,95 +15,20 @@ from exoclassify.learning.finish import on_panel
 from exoclassify.learning.folds import Fold, of_known_batch
 from exoclassify.learning.gate import Answers, Setting
 from exoclassify.learning.judgement import Judgement, KeptAside
+from exoclassify.learning.known import recipe_of, trained_on_before
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.compiled import CompiledBlend
 from exoclassify.model.prediction import prevalence_shift
 
-__all__ = [
-    "as_it_is",
-    "by_recipe",
-    "check_states",
-    "enough",
-    "on_external",
-    "recipe_of",
-    "same_data",
-    "trained_on_before",
-]
+__all__ = ["as_it_is", "by_recipe", "check_states", "enough", "on_external"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _MIN_SUBJECTS = 5
 """Fewer subjects of a state and two models cannot be told apart (as in `exoclassify.learning.finish`)."""
-
-
-def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Bools]:
-    """Say which samples of a cohort a model was trained on.
-
-    Parameters
-    ----------
-    model : ModelBundle
-        Any model.
-    cohort : Cohort
-        Of its kind and unit.
-
-    Returns
-    -------
-    dict of str to ndarray of bool of shape (n_samples,)
-        By sample id, subject and near-duplicate cargo; all of them where the model does not remember.
-    """
-    if model.trained_on is None:
-        return {"not remembered by the model": np.ones(cohort.n_samples, dtype=bool)}
-    return model.trained_on.recognised(
-        model.blend,
-        model.panel.molecules,
-        model.panel.values(cohort.cargo),
-        cohort.sheet.sample_ids,
-        cohort.groups.tolist() if cohort.has_subjects else None,
-        model.about["training"]["data_sha256"],
-    )
-
-
-def recipe_of(bundle: ModelBundle) -> Recipe:
-    """Read the recipe that a model was made by.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        The model.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    RecipeError
-        If it is one of another version of this package.
-    """
-    return Recipe.of(bundle.about["recipe"], source=f"recipe of {bundle.name} {bundle.version}")
-
-
-def same_data(model: ModelBundle, cohort: Cohort) -> bool:
-    """Whether a model was trained on this very cohort; only the molecules that its recipe names count, if it names any.
-
-    Parameters
-    ----------
-    model : ModelBundle
-        Any model.
-    cohort : Cohort
-        Of its kind and unit.
-
-    Returns
-    -------
-    bool
-    """
-    named = recipe_of(model).panel.molecules
-    if not set(named) <= set(cohort.cargo.molecules):
-        return False
-    return bool(model.about["training"]["data_sha256"] == on_panel(cohort, recipe_of(model)).digest())
 
 
 def check_states(champion: ModelBundle, cohort: Cohort) -> None:

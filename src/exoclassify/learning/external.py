@@ -12,8 +12,8 @@ from scipy.stats import rankdata
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.aside import strata_of
-from exoclassify.learning.challenge import trained_on_before
 from exoclassify.learning.examine import Answered, examine
+from exoclassify.learning.known import unseen
 from exoclassify.learning.metrics import against_rest, described, figures
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import prevalence_shift, shifted_prevalence
@@ -27,7 +27,7 @@ _DEALS = 1999
 _MOST_DEALT = 50_000_000  # labels in all: with more than 25,000 samples there are fewer deals
 
 
-def check_labels(bundle: ModelBundle, cohort: Cohort) -> None:
+def check_labels(bundle: ModelBundle, cohort: Cohort, *, left_out: int = 0) -> None:
     """Refuse a cohort whose states are not those of the model.
 
     Parameters
@@ -36,6 +36,8 @@ def check_labels(bundle: ModelBundle, cohort: Cohort) -> None:
         The model.
     cohort : Cohort
         To be answered for.
+    left_out : int
+        Samples that are missing here because the model was trained on them, for the message.
 
     Raises
     ------
@@ -54,9 +56,10 @@ def check_labels(bundle: ModelBundle, cohort: Cohort) -> None:
     counts = {state: len(np.unique(cohort.groups[cohort.y == state])) for state in bundle.states}
     few = [f"{state}: {count}" for state, count in counts.items() if count < 2]
     if few:
+        rest = f" among samples that it was not trained on, {left_out} were left out" if left_out else ""
         raise DesignError(
-            f"{where}: each state of {bundle.name} needs at least 2 subjects to be judged ({', '.join(few)}); add samples, or "
-            "score them without judging"
+            f"{where}: each state of {bundle.name} needs at least 2 subjects to be judged{rest} ({', '.join(few)}); add samples, "
+            "or score them without judging"
         )
 
 
@@ -70,7 +73,7 @@ def validate(
     same_batch: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Judge a model on samples of another cohort, each answered alone.
+    """Judge a model on samples of another cohort, each answered alone; those that it was trained on are left out.
 
     Parameters
     ----------
@@ -93,17 +96,20 @@ def validate(
     -------
     dict
         Plain values as `exoclassify.learning.evaluate.evaluate` gives them for one way of judging, with ``examined``,
-        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples that the model was trained
-        on, in all and by each way of knowing them).
+        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples left out, see
+        `exoclassify.learning.known.unseen`).
 
     Raises
     ------
     InputError, DesignError
-        As `check_labels` says; or a prevalence that is not valid.
+        As `check_labels` says of the samples that are left; or a prevalence that is not valid.
     ModelError
         If kind or unit differ, or too little of the panel is in the table.
     """
     check_labels(bundle, cohort)
+    cohort, left_out = unseen(bundle, cohort)
+    if left_out:
+        check_labels(bundle, cohort, left_out=left_out["in all"])
     stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, prevalence)
     given = bundle.predict(cohort.cargo, same_batch=same_batch)
     y = np.array([bundle.states.index(state) for state in cohort.y], dtype=np.intp)
@@ -132,29 +138,15 @@ def validate(
         "calls": {
             "called": float(called.mean()),
             "called_wrong": float(wrong.mean()),
+            "wrong_among_called": float(wrong.sum() / called.sum()) if called.any() else None,
             "novel": float(np.mean(["novel" in flags for flags in given.flags])),
         },
         "measured": float(given.coverage.mean()),
-        "trained_on": _trained_on(bundle, cohort),
+        "trained_on": left_out,
         "prevalence": None if stated is None else dict(zip(bundle.states, map(float, stated), strict=True)),
         "permutation": _dealt(log_odds, y, groups, found["auc"].value, seed),
         "examined": examine(answered, thresholds=thresholds, seed=seed),
     }
-
-
-def _trained_on(bundle: ModelBundle, cohort: Cohort) -> dict[str, int]:
-    """Count samples that the model was trained on, in all and by each way of knowing them; nothing where there are none."""
-    if bundle.about["training"]["data_sha256"] == cohort.digest():
-        return {"in all": cohort.n_samples, "training table": cohort.n_samples}
-    if bundle.trained_on is None:
-        return {}
-    ways = trained_on_before(bundle, cohort)
-    known = int(np.any(list(ways.values()), axis=0).sum())
-    return (
-        {"in all": known, **{way: int(rows.sum()) for way, rows in ways.items() if rows.any()}}
-        if known
-        else {}
-    )
 
 
 def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int) -> dict[str, Any]:

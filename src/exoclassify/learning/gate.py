@@ -154,7 +154,10 @@ class Check:
         interval = (
             "" if self.low is None else f", gain {self.gain:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
         )
-        return f"{'pass' if self.passed else 'FAIL'}  {self.setting}, {self.what}: {values}{interval}; {self.rule}"
+        told = "" if self.champion is None and self.challenger is None else f": {values}"
+        return (
+            f"{'pass' if self.passed else 'FAIL'}  {self.setting}, {self.what}{told}{interval}; {self.rule}"
+        )
 
 
 def check_setting(

@@ -15,9 +15,10 @@ from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError
-from exoclassify.learning.challenge import check_states, trained_on_before
+from exoclassify.learning.challenge import check_states
 from exoclassify.learning.finish import numbered
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
+from exoclassify.learning.known import trained_on_before
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import against_rest, auc
 from exoclassify.methods.calibrate import ScaleAndShift, log_loss

@@ -120,12 +120,45 @@ class TrainedOn:
             ``sample id``, ``subject``, and ``near-duplicate cargo``: a standardised log profile that correlates with one of
             training at about 0.9 or more.
         """
-        found = {"sample id": np.isin(_hashes(sample_ids, key), self.samples)}
+        found = {"sample id": self.named(sample_ids, key)}
         if subject_ids is not None:
             found["subject"] = np.isin(_hashes(subject_ids, key), self.subjects)
-        sketches = _sketches(blend, molecules, blend.views.log(X))
-        nearest = [int(np.bitwise_count(self.sketches ^ one).sum(axis=1).min()) for one in sketches]
-        return {**found, "near-duplicate cargo": np.array(nearest) <= self._limit()}
+        return {**found, "near-duplicate cargo": self.copies(blend, molecules, X) >= 0}
+
+    def named(self, sample_ids: Sequence[str], key: str) -> NDArray[np.bool_]:
+        """Say which samples bear the id of a training sample.
+
+        Parameters
+        ----------
+        sample_ids, key
+            As for `recognised`.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+        """
+        return np.isin(_hashes(sample_ids, key), self.samples)
+
+    def copies(self, blend: FittedBlend, molecules: Sequence[str], X: Floats) -> NDArray[np.intp]:
+        """Find the training sample that each sample is a near-duplicate of, by its cargo alone.
+
+        Parameters
+        ----------
+        blend, molecules, X
+            As for `recognised`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_samples,)
+            Its position in training; -1 for a sample that is a near-duplicate of none.
+        """
+        found = np.full(len(X), -1, dtype=np.intp)
+        limit = self._limit()
+        for i, one in enumerate(_sketches(blend, molecules, blend.views.log(X))):
+            apart = np.bitwise_count(self.sketches ^ one).sum(axis=1)
+            if apart.min() <= limit:
+                found[i] = apart.argmin()
+        return found
 
     def _limit(self) -> int:
         """Bits that may differ; fewer where training samples themselves lie that near, as in a batch far from the others."""
@@ -135,7 +168,7 @@ class TrainedOn:
             apart = np.bitwise_count(some ^ one).sum(axis=1)
             apart[i] = _BITS
             nearest.append(int(apart.min()))
-        return min(_NEAR, int(np.quantile(nearest, 0.05)) - 1)
+        return max(0, min(_NEAR, int(np.quantile(nearest, 0.05)) - 1))  # the very same is always known again
 
     def extended(
         self,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from exoclassify.data.units import KINDS, UNITS
+from exoclassify.data.units import KINDS, UNITS, known_kind, known_unit
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import shifted_prevalence
@@ -113,9 +113,10 @@ def score_files(
     check_ending(out.name)
     sources, left_out = find_sources(given)
     panel = bundle.panel
-    for what, word, known in (("kind", asked.kind, KINDS), ("unit", asked.unit, UNITS)):
-        check_choice(sources[0].name, what, word or getattr(panel, what), known)
-    panel.check_stated(asked.kind or panel.kind, asked.unit or panel.unit, sources[0].name)
+    kind, unit = known_kind(asked.kind or panel.kind), known_unit(asked.unit or panel.unit)
+    for what, word, known in (("kind", kind, KINDS), ("unit", unit, UNITS)):
+        check_choice(sources[0].name, what, word, known)
+    panel.check_stated(kind, unit, sources[0].name)
     plans, malformed = planned(sources, panel, asked.keep, asked.long, asked.reading)
     if malformed and (asked.strict or not plans):
         raise malformed[0][1]
