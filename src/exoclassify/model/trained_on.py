@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.data.sketches import BITS, bits_apart, sketches
 from exoclassify.errors import ModelError
 from exoclassify.model.blend import FittedBlend
 
@@ -17,7 +18,6 @@ __all__ = ["SHARES", "TrainedOn"]
 
 Floats = NDArray[np.float64]
 
-_BITS = 256
 _NEAR = 37
 """Bits that may differ: random directions separate two profiles of correlation 0.9 in 256 * arccos(0.9) / pi of 256 cases
 (Charikar 2002), unrelated ones in 128 +- 8."""
@@ -43,8 +43,6 @@ class TrainedOn:
         On which side of 256 directions each standardised log profile lies.
     log : ndarray of float32 of shape (n_molecules, 21)
         Quantiles of each molecule of the panel in the log view, at `SHARES`.
-    log_odds : ndarray of float32 of shape (n_states, 21)
-        Quantiles of the log-odds that the samples got while they were kept aside.
 
     Notes
     -----
@@ -55,7 +53,6 @@ class TrainedOn:
     subjects: NDArray[np.uint64]
     sketches: NDArray[np.uint8]
     log: NDArray[np.float32]
-    log_odds: NDArray[np.float32]
 
     @classmethod
     def of(
@@ -65,7 +62,6 @@ class TrainedOn:
         X: Floats,
         sample_ids: Sequence[str],
         subject_ids: Sequence[str] | None,
-        aside: Floats,
         key: str,
     ) -> TrainedOn:
         """Remember the samples of a training run.
@@ -80,8 +76,6 @@ class TrainedOn:
             Raw values of the panel.
         sample_ids, subject_ids : sequence of str
             Who they are; subjects None where not given.
-        aside : ndarray of shape (n_samples, n_states)
-            Calibrated log-odds of each sample while it was kept aside.
         key : str
             Of the hashes, the digest of the data.
 
@@ -95,7 +89,6 @@ class TrainedOn:
             _hashes(subject_ids or (), key),
             _sketches(blend, molecules, log),
             np.quantile(log, SHARES, axis=0).T.astype(np.float32),
-            np.quantile(aside, SHARES, axis=0).T.astype(np.float32),
         )
 
     def recognised(
@@ -155,7 +148,7 @@ class TrainedOn:
         found = np.full(len(X), -1, dtype=np.intp)
         limit = self._limit()
         for i, one in enumerate(_sketches(blend, molecules, blend.views.log(X))):
-            apart = np.bitwise_count(self.sketches ^ one).sum(axis=1)
+            apart = bits_apart(self.sketches, one)
             if apart.min() <= limit:
                 found[i] = apart.argmin()
         return found
@@ -165,8 +158,8 @@ class TrainedOn:
         some = self.sketches[:: max(1, len(self.sketches) // _COMPARED)]
         nearest = []
         for i, one in enumerate(some):
-            apart = np.bitwise_count(some ^ one).sum(axis=1)
-            apart[i] = _BITS
+            apart = bits_apart(some, one)
+            apart[i] = BITS
             nearest.append(int(apart.min()))
         return max(0, min(_NEAR, int(np.quantile(nearest, 0.05)) - 1))  # the very same is always known again
 
@@ -196,16 +189,14 @@ class TrainedOn:
         TrainedOn
         """
         log = blend.views.log(X)
-        quantiles, log_odds = self.log, self.log_odds
+        quantiles = self.log
         if here:
             quantiles = np.quantile(log, SHARES, axis=0).T.astype(np.float32)
-            log_odds = np.quantile(blend.evaluate(X)[0], SHARES, axis=0).T.astype(np.float32)
         return TrainedOn(
             np.concatenate([self.samples, _hashes(sample_ids, key)]),
             np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
             self.sketches,
             quantiles,
-            log_odds,
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -234,6 +225,7 @@ class TrainedOn:
         own = {
             name.removeprefix(_PREFIX): value for name, value in arrays.items() if name.startswith(_PREFIX)
         }
+        own.pop("log_odds", None)  # of the first format
         if not own:
             return None
         try:
@@ -250,8 +242,4 @@ def _hashes(ids: Sequence[str], key: str) -> NDArray[np.uint64]:
 
 
 def _sketches(blend: FittedBlend, molecules: Sequence[str], log: Floats) -> NDArray[np.uint8]:
-    # Each molecule's side of every direction comes from its name: the same on every machine, in any order.
-    names = b"".join(hashlib.shake_128(name.encode()).digest(_BITS // 8) for name in molecules)
-    signs = np.unpackbits(np.frombuffer(names, dtype=np.uint8).reshape(len(molecules), -1), axis=1)
-    Z = (log - blend.novelty.mean) / blend.novelty.scale
-    return np.packbits((signs * 2.0 - 1).T @ Z.T > 0, axis=0).T.copy()
+    return sketches(molecules, (log - blend.novelty.mean) / blend.novelty.scale)

@@ -10,7 +10,7 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.compiled import PARITY
-from exoclassify.model.prediction import Predictions
+from exoclassify.model.prediction import Predictions, Use
 
 __all__ = ["free_version", "next_version", "order"]
 
@@ -78,7 +78,10 @@ def next_version(old: ModelBundle, new: ModelBundle) -> tuple[str, str]:
     reason = _other_calls(old, new)
     if reason:
         return f"{major + 1}.0.0", reason
-    worst = float(np.abs(_golden(old, old).probabilities - _golden(old, new).probabilities).max())
+    worst = max(
+        float(np.abs(_golden(old, old, same).probabilities - _golden(old, new, same).probabilities).max())
+        for same in (True, False)
+    )
     if worst > PARITY:
         return (
             f"{major}.{minor + 1}.0",
@@ -101,10 +104,10 @@ def _other_calls(old: ModelBundle, new: ModelBundle) -> str:
     return ""
 
 
-def _golden(old: ModelBundle, asked: ModelBundle, same_batch: bool = True) -> Predictions:
+def _golden(old: ModelBundle, asked: ModelBundle, same_batch: bool) -> Predictions:
     panel = old.panel
     ids = tuple(f"golden-{i + 1:02d}" for i in range(len(old.golden)))
     table = CargoTable(
         old.golden, ids, panel.molecules, panel.kind, panel.unit, "golden profiles", panel.not_detected
     )
-    return asked.predict(table, same_batch=same_batch)
+    return asked.predict(table, Use(same_batch=same_batch))
