@@ -31,7 +31,7 @@ from exoclassify.learning.summary import by_batch, headline, summarised
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.compiled import CompiledBlend
 
-__all__ = ["cross_validated", "evaluate", "judge", "workers_started_undisturbed"]
+__all__ = ["cross_validated", "evaluate", "judge", "said", "workers_started_undisturbed"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -159,16 +159,34 @@ def workers_started_undisturbed() -> Iterator[None]:
 
 
 def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
-    return _said(learn(samples.take(fold[0]), recipe), samples, recipe, fold)
+    return said(learn(samples.take(fold[0]), recipe), samples, recipe, fold)
 
 
 def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats]:
     learned = learn(samples.take(fold[0]), recipe)
-    said = _said(learned, samples, recipe, fold)
-    return said, moved(learned.blend, learned.support, samples.X[fold[1]])
+    answers = said(learned, samples, recipe, fold)
+    return answers, moved(learned.blend, learned.support, samples.X[fold[1]])
 
 
-def _said(learned: Learned, samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
+def said(learned: Learned, samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
+    """Let what was learned on one side of a fold answer for the other.
+
+    Parameters
+    ----------
+    learned : Learned
+        From the training samples of the fold.
+    samples : Samples
+        All of them.
+    recipe : Recipe
+        The choices.
+    fold : (train, test)
+        Positions.
+
+    Returns
+    -------
+    tuple
+        Log-odds, prediction sets, novelty, and whether the model was tested across batches.
+    """
     test = fold[1]
     blend = learned.blend
     log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])

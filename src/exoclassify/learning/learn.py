@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from exoclassify.learning.folds import Codes, inner_folds
 from exoclassify.learning.recipe import Recipe, Voice
 from exoclassify.methods.calibrate import ScaleAndShift, log_loss
 from exoclassify.methods.conformal import ClassConditionalSets
-from exoclassify.methods.learners.linear import Rotated, fit_elastic_net, fit_ridge, fit_svm
+from exoclassify.methods.learners.linear import Rotated, Scaling, fit_elastic_net, fit_ridge, fit_svm
 from exoclassify.methods.learners.ratios import fit_ratios
 from exoclassify.methods.learners.trees import fit_boosted, fit_forest
 from exoclassify.methods.novelty import PCAResidual
@@ -24,7 +25,7 @@ from exoclassify.methods.steps import imputer_for, normaliser_for
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend, Learner, Member
 
-__all__ = ["Learned", "Samples", "learn"]
+__all__ = ["Learned", "Samples", "learn", "learn_each"]
 
 Floats = NDArray[np.float64]
 
@@ -115,6 +116,10 @@ class _Fitted:
         scores = np.stack([learner.scores(views[learner.view]) for learner in self.learners])
         return scores, self.novelty.residuals(views["log"])
 
+    def only(self, places: Sequence[int]) -> _Fitted:
+        """Give some of the learners alone."""
+        return replace(self, learners=tuple(self.learners[place] for place in places))
+
 
 def learn(samples: Samples, recipe: Recipe) -> Learned:
     """Fit every voice, calibrate and weigh them on inner folds, and keep what prediction sets and novelty need.
@@ -137,20 +142,72 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
     RecipeError
         If the recipe's normaliser does not fit the unit.
     """
+    return learn_each(samples, [recipe])[0]
+
+
+def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
+    """Learn by several recipes that share all but base learners and blend, and fit each base learner once.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training samples, every state present.
+    recipes : sequence of Recipe
+        At least one.
+
+    Returns
+    -------
+    list of Learned
+        In the order of the recipes, each what `learn` gives for it alone.
+
+    Raises
+    ------
+    DesignError
+        If the samples are too few to split, or no molecule is detected often enough.
+    RecipeError
+        If the recipes differ in more than base learners and blend, or the normaliser does not fit the unit.
+    """
+    wide = _joined(recipes)
     # One thread: sums in another order would be other numbers in the last bit.
     with threadpool_limits(limits=1):
         folds, by_batch = inner_folds(
-            samples.y, samples.groups, samples.batches, recipe.folds.inner, recipe.seed + 1
+            samples.y, samples.groups, samples.batches, wide.folds.inner, wide.seed + 1
         )
-        aside = np.zeros((len(recipe.voices), len(samples.y), len(samples.states)))
+        aside = np.zeros((len(wide.voices), len(samples.y), len(samples.states)))
         residuals = np.zeros(len(samples.y))
         for train, test in folds:
-            fitted = _fit_voices(samples.take(train), recipe)
+            fitted = _fit_voices(samples.take(train), wide)
             aside[:, test], residuals[test] = fitted.scores(samples.X[test])
-        final = _fit_voices(samples, recipe)
+        final = _fit_voices(samples, wide)
         whole = samples.batches if by_batch else None
-        blend, blended = _blend(final, aside, residuals, samples, recipe, whole)
-        return Learned(final.support, blend, by_batch, blended)
+        found = []
+        for recipe in recipes:
+            places = [wide.voices.index(_whatever_share(voice)) for voice in recipe.voices]
+            blend, blended = _blend(final.only(places), aside[places], residuals, samples, recipe, whole)
+            found.append(Learned(final.support, blend, by_batch, blended))
+        return found
+
+
+def _joined(recipes: Sequence[Recipe]) -> Recipe:
+    """One recipe with the base learners of all."""
+    first = recipes[0]
+    shared = {"panel", "normalise", "answers", "seed"}
+    for recipe in recipes:
+        if (
+            recipe.model_dump(include=shared) != first.model_dump(include=shared)
+            or recipe.folds.inner != first.folds.inner
+            or recipe.blend.class_weight != first.blend.class_weight
+        ):
+            raise RecipeError(
+                "recipes that are learned together differ in more than their base learners and shares; keep seed, panel, "
+                "normalise, answers, folds.inner and blend.class_weight the same"
+            )
+    voices = dict.fromkeys(_whatever_share(voice) for recipe in recipes for voice in recipe.voices)
+    return first.model_copy(update={"voices": tuple(voices)})
+
+
+def _whatever_share(voice: Voice) -> Voice:
+    return voice.model_copy(update={"share": 1.0})
 
 
 def _blend(
@@ -192,27 +249,37 @@ def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
     panel = np.ascontiguousarray(samples.X[:, support])
     views = Views.fit(panel, normaliser, imputer_for(samples.unit))
     tables = views.of(panel)
-    rotated = {name: Rotated.fit(name, tables[name]) for name in _rotated_views(recipe)}
+    rotated = {
+        (name, scaling): Rotated.fit(name, tables[name], scaling) for name, scaling in _rotated_views(recipe)
+    }
     learners = tuple(_fit_voice(voice, rotated, tables, samples, recipe) for voice in recipe.voices)
     return _Fitted(
-        support, views, learners, PCAResidual.from_rotated(rotated["log"], recipe.answers.novelty_components)
+        support,
+        views,
+        learners,
+        PCAResidual.from_rotated(rotated["log", "standard"], recipe.answers.novelty_components),
     )
 
 
-def _rotated_views(recipe: Recipe) -> set[str]:
-    return {"log"} | {voice.view for voice in recipe.voices if voice.learner in ("ridge", "svm")}
+def _rotated_views(recipe: Recipe) -> set[tuple[str, Scaling]]:
+    novelty: tuple[str, Scaling] = ("log", "standard")
+    return {novelty} | {(v.view, v.scaling) for v in recipe.voices if v.learner in ("ridge", "svm")}
 
 
 def _fit_voice(
-    voice: Voice, rotated: dict[str, Rotated], tables: dict[str, Floats], samples: Samples, recipe: Recipe
+    voice: Voice,
+    rotated: dict[tuple[str, Scaling], Rotated],
+    tables: dict[str, Floats],
+    samples: Samples,
+    recipe: Recipe,
 ) -> Learner:
     y, V = samples.y, tables[voice.view]
     class_weight = None if recipe.blend.class_weight == "none" else "balanced"
     match voice.learner:
         case "ridge":
-            return fit_ridge(rotated[voice.view], y, voice.C, class_weight)
+            return fit_ridge(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
         case "svm":
-            return fit_svm(rotated[voice.view], y, voice.C, class_weight)
+            return fit_svm(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
         case "elastic-net":
             return fit_elastic_net(
                 voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed
@@ -220,7 +287,8 @@ def _fit_voice(
         case "ratios":
             return fit_ratios(
                 voice.view, V, y, samples.batches,
-                C=voice.C, n_ratios=voice.n_ratios, pool=voice.pool, class_weight=class_weight,
+                C=voice.C, n_ratios=voice.n_ratios, pool=voice.pool, uses=voice.uses, scaling=voice.scaling,
+                class_weight=class_weight,
             )  # fmt: skip
         case "xgboost":
             return fit_boosted(

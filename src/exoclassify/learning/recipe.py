@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from exoclassify.errors import FileError, RecipeError
 from exoclassify.learning.gate import Gate
+from exoclassify.methods.learners.linear import Scaling
 
 __all__ = ["Recipe", "Voice"]
 
@@ -21,7 +22,7 @@ class _Part(BaseModel):
 
 
 class Voice(_Part):
-    """One learner on one view.
+    """A base learner: one learner on one view.
 
     Parameters
     ----------
@@ -37,8 +38,11 @@ class Voice(_Part):
         Share of the L1 penalty in elastic-net.
     n_trees, max_depth, min_leaf, learning_rate
         Of forest, extra-trees (n_trees, min_leaf) and xgboost (n_trees, max_depth, learning_rate).
-    n_ratios, pool : int
-        How many ratios, chosen among how many molecules.
+    n_ratios, pool, uses : int
+        How many ratios, chosen among how many molecules, each in at most so many ratios.
+    scaling : str
+        Of ridge, svm and ratios: ``standard`` divides each molecule or ratio by its spread, ``none`` only centres it, so that
+        it counts as much as it varies.
     """
 
     learner: Literal["ridge", "elastic-net", "svm", "ratios", "forest", "extra-trees", "xgboost"]
@@ -52,16 +56,20 @@ class Voice(_Part):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.08
     n_ratios: Annotated[int, Field(ge=1)] = 200
     pool: Annotated[int, Field(ge=2, le=500)] = 120
+    uses: Annotated[int, Field(ge=1)] = 4
+    scaling: Scaling = "standard"
 
     @property
     def name(self) -> str:
-        """Learner and view, such as ``ridge-ranks``."""
-        return f"{self.learner}-{self.view}"
+        """Learner and view, such as ``ridge-ranks``, and ``-centred`` where nothing is divided by its spread."""
+        return f"{self.learner}-{self.view}" + "-centred" * (self.scaling == "none")
 
     @model_validator(mode="after")
-    def _ratios_of_abundances(self) -> Self:
+    def _fits_its_learner(self) -> Self:
         if self.learner == "ratios" and self.view == "ranks":
             raise ValueError("ratios need view = log or damped: a difference of ranks is no ratio")
+        if self.scaling == "none" and self.learner not in ("ridge", "svm", "ratios"):
+            raise ValueError(f"scaling = none is for ridge, svm and ratios; leave it out for {self.learner}")
         return self
 
 
@@ -143,7 +151,7 @@ class Recipe(_Part):
     panel, normalise, blend, folds, answers, gate
         See their classes.
     voices : tuple of Voice
-        The learners of the blend; one voice is a single learner.
+        The base learners of the blend, in a recipe under ``learners`` or ``voices``; one alone is a single learner.
 
     Notes
     -----
@@ -162,6 +170,15 @@ class Recipe(_Part):
     voices: Annotated[tuple[Voice, ...], Field(min_length=1, strict=False)] = Field(
         default_factory=_default_voices
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_either_name(cls, raw: object) -> object:
+        if not isinstance(raw, dict) or "learners" not in raw:
+            return raw
+        if "voices" in raw:
+            raise ValueError("learners and voices are two names of one list; give it once, under one of them")
+        return {("voices" if key == "learners" else key): value for key, value in raw.items()}
 
     @model_validator(mode="after")
     def _voices_differ(self) -> Self:
@@ -226,7 +243,9 @@ class Recipe(_Part):
             return cls.model_validate(raw)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "recipe"
+            spelled = "learners" if "learners" in raw else "voices"
+            steps = [spelled if part == "voices" else str(part) for part in first["loc"]]
+            where = ".".join(steps) or "recipe"
             if first["type"] == "extra_forbidden":
                 known = ", ".join(_keys_beside(first["loc"]))
                 raise RecipeError(f"{source}: unknown key {where}; keys here are {known}") from error
