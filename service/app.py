@@ -16,6 +16,7 @@ import socket
 import threading
 import tomllib
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -72,7 +73,7 @@ class PainApp:
         published = Published(Catalogue.read())
         self._records = Records(settings, self._log)
         predicting = Predicting(self._served, metrics, published, self._records)
-        self._files = Files(self._served, metrics, settings, self._records)
+        self._files = Files(self._served, metrics, settings, self._records, len(self._keys.digests))
         self._pressure = Pressure(settings.lag_seconds, _MOST_WAITING, lambda: predicting.n_waiting)
         version = _version()
         found = routes(
@@ -90,8 +91,10 @@ class PainApp:
         self._guard = Guard(found, settings, self._keys, metrics, self._log, self._pressure)
 
     def _told(self, metrics: Metrics) -> Any:
-        def told(name: str, version: str, problem: str | None) -> None:
+        def told(name: str, version: str, problem: str | None, folder: Path | None) -> None:
             metrics.loaded(name, version, problem)
+            if folder is not None:
+                self._files.warm(folder)
             self._log.event(
                 "model",
                 model=name,

@@ -7,22 +7,23 @@ goes on answering others meanwhile.
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
+import secrets
 import tempfile
+import threading
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import ExitStack, suppress
+from email.message import EmailMessage
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import msgspec
-
 from exoclassify.errors import InputError
-from service.exchange import Answer, Refusal, Request, encoded
+from exoclassify.model.child import Child, ChildLostError
+from service.exchange import Answer, Refusal, Request
+from service.limits import Turns
 from service.predict import explained
 from service.records import Records
 from service.served import Served
-from service.settings import ROOT, Settings
+from service.settings import Settings
 from service.telemetry import Metrics
 
 __all__ = ["FORMATS", "MEDIA", "Files"]
@@ -45,13 +46,18 @@ FORMATS = {
 """What can be asked for, and its content type."""
 
 _AT_ONCE = 2
-"""Files read at the same time by one worker; the next one is asked to come again."""
+"""Files read at the same time by one worker."""
+
+_PATIENCE = 5.0
+"""Seconds that a file that has come waits for its turn; then its sender is asked to come again."""
+
+_WORN = 100
+"""Files after which a process is replaced."""
+
+_SWOLLEN = 2**30
+"""Bytes: a process that held so much at once is replaced."""
 
 _CHUNK = 2**18
-
-_DEAF = ("/bin/sh", "-c", 'trap "" TERM; exec "$0" "$@"')
-"""Starts a process that does not hear SIGTERM: process managers send it to the children of a worker too, and a service that
-stops lets the files it began be finished."""
 
 
 class Files:
@@ -67,49 +73,47 @@ class Files:
         Limits.
     records : Records
         Keeps every answer, where that is asked for.
+    n_keys : int
+        API keys there are; where there are several, none of them takes every turn.
     """
 
-    def __init__(self, served: Served, metrics: Metrics, settings: Settings, records: Records) -> None:
+    def __init__(
+        self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int
+    ) -> None:
         self._served, self._metrics, self._settings = served, metrics, settings
         self._records = records
-        self._n_running = 0
-        self._spare: asyncio.subprocess.Process | None = None  # started ahead: getting ready takes a second
-        self._stopped = False
+        self._turns = Turns(_AT_ONCE, _AT_ONCE - 1 if n_keys > 1 else _AT_ONCE, _PATIENCE)
+        self._readers = _Readers(settings)
+
+    def warm(self, folder: Path) -> None:
+        """Get a process ready to answer with a model, beside what goes on; arguments as `Standing.folder`."""
+        threading.Thread(target=self._readers.warm, args=(folder,), name="warm", daemon=True).start()
 
     async def predict(self, request: Request) -> Answer:
         """POST /v1/predict-file."""
         query = request.query
-        bundle = self._served.bundle(query.get("model"))
+        bundle, copy = self._served.answering(query.get("model"))
         form = _format(request)
-        if self._n_running >= _AT_ONCE:
-            raise Refusal(
-                429,
-                "overloaded",
-                f"{_AT_ONCE} files are being read; try again in a second",
-                None,
-                {"Retry-After": "1"},
-            )
         media = request.headers[b"content-type"].decode("latin-1").partition(";")[0].strip().lower()
         job: dict[str, Any] = {
-            "model": str(self._served.registry.path(bundle.name, bundle.version)),
-            "source": "body" + MEDIA[media],
+            "model": str(copy),
+            "source": f"{secrets.token_hex(8)}{MEDIA[media]}",
+            "called": _called(request, MEDIA[media]),
             "format": form,
             "kind": query.get("kind", bundle.panel.kind),
             "unit": query.get("unit", bundle.panel.unit),
             "same_batch": _flag(query),
             "prevalence": _prevalence(query),
             "explain": explained(query),
-            "memory": self._settings.file_memory,
             "records": self._records.of_file(request),
         }
         if form != "ndjson" and job["explain"]:
             raise Refusal(409, "not_usable", "explanations need format=ndjson", "query.explain")
-        self._n_running += 1
         with ExitStack() as stack:
-            stack.callback(self._one_less)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exoclassify-")))
             await _receive(request, folder / job["source"])
-            calls = await self._work({**job, "folder": str(folder)})
+            async with self._turns.turn(request.key):  # only now: who sends slowly holds up nobody
+                calls = await self._work({**job, "folder": str(folder)})
             self._metrics.called(bundle.name, bundle.version, calls)
             size = (folder / "answers").stat().st_size
             keep = stack.pop_all()  # the folder goes when the last byte is sent
@@ -121,31 +125,12 @@ class Files:
                 model=f"{bundle.name} {bundle.version}",
             )
 
-    def _one_less(self) -> None:
-        self._n_running -= 1
-
     async def _work(self, job: dict[str, Any]) -> dict[str, int]:
-        process, self._spare = self._spare, None
-        if process is None or process.returncode is not None:
-            process = await _started()
         try:
-            async with asyncio.timeout(self._settings.file_seconds):
-                said, _ = await process.communicate(encoded(job))
-        except TimeoutError as error:
-            raise Refusal(
-                413,
-                "too_long",
-                f"the file took longer than {self._settings.file_seconds:g} s; send less at a time",
-            ) from error
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if self._spare is None and not self._stopped:
-            self._spare = await _started()
-        try:
-            outcome = msgspec.json.decode(said)
-        except msgspec.DecodeError as error:
+            outcome = await asyncio.to_thread(self._readers.order, job)
+        except ChildLostError as error:
+            if error.late:
+                raise Refusal(413, "too_long", f"the file {error}; send less at a time") from error
             raise Refusal(
                 413,
                 "too_much",
@@ -154,27 +139,67 @@ class Files:
         if "error" in outcome:
             raise InputError(outcome["error"])
         if outcome["unrecorded"]:
-            self._records.unrecorded(outcome["unrecorded"])
+            self._records.unrecorded(outcome["unrecorded"], sum(outcome["calls"].values()))
         calls: dict[str, int] = outcome["calls"]
         return calls
 
     def stop(self) -> None:
-        """Let the process that waits for the next file end."""
-        self._stopped = True
-        if self._spare is not None and self._spare.stdin is not None:
-            self._spare.stdin.close()
+        """Let the processes that wait for files end."""
+        self._readers.stop()
 
 
-async def _started() -> asyncio.subprocess.Process:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("EXOCLASSIFY_")}
-    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    # Arrow's own pools reserve a gigabyte of addresses before anything is read, and addresses are what is bounded.
-    environment |= {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
-    return await asyncio.create_subprocess_exec(
-        *_DEAF, sys.executable, "-m", "service.filejob", env=environment,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+class _Readers:
+    """Processes that read files, kept for the next file: getting ready takes seconds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._idle: list[Child] = []
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def order(self, job: dict[str, Any]) -> dict[str, Any]:
+        child = self._taken()
+        outcome = child.order(job, self._settings.file_seconds)
+        self._give_back(child, outcome["peak"])
+        return outcome
+
+    def warm(self, folder: Path) -> None:
+        with suppress(ChildLostError):  # it is started again when it is needed
+            self.order({"warm": str(folder)})
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped, idle, self._idle = True, self._idle, []
+        for child in idle:
+            child.stop()
+
+    def _taken(self) -> Child:
+        with self._lock:
+            while self._idle:
+                child = self._idle.pop()
+                if child.alive:
+                    return child
+        return Child("service.filejob", self._settings.file_memory)
+
+    def _give_back(self, child: Child, peak: int) -> None:
+        with self._lock:
+            if not self._stopped and child.n_done < _WORN and peak < _SWOLLEN and len(self._idle) < _AT_ONCE:
+                self._idle.append(child)
+                return
+        child.stop()
+
+
+def _called(request: Request, ending: str) -> str:
+    """Give the name that the caller's file has there, for messages; a Content-Disposition says it."""
+    message = EmailMessage()
+    message["content-disposition"] = (
+        request.headers.get(b"content-disposition", b"")
+        .decode("latin-1")
+        .replace("\n", " ")
+        .replace("\r", " ")
+    )
+    name = PurePosixPath((message.get_filename() or "").replace("\\", "/")).name
+    return "".join(letter for letter in name if letter.isprintable())[:100] or f"table{ending}"
 
 
 async def _receive(request: Request, path: Path) -> None:

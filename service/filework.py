@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +17,68 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.explain import contributions
 from exoclassify.model.prediction import Predictions
 from service.predict import explanation, result
 from service.published import Published
 from service.schemas import Sample
 
-__all__ = ["work"]
+__all__ = ["carried_out"]
+
+_KNOWN: dict[str, ModelBundle] = {}
+"""Models by their folder: copies that were verified, and that nobody changes."""
+
+_MOST_KNOWN = 8
 
 
-def work(job: dict[str, Any]) -> dict[str, Any]:
+def carried_out(order: dict[str, Any]) -> dict[str, Any]:
+    """Carry out an order of the worker.
+
+    Parameters
+    ----------
+    order : dict
+        ``{"warm": FOLDER}`` to get ready for a model, or a job as in `_work`.
+
+    Returns
+    -------
+    dict
+        The outcome, and ``peak``: most memory held so far, in bytes.
+    """
+    outcome = _warmed(order["warm"]) if "warm" in order else _work(order)
+    return outcome | {"peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+
+
+def _warmed(folder: str) -> dict[str, Any]:
+    try:
+        bundle = _bundle(folder)
+        contributions(bundle, bundle.golden[:1])
+        _published()
+    except (ExoclassifyError, MemoryError) as error:  # said when it is asked for
+        return {"error": str(error)}
+    return {}
+
+
+def _bundle(folder: str) -> ModelBundle:
+    if folder not in _KNOWN:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[folder] = ModelBundle.load(folder)
+    return _KNOWN[folder]
+
+
+@cache
+def _published() -> Published:
+    return Published(Catalogue.read())
+
+
+def _work(job: dict[str, Any]) -> dict[str, Any]:
     """Score one file.
 
     Parameters
     ----------
     job : dict
-        model, folder, source, format, kind, unit, same_batch, prevalence, explain, records. The folder holds the source, and the
-        file ``answers`` is written into it.
+        model, folder, source, called, format, kind, unit, same_batch, prevalence, explain, records. The folder holds the
+        source, and the file ``answers`` is written into it.
 
     Returns
     -------
@@ -39,20 +87,22 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """
     folder = Path(job["folder"])
     try:
-        bundle = ModelBundle.load(job["model"])
+        bundle = _bundle(job["model"])
         panel = bundle.panel
         table = CargoTable.read(
             folder / job["source"],
             kind=job["kind"],
             unit=job["unit"],
-            molecules=panel.molecules,
+            molecules=panel.canonical,
             not_detected=panel.not_detected if job["unit"] == "ct" else None,
         )
         found = bundle.predict(table, prevalence=job["prevalence"], same_batch=job["same_batch"])
     except (ExoclassifyError, MemoryError) as error:
-        said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split())
+        said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split()).replace(
+            job["source"], job["called"]
+        )
         if isinstance(error, MemoryError) or "malloc of size" in said:  # how Arrow says it
-            said = f"{job['source']}: takes more memory than one file may; send less at a time"
+            said = f"{job['called']}: takes more memory than one file may; send less at a time"
         return {"error": said}
     _write(found, bundle, table, job, folder / "answers")
     return {
@@ -82,7 +132,7 @@ def _write(
 ) -> None:
     form = job["format"]
     if form == "ndjson":
-        X, published = bundle.panel.values(table), Published(Catalogue.read())
+        X, published = bundle.panel.values(table), _published()
         with out.open("wb") as file:
             for i, sample in enumerate(found.sample_ids):
                 answer = result(found, i, Sample(sample, {}))

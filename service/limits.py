@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from service.exchange import Refusal
 
-__all__ = ["Pressure", "Rates"]
+__all__ = ["Pressure", "Rates", "Turns"]
 
 _LOOK = 0.05
 """Seconds between looks at the event loop."""
@@ -60,6 +61,59 @@ class Rates:
                 {"Retry-After": str(wait)},
             )  # fmt: skip
         self._buckets[name] = (left - 1, now)
+
+
+class Turns:
+    """A few at the same time; the others wait a little.
+
+    Parameters
+    ----------
+    at_once : int
+        Turns there are.
+    of_one_key : int
+        Turns that one key may have.
+    patience : float
+        Seconds to wait for one.
+    """
+
+    def __init__(self, at_once: int, of_one_key: int, patience: float) -> None:
+        self._at_once, self._of_one_key, self._patience = at_once, of_one_key, patience
+        self._taken: Counter[str] = Counter()
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def turn(self, key: str) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it.
+
+        Parameters
+        ----------
+        key : str
+            Name of the key; empty where there are none.
+
+        Raises
+        ------
+        Refusal
+            429 when none came free.
+        """
+
+        def free() -> bool:
+            return self._taken.total() < self._at_once and self._taken[key] < self._of_one_key
+
+        try:
+            async with asyncio.timeout(self._patience), self._changed:
+                await self._changed.wait_for(free)
+                self._taken[key] += 1
+        except TimeoutError as error:
+            raise Refusal(
+                429, "overloaded", f"{self._taken.total()} files are being read; try again in a few seconds", None,
+                {"Retry-After": "5"},
+            ) from error  # fmt: skip
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._taken[key] -= 1
+                self._changed.notify_all()
 
 
 class Pressure:

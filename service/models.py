@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Callable
 
 from exoclassify.errors import ExoclassifyError
@@ -39,14 +40,19 @@ class Models:
         return Answer(encoded({"live": True}))
 
     async def ready(self, request: Request) -> Answer:
-        """GET /readyz: 200 when every model gave its golden answers and the worker is not stopping."""
+        """GET /readyz: 200 when a model gave its golden answers and the worker is not stopping; says which are refused."""
         models = [self._described(name, standing) for name, standing in self._served.standings.items()]
         ready = self._served.ready and not self._draining()
-        body = {"ready": ready, "stopping": self._draining(), "models": models}
+        watch = {
+            "seconds_since_look": round(time.time() - self._served.looked, 1),
+            "problem": self._served.problem,
+        }
+        body = {"ready": ready, "stopping": self._draining(), "models": models, "watch": watch}
         return Answer(encoded(body), status=200 if ready else 503)
 
     async def metrics(self, request: Request) -> Answer:
         """GET /metrics."""
+        self._metrics.looked(self._served.looked)
         return Answer(self._metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
 
     async def listed(self, request: Request) -> Answer:

@@ -249,7 +249,11 @@ def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published) ->
     for j in strongest:
         molecule, value = bundle.panel.molecules[j], float(X[0, j])
         measured = None if np.isnan(value) else value
-        movers.append(Mover(molecule, measured, float(moved[j]), published.claims(molecule)))
+        movers.append(
+            Mover(
+                molecule, measured, float(moved[j]), published.claims(molecule), published.in_tables(molecule)
+            )
+        )
     others = float(moved.sum() - sum(mover.log_odds for mover in movers))
     return Explanation(bundle.states[state], float(against_rest(base, state)), movers, others)
 

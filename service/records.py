@@ -140,7 +140,7 @@ class Records:
             return None
         return {"spool": str(self._settings.spool.resolve()), "request_id": request.id, "key": request.key}
 
-    def unrecorded(self, problem: str) -> None:
+    def unrecorded(self, problem: str, n: int) -> None:
         """Log that answers for a file could not be recorded.
 
         Parameters

@@ -93,8 +93,12 @@ def routes(
             about=_about("The card of a model", {JSON: {"schema": {"type": "object"}}, "text/html": _TEXT}),
         ),
         Route(
+            "GET", "/v1/evidence", published.conditions, query={"condition": {"type": "string"}},
+            about=_about("The catalogue's conditions, or all that is known of one", {JSON: {"schema": {"type": "object"}}}),
+        ),
+        Route(
             "GET", "/v1/evidence/{molecule}", published.evidence,
-            about=_about("Published claims on a molecule", _json("Evidence")),
+            about=_about("Published claims on a molecule, and its effects in public tables", _json("Evidence")),
         ),
         *_outcomes(settings, records),
         *_protocol(settings, protocol),

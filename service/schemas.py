@@ -134,12 +134,35 @@ class Claim(Struct):
     note: str
 
 
+class TableEffect(Struct):
+    """The effect of a molecule in one public table, recomputed."""
+
+    molecule: str
+    accession: str
+    condition: str
+    biofluid: str
+    n_state: int
+    n_reference: int
+    direction: str
+    log2_fold_change: float
+    low: float
+    high: float
+    q: float
+    confounded_by: Annotated[
+        str, Meta(description="Technical measures that separate the states; empty: none found.")
+    ]
+    verdict: Annotated[str, Meta(description="The audit's, on that table.")]
+
+
 class Evidence(Struct):
-    """What is published on one molecule."""
+    """What is published on one molecule, and what public tables say of it."""
 
     molecule: str
     claims: list[Claim]
     notice: str
+    public_tables: list[TableEffect]
+    in_public_tables: Annotated[str, Meta(description="The same in a sentence; empty: no table holds it.")]
+    catalogue_version: str
 
 
 class Mover(Struct):
@@ -149,6 +172,9 @@ class Mover(Struct):
     measured: Annotated[float | None, Meta(description="null: not measured, the filled-in value moved it.")]
     log_odds: float
     evidence: list[Claim]
+    in_public_tables: Annotated[
+        str, Meta(description="What public tables say of it; empty: none holds it.")
+    ] = ""
 
 
 class Explanation(Struct):

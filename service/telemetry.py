@@ -74,6 +74,10 @@ class Metrics:
             "exoclassify_model_refused", "1 when the champion was refused and an older version, or none, answers",
             ("model",), registry=registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self._looked = Gauge(
+            "exoclassify_champions_looked_timestamp_seconds", "When the worker last looked for new champions",
+            registry=registry, multiprocess_mode="min",
+        )  # fmt: skip
         self._versions: dict[str, str] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -142,6 +146,16 @@ class Metrics:
                 self._serving.labels(model, self._versions[model]).set(0)
             self._serving.labels(model, version).set(1)
             self._versions[model] = version
+
+    def looked(self, when: float) -> None:
+        """Keep when the champions were last looked at.
+
+        Parameters
+        ----------
+        when : float
+            Seconds since 1970.
+        """
+        self._looked.set(when)
 
     def text(self) -> bytes:
         """Give all figures in Prometheus' text format."""

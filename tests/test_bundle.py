@@ -288,7 +288,7 @@ def test_golden_profiles_are_nobody_s(saved: Path) -> None:
 def test_golden_answers_that_differ_are_refused_when_verified(saved: Path, tmp_path: Path) -> None:
     bundle = ModelBundle.load(saved)
     with pytest.raises(ModelError, match="the golden profiles differ by up to"):
-        bundle._demand(bundle.golden_probabilities() + 1e-3)
+        bundle._demand(bundle.golden_probabilities() + 1e-3, pd.read_csv(saved / "golden.csv", dtype=str))
 
 
 def test_the_card_of_simulated_training_says_so_in_its_first_line() -> None:

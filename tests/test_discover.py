@@ -17,10 +17,11 @@ from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.evidence.blood_cells import blood_cells
 from exoclassify.learning.contrast import Contrast
 from exoclassify.learning.discover import discover
-from exoclassify.learning.fit import fit, on_panel
+from exoclassify.learning.finish import on_panel
+from exoclassify.learning.fit import fit
 from exoclassify.learning.marker_tests import Measured
 from exoclassify.learning.recipe import Recipe
-from exoclassify.report.discovery import discovery_sections
+from exoclassify.learning.signature_page import discovery_sections
 from exoclassify.report.html import page
 
 STRONG = simulate(

@@ -49,5 +49,5 @@ def test_the_section_shows_names_and_what_is_published() -> None:
     section = importance_section({"importance": rows})
     assert section is not None
     text = page("x", [section])
-    assert "replicated in rheumatoid arthritis" in text
+    assert "down in rheumatoid arthritis, plasma (1 study)" in text
     assert importance_section({}) is None

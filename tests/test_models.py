@@ -13,9 +13,9 @@ from cohorts import FAST
 from exoclassify.cli.main import app
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
+from exoclassify.learning.finish import numbered
 from exoclassify.learning.fit import fit
 from exoclassify.model.registry import Registry
-from exoclassify.model.version import numbered
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, FAST, judge=False, name="pain")

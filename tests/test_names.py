@@ -22,10 +22,10 @@ from exoclassify.errors import InputError
         ("hsa–miR–21–5p", "hsa-miR-21-5p"),  # dashes of a word processor
         ("hsa-miR21-5p", "hsa-miR-21-5p"),
         ("hsa-miR-1", "hsa-miR-1"),  # no arm is made up
-        ("mir-21_3P", "miR-21-3p"),  # no species is made up
+        ("mir-21_3P", "hsa-miR-21-3p"),  # a name without a species is a human one
         ("hsa-let-7a-2-3p", "hsa-let-7a-2-3p"),
         ("hsa-let7F-1-3p", "hsa-let-7f-1-3p"),
-        ("LET-7B", "let-7b"),
+        ("LET-7B", "hsa-let-7b"),
         ("hsa-miR-21*", "hsa-miR-21*"),
         ("hsa-miR-125b-1*", "hsa-miR-125b-1*"),
         ("mmu-MIR-133A-3p", "mmu-miR-133a-3p"),

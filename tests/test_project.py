@@ -24,16 +24,14 @@ LAYERS = [
     "evidence",
     "methods",
     "model",
+    "report",
     "learning",
     "audit",
     "scoring",
     "monitoring",
-    "report",
     "cli",
 ]
-PEERS = {
-    frozenset(pair) for pair in (("scoring", "monitoring"), ("scoring", "report"), ("monitoring", "report"))
-}
+PEERS = {frozenset(("scoring", "monitoring"))}
 AUDITED = {"fit.py", "retrain.py", "finish.py"}
 """What makes or replaces a model audits the cohort on the way: these of learning stand above the audit."""
 MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))

@@ -16,11 +16,12 @@ from cohorts import FAST
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import FileError, ModelError
+from exoclassify.learning.finish import numbered
 from exoclassify.learning.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
 from exoclassify.model.signature import make_keys, sign
-from exoclassify.model.version import free_version, next_version, numbered
+from exoclassify.model.version import free_version, next_version
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, FAST, judge=False, name="pain")
@@ -319,7 +320,7 @@ def test_a_taken_number_gives_way_to_the_next_of_its_meaning(version: str, expec
 
 
 def test_two_models_of_one_number_are_both_kept(registry: Registry) -> None:
-    written = registry.add(numbered(BUNDLE, "1.9.0"), next_free=True)
+    written = registry.add(numbered(BUNDLE, "1.9.0"), renumber=numbered)
     assert written.name == "1.11.0"
     assert registry.load("pain", "1.11.0").card.startswith("# pain 1.11.0")
 

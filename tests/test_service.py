@@ -21,7 +21,7 @@ import pytest
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
-from service.filework import work
+from service.filework import carried_out
 from service.settings import Settings, SettingsError
 from serving import CSV, JSON, ROOT, Running, asked, cohort, registry, running
 
@@ -411,10 +411,10 @@ def test_what_is_not_http_is_refused_and_the_service_lives(service: Running) -> 
 BROKEN = [
     (".csv", b"sample_id,a\nS1,x\n", "looked for is in its first column"),
     (".csv", b"\x00\x01\x02", "it looks like no format known here"),
-    (".csv", b"", "body.csv: is empty"),
+    (".csv", b"", "plate.csv: is empty"),
     (".parquet", b"PAR1garbagePAR1", "no sound Parquet file"),
-    (".arrow", b"ARROW1\0\0" + b"\xff" * 64, "body.arrow"),
-    (".arrow", b"\xff\xff\xff\xff\xff\xff\xff\x7f" * 8, "body.arrow"),
+    (".arrow", b"ARROW1\0\0" + b"\xff" * 64, "plate.arrow"),
+    (".arrow", b"\xff\xff\xff\xff\xff\xff\xff\x7f" * 8, "plate.arrow"),
 ]
 
 
@@ -424,10 +424,12 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
 ) -> None:
     (tmp_path / f"body{suffix}").write_bytes(content)
     job = {
-        "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": f"body{suffix}", "format": "csv",
+        "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": f"body{suffix}",
+        "called": f"plate{suffix}",
+        "format": "csv",
         "kind": "mirna", "unit": "counts", "same_batch": False, "prevalence": {}, "explain": 0, "records": None,
     }  # fmt: skip
-    said = work(job)["error"]
+    said = carried_out(job)["error"]
     assert message in said
     assert str(tmp_path) not in said
     assert not (tmp_path / "answers").exists()
@@ -436,7 +438,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
 def test_the_service_says_what_the_reader_of_the_file_said(service: Running) -> None:
     reply = service.ask("POST", "/v1/predict-file", b"", CSV)
     assert (reply.status, reply.code) == (409, "not_usable")
-    assert "body.csv: is empty" in reply.json["error"]["message"]
+    assert "table.csv: is empty" in reply.json["error"]["message"]
 
 
 # What is told to whom

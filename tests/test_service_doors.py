@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.model.bundle import ModelBundle
-from service.filework import work
+from service.filework import carried_out
 from serving import JSON, Running, asked, cohort, registry, running
 
 TABLE = cohort().cargo
@@ -128,10 +128,11 @@ def test_files_and_the_command_line_agree_with_the_library(
     folder = root / "pain" / "1.0.0"
     frame.to_csv(tmp_path / "body.csv")
     job = {
-        "model": str(folder), "folder": str(tmp_path), "source": "body.csv", "format": "csv", "kind": "mirna", "unit": "counts",
+        "model": str(folder), "folder": str(tmp_path), "source": "body.csv", "called": "body.csv",
+        "format": "csv", "kind": "mirna", "unit": "counts",
         "same_batch": same_batch, "prevalence": {}, "explain": 0, "records": None,
     }  # fmt: skip
-    assert work(job)["calls"] == Counter(expected["call"])
+    assert carried_out(job)["calls"] == Counter(expected["call"])
     arguments = [
         "score",
         str(folder),

@@ -29,7 +29,7 @@ from exoclassify.model.registry import Registry
 from service.exchange import Refusal, Request
 from service.files import Files
 from service.keys import Keys, new_key
-from service.limits import Pressure, Rates
+from service.limits import Pressure, Rates, Turns
 from service.records import Records
 from service.served import Served
 from service.settings import Settings, SettingsError
@@ -314,7 +314,7 @@ def file_request(models: Path, **more: Any) -> tuple[Files, Request]:
     settings = Settings(models=models, **more)
     served = Served(settings, lambda *_: None)
     served.refresh()
-    return Files(served, Metrics(), settings, Records(settings, Log(False))), Request(
+    return Files(served, Metrics(), settings, Records(settings, Log(False)), 0), Request(
         {}, {}, {b"content-type": b"text/csv"}, "id", b"", table
     )
 
@@ -325,7 +325,10 @@ def test_a_file_that_takes_too_long_is_given_up(models: Path) -> None:
         asyncio.run(files.predict(request))
 
 
-def test_two_files_are_read_at_once_and_the_third_is_asked_to_come_again(models: Path) -> None:
+def test_two_files_are_read_at_once_and_the_third_waits_and_is_then_asked_to_come_again(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.files._PATIENCE", 0.05)
     files, request = file_request(models)
 
     async def three() -> list[Any]:
@@ -335,15 +338,29 @@ def test_two_files_are_read_at_once_and_the_third_is_asked_to_come_again(models:
         again = await files.predict(request)
         assert again.stream is not None
         assert [part async for part in again.stream]
-        spare = files._spare
+        kept = psutil.Process().children()
         files.stop()
-        assert spare is not None
-        assert await spare.wait() == 0
+        assert not [child for child in kept if child.is_running()]
         return found
 
     refused = asyncio.run(three())[2]
     assert isinstance(refused, Refusal)
-    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (429, "overloaded", "1")
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (429, "overloaded", "5")
+
+
+def test_no_key_takes_every_turn_and_an_idle_upload_takes_none(models: Path) -> None:
+    async def asked() -> None:
+        turns = Turns(2, 1, 0.05)
+        async with turns.turn("a"):
+            with pytest.raises(Refusal, match="files are being read"):
+                async with turns.turn("a"):
+                    pytest.fail("one key had both turns")
+            async with turns.turn("b"):
+                pass
+        async with turns.turn("a"):
+            pass
+
+    asyncio.run(asked())
 
 
 # A new champion, a killed worker, the end

@@ -123,12 +123,15 @@ async function answer(content, media, name) {
   at("answers").hidden = true;
   say(`Asking about ${name}…`);
   try {
-    const options = { method: "POST", body: content, headers: { "Content-Type": media } };
+    const options = { method: "POST", body: content, headers: {
+      "Content-Type": media, "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+    } };
     const found = await lines(await ask(query(0), options));
     if (mine !== turn) return;
     results = found;
     show();
     if (found.length > EXPLAINED) return;
+    say("The explanations are being worked out…");
     const explained = await lines(await ask(query(MOVERS), options));
     if (mine !== turn) return;
     results = explained;
@@ -221,6 +224,7 @@ function explain(place, found) {
   for (const mover of movers) {
     place.append(moverBar(mover, most, state));
     if (mover.evidence.length) place.append(claims(mover.evidence));
+    if (mover.in_public_tables) place.append(make("p", "soft", `Public tables: ${mover.in_public_tables}`));
   }
   place.append(make("p", "soft",
     "In log-odds against the other states: what this model made of a molecule, not what the molecule does in the body."));

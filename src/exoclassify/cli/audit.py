@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import columns_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
 
@@ -46,6 +46,10 @@ def audit(
         int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
     ] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Find what makes a classifier of this cohort look better than it is: before anything is trained.
 
@@ -62,7 +66,8 @@ def audit(
     from exoclassify.data.cohort import Cohort
 
     cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
+        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     for text in cohort.notes:
         note(text)

@@ -152,7 +152,7 @@ def _score(folder: Path, new: Cohort) -> Predictions:
         folder / "new" / "cargo.csv",
         kind=new.cargo.kind,
         unit=new.cargo.unit,
-        molecules=bundle.panel.molecules,
+        molecules=bundle.panel.canonical,
     )
     predictions = bundle.predict(table)
     predictions.write(folder / "predictions.csv")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 
@@ -68,6 +69,10 @@ def discover(
         bool, typer.Option("--no-panel", help="Leave out the smallest panel, which takes most of the time.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a folder that is there.")] = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Find the molecules that mark a state, with stated error control, and the smallest panel that keeps the performance.
 
@@ -85,7 +90,8 @@ def discover(
     if condition is not None:
         catalogue.condition(condition)
     cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
+        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     _say_notes(cohort.notes, subject, batch)
     with progress_bar("judging panels") as progress:
@@ -145,7 +151,7 @@ def _say_notes(notes: tuple[str, ...], subject: str | None, batch: str | None) -
 def _write(signature: Signature, folder: Path, *, simulated: bool) -> None:
     import importlib.metadata
 
-    from exoclassify.report.discovery import discovery_sections
+    from exoclassify.learning.signature_page import discovery_sections
     from exoclassify.report.html import page
 
     signature.frame().to_csv(folder / "signature.csv", index=False)
@@ -175,7 +181,7 @@ def _rows(signature: Signature) -> list[str]:
         if row["low"] != row["low"]:  # no values on one side
             effect = f"found in {row['found_in_state']:.0%}, not {row['found_in_reference']:.0%}"
         beware = [row["blood_cells"], "direction differs between batches" if row["direction_differs"] else ""]
-        told = "; ".join(part for part in (row["evidence"], *beware) if part)
+        told = "; ".join(part for part in (row["evidence"], *beware, row["public_tables"]) if part)
         lines.append(
             f"{row['molecule']:<{width}}  {row['direction']:<4} {effect:<24}  {row['q']:<8.2g} {row['stability']:<10.2f} "
             f"{row['batches_agreeing']:<8} {told}"

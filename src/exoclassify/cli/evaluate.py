@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import columns_of, shares_of, thresholds_of
+from exoclassify.cli.options import (
+    Columns,
+    Format,
+    IdColumn,
+    Sheet,
+    columns_of,
+    reading_of,
+    shares_of,
+    thresholds_of,
+)
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
 
@@ -47,6 +56,10 @@ def evaluate(
         int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
     ] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Judge a model on another cohort: external validation.
 
@@ -68,6 +81,7 @@ def evaluate(
     cohort = Cohort.read(
         cargo, kind=bundle.panel.kind, unit=bundle.panel.unit, samples=samples, label=label, subject=subject, batch=batch,
         not_detected=bundle.panel.not_detected,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     check_labels(bundle, cohort)
     for text in cohort.notes:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from exoclassify.cli.outputs import check_file
+from exoclassify.cli.outputs import check_file, check_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from exoclassify.evidence.catalogue import Catalogue
+    from exoclassify.evidence.condition import ConditionView
     from exoclassify.evidence.evidence import Evidence
     from exoclassify.evidence.links import Link
+    from exoclassify.evidence.reanalysis import Effect, Reanalysis
 
-__all__ = ["evidence"]
+__all__ = ["EXPORT_FILES", "evidence"]
+
+EXPORT_FILES = (
+    "evidence.csv", "reanalysis.csv", "reanalysis_tables.csv", "changes.csv", "datapackage.json", "evidence.jsonld",
+    "CITATION.cff", "README.md",
+)  # fmt: skip
+"""What is in an exported folder."""
+
+_PAGES = (".html", ".svg", ".json", ".md")
 
 
 def evidence(
@@ -44,46 +54,177 @@ def evidence(
         bool, typer.Option("--summary", help="Draw which molecule was reported in which condition.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="With --summary, also write the drawing to this .svg file.")
+        Path | None,
+        typer.Option(
+            help="With --condition, write its page to this .html, .svg, .json or .md file; with --summary, the drawing to .svg."
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the whole catalogue to this folder as it can be cited: CSV, JSON-LD, data package."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file or folder that is there.")] = False,
 ) -> None:
-    """Show what is published of the cargo of vesicles in pain: findings, agreements and contradictions, people apart.
+    """Show what exosomes carry under each pain condition: published claims, and what public tables say, people apart.
 
-    Each row was read at the address it gives. Most compare a painful disease with controls, not pain with its absence.
+    Each claim was read at the address it gives. Most compare a painful disease with controls, not pain with its absence.
     """
     if out is not None:
-        _check_drawing(out, summary=summary, force=force, inputs=add or [])
+        _check_out(out, summary=summary, condition=condition, force=force, inputs=add or [])
+    if export is not None:
+        check_folder(export, force=force, own=EXPORT_FILES)
     from exoclassify.evidence.catalogue import Catalogue
+    from exoclassify.evidence.reanalysis import Reanalysis
 
-    catalogue = Catalogue.read(*(add or [])).where(condition=condition, mechanism=mechanism, site=site)
-    links = None if molecule is None else catalogue.demand(molecule)
-    if as_json:
-        _print_json(catalogue, links)
+    whole, tables = Catalogue.read(*(add or [])), Reanalysis.read()
+    if export is not None:
+        _export(whole, tables, export, force=force)
+        return
+    catalogue = whole.where(mechanism=mechanism, site=site)
+    view = None
+    if condition is not None:
+        from exoclassify.evidence.condition import ConditionView
+
+        view = ConditionView.of(catalogue, tables, condition)
+        catalogue = type(catalogue)((*view.people, *view.others))
+    if molecule is not None:
+        _molecule(molecule, catalogue, tables, as_json=as_json, summary=summary, out=out, force=force)
     elif summary:
-        _draw(catalogue if links is None else type(catalogue)(tuple(at.evidence for at in links)), out, force)
-    elif links is not None:
-        _show_molecule(str(molecule), links)
+        _draw(catalogue, out, force)
+    elif view is not None:
+        _condition(view, catalogue, out, as_json=as_json, force=force)
+    elif as_json:
+        _print_json([row.model_dump() for row in catalogue.rows])
     else:
         _show_rows(catalogue)
 
 
-def _check_drawing(out: Path, *, summary: bool, force: bool, inputs: list[Path]) -> None:
-    if not summary:
-        raise typer.BadParameter("only a drawing is written; give --summary too", param_hint="--out")
-    if out.suffix != ".svg":
+def _check_out(out: Path, *, summary: bool, condition: str | None, force: bool, inputs: list[Path]) -> None:
+    if summary and out.suffix != ".svg":
         raise typer.BadParameter(f"{out}: the drawing is SVG; end the name in .svg", param_hint="--out")
+    if not summary and condition is None:
+        raise typer.BadParameter(
+            "a page is written of one condition, or a drawing of all; give --condition or --summary too",
+            param_hint="--out",
+        )
+    if out.suffix not in _PAGES:
+        raise typer.BadParameter(f"{out}: end the name in {', '.join(_PAGES)}", param_hint="--out")
     check_file(out, force=force, inputs=inputs)
 
 
-def _print_json(catalogue: Catalogue, links: Sequence[Link] | None) -> None:
+def _export(catalogue: Catalogue, tables: Reanalysis, folder: Path, *, force: bool) -> None:
+    from exoclassify.evidence.export import export_files
+    from exoclassify.tables.writing import write_folder_atomically
+
+    def write(partial: Path) -> None:
+        for name, text in export_files(catalogue, tables).items():
+            (partial / name).write_text(text, encoding="utf-8")
+
+    write_folder_atomically(folder, write, force=force)
+    print(f"written to {folder}")
+
+
+def _molecule(
+    molecule: str,
+    catalogue: Catalogue,
+    tables: Reanalysis,
+    *,
+    as_json: bool,
+    summary: bool,
+    out: Path | None,
+    force: bool,
+) -> None:
+    effects = tables.of(molecule)
+    links = catalogue.of(molecule) if effects else catalogue.demand(molecule)
+    if as_json:
+        _print_json(
+            {
+                "molecule": molecule,
+                "claims": [{"relation": at.relation, **at.evidence.model_dump()} for at in links],
+                "public_tables": [_effect(effect) for effect in effects],
+            }
+        )
+    elif summary:
+        _draw(type(catalogue)(tuple(at.evidence for at in links)), out, force)
+    else:
+        _show_molecule(molecule, links)
+        _show_effects(molecule, effects)
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    table = effect.table
+    return {
+        "accession": table.accession, "condition": table.condition, "biofluid": table.biofluid, "n_state": table.n_state,
+        "n_reference": table.n_reference, "confounded_by": table.confounded_by, "verdict": table.verdict,
+        "direction": effect.direction, **{name: value for name, value in vars(effect).items() if name != "table"},
+    }  # fmt: skip
+
+
+def _show_effects(molecule: str, effects: Sequence[Effect]) -> None:
+    from exoclassify.evidence.pooling import pooled
+    from exoclassify.evidence.reanalysis import told_in_tables
+
+    if not effects:
+        print(f"public tables: none that was reanalysed holds {molecule}")
+        return
+    print(told_in_tables(effects))
+    for effect in effects:
+        table = effect.table
+        beware = f"; confounded by {table.confounded_by}" if table.confounded_by else ""
+        print(
+            f"    {effect.direction:<10} {table.condition} ({table.accession}; {table.biofluid.replace('-', ' ')}; "
+            f"{table.n_state} against {table.n_reference}{beware})"
+        )
+        print(
+            f"    {'':<10} {effect.molecule}: log2 {effect.log2_fold_change:+.2f} ({effect.low:+.2f} to {effect.high:+.2f}), "
+            f"q {effect.q:.2g}"
+        )
+    for name in dict.fromkeys(effect.molecule for effect in effects):
+        blood = [e for e in effects if e.molecule == name and e.table.biofluid in ("serum", "plasma")]
+        value = pooled([e.log2_fold_change for e in blood], [e.error for e in blood])
+        if value is None:
+            print(f"{name}: no meta-analysis, fewer than two tables of serum or plasma hold it")
+        else:
+            print(f"{name}, patients against healthy people in serum and plasma, {value.in_words}")
+
+
+def _condition(
+    view: ConditionView, catalogue: Catalogue, out: Path | None, *, as_json: bool, force: bool
+) -> None:
+    if as_json:
+        _print_json(view.as_dict())
+    elif out is None:
+        _show_rows(catalogue)
+        for line in (*view.in_words(), *(f"Contradicted: {line}." for line in view.contradictions)):
+            print(line)
+        print(f"Missing: {'; '.join(view.missing)}." if view.missing else "")
+    if out is None:
+        return
     import json
 
-    if links is None:
-        rows = [row.model_dump() for row in catalogue.rows]
-    else:
-        rows = [{"relation": at.relation, **at.evidence.model_dump()} for at in links]
-    print(json.dumps(rows, indent=1, ensure_ascii=False))
+    from exoclassify.report.condition import condition_drawing, condition_markdown, condition_page
+    from exoclassify.tables.writing import write_atomically
+
+    writers: dict[str, Callable[[ConditionView], str]] = {
+        ".html": condition_page,
+        ".svg": condition_drawing,
+        ".md": condition_markdown,
+        ".json": lambda view: json.dumps(view.as_dict(), indent=1, ensure_ascii=False) + "\n",
+    }
+
+    def write(partial: Path) -> None:
+        partial.write_text(writers[out.suffix](view), encoding="utf-8")
+
+    write_atomically(out, write, force=force)
+    print(f"written to {out}")
+
+
+def _print_json(values: object) -> None:
+    import json
+
+    print(json.dumps(values, indent=1, ensure_ascii=False))
 
 
 def _draw(catalogue: Catalogue, out: Path | None, force: bool) -> None:
@@ -136,20 +277,6 @@ def _show_rows(catalogue: Catalogue) -> None:
             if row.scope == "set":
                 print(f"  {row.written}: {in_short([row])}; {_source(row)}")
         print()
-    replicated = _replicated(catalogue)
-    print(f"Replicated in people, in independent studies of one condition: {replicated or 'nothing'}.")
-
-
-def _replicated(catalogue: Catalogue) -> str:
-    from exoclassify.evidence.agreement import counts
-
-    people = [row for row in catalogue.rows if row.system == "patients" and row.scope != "set"]
-    found = []
-    for name in dict.fromkeys(row.molecule for row in people):
-        for count in counts([row for row in people if row.molecule == name]):
-            if count.studies > 1 and count.direction in ("up", "down"):
-                found.append(f"{name} {count.direction} in {count.condition} ({count.studies} studies)")
-    return ", ".join(found)
 
 
 def _apart(rows: Sequence[Evidence]) -> tuple[tuple[str, list[Evidence]], ...]:

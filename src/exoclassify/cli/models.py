@@ -54,29 +54,26 @@ def list_(registry: Place = "models", as_json: Json = False) -> None:
 
 
 def _listed(place: Registry, name: str, version: str) -> dict[str, Any]:
-    from exoclassify.errors import ModelError
+    from exoclassify.errors import ExoclassifyError
     from exoclassify.model.card import headline
-    from exoclassify.model.folder import describe
+    from exoclassify.model.folder import describe, only_refusals
 
-    history = place.history(name)
-    decision = place.decision(name, version)
-    known: dict[str, Any] = {
-        "name": name,
-        "version": version,
-        "champion": bool(history) and history[-1].version == version,
-        "gate": None if decision is None else bool(decision["passed"]),
-        "signed": place.path(name, version).with_name(f"{version}.signature.json").exists(),
-    }
+    known: dict[str, Any] = {"name": name, "version": version, "champion": False, "gate": None}
+    known["signed"] = place.path(name, version).with_name(f"{version}.signature.json").exists()
     try:
-        about = describe(place.path(name, version))
-    except ModelError as error:
+        with only_refusals(f"{name} {version}"):
+            history, decision = place.history(name), place.decision(name, version)
+            known["champion"] = bool(history) and history[-1].version == version
+            known["gate"] = None if decision is None else bool(decision.get("passed"))
+            about = describe(place.path(name, version))
+            return {
+                **known,
+                "created": str(about["created"]),
+                "samples": sum(about["training"]["samples"].values()),
+                "headline": headline(about).replace("**", "").split(":")[0].rstrip("."),
+            }
+    except ExoclassifyError as error:
         return {**known, "broken": f"broken: {error}"}
-    return {
-        **known,
-        "created": about["created"],
-        "samples": sum(about["training"]["samples"].values()),
-        "headline": headline(about).replace("**", "").split(":")[0].rstrip("."),
-    }
 
 
 @models.command(no_args_is_help=True)
@@ -93,7 +90,9 @@ def show(name: Name, version: Version = None, registry: Place = "models", as_jso
         f"{name} {folder.name}{', in use' if listed['champion'] else ''}: {listed.get('headline', listed.get('broken'))}",
         f"card: exoclassify show {folder}",
         f"signed: {'yes' if listed['signed'] else 'no'}",
-        "gate: never asked" if decision is None else f"gate: {decision['sentence']}",
+        "gate: never asked"
+        if decision is None
+        else f"gate: {decision.get('sentence', 'its record says nothing')}",
         *(
             ["history:", *(f"  {_told(promotion)}" for promotion in history)]
             if history

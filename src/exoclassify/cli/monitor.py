@@ -91,7 +91,7 @@ def _from_table(cargo: Path, bundle: ModelBundle) -> Watched:
 
     panel = bundle.panel
     table = CargoTable.read(
-        cargo, kind=panel.kind, unit=panel.unit, molecules=panel.molecules, not_detected=panel.not_detected
+        cargo, kind=panel.kind, unit=panel.unit, molecules=panel.canonical, not_detected=panel.not_detected
     )
     return watch_table(bundle, table)
 

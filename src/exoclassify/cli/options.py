@@ -1,8 +1,53 @@
-"""Options that hold several values in one text."""
+"""Options that several commands share, and those that hold several values in one text."""
 
 from __future__ import annotations
 
-__all__ = ["columns_of", "shares_of", "thresholds_of"]
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from exoclassify.tables.asked import Reading
+
+__all__ = ["Columns", "Format", "IdColumn", "Sheet", "columns_of", "reading_of", "shares_of", "thresholds_of"]
+
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="Of the table: maxquant, diann, diann-report, fragpipe, spectronaut, discoverer, olink, adat, featurecounts, htseq, "
+        "mirdeep2, mirtop, geo, rcc, nsolver, quantstudio, perseus, or plain.  [default: what its content says]",
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Columns of the table that hold samples, with * for the sample's name, as in 'LFQ intensity *'.",
+    ),
+]
+Sheet = Annotated[str | None, typer.Option("--sheet", help="Sheet of the table's workbook.")]
+IdColumn = Annotated[
+    str | None,
+    typer.Option("--id-column", help="Column of the sample ids.  [default: sample_id, or the first]"),
+]
+
+
+def reading_of(form: str | None, columns: str | None, sheet: str | None, id_column: str | None) -> Reading:
+    """Say how tables are to be read.
+
+    Parameters
+    ----------
+    form, columns, sheet, id_column : str or None
+        What was given for `Format`, `Columns`, `Sheet` and `IdColumn`.
+
+    Returns
+    -------
+    Reading
+    """
+    from exoclassify.tables.asked import Reading
+
+    return Reading(form, columns, sheet, id_column)
 
 
 def columns_of(text: str | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of
 from exoclassify.cli.registry import (
     Json,
     Key,
@@ -55,6 +56,10 @@ def recalibrate(
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Refit a model's calibration, prediction sets and novelty on samples of a new site, as far as their number supports.
 
@@ -72,6 +77,7 @@ def recalibrate(
     local = Cohort.read(
         cargo, kind=panel.kind, unit=panel.unit, samples=samples, label=label, subject=subject,
         not_detected=panel.not_detected,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     for text in local.notes:
         note(text)
@@ -82,8 +88,10 @@ def recalibrate(
     told: dict[str, Any] = {**done.decision, "name": done.bundle.name, "kept": None, "promoted": False}
     lines = [*done.decision["lines"], done.decision["sentence"]]
     if not dry_run:
+        from exoclassify.learning.finish import numbered
+
         bundle = _numbered(place, done.bundle)
-        folder = place.add(bundle, decision=done.decision, next_free=True)
+        folder = place.add(bundle, decision=done.decision, renumber=numbered)
         if sign_with is not None:
             from exoclassify.model.signature import sign
 
@@ -110,7 +118,8 @@ def recalibrate(
 
 
 def _numbered(place: Registry, bundle: ModelBundle) -> ModelBundle:
-    from exoclassify.model.version import next_version, numbered
+    from exoclassify.learning.finish import numbered
+    from exoclassify.model.version import next_version
 
     if not place.history(bundle.name):
         return bundle

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.registry import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from exoclassify.learning.retrain import Retrained
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.registry import Registry
+    from exoclassify.tables.asked import Reading
 
 __all__ = ["retrain"]
 
@@ -52,6 +54,13 @@ def retrain(
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns to hold against the state and to report apart, with commas between.  "
+            "[default: those called sex, age, bmi]"
+        ),
+    ] = None,
     add_to: Annotated[
         Path | None,
         typer.Option(
@@ -82,6 +91,10 @@ def retrain(
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
+    form: Format = None,
+    columns_of_table: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Train a challenger for the model in use, and promote it only if the gate lets it pass.
 
@@ -95,6 +108,7 @@ def retrain(
     if keep_data is not None:
         check_folder(keep_data, force=False, own=())
     from exoclassify.learning.challenge import recipe_of
+    from exoclassify.learning.kept import default_folder
     from exoclassify.learning.recipe import Recipe
     from exoclassify.learning.retrain import nothing_new
     from exoclassify.learning.retrain import retrain as challenge
@@ -103,16 +117,20 @@ def retrain(
     champion = place.load(name, verify=True, require_signature=require_signature)
     choices = recipe_of(champion) if recipe is None else Recipe.read(recipe)
     columns = (label, subject, batch)
-    cohort = _added(champion, add_to, _read(champion, cargo, samples, columns), columns)
+    reading = reading_of(form, columns_of_table, sheet, id_column)
+    cohort = _added(champion, add_to, _read(champion, cargo, samples, columns, reading), columns)
     external = None
     if external_cargo is not None and external_samples is not None:
-        external = _read(champion, external_cargo, external_samples, columns)
+        external = _read(champion, external_cargo, external_samples, columns, reading)
     if nothing_new(champion, cohort, choices):
         sentence = f"nothing new: {name} {champion.version} was made of these samples by this recipe"
         say({"passed": False, "sentence": sentence}, [sentence], as_json=as_json)
         raise typer.Exit(_NOT_PASSED)
     with progress_bar("judging") as progress:
-        done = challenge(champion, cohort, choices, external=external, n_jobs=jobs, progress=progress)
+        done = challenge(
+            champion, cohort, choices, external=external, covariates=columns_of(covariates), cache=default_folder(),
+            n_jobs=jobs, progress=progress,
+        )  # fmt: skip
     told: dict[str, Any] = {**done.decision, "kept": None, "promoted": False}
     lines = _lines(done.decision)
     if not dry_run:
@@ -131,9 +149,10 @@ def retrain(
 
 
 def _kept(place: Registry, done: Retrained, sign_with: Path | None) -> Path:
+    from exoclassify.learning.finish import numbered
     from exoclassify.model.signature import sign
 
-    folder = place.add(done.bundle, decision=done.decision, next_free=True)
+    folder = place.add(done.bundle, decision=done.decision, renumber=numbered)
     if sign_with is not None:
         sign(folder, sign_with)
     return folder
@@ -161,14 +180,18 @@ def _promote(
 
 
 def _read(
-    champion: ModelBundle, cargo: Path, samples: Path, columns: tuple[str, str | None, str | None]
+    champion: ModelBundle,
+    cargo: Path,
+    samples: Path,
+    columns: tuple[str, str | None, str | None],
+    reading: Reading,
 ) -> Cohort:
     from exoclassify.data.cohort import Cohort
 
     panel, (label, subject, batch) = champion.panel, columns
     return Cohort.read(
         cargo, kind=panel.kind, unit=panel.unit, samples=samples, label=label, subject=subject, batch=batch,
-        not_detected=panel.not_detected,
+        not_detected=panel.not_detected, reading=reading,
     )  # fmt: skip
 
 
@@ -185,6 +208,7 @@ def _with_earlier(
     champion: ModelBundle, folder: Path, new: Cohort, columns: tuple[str, str | None, str | None]
 ) -> Cohort:
     from exoclassify.errors import FileError, InputError
+    from exoclassify.learning.challenge import same_data
     from exoclassify.learning.joined import joined
 
     files = {}
@@ -195,9 +219,9 @@ def _with_earlier(
                 f"{folder}: holds {len(found)} files {what}.*; it must hold one, with the earlier samples"
             )
         files[what] = found[0]
-    earlier = _read(champion, files["cargo"], files["samples"], columns)
-    trained = champion.about["training"]["data_sha256"]
-    if earlier.digest() != trained:
+    earlier = _read(champion, files["cargo"], files["samples"], columns, reading_of(None, None, None, None))
+    if not same_data(champion, earlier):
+        trained = champion.about["training"]["data_sha256"]
         raise InputError(
             f"{folder}: its sha256 is {earlier.digest()[:12]}…, and {champion.name} {champion.version} was trained on data of "
             f"sha256 {trained[:12]}…; give the data it was trained on, or all samples by --cargo and --samples"

@@ -10,7 +10,7 @@ import typer
 
 from exoclassify.cli.doors import note
 from exoclassify.cli.explained import check_explained, write_explained
-from exoclassify.cli.options import shares_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of, shares_of
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.watching import watched
 
@@ -113,8 +113,15 @@ def score(
         bool, typer.Option("--once", help="Score what lies in the watched folder and leave, as for cron.")
     ] = False,
     ending: Annotated[
-        str, typer.Option("--format", help="Of the answers to a watched folder: csv, tsv, parquet or jsonl.")
+        str,
+        typer.Option(
+            "--answers", help="Format of the answers to a watched folder: csv, tsv, parquet or jsonl."
+        ),
     ] = "csv",
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="First demand that the model still gives its own golden answers.")
     ] = False,
@@ -148,6 +155,7 @@ def score(
         same_batch,
         tuple(keep or ()),
         _long(long),
+        reading_of(form, columns, sheet, id_column),
         strict=strict,
         resume=resume,
         force=force,
@@ -159,12 +167,18 @@ def score(
     report = _scored(bundle, given, out, asked, runner)
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
+    for text in report.notes[:_MOST_NOTES]:
+        note(text)
     told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
     for line in [*summary(bundle, report.tally, stated), *_missed(report), *told]:
         print(line)
     print(f"written to {out}")
     if not report.complete:
         raise typer.Exit(INCOMPLETE)
+
+
+_MOST_NOTES = 20
+"""Lines about the files; a folder of thousands would say thousands."""
 
 
 def _check_outputs(model: Path, given: list[str], out: Path, *, force: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import columns_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 
@@ -90,6 +90,10 @@ def train(
         ),
     ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
+    form: Format = None,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Train a classifier of pain state, and judge it on samples kept aside.
 
@@ -107,7 +111,8 @@ def train(
 
     choices = Recipe() if recipe is None else Recipe.read(recipe)
     cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected
+        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected,
+        reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     _say_notes(cohort)
     with nullcontext() if scheduler is None else _on_cluster(scheduler):
@@ -179,16 +184,13 @@ def fitted(
     ExoclassifyError
         As `exoclassify.learning.fit.fit` says.
     """
-    from dataclasses import replace
-
     from exoclassify.learning.fit import fit
     from exoclassify.learning.kept import default_folder
-    from exoclassify.report.training import training_report
 
     cache = default_folder()
     try:
         with progress_bar("judging" if judge else "fitting") as progress:
-            bundle = fit(
+            return fit(
                 cohort,
                 recipe,
                 judge=judge,
@@ -204,7 +206,6 @@ def fitted(
         if judge and cache is not None:
             note("folds that were finished are kept; the same command goes on from there")
         raise
-    return replace(bundle, report=training_report(bundle.about, bundle.panel.molecules))
 
 
 def _say_notes(cohort: Cohort) -> None:

@@ -17,8 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.data.orientation import samples_in_rows
 from exoclassify.data.texts import frame_cells, without_texts
-from exoclassify.data.units import KINDS, UNITS, Cells
+from exoclassify.data.units import KINDS, UNITS, Cells, doubtful_blanks
 from exoclassify.errors import FileError, InputError, first_three
+from exoclassify.tables.asked import AS_WRITTEN, Reading
+from exoclassify.tables.controls import without_control_molecules
 from exoclassify.tables.ids import check_choice, check_unique, counted, row_positions
 from exoclassify.tables.matrices import WRITERS
 from exoclassify.tables.reading import WideTable, read_wide
@@ -54,6 +56,8 @@ class CargoTable:
         not given.
     written : tuple of str, optional
         The molecules' names as the file has them; `molecules` when not given.
+    notes : tuple of str, default ()
+        What was understood of the file or left out of it, and what a user should look at.
 
     Raises
     ------
@@ -70,6 +74,7 @@ class CargoTable:
     source: str = "table"
     not_detected: float | None = None
     written: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sample_ids", tuple(self.sample_ids))
@@ -121,13 +126,15 @@ class CargoTable:
         sample_ids: Sequence[str] | None = None,
         molecules: Sequence[str] | None = None,
         not_detected: float | None = None,
+        reading: Reading = AS_WRITTEN,
     ) -> CargoTable:
         """Read a table; every sample of the file is kept.
 
         Parameters
         ----------
         path : path
-            CSV or TSV (also .gz), Parquet, Arrow or XLSX, with names in the first column and in the header.
+            CSV or TSV (also .gz), Parquet, Arrow or XLSX, with names in the first column and in the header; or a table of
+            one of the formats of `exoclassify.tables.field.formats`.
         kind, unit : str
             What the table holds; stated, never guessed.
         sample_ids : sequence of str, optional
@@ -137,7 +144,9 @@ class CargoTable:
             Molecules that are expected, canonical; used likewise when there are no sample ids. Without
             either, samples are in rows.
         not_detected : float, optional
-            For Ct, see the class. The texts Undetermined, ND, N.D. and No Ct become this value.
+            For Ct, see the class. The texts Undetermined, ND, N.D., No Ct and No Cq become this value.
+        reading : Reading, optional
+            How the file is to be read, where its content does not say it.
 
         Returns
         -------
@@ -152,7 +161,9 @@ class CargoTable:
             holds text, or a value cannot be of the unit.
         """
         check_choice(Path(path).name, "kind", kind, KINDS)
-        wide = samples_in_rows(read_wide(Path(path)), kind, sample_ids, molecules)
+        wide = read_wide(Path(path), reading)
+        wide.check_unit(unit)
+        wide = samples_in_rows(wide, kind, sample_ids, molecules)
         return cls._from_wide(wide, kind, unit, not_detected)
 
     @classmethod
@@ -196,12 +207,17 @@ class CargoTable:
 
     @classmethod
     def _from_wide(cls, wide: WideTable, kind: str, unit: str, not_detected: float | None) -> CargoTable:
+        wide = without_control_molecules(wide)
         rows, source = tuple(name.strip() for name in wide.row_ids), wide.source
         check_unique(source, "sample ids", rows)
-        molecules = canonical_names(wide.columns, kind, source=source)
+        molecules = canonical_names(wide.columns, kind, source=source, values=wide.cells)
         mark = _NOT_DETECTED if not_detected is None else not_detected
         cells = without_texts(wide, not_detected=mark if unit == "ct" else None)
-        return cls(cells, rows, molecules, kind, unit, source, not_detected, tuple(wide.columns))
+        notes = (
+            *wide.notes,
+            *doubtful_blanks(cells.size, int(np.isnan(cells).sum()), int((cells == 0).sum()), unit),
+        )
+        return cls(cells, rows, molecules, kind, unit, source, not_detected, tuple(wide.columns), notes)
 
     @property
     def hairpins_apart(self) -> bool:

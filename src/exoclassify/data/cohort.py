@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.leaks import check_no_leak, check_not_scaled
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError, first_three
+from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.ids import counted
 
 __all__ = ["Cohort"]
@@ -54,6 +57,9 @@ class Cohort:
         if blank:
             count = counted(len(blank), "samples", "lacks", "lack")
             raise InputError(f"{self.sheet.source}: {count} a label ({first_three(blank)}); leave them out")
+        _check_spelling(self.sheet.label, f"{self.sheet.source}, column {self.sheet.label_column}")
+        if self.sheet.batch is not None:
+            _check_spelling(self.sheet.batch, f"{self.sheet.source}, column {self.sheet.batch_column}")
 
     @classmethod
     def read(
@@ -67,6 +73,8 @@ class Cohort:
         subject: str | None = None,
         batch: str | None = None,
         not_detected: float | None = None,
+        reading: Reading = AS_WRITTEN,
+        samples_sheet: str | None = None,
     ) -> Cohort:
         """Read one layer and its sample sheet.
 
@@ -84,6 +92,10 @@ class Cohort:
             Its columns of persons and of batches.
         not_detected : float, optional
             For Ct, see `CargoTable`.
+        reading : Reading, optional
+            How the table is to be read, where its content does not say it.
+        samples_sheet : str, optional
+            Sheet of a workbook that holds the sample sheet.
 
         Returns
         -------
@@ -96,9 +108,21 @@ class Cohort:
         InputError
             If a table or sheet cannot be used as stated, or the cargo holds samples that the sheet lacks.
         """
-        sheet = SampleSheet.read(samples, label=label, subject=subject, batch=batch)
+        sheet = SampleSheet.read(
+            samples,
+            label=label,
+            subject=subject,
+            batch=batch,
+            sample_id=reading.id_column or "sample_id",
+            sheet=samples_sheet,
+        )
         table = CargoTable.read(
-            cargo, kind=kind, unit=unit, sample_ids=sheet.sample_ids, not_detected=not_detected
+            cargo,
+            kind=kind,
+            unit=unit,
+            sample_ids=sheet.sample_ids,
+            not_detected=not_detected,
+            reading=replace(reading, id_if_there=True),
         )
         return cls.from_layers({kind: table}, sheet)
 
@@ -143,7 +167,14 @@ class Cohort:
             name: table.take(np.array([sample in within for sample in table.sample_ids], dtype=bool))
             for name, table in layers.items()
         }
-        return cls(taken, kept, (*notes, *_lacking(taken, kept), *_confounded(kept)))
+        for table in taken.values():
+            check_no_leak(table, kept)
+            check_not_scaled(table)
+        understood = [
+            *sheet.notes,
+            *(f"{table.source}: {note}" for table in layers.values() for note in table.notes),
+        ]
+        return cls(taken, kept, (*understood, *notes, *_lacking(taken, kept), *_confounded(kept)))
 
     @cached_property
     def cargo(self) -> CargoTable:
@@ -303,6 +334,17 @@ def _check_known(table: CargoTable, sheet: SampleSheet, known: set[str]) -> None
             f"{len(unknown)} cannot be found in {sheet.source} ({first_three(unknown)}); add them to the "
             "sheet (with a blank label to leave them out), or take them from the table"
         )
+
+
+def _check_spelling(names: Sequence[object] | NDArray[Any], where: str) -> None:
+    """Refuse groups whose names differ in case or in blanks only."""
+    spellings: dict[str, set[str]] = {}
+    for name in names:
+        spellings.setdefault("".join(str(name).lower().split()), set()).add(str(name))
+    alike = [sorted(each) for each in spellings.values() if len(each) > 1]
+    if alike:
+        shown = "; ".join(" and ".join(each) for each in alike[:3])
+        raise InputError(f"{where}: {shown} differ in case or blanks only; spell them alike")
 
 
 def _left_out(sheet: SampleSheet, wrong: NDArray[np.bool_], lack: str) -> tuple[str, ...]:

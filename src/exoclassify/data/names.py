@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.data.identifiers import MIRNAS, PROTEINS
 from exoclassify.errors import InputError, first_three
 
 __all__ = ["canonical_name", "canonical_names", "tells_hairpins_apart"]
@@ -16,6 +20,19 @@ _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
 _MIRNA = re.compile(r"(?:([a-z]{3,4})-)?(mir|let)-?(.+)", re.IGNORECASE | re.ASCII)
 # 21, 133a, 548ab, 7f-1, 199a-3p, 125b-1-3p, 21*
 _NUMBERED = re.compile(r"\d+[a-z]{0,2}(?:-\d+)?(?:-[35]p)?\*?", re.IGNORECASE | re.ASCII)
+_HUMAN = "hsa"
+_PROBE = re.compile(r"\|[\d.]+$")  # hsa-miR-451a|0.012, of nSolver
+_LONG = re.compile(
+    r"[_ ]MIMAT\d{7}(?:_\d+)?(?:[_ ].*)?$"
+)  # hsa-let-7a-5p_MIMAT0000062_Homo_sapiens_let-7a-5p
+_FASTA = re.compile(r"(?:sp|tr)\|([^|]+)\|\S+", re.IGNORECASE)
+_SECOND = re.compile(r"(.+)\.[1-9]\d?")  # what R's make.unique adds to a name that comes again
+_DATE = re.compile(
+    r"(?:\d{1,2}-(?P<m1>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|(?P<m2>Mar|Sept?|Dec|Oct)-\d{1,2}|"
+    r"\d{4}-\d\d-\d\d(?: 00:00:00)?|\d{1,2}/\d{1,2}/\d{4})",
+    re.IGNORECASE,
+)
+_MONTHS = {"mar": "MARCHF", "sep": "SEPTIN", "dec": "DELEC", "03": "MARCHF", "09": "SEPTIN", "12": "DELEC"}
 _ARM = re.compile(r"[-_]([35])[pP]$")
 _HAIRPIN = re.compile(r"[a-z]{3,4}-mir-\S+", re.ASCII)
 _MATURE = re.compile(r"[a-z]{3,4}-miR-\S+", re.ASCII)
@@ -63,13 +80,16 @@ def canonical_name(name: str, kind: str) -> str:
     name = name.strip()
     if kind == "mirna":
         return _canonical_mirna(name)
-    if kind == "protein" and _UNIPROT.fullmatch(name):
-        return name.upper()
-    return name
+    return _canonical_protein(name) if kind == "protein" else name
 
 
 def canonical_names(
-    names: Sequence[str], kind: str, *, source: str, hairpins_apart: bool | None = None
+    names: Sequence[str],
+    kind: str,
+    *,
+    source: str,
+    hairpins_apart: bool | None = None,
+    values: NDArray[np.float64] | None = None,
 ) -> tuple[str, ...]:
     """Give the one spelling of each name of a table.
 
@@ -85,6 +105,8 @@ def canonical_names(
     hairpins_apart : bool, optional
         Whether ``hsa-mir-107-3p`` is another molecule than ``hsa-miR-107-3p``; if omitted the names themselves decide,
         by `tells_hairpins_apart`. A model trained on names kept apart says True whatever is asked of it.
+    values : ndarray of shape (n_samples, n_names), optional
+        By which a message says whether columns of one molecule are the same.
 
     Returns
     -------
@@ -109,8 +131,45 @@ def canonical_names(
             "(a separator at the end of the header makes one)"
         )
     if len(unique) < len(canonical):
-        raise InputError(_twice(names, canonical, source))
+        raise InputError(_twice(names, canonical, source, values))
+    _refuse_dates(canonical, source)
+    _refuse_second(names, canonical, source)
     return canonical
+
+
+def _refuse_dates(names: Sequence[str], source: str) -> None:
+    dates = [name for name in names if name[:1].isalnum() and _DATE.fullmatch(name)]
+    if not dates:
+        return
+    meant = first_three([gene for name in dates if (gene := _gene_of(name))])
+    what = f"gene names that a spreadsheet turned into dates{f' ({meant})' if meant else ''}"
+    raise InputError(f"{source}: {first_three(dates)} look like {what}; correct the names")
+
+
+def _gene_of(date: str) -> str:
+    """Name the gene that a date was, where the month and day say it."""
+    parts = re.split(r"[-/ ]", date.lower())
+    if parts[0].isdigit() and len(parts[0]) == 4:
+        month, day = parts[1], parts[2]
+    else:
+        day, month = (parts[0], parts[1][:3]) if parts[0].isdigit() else (parts[1], parts[0][:3])
+    stem = _MONTHS.get(month, "")
+    return f"{stem}{int(day)}" if stem else ""
+
+
+def _refuse_second(names: Sequence[str], canonical: Sequence[str], source: str) -> None:
+    """Refuse names that R's make.unique gave to a molecule that comes a second time."""
+    known = set(canonical)
+    second = [
+        (name, match.group(1))
+        for name, written in zip(canonical, names, strict=True)
+        if (match := _SECOND.fullmatch(written.strip()))
+        and name != match.group(1)
+        and match.group(1) in known
+    ]
+    if second:
+        shown = first_three(f"{name} looks like {base} a second time" for name, base in second)
+        raise InputError(f"{source}: {shown}; keep one of them")
 
 
 def tells_hairpins_apart(names: Sequence[str], kind: str) -> bool:
@@ -141,30 +200,53 @@ def tells_hairpins_apart(names: Sequence[str], kind: str) -> bool:
 
 
 def _canonical_mirna(name: str) -> str:
+    name = _PROBE.sub("", _LONG.sub("", name))
+    name = MIRNAS.get(name, name)
     hyphened = name.translate(_DASHES).replace("_", "-")
     if "-" not in hyphened:
         hyphened = hyphened.replace(".", "-")  # R's make.names: hsa.miR.21.5p
     found = _MIRNA.fullmatch(hyphened)
     if found is None:
         return name
-    species, family, rest = found.groups()
+    species, family, rest = found.group(1) or "", found.group(2), found.group(3)
     family = "miR" if family.lower() == "mir" else "let"
     start = hyphened[: found.start(3)]
     numbered = _NUMBERED.fullmatch(rest) is not None
     if not start.endswith("-") and not (numbered and (species or family == "let")):
         return name  # MIR155HG is a gene, and letrozole no let-7
     rest = rest.lower() if numbered else _ARM.sub(r"-\1p", name[-len(rest) :])
-    return (f"{species.lower()}-" if species else "") + f"{family}-{rest}"
+    return f"{species.lower() or _HUMAN}-{family}-{rest}"
 
 
-def _twice(names: Sequence[str], canonical: Sequence[str], source: str) -> str:
+def _canonical_protein(name: str) -> str:
+    if ";" in name:
+        members = [_one_protein(part.strip()) for part in name.split(";") if part.strip()]
+        if not all(_UNIPROT.fullmatch(member) for member in members):
+            return name
+        alone = {member for member in members if "-" not in member or member.partition("-")[0] not in members}
+        return ";".join(sorted(alone))
+    return _one_protein(name)
+
+
+def _one_protein(name: str) -> str:
+    fasta = _FASTA.fullmatch(name)
+    name = fasta.group(1) if fasta else name
+    return name.upper() if _UNIPROT.fullmatch(name) else PROTEINS.get(name, name)
+
+
+def _twice(
+    names: Sequence[str], canonical: Sequence[str], source: str, values: NDArray[np.float64] | None
+) -> str:
     first: dict[str, int] = {}
     pairs: list[str] = []
+    same = values is not None
     for j, name in enumerate(canonical):
         if name in first:
             i = first[name]
             pairs.append(f"{names[i]!r} ({i + 1}) and {names[j]!r} ({j + 1}) are both {name}")
+            same = same and values is not None and np.array_equal(values[:, i], values[:, j], equal_nan=True)
         else:
             first[name] = j
     count = "1 molecule comes twice" if len(pairs) == 1 else f"{len(pairs)} molecules come more than once"
-    return f"{source}: {count} ({first_three(pairs)}); keep one of them, or add them up before"
+    fix = "their values are the same: keep one" if same else "keep one of them, or add them up before"
+    return f"{source}: {count} ({first_three(pairs)}); {fix}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from exoclassify.data.names import canonical_name
 from exoclassify.errors import InputError, first_three
-from exoclassify.tables.reading import WideTable
+from exoclassify.tables.controls import samples_alone
+from exoclassify.tables.wide import WideTable
 
 __all__ = ["samples_in_rows"]
 
@@ -40,17 +42,20 @@ def samples_in_rows(
         If what is looked for is in both directions or in neither; without anything to look for, if the first
         column holds miRNA names.
     """
+    if wide.settled:
+        return wide if sample_ids is None else _named_as(wide, {str(sample).strip() for sample in sample_ids})
     rows, columns = wide.row_ids, wide.columns
     if sample_ids is not None:
         wanted = {str(sample).strip() for sample in sample_ids}
         in_rows, in_columns = wanted.intersection(rows), wanted.intersection(columns)
         _check_one_direction(wide, "sample ids", wanted, in_rows, in_columns)
-        return _turned(wide) if in_columns else wide
+        turned = wide.turned() if in_columns else wide
+        return samples_alone(turned, wanted)
     if molecules is not None:
         wanted = set(molecules)
         in_rows, in_columns = _found(rows, kind, wanted), _found(columns, kind, wanted)
         _check_one_direction(wide, "molecules", wanted, in_rows, in_columns)
-        return _turned(wide) if in_rows else wide
+        return samples_alone(wide.turned(), None) if in_rows else wide
     if kind == "mirna" and rows and all(_MIRNA.match(name) for name in rows):
         raise InputError(
             f"{wide.source}: its first column holds miRNA names ({first_three(rows)}) where sample ids are "
@@ -81,6 +86,21 @@ def _check_one_direction(
         )
 
 
-def _turned(wide: WideTable) -> WideTable:
-    texts = tuple((column, row, text) for row, column, text in wide.texts)
-    return WideTable(wide.source, wide.columns, wide.row_ids, wide.cells.T, texts)
+def _named_as(wide: WideTable, wanted: set[str]) -> WideTable:
+    """Give samples that are named by their files the names that the sheet has, where each fits one alone."""
+    unknown = [name for name in wide.row_ids if name not in wanted]
+    if not unknown or wanted.intersection(wide.row_ids):
+        return samples_alone(wide, wanted)
+    found = {name: [sample for sample in wanted if _is_part(sample, name)] for name in wide.row_ids}
+    longest = {name: max(samples, key=len) for name, samples in found.items() if samples}
+    if len(longest) < len(wide.row_ids) or len(set(longest.values())) < len(longest):
+        _check_one_direction(wide, "sample ids", wanted, set(), set())
+    note = (
+        f"the sample sheet names {first_three(longest.values())} what the table calls {first_three(longest)}"
+    )
+    return replace(wide, row_ids=tuple(longest[name] for name in wide.row_ids), notes=(*wide.notes, note))
+
+
+def _is_part(sample: str, name: str) -> bool:
+    """Whether a sample's name stands in that of a file, between signs that separate words."""
+    return re.search(rf"(?:^|[\W_]){re.escape(sample)}(?:[\W_]|$)", name) is not None

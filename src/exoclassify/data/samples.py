@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from exoclassify.errors import InputError, first_three
 from exoclassify.tables.ids import check_unique, counted, row_positions
 from exoclassify.tables.reading import read_sheet
+from exoclassify.tables.wide import ID_NAMES, is_row_index, plain_name
 
 __all__ = ["SampleSheet"]
 
@@ -38,6 +39,8 @@ class SampleSheet:
         Holds the centre, run or plate.
     source : str, default "sample sheet"
         What messages call the sheet, the name of its file.
+    notes : tuple of str, default ()
+        What was understood of the file.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class SampleSheet:
     subject_column: str | None = None
     batch_column: str | None = None
     source: str = "sample sheet"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         frame = _as_text(self.frame)
@@ -80,6 +84,7 @@ class SampleSheet:
         subject: str | None = None,
         batch: str | None = None,
         sample_id: str = _SAMPLE_ID,
+        sheet: str | None = None,
     ) -> SampleSheet:
         """Read a sheet.
 
@@ -90,7 +95,10 @@ class SampleSheet:
         label, subject, batch : str, optional
             Columns that hold the state, the person and the batch.
         sample_id : str, default "sample_id"
-            Column of the sample ids. When there is no column ``sample_id``, the first column is taken.
+            Column of the sample ids. When there is no column ``sample_id``, in any usual spelling, a column called sample or
+            the first column is taken; row numbers that R or pandas wrote are none.
+        sheet : str, optional
+            Of a workbook.
 
         Returns
         -------
@@ -104,19 +112,22 @@ class SampleSheet:
             As the class says.
         """
         source = Path(path).name
-        table = read_sheet(Path(path))
+        table = read_sheet(Path(path), sheet)
         table.columns = pd.Index([str(column).strip() for column in table.columns])
+        table = _without_row_numbers(table)
         columns = list(table.columns)
         if columns[0] == "" and _SAMPLE_ID not in columns:  # R and pandas leave the header of row names blank
             table.columns = pd.Index([_SAMPLE_ID, *columns[1:]])
             columns[0] = _SAMPLE_ID
         check_unique(source, "columns", columns)
         if sample_id == _SAMPLE_ID and sample_id not in columns:
-            sample_id = columns[0]
+            sample_id = _ids_by_name(table, {label, subject, batch})
         if sample_id not in columns:
             raise InputError(_no_column(source, "sample id", sample_id, columns))
         frame = table.set_index(sample_id, drop=sample_id not in (label, subject, batch))
-        return cls(frame, label, subject, batch, source)
+        named = [name for name in frame.columns if name not in (label, subject, batch)]
+        notes = () if sample_id == _SAMPLE_ID else (f"{source}: the sample ids are column {sample_id}",)
+        return cls(frame, label, subject, batch, source, (*notes, *_decimal_commas(frame, named, source)))
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
@@ -196,6 +207,41 @@ class SampleSheet:
                 f"({first_three(lacking)}); "
                 "every sample needs one"
             )
+
+
+def _without_row_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    if table.shape[1] < 2:
+        return table
+    first, second = (["" if cell is None else str(cell) for cell in table.iloc[:, j]] for j in (0, 1))
+    texts = bool(second) and not any(cell.replace(".", "", 1).isdigit() for cell in second)
+    numbered = is_row_index(table.columns[0], first, table.columns[1], second, texts=texts)
+    return table.iloc[:, 1:] if numbered else table
+
+
+def _ids_by_name(table: pd.DataFrame, others: set[str | None]) -> str:
+    """Find the column that a sheet calls its samples; the first where none is so called."""
+    columns = [str(name) for name in table.columns]
+    named = [name for name in columns if plain_name(name) == "sampleid"]
+    named += [name for name in columns if name.lower() in ID_NAMES and name not in named]
+    for name in named:
+        cells = table[name]
+        if name not in others and cells.notna().all() and cells.is_unique:
+            return name
+    return columns[0]
+
+
+def _decimal_commas(frame: pd.DataFrame, names: list[str], source: str) -> tuple[str, ...]:
+    """Write decimal commas of the frame's columns as points, where a whole column is such numbers."""
+    changed = []
+    for name in names:
+        cells = frame[name].dropna().astype(str).str.strip()
+        commas = cells.str.fullmatch(r"[+-]?\d+,\d+")
+        if commas.any() and (commas | cells.str.fullmatch(r"[+-]?\d+")).all():
+            frame[name] = frame[name].str.replace(",", ".", regex=False)
+            changed.append(name)
+    return (
+        (f"{source}: decimal commas of column {', '.join(changed)} were read as points",) if changed else ()
+    )
 
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -12,12 +13,13 @@ from pandas.api.types import is_any_real_numeric_dtype
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
 from exoclassify.tables.cells import as_text, numbers
+from exoclassify.tables.foreign import advice
 from exoclassify.tables.ids import counted
 from exoclassify.tables.reading import WideTable
 
 __all__ = ["NOT_DETECTED_MARKS", "frame_cells", "without_texts"]
 
-NOT_DETECTED_MARKS = {"undetermined", "nd", "n.d.", "no ct"}
+NOT_DETECTED_MARKS = {"undetermined", "nd", "n.d.", "no ct", "no cq"}
 """What qPCR software writes where no cycle was reached, in lower case."""
 
 
@@ -86,11 +88,19 @@ def _refuse(wide: WideTable, texts: list[tuple[int, int, str]], *, qpcr: bool) -
     named = Cells(wide.cells, wide.row_ids, wide.columns, wide.source).named(
         rows, columns, [*map(repr, words)]
     )
+    foreign = [said for word in _settling_first(words) if (said := advice(word))]
     full = [column for column, times in Counter(columns).items() if times == len(wide.row_ids)]
     mend = "leave a cell that was not measured empty"
-    if full:
+    if foreign:
+        mend = foreign[0]
+    elif full:
         mend = f"column {wide.columns[full[0]]} is text throughout: move it to the sample sheet"
     elif qpcr:
         mend = f"write Undetermined where no cycle was reached, and {mend}"
     count = counted(len(texts), "cells", "holds", "hold")
     raise InputError(f"{wide.source}: {count} text where a number is expected ({named}); {mend}")
+
+
+def _settling_first(words: tuple[str, ...]) -> list[str]:
+    """Put numbers first whose comma can be nothing but a decimal one: 1,25 says what 1,234 means."""
+    return sorted(words, key=lambda word: not re.fullmatch(r"[+-]?\d+,(?:\d{1,2}|\d{4,})", word.strip()))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from exoclassify.errors import InputError
 from exoclassify.tables.ids import counted
 
-__all__ = ["KINDS", "UNITS", "Cells"]
+__all__ = ["KINDS", "UNITS", "Cells", "doubtful_blanks"]
 
 KINDS = ("mirna", "mrna", "lncrna", "protein", "other")
 """What molecules a table can hold."""
@@ -25,6 +25,8 @@ _COUNT_MAX = 1e9  # more reads of one molecule than a whole run gives
 _LOG2_MAX = 60.0  # 2^60 is beyond any detector
 _CPM_SUM = 1.1e6  # a million, and room for rounding
 _ENOUGH = 20  # numbers needed before their look says anything about the unit
+_LOG2_LIKELY = 30.0  # raw intensities of a whole sample do not stay below, their logs do
+_SKEW = 6.0  # the largest of a sample's logs is few times their median, the largest raw intensity far more
 _LOG2_SPREAD = 16.0  # raw intensities of one table span far more than a factor of 16
 
 Matrix = NDArray[np.float64]
@@ -128,6 +130,12 @@ class Cells:
         sums = np.nansum(self.values, axis=1)
         if (np.abs(sums - 1e6) < 1e4).all():
             return "every sample sums to a million: state the unit as cpm"
+        pointed = self.values[(self.values != np.floor(self.values)) & ~np.isnan(self.values)]
+        if np.nanmax(self.values) < 1000 and np.allclose(pointed * 1000, np.round(pointed * 1000), atol=1e-6):
+            first = f"{pointed[0]:.3f}"
+            whole = self.values[self.values == np.floor(self.values)]
+            if pointed.min() >= 1 and (whole > 30).any():
+                return f"{first!r} looks like a thousands separator: write {first.replace('.', '')}"
         if np.nanmax(self.values) < 30:
             return "these look like log2 values: give the raw counts"
         return "round estimated counts (RSEM, salmon) to whole numbers, or state the unit these are in"
@@ -147,6 +155,18 @@ class Cells:
         mend = "state the unit as log2_intensity"
         self._refuse_negative(f"intensities are 0 or more; if these are log2 values, {mend}")
         self._refuse_look_of_log(mend)
+        self._refuse_few_doublings(mend)
+
+    def _refuse_few_doublings(self, mend: str) -> None:
+        for row in np.flatnonzero(np.fmax.reduce(self.values, axis=1) <= _LOG2_LIKELY).tolist():
+            found = self.values[row][self.values[row] > 0]
+            if found.size < _ENOUGH or not (found != np.floor(found)).any():
+                continue
+            if found.max() < _SKEW * np.median(found) and (found > 1).mean() > 0.5:
+                raise InputError(
+                    f"{self.source}: sample {self.sample_ids[row]} looks like log2 values (largest {found.max():.3g}); if it "
+                    f"is, {mend}"
+                )
 
     def _refuse_look_of_log(self, mend: str) -> None:
         # Row by row, so that a sample passes alone when it passes among others.
@@ -191,6 +211,27 @@ class Cells:
                 f"({named}), so these are not "
                 "counts per million; state the unit as counts or intensity"
             )
+
+
+def doubtful_blanks(n_cells: int, n_empty: int, n_zero: int, unit: str) -> tuple[str, ...]:
+    """Say that empty cells of counts may mean 0, as an outer join of samples leaves them.
+
+    Parameters
+    ----------
+    n_cells, n_empty, n_zero : int
+        How many there are.
+    unit : str
+        Of the table.
+
+    Returns
+    -------
+    tuple of str
+        One note, or none.
+    """
+    if unit != "counts" or not n_empty or n_zero:
+        return ()
+    share = f"{n_empty / n_cells:.0%}".replace("%", " %") if n_empty * 100 >= n_cells else f"{n_empty}"
+    return (f"{share} of the cells are empty and none is 0: if empty means no read, write 0",)
 
 
 _CHECKS: dict[str, Callable[[Cells], None]] = {

@@ -9,7 +9,16 @@ from typing import Literal
 from exoclassify.evidence.evidence import Evidence
 from exoclassify.evidence.links import Link
 
-__all__ = ["STANDINGS", "Count", "Standing", "counts", "in_short", "standing", "told_shortly"]
+__all__ = [
+    "STANDINGS",
+    "Count",
+    "Standing",
+    "counts",
+    "in_short",
+    "standing",
+    "told_shortly",
+    "torn_conditions",
+]
 
 _OPPOSITE = {"up": "down", "down": "up"}
 
@@ -27,7 +36,7 @@ STANDINGS: dict[Word, str] = {
 
 @dataclass(frozen=True)
 class Count:
-    """How often one direction was reported in one condition, by contrasts of one kind.
+    """How often one direction was reported in one condition, by contrasts of one kind in one fluid.
 
     Parameters
     ----------
@@ -36,13 +45,15 @@ class Count:
     direction : str
         As in `Evidence`.
     studies : int
-        Independent studies; 0 when all rows restate others.
+        Independent studies, by PMID or DOI; 0 when all rows restate others or their study is not identified.
     rows : int
         Claims.
     against : str
         Kind of contrast, see `Evidence`.
     pain_stratified : bool
         Whether any of the contrasts is one of pain.
+    biofluid : str
+        What was sampled.
     """
 
     condition: str
@@ -51,6 +62,7 @@ class Count:
     rows: int
     against: str
     pain_stratified: bool
+    biofluid: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class Standing:
 
 
 def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
-    """Count independent studies by condition, direction and kind of contrast: only these replicate one another.
+    """Count independent studies by condition, direction, kind of contrast and fluid: only these replicate one another.
 
     Parameters
     ----------
@@ -85,19 +97,20 @@ def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
     tuple of Count
         The most replicated first.
     """
-    groups: dict[tuple[str, str, str], list[Evidence]] = {}
+    groups: dict[tuple[str, str, str, str], list[Evidence]] = {}
     for row in rows:
-        groups.setdefault((row.condition, row.direction, row.against), []).append(row)
+        groups.setdefault((row.condition, row.direction, row.against, row.biofluid), []).append(row)
     result = [
         Count(
             condition,
             direction,
-            len({row.study for row in group if row.independent}),
+            len({row.study_key for row in group if row.independent}),
             len(group),
             against,
             any(row.pain_stratified for row in group),
+            biofluid,
         )
-        for (condition, direction, against), group in groups.items()
+        for (condition, direction, against, biofluid), group in groups.items()
     ]
     return tuple(sorted(result, key=lambda count: (-count.studies, count.condition, count.direction)))
 
@@ -113,8 +126,8 @@ def in_short(rows: Sequence[Evidence]) -> str:
     Returns
     -------
     str
-        Such as ``up in rheumatoid arthritis (1 study); down in psoriatic arthritis against another disease (1 study): the
-        direction differs between conditions``.
+        Such as ``up in rheumatoid arthritis, plasma (1 study); down in psoriatic arthritis, plasma against another disease (1
+        study): the direction differs between conditions``.
     """
     found = counts(rows)
     if not found:
@@ -127,23 +140,50 @@ def _told(count: Count) -> str:
         "disease": " against another disease",
         "within": " among patients",
         "unstimulated": " against unstimulated cells",
+        "unstated": " (comparator not stated)",
     }.get(count.against, "")
-    studies = {0: "restated only", 1: "1 study"}.get(count.studies, f"{count.studies} studies")
+    studies = {0: "study not identified or restated", 1: "1 study"}.get(
+        count.studies, f"{count.studies} studies"
+    )
     word = {"associated": "associated, no direction,", "mixed": "both directions"}.get(
         count.direction, count.direction
     )
-    return f"{word} in {count.condition}{against} ({studies})"
+    fluid = "" if count.biofluid == "unstated" else f", {count.biofluid.replace('-', ' ')}"
+    return f"{word} in {count.condition}{fluid}{against} ({studies})"
 
 
 def _agreement(found: Sequence[Count]) -> str:
-    directed = {(count.condition, count.direction) for count in found if count.direction in _OPPOSITE}
-    torn = sorted({name for name, way in directed if (name, _OPPOSITE[way]) in directed})
+    directed = [count for count in found if count.direction in _OPPOSITE]
+    torn = torn_conditions(directed)
     if torn:
         return f": contradicted within {', '.join(torn)}"
-    if len({way for _, way in directed}) == 2:
+    ways = {(count.condition, count.direction) for count in directed}
+    split = sorted({name for name, way in ways if (name, _OPPOSITE[way]) in ways})
+    if split:
+        return f": the direction differs by contrast or fluid within {', '.join(split)}"
+    if len({way for _, way in ways}) == 2:
         return ": the direction differs between conditions"
-    replicated = [count for count in found if count.direction in _OPPOSITE and count.studies > 1]
+    replicated = [count for count in directed if count.studies > 1]
     return f": replicated in {', '.join(count.condition for count in replicated)}" if replicated else ""
+
+
+def torn_conditions(found: Iterable[Count]) -> list[str]:
+    """Name the conditions in which contrasts of one kind, in one fluid, point both ways.
+
+    Parameters
+    ----------
+    found : iterable of Count
+        As `counts` gives them.
+
+    Returns
+    -------
+    list of str
+        Sorted.
+    """
+    ways = {(count.condition, count.against, count.biofluid, count.direction) for count in found}
+    return sorted(
+        {name for name, against, fluid, way in ways if (name, against, fluid, _OPPOSITE.get(way)) in ways}
+    )
 
 
 def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -> Standing:
@@ -164,7 +204,8 @@ def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -
 
     Notes
     -----
-    Only claims on people, on the same molecule or with the arm not stated, decide the word. Contrasts against controls come
+    Only claims on the cargo of people, on the same molecule or with the arm not stated, decide the word; counts of vesicles do
+    not. Contrasts against controls come
     before those against another disease or among patients, for they ask another question.
     """
     people = _of_people(links)
@@ -209,12 +250,21 @@ def _of_people(links: Sequence[Link]) -> list[Evidence]:
     return [
         at.evidence
         for at in links
-        if at.evidence.system == "patients" and at.relation in ("same", "arm-not-stated")
+        if at.evidence.system == "patients"
+        and at.evidence.measured == "cargo"
+        and at.relation in ("same", "arm-not-stated")
     ]
 
 
 def _apart(rows: Sequence[Evidence]) -> tuple[tuple[str, list[Evidence]], ...]:
     return (
-        ("another arm or family", [row for row in rows if row.system == "patients"]),
+        (
+            "another arm or family",
+            [row for row in rows if row.system == "patients" and row.measured == "cargo"],
+        ),
+        (
+            "amounts of vesicles that carry it",
+            [row for row in rows if row.system == "patients" and row.measured != "cargo"],
+        ),
         ("animals or cells", [row for row in rows if row.system != "patients"]),
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from exoclassify.data.names import canonical_name
 
-__all__ = ["COLUMNS", "MECHANISMS", "SITES", "Evidence"]
+__all__ = ["COLUMNS", "CONTESTED", "MECHANISMS", "SITES", "Evidence"]
 
 Mechanism = Literal[
     "nociceptive", "inflammatory", "neuropathic", "nociplastic", "mixed", "none", "unclassified"
@@ -29,6 +31,14 @@ SITES: tuple[str, ...] = (
 )  # fmt: skip
 """The axis of site or cause, apart from the mechanism."""
 
+CONTESTED: dict[str, str] = {
+    "complex regional pain syndrome": "filed under nociplastic, after a source that names it among the candidates; that place "
+    "is contested, and with a nerve lesion its pain is neuropathic by definition",
+    "irritable bowel syndrome": "filed under nociplastic, after a source that names it among the candidates; that place is "
+    "contested",
+}
+"""Conditions whose mechanism is disputed, with what to say wherever they are shown."""
+
 _HAIRPIN = re.compile(r"[a-z]{3,4}-(mir|let)-\d+[a-z]*(-\d+)?")
 _MATURE = re.compile(r"[a-z]{3,4}-(miR|let)-\d+[a-z]*(-\d+)?-[35]p")
 _PREFIX = {"human": "hsa", "mouse": "mmu", "rat": "rno"}
@@ -40,7 +50,8 @@ class Evidence(BaseModel):
     Parameters
     ----------
     molecule : str
-        Canonical: a mature miRNA (``hsa-let-7b-5p``), a hairpin (``hsa-mir-223``) where the source names no arm, a gene
+        Canonical: a mature miRNA (``hsa-let-7b-5p``; ``hsa-miR-6089`` where the hairpin has but one), a hairpin
+        (``hsa-mir-223``) where the source names no arm, a gene
         symbol for protein; blank for a set whose names were not read.
     written : str
         As the source prints it.
@@ -52,6 +63,9 @@ class Evidence(BaseModel):
         molecule, hairpin (arm not stated), family (letter not stated) or set (names not read).
     direction : str
         up, down, unchanged (a null finding), mixed (a set with both) or associated (no direction stated).
+    measured : str
+        cargo (in or on the vesicles), vesicle-count (number or share of vesicles that carry it) or amount (total content per
+        volume): only the first speaks of composition.
     mechanism, site : str
         The two axes of pain, one of `MECHANISMS` and of `SITES`.
     condition : str
@@ -59,20 +73,21 @@ class Evidence(BaseModel):
     icd11 : str
         Code of the chronic pain of that condition (MG30…) where it was verified; blank for models and elsewhere.
     species, sex, system : str
-        human, mouse or rat; female, male or blank (both or not stated); patients, animal or culture.
+        human, mouse, rat or unstated; female, male or blank (both or not stated); patients, animal or culture.
     biofluid, vesicles : str
-        What was sampled, and how the source calls its vesicles.
+        What was sampled (unstated where the text read does not say), and how the source calls its vesicles.
     contrast, against : str
         What was compared, in words, and its kind: controls, disease (another one), within (patients among themselves, in
-        time or by severity), unstimulated (cells) or none.
+        time or by severity), unstimulated (cells), none, or unstated (the text read names no comparator).
     n : int or None
         Subjects in the comparison; None = not read.
     pain_stratified : bool
-        The contrast is one of pain, or of a pain model, and not of a painful disease against controls.
+        The contrast is one of pain, or of a pain model, and not of a painful disease against controls; never so without a
+        contrast.
     method, study : str
         How it was measured, and who did.
     independent : bool
-        False when it restates another row's study.
+        False when it restates another row's study, or when its study is not identified and may be another row's.
     pmid, doi, url : str
         Where it was read; at least one.
     read_in : str
@@ -91,20 +106,21 @@ class Evidence(BaseModel):
     kind: Literal["mirna", "mrna", "lncrna", "protein", "lipid", "other"]
     scope: Literal["molecule", "hairpin", "family", "set"]
     direction: Literal["up", "down", "unchanged", "mixed", "associated"]
+    measured: Literal["cargo", "vesicle-count", "amount"] = "cargo"
     mechanism: Mechanism
     site: Site
     condition: str = Field(min_length=1)
     icd11: Annotated[str, Field(pattern=r"^(MG30(\.[0-9YZ][0-9]?)?)?$")]
-    species: Literal["human", "mouse", "rat", "other"]
+    species: Literal["human", "mouse", "rat", "other", "unstated"]
     sex: Literal["female", "male", ""]
     system: Literal["patients", "animal", "culture"]
     biofluid: Literal[
         "serum", "plasma", "blood", "csf", "urine", "post-massage-urine", "saliva", "synovial-fluid",
-        "uterine-fluid", "peritoneal-fluid", "tissue", "culture",
+        "uterine-fluid", "peritoneal-fluid", "prostatic-fluid", "tissue", "culture-medium", "unstated",
     ]  # fmt: skip
     vesicles: str
     contrast: str = Field(min_length=1)
-    against: Literal["controls", "disease", "within", "unstimulated", "none"]
+    against: Literal["controls", "disease", "within", "unstimulated", "none", "unstated"]
     n: Annotated[int, Field(ge=1)] | None
     pain_stratified: bool
     method: str
@@ -137,7 +153,8 @@ class Evidence(BaseModel):
             wanted, example = (
                 (_MATURE, "hsa-miR-21-5p") if self.scope == "molecule" else (_HAIRPIN, "hsa-mir-21")
             )
-            if not wanted.fullmatch(self.molecule):
+            one_arm = self.scope == "molecule" and self.molecule in _one_arm()
+            if not (one_arm or wanted.fullmatch(self.molecule)):
                 raise ValueError(
                     f"column molecule: found {self.molecule!r}, expected a name such as {example} for scope {self.scope}"
                 )
@@ -153,6 +170,17 @@ class Evidence(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _pain_needs_a_contrast(self) -> Self:
+        if self.pain_stratified and (
+            self.against == "none" or (self.system, self.against) == ("patients", "controls")
+        ):
+            raise ValueError(
+                f"column pain_stratified: found yes with a contrast against {self.against} in {self.system}; expected no: "
+                "a disease against controls is no contrast of pain"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_an_address(self) -> Self:
         if not (self.pmid or self.doi or self.url):
             raise ValueError("column url: found nothing, expected a pmid, doi or url where it was read")
@@ -161,9 +189,22 @@ class Evidence(BaseModel):
         return self
 
     @property
+    def study_key(self) -> str:
+        """What studies are counted by: PMID, else DOI, else the study's name."""
+        return self.pmid or self.doi.casefold() or self.study
+
+    @property
     def reference(self) -> str:
         """The shortest address: PMID, else DOI, else URL."""
         return f"PMID {self.pmid}" if self.pmid else f"doi {self.doi}" if self.doi else self.url
+
+
+@cache
+def _one_arm() -> frozenset[str]:
+    """Mature miRNA that miRBase names without an arm, as the public tables of the reanalysis print them."""
+    return frozenset(
+        files("exoclassify.evidence").joinpath("one_arm.txt").read_text(encoding="utf-8").split()
+    )
 
 
 COLUMNS: tuple[str, ...] = tuple(name for name in Evidence.model_fields if name != "origin")

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from exoclassify.evidence.agreement import counts
+from exoclassify.evidence.agreement import counts, torn_conditions
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.evidence import Evidence
 
 __all__ = ["EvidenceMatrix"]
 
 _MARKS = {"up": "▲", "down": "▼", "unchanged": "0", "associated": "*", "mixed": "±", "torn": "!"}
-_MEANING = "▲ up   ▼ down   ▲2 in two studies   0 unchanged   * associated, no direction   ! contradicted"
+_MEANING = "▲ up   ▼ down   ▲2 in two studies   0 unchanged   * associated, no direction   ± by contrast or fluid   ! torn"
 _COLOURS = {"▲": "#b2182b", "▼": "#2166ac", "0": "#666666", "*": "#666666", "±": "#666666", "!": "#e08214"}
 _CELL, _LINE, _LEFT, _TOP = 30, 17, 170, 260
 
@@ -158,9 +158,11 @@ def _by_number(name: str) -> tuple[str, int, str]:
 
 
 def _mark(rows: Sequence[Evidence]) -> str:
+    if torn_conditions(counts(rows)):
+        return _MARKS["torn"]
     ways = {row.direction for row in rows}
     if {"up", "down"} <= ways:
-        return _MARKS["torn"]
+        return _MARKS["mixed"]
     for way in ("up", "down", "mixed", "associated", "unchanged"):
         if way in ways:
             studies = max(count.studies for count in counts(rows) if count.direction == way)

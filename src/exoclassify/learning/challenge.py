@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
+from exoclassify.learning.finish import on_panel
 from exoclassify.learning.folds import Fold, of_known_batch
 from exoclassify.learning.gate import Answers, Setting
 from exoclassify.learning.judgement import Judgement, KeptAside
@@ -20,13 +21,22 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.compiled import CompiledBlend
 from exoclassify.model.prediction import prevalence_shift
 
-__all__ = ["as_it_is", "by_recipe", "check_states", "enough", "on_external", "recipe_of", "trained_on_before"]
+__all__ = [
+    "as_it_is",
+    "by_recipe",
+    "check_states",
+    "enough",
+    "on_external",
+    "recipe_of",
+    "same_data",
+    "trained_on_before",
+]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _MIN_SUBJECTS = 5
-"""Fewer subjects of a state and two models cannot be told apart (as in `exoclassify.learning.fit`)."""
+"""Fewer subjects of a state and two models cannot be told apart (as in `exoclassify.learning.finish`)."""
 
 
 def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Bools]:
@@ -74,6 +84,26 @@ def recipe_of(bundle: ModelBundle) -> Recipe:
         If it is one of another version of this package.
     """
     return Recipe.of(bundle.about["recipe"], source=f"recipe of {bundle.name} {bundle.version}")
+
+
+def same_data(model: ModelBundle, cohort: Cohort) -> bool:
+    """Whether a model was trained on this very cohort; only the molecules that its recipe names count, if it names any.
+
+    Parameters
+    ----------
+    model : ModelBundle
+        Any model.
+    cohort : Cohort
+        Of its kind and unit.
+
+    Returns
+    -------
+    bool
+    """
+    named = recipe_of(model).panel.molecules
+    if not set(named) <= set(cohort.cargo.molecules):
+        return False
+    return bool(model.about["training"]["data_sha256"] == on_panel(cohort, recipe_of(model)).digest())
 
 
 def check_states(champion: ModelBundle, cohort: Cohort) -> None:
@@ -187,8 +217,9 @@ def by_recipe(
         Cross-validation, and leaving out batches where that is possible.
     """
     old = recipe_of(champion).model_copy(update={"folds": recipe.folds, "seed": recipe.seed})
+    samples = Samples.of(on_panel(cohort, old))
     again = Parallel(n_jobs=n_jobs)(
-        delayed(_trained_again)(judged.samples, old, fold, known) for fold in judged.plan
+        delayed(_trained_again)(samples, old, fold, known) for fold in judged.plan
     )
     everything = np.ones(cohort.n_samples, dtype=bool)
     mine, at = [], 0

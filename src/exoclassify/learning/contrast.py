@@ -70,6 +70,7 @@ class Contrast:
         state: str | None = None,
         reference: Sequence[str] = (),
         covariates: Sequence[str] = (),
+        fewest: int = _MIN_SUBJECTS,
     ) -> Contrast:
         """Set up a contrast.
 
@@ -84,6 +85,8 @@ class Contrast:
             What it is compared with; all other states if empty.
         covariates : sequence of str
             Columns of the sample sheet; numbers enter as they are, texts as one column a level.
+        fewest : int
+            Subjects that each side needs; below 5 an effect can be estimated, and nothing selected.
 
         Returns
         -------
@@ -102,7 +105,7 @@ class Contrast:
         part = cohort if kept.all() else cohort.take(kept)
         y = (part.y == state).astype(np.intp)
         subjects = np.unique(part.groups, return_inverse=True)[1]
-        _check_size(part, y, subjects, state, others)
+        _check_size(part, y, subjects, state, others, fewest)
         names, batches = _coded(part)
         named = {"intercept": np.ones(len(y)), f"{part.sheet.label_column} = {state}": y.astype(np.float64)}
         for i, name in enumerate(names[1:], start=1):
@@ -151,13 +154,13 @@ def _chosen(cohort: Cohort, state: str | None, reference: Sequence[str]) -> tupl
     return state, others
 
 
-def _check_size(part: Cohort, y: Codes, subjects: Codes, state: str, others: list[str]) -> None:
+def _check_size(part: Cohort, y: Codes, subjects: Codes, state: str, others: list[str], fewest: int) -> None:
     for name, rows in ((state, y == 1), (" and ".join(others), y == 0)):
         n = len(np.unique(subjects[rows]))
-        if n < _MIN_SUBJECTS:
+        if n < fewest:
             what = "subjects" if part.has_subjects else "samples"
             raise DesignError(
-                f"{name} has {n} {what}; with fewer than {_MIN_SUBJECTS} on a side no marker can be told from chance: "
+                f"{name} has {n} {what}; with fewer than {fewest} on a side no marker can be told from chance: "
                 "add samples"
             )
 

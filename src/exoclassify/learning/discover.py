@@ -10,6 +10,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
 from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.evidence.reanalysis import Reanalysis, told_in_tables
 from exoclassify.learning.contrast import Contrast
 from exoclassify.learning.marker_tests import MarkerTests, Measured
 from exoclassify.learning.panel_size import PanelCurve, panel_curve, ranked
@@ -81,14 +82,27 @@ def discover(
             curve = panel_curve(contrast, largest=int(stable.selected.sum()), seed=seed, progress=progress)
     chosen, references = _panel(contrast, measured, stable, curve)
     ways = {1: "up", -1: "down", 0: ""}
-    standings, marks = {}, {}
+    standings, marks, in_tables, public = {}, {}, {}, Reanalysis.read()
     for i in stable.selected.nonzero()[0]:
         name = measured.molecules[i]
         standings[name] = standing(catalogue.of(name), ways[int(tests.direction[i])], conditions)
+        if contrast.cohort.cargo.kind == "mirna":
+            in_tables[name] = told_in_tables(public.of(name))
         if contrast.cohort.cargo.kind == "mirna" and blood_cells(name):
             marks[name] = blood_cells(name)
     return Signature(
-        contrast, measured, tests, stable, level, curve, chosen, references, standings, marks, cohort.digest()
+        contrast,
+        measured,
+        tests,
+        stable,
+        level,
+        curve,
+        chosen,
+        references,
+        standings,
+        marks,
+        in_tables,
+        cohort.digest(),
     )
 
 

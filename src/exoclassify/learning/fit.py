@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import importlib.metadata
-import platform
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from exoclassify.audit.audit import audit
-from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, RecipeError, first_three
-from exoclassify.learning.aside import answered, strata_of, to_frame
-from exoclassify.learning.evaluate import judge as judged_on
-from exoclassify.learning.examine import examine
-from exoclassify.learning.importance import importance
-from exoclassify.learning.judgement import Judgement
-from exoclassify.learning.learn import Learned, Samples, learn
-from exoclassify.learning.permute import permutation_test
+from exoclassify.errors import RecipeError
+from exoclassify.learning.finish import finish
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.card import card
-from exoclassify.model.panel import Panel
-from exoclassify.model.trained_on import TrainedOn
 
-__all__ = ["fit", "name_batches", "on_panel"]
-
-Floats = NDArray[np.float64]
-
-_MIN_SUBJECTS = 5
-"""Fewer subjects of a state and nothing can be concluded: three against three separate perfectly by chance one time in ten."""
-
-_N_GOLDEN = 20
+__all__ = ["fit"]
 
 
 def fit(
@@ -96,209 +70,15 @@ def fit(
         raise RecipeError(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
-    cohort.check_for_learning()
-    hairpins_apart = cohort.cargo.hairpins_apart
-    cohort = on_panel(cohort, recipe)
-    samples = Samples.of(cohort)
-    _check_size(samples, cohort.has_subjects)
-    learned = learn(samples, recipe)
-    evaluation, found, aside = None, None, None
-    if judge:
-        judgement = judged_on(
-            samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache
-        )
-        evaluation = _examined(judgement, cohort, recipe, covariates)
-        evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.cargo.molecules)
-        aside = to_frame(judgement, cohort)
-        if permutations:
-            crossed = evaluation["cross_validation"]
-            crossed["permutation"] = permutation_test(
-                samples,
-                recipe,
-                crossed["figures"]["auc"]["value"],
-                n_permutations=permutations,
-                n_jobs=n_jobs,
-                progress=progress,
-            )
-        found = audit(
-            cohort,
-            judgement=judgement,
-            covariates=covariates,
-            seed=recipe.seed,
-            n_jobs=n_jobs,
-            progress=progress,
-        ).to_dict()
-    about = _about(cohort, samples, recipe, learned, evaluation, name, version)
-    about["audit"] = found
-    panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
-    panel = dataclasses.replace(panel, hairpins_apart=hairpins_apart)
-    golden = _golden(samples, learned.support, recipe.seed)
-    trained_on = TrainedOn.of(
-        learned.blend,
-        panel.molecules,
-        samples.X[:, learned.support],
-        cohort.sheet.sample_ids,
-        cohort.groups.tolist() if cohort.has_subjects else None,
-        learned.aside,
-        about["training"]["data_sha256"],
-    )
-    bundle = ModelBundle(learned.blend, panel, about, golden, card(about, panel), trained_on, aside=aside)
-    bundle.check()
-    return bundle
-
-
-def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
-    """Keep the molecules that a recipe names, if it names any.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-    recipe : Recipe
-        The choices.
-
-    Returns
-    -------
-    Cohort
-        With a note when the molecules were chosen on this very cohort; the same cohort when none is named.
-
-    Raises
-    ------
-    RecipeError
-        If the table lacks a molecule that the recipe names.
-    """
-    named = recipe.panel.molecules
-    if not named:
-        return cohort
-    table = cohort.cargo
-    lacking = [name for name in named if name not in table.molecules]
-    if lacking:
-        raise RecipeError(
-            f"panel.molecules: {table.source} lacks {len(lacking)} of the {len(named)} molecules that the recipe names "
-            f"({first_three(lacking)}); give the table they were chosen on, or a recipe without them"
-        )
-    layer = CargoTable(
-        table.aligned(named),
-        table.sample_ids,
-        named,
-        table.kind,
-        table.unit,
-        table.source,
-        table.not_detected,
-    )
-    note = (
-        "the recipe's molecules were chosen on these very samples, so every figure of merit here is optimistic; the report "
-        "of exoclassify discover has the honest one"
-    )
-    notes = (*cohort.notes, note) if recipe.panel.chosen_on == cohort.digest() else cohort.notes
-    return dataclasses.replace(cohort, layers={next(iter(cohort.layers)): layer}, notes=notes)
-
-
-def _examined(
-    judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: Sequence[str]
-) -> dict[str, Any]:
-    """Add curves, thresholds, sets and subgroups to the figures, and name the batches."""
-    evaluation, answers = judgement.summary, recipe.answers
-    strata = strata_of(cohort, covariates)
-    for key, passes in (
-        ("cross_validation", judgement.passes),
-        ("leave_one_batch_out", () if judgement.batched is None else (judgement.batched,)),
-    ):
-        if passes:
-            given = answered(
-                judgement,
-                passes,
-                level=answers.level,
-                novelty_alpha=answers.novelty_alpha,
-                strata=strata,
-                across=key == "leave_one_batch_out",
-            )
-            evaluation[key]["examined"] = examine(given, seed=recipe.seed)
-    name_batches(evaluation, cohort)
-    return evaluation
-
-
-def _check_size(samples: Samples, has_subjects: bool) -> None:
-    for k, state in enumerate(samples.states):
-        subjects = len(np.unique(samples.groups[samples.y == k]))
-        if subjects < _MIN_SUBJECTS:
-            what = "subjects" if has_subjects else "samples"
-            raise DesignError(
-                f"{state} has {subjects} {what}; with fewer than {_MIN_SUBJECTS} in a state nothing can be concluded: a perfect "
-                "separation of so few is likely by chance alone; add samples, or leave that state out"
-            )
-
-
-def name_batches(evaluation: dict[str, Any], cohort: Cohort) -> None:
-    """Put the names of batches in the place of their codes.
-
-    Parameters
-    ----------
-    evaluation : dict
-        As `exoclassify.learning.evaluate.evaluate` gives it; changed.
-    cohort : Cohort
-        That was judged.
-    """
-    if evaluation["leave_one_batch_out"] is not None and cohort.batches is not None:
-        names = np.unique(cohort.batches)
-        each = evaluation["leave_one_batch_out"]["batches"]
-        evaluation["leave_one_batch_out"]["batches"] = {
-            str(names[int(code)]): found for code, found in each.items()
-        }
-
-
-def _golden(samples: Samples, support: NDArray[np.intp], seed: int) -> Floats:
-    """Make up profiles: each molecule from another sample of one state, so that no person's profile leaves the site."""
-    rng = np.random.default_rng(seed + 77)
-    panel = samples.X[:, support]
-    rows = []
-    for i in range(_N_GOLDEN):
-        donors = np.flatnonzero(samples.y == i % len(samples.states))
-        rows.append(panel[rng.choice(donors, len(support)), np.arange(len(support))])
-    return np.array(rows)
-
-
-def _about(
-    cohort: Cohort,
-    samples: Samples,
-    recipe: Recipe,
-    learned: Learned,
-    evaluation: dict[str, Any] | None,
-    name: str,
-    version: str,
-) -> dict[str, Any]:
-    batches = None
-    if cohort.batches is not None:
-        names, counts = np.unique(cohort.batches, return_counts=True)
-        batches = {str(batch): int(count) for batch, count in zip(names, counts, strict=True)}
-    counts = np.bincount(samples.y)
-    return {
-        "name": name,
-        "version": version,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "states": list(samples.states),
-        "training": {
-            "samples": {state: int(count) for state, count in zip(samples.states, counts, strict=True)},
-            "subjects": len(np.unique(samples.groups)) if cohort.has_subjects else None,
-            "batches": batches,
-            "simulated": cohort.simulated,
-            "tested_across_batches": learned.across_batches,
-            "data_sha256": cohort.digest(),
-            "molecules_in_table": cohort.cargo.n_molecules,
-            "notes": list(cohort.notes),
-        },
-        "answers": {"level": recipe.answers.level, "novelty_alpha": recipe.answers.novelty_alpha},
-        "voices": [
-            {"name": member.name, "weight": member.weight, "inner_log_loss": member.inner_log_loss}
-            for member in learned.blend.members
-        ],
-        "recipe": recipe.model_dump(mode="json"),
-        "evaluation": evaluation,
-        "libraries": {
-            "python": platform.python_version(),
-            **{
-                lib: importlib.metadata.version(lib)
-                for lib in ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
-            },
-        },
-    }
+    return finish(
+        cohort,
+        recipe,
+        judge=judge,
+        covariates=covariates,
+        permutations=permutations,
+        cache=cache,
+        name=name,
+        version=version,
+        n_jobs=n_jobs,
+        progress=progress,
+    ).bundle

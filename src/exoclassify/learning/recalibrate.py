@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError
 from exoclassify.learning.challenge import check_states, trained_on_before
+from exoclassify.learning.finish import numbered
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import against_rest, auc
@@ -24,7 +25,6 @@ from exoclassify.methods.conformal import ClassConditionalSets, conformal_p
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import prevalence_shift
-from exoclassify.model.version import numbered
 
 __all__ = ["Recalibrated", "recalibrate"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from exoclassify.audit.audit import audit
 from exoclassify.audit.findings import Audit
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import InputError
@@ -20,16 +20,14 @@ from exoclassify.learning.challenge import (
     enough,
     on_external,
     recipe_of,
+    same_data,
     trained_on_before,
 )
-from exoclassify.learning.evaluate import judge
-from exoclassify.learning.fit import fit, name_batches
+from exoclassify.learning.finish import finish, numbered
 from exoclassify.learning.gate import Check, check_setting
-from exoclassify.learning.judgement import Judgement
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.version import next_version, numbered
+from exoclassify.model.version import next_version
 
 __all__ = ["Retrained", "nothing_new", "retrain"]
 
@@ -43,7 +41,7 @@ class Retrained:
     Parameters
     ----------
     bundle : ModelBundle
-        Numbered by how its answers differ from the champion's.
+        The very model that the gate judged, numbered by how its answers differ from the champion's.
     decision : dict
         Plain values: ``passed``, ``sentence``, ``lines``, ``checks``, ``left_out`` and what they rest on.
     """
@@ -69,7 +67,7 @@ def nothing_new(champion: ModelBundle, cohort: Cohort, recipe: Recipe) -> bool:
     bool
     """
     same_recipe = recipe_of(champion) == recipe.model_copy(update={"gate": recipe_of(champion).gate})
-    return same_recipe and bool(champion.about["training"]["data_sha256"] == cohort.digest())
+    return same_recipe and same_data(champion, cohort)
 
 
 def retrain(
@@ -78,6 +76,8 @@ def retrain(
     recipe: Recipe | None = None,
     *,
     external: Cohort | None = None,
+    covariates: Sequence[str] = (),
+    cache: Path | None = None,
     n_jobs: int = -1,
     progress: Progress | None = None,
 ) -> Retrained:
@@ -93,6 +93,8 @@ def retrain(
         Of the challenger, with the gate; the champion's own if omitted.
     external : Cohort, optional
         Samples that neither may have been trained on.
+    covariates, cache
+        See `exoclassify.learning.fit.fit`.
     n_jobs : int
         Parallel processes; the result does not depend on it.
     progress : callable, optional
@@ -123,7 +125,19 @@ def retrain(
     check_states(champion, cohort)
     _check_subgroups(cohort, recipe)
     X = champion.panel.values(cohort.cargo)  # says what is wrong before any work is done
-    judged = judge(Samples.of(cohort), cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress)
+    done = finish(
+        cohort,
+        recipe,
+        covariates=covariates,
+        cache=cache,
+        name=champion.name,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    assert done.judgement is not None
+    assert done.audit is not None
+    version, numbering = next_version(champion, done.bundle)
+    bundle, judged = numbered(done.bundle, version), done.judgement
     known = trained_on_before(champion, cohort)
     new = ~np.any(list(known.values()), axis=0)
     if enough(cohort, new):
@@ -132,8 +146,6 @@ def retrain(
     else:
         how = f"all samples in the same folds, {champion.version} trained again there: too few samples are new to it"
         settings = by_recipe(champion, cohort, recipe, judged, ~new, n_jobs)
-    found = audit(cohort, judgement=judged, seed=recipe.seed, n_jobs=n_jobs)
-    bundle = _fitted(champion, cohort, recipe, judged, found)
     left_out = {f"cohort, {way}": int(rows.sum()) for way, rows in known.items()}
     if external is not None:
         setting, seen = on_external(champion, bundle, external, recipe)
@@ -147,8 +159,9 @@ def retrain(
         )
     ]
     if recipe.gate.audit:
-        checks.append(_audited(found))
-    return Retrained(bundle, _decision(champion, bundle, recipe, checks, how, left_out))
+        checks.append(_audited(done.audit))
+    decision = _decision(champion, bundle, recipe, checks, how, left_out)
+    return Retrained(bundle, {**decision, "numbering": numbering})
 
 
 def _check_subgroups(cohort: Cohort, recipe: Recipe) -> None:
@@ -158,16 +171,6 @@ def _check_subgroups(cohort: Cohort, recipe: Recipe) -> None:
                 f"{cohort.sheet.source}: has no column {column}, which the gate names as a subgroup; add it, or take it "
                 "from [gate] subgroups"
             )
-
-
-def _fitted(
-    champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judgement, found: Audit
-) -> ModelBundle:
-    bundle = fit(cohort, recipe, judge=False, name=champion.name)
-    evaluation = dict(judged.summary)
-    name_batches(evaluation, cohort)
-    bundle = numbered(bundle, "0.0.0", evaluation=evaluation, audit=found.to_dict())
-    return numbered(bundle, next_version(champion, bundle)[0])
 
 
 def _audited(found: Audit) -> Check:
@@ -200,7 +203,6 @@ def _decision(
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "champion": champion.version,
         "challenger": challenger.version,
-        "numbering": next_version(champion, challenger)[1],
         "passed": not failed,
         "sentence": f"{verdict}: {figures}, on {how}",
         "lines": [check.line() for check in checks],

@@ -49,6 +49,8 @@ class Signature:
         How each marker stands to the catalogue.
     marks : mapping of str to str
         haemolysis or platelets, for the markers that are known to follow them.
+    in_tables : mapping of str to str
+        What public tables say of each marker; empty where none holds it.
     chosen_on : str
         sha256 of the cohort.
     """
@@ -63,6 +65,7 @@ class Signature:
     references: tuple[str, ...]
     standings: dict[str, Standing]
     marks: dict[str, str]
+    in_tables: dict[str, str]
     chosen_on: str
 
     @property
@@ -83,6 +86,7 @@ class Signature:
         table["evidence"] = [standing.word for standing in found]
         table["evidence_text"] = [standing.sentence for standing in found]
         table["references"] = ["; ".join(standing.references) for standing in found]
+        table["public_tables"] = [self.in_tables.get(name, "") for name in self.markers]
         table["blood_cells"] = [self.marks.get(name, "") for name in self.markers]
         table["in_panel"] = [name in self.panel for name in self.markers]
         return table.drop(columns="selected")

@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.errors import ModelError
+from exoclassify.errors import ModelError, first_three
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
-from exoclassify.model.folder import fill_folder, read_folder
+from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
+from exoclassify.model.golden import differing, golden_answers
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import (
     Answers,
@@ -309,7 +310,7 @@ class ModelBundle:
                 "panel.weight": self.panel.weight,
                 **({} if self.trained_on is None else self.trained_on.arrays()),
             },
-            golden=pd.concat([golden, expected], axis=1),
+            golden=pd.concat([golden, expected, golden_answers(self)], axis=1),
             card=self.card,
             report=self.report,
             aside=self.aside,
@@ -324,7 +325,7 @@ class ModelBundle:
         path : str or Path
             The folder.
         verify : bool
-            Also demand that the golden profiles get the probabilities they got when the model was made.
+            Also demand that the golden profiles get the answers they got when the model was made.
 
         Returns
         -------
@@ -335,21 +336,20 @@ class ModelBundle:
         ModelError
             If the folder is not a model, of another format, incomplete or changed, or does not give its own answers.
         """
-        parts = read_folder(Path(path))
-        try:
-            blend = unpack(parts.described["fitted"], parts.arrays)
-            described = dict(parts.described["panel"])
-            panel = Panel(
-                molecules=tuple(described["molecules"]),
-                weight=parts.arrays["panel.weight"],
-                **{key: described[key] for key in _PANEL},
-            )
-            profiles = parts.golden[list(panel.molecules)].to_numpy(dtype=np.float64)
-            expected = parts.golden[[f"p_{state}" for state in blend.states]].to_numpy(dtype=np.float64)
-        except (KeyError, ValueError) as error:
-            raise ModelError(
-                f"{Path(path).name}: not a complete model ({error}); train or fetch it again"
-            ) from error
+        with only_refusals(Path(path).name):
+            return cls._read(read_folder(Path(path)), verify=verify)
+
+    @classmethod
+    def _read(cls, parts: ModelParts, *, verify: bool) -> ModelBundle:
+        blend = unpack(parts.described["fitted"], parts.arrays)
+        described = dict(parts.described["panel"])
+        panel = Panel(
+            molecules=tuple(described["molecules"]),
+            weight=parts.arrays["panel.weight"],
+            **{key: described[key] for key in _PANEL},
+        )
+        profiles = _numbers(parts.golden[list(panel.molecules)])
+        expected = _numbers(parts.golden[[f"p_{state}" for state in blend.states]])
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
         bundle = cls(
             blend,
@@ -363,10 +363,10 @@ class ModelBundle:
         )
         bundle.check()
         if verify:
-            bundle._demand(expected)
+            bundle._demand(expected, parts.golden)
         return bundle
 
-    def _demand(self, expected: Floats) -> None:
+    def _demand(self, expected: Floats, golden: pd.DataFrame) -> None:
         worst = float(np.abs(self.golden_probabilities() - expected).max(initial=0.0))
         if not worst <= PARITY:
             raise ModelError(
@@ -374,6 +374,15 @@ class ModelBundle:
                 f"get (allowed {PARITY:.0e}); the libraries here give other answers than those that made the model: "
                 "install the versions in bundle.json, or train it again"
             )
+        if differ := differing(self, golden):
+            raise ModelError(
+                f"{self.name} {self.version}: the golden profiles get other answers than they must ({first_three(differ)}); "
+                "the model was changed, or the libraries here are others than those in bundle.json: fetch or train it again"
+            )
+
+
+def _numbers(texts: pd.DataFrame) -> Floats:
+    return texts.replace("", "nan").to_numpy().astype(np.float64)
 
 
 def _softmax(log_odds: Floats) -> Floats:

@@ -48,6 +48,10 @@ class _Grove:
     @classmethod
     def of(cls, learner: Forest | Boosted, factor: float, n_molecules: int) -> _Grove:
         trees = learner.trees if isinstance(learner, Forest) else learner.trees()
+        if trees.feature.max() >= n_molecules:  # it would read the next sample's values
+            raise ModelError(
+                "a tree asks about a molecule that is not on the panel; train or fetch the model again"
+            )
         child = np.stack([trees.left, trees.right], axis=1).ravel().astype(np.intp)
         walked = cls(learner.view, learner, trees, child, factor, None)
         if isinstance(learner, Forest):

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest
 from exoclassify.methods.tree_shapley import LeafBoxes
 from exoclassify.model.blend import FittedBlend
-from exoclassify.model.bundle import ModelBundle
+
+if TYPE_CHECKING:
+    from exoclassify.model.bundle import ModelBundle
 
 __all__ = ["Mover", "against_rest", "contributions", "of_blend", "top"]
 

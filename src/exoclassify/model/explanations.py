@@ -13,6 +13,7 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import InputError
 from exoclassify.evidence.agreement import told_shortly
 from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.evidence.reanalysis import Reanalysis, told_in_tables
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import top
 
@@ -42,7 +43,8 @@ def explanations(
     -------
     DataFrame
         Columns sample_id, state (the most probable one, which may not be called), rank, molecule, log_odds (above 0 moves
-        towards the state, against the mean of the others), value (as measured; NaN = not measured), published, references.
+        towards the state, against the mean of the others), value (as measured; NaN = not measured), published, references,
+        public_tables (what the reanalysed ones say of it).
 
     Raises
     ------
@@ -85,16 +87,27 @@ def explained(
     DataFrame
         As `explanations` gives it.
     """
+    tables = Reanalysis.read()
 
     @cache
-    def published(molecule: str) -> tuple[str, str]:
+    def published(molecule: str) -> tuple[str, str, str]:
         sentence, references = told_shortly(catalogue.of(molecule))
-        return sentence, "; ".join(references)
+        return sentence, "; ".join(references), told_in_tables(tables.of(molecule))
 
     rows = [
         (sample, mover.state, rank, mover.molecule, mover.log_odds, mover.value, *published(mover.molecule))
         for sample, movers in zip(sample_ids, top(bundle, X, n), strict=True)
         for rank, mover in enumerate(movers, start=1)
     ]
-    columns = ["sample_id", "state", "rank", "molecule", "log_odds", "value", "published", "references"]
+    columns = [
+        "sample_id",
+        "state",
+        "rank",
+        "molecule",
+        "log_odds",
+        "value",
+        "published",
+        "references",
+        "public_tables",
+    ]
     return pd.DataFrame(rows, columns=columns)

@@ -5,7 +5,7 @@
     MODEL/
       bundle.json   panel, states, recipe, evaluation, provenance, library versions, sha256 of every other file and of itself
       arrays.npz    all fitted arrays; XGBoost's own UBJSON stands among them as bytes
-      golden.csv    about 20 made-up profiles and the probabilities they must get
+      golden.csv    about 20 made-up profiles and the answers they must get
       README.md     the model card
       report.html   the page to read, where one was written
       aside.csv     answers to the samples kept aside, under short names, where the model was judged
@@ -16,8 +16,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from exoclassify.errors import ModelError
+from exoclassify.errors import ExoclassifyError, ModelError
 
-__all__ = ["FORMAT", "ModelParts", "describe", "fill_folder", "read_folder"]
+__all__ = [
+    "FORMAT",
+    "MODEL_FILES",
+    "ModelParts",
+    "copy_folder",
+    "describe",
+    "fill_folder",
+    "only_refusals",
+    "read_folder",
+]
 
 FORMAT = 1
 """Version of the folder's layout; another one is refused."""
 
 _FILES = ("arrays.npz", "golden.csv", "README.md")
 _OPTIONAL = ("report.html", "aside.csv")
+
+MODEL_FILES = ("bundle.json", *_FILES, *_OPTIONAL)
+"""Every file that a model's folder may hold: the one list for whoever copies, signs or reads a model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +61,7 @@ class ModelParts:
     arrays : dict of str to ndarray
         By name.
     golden : DataFrame
-        The golden profiles with their probabilities.
+        The golden profiles with their answers, all of it text.
     card : str
         The model card.
     report : str or None
@@ -134,7 +147,7 @@ def read_folder(folder: Path) -> ModelParts:
     described = describe(folder)
     contents = {name: _checked(folder, name, sha256) for name, sha256 in described["files"].items()}
     plain = {key: value for key, value in described.items() if key not in ("format", "files", "sha256")}
-    golden = pd.read_csv(io.BytesIO(contents["golden.csv"]))
+    golden = pd.read_csv(io.BytesIO(contents["golden.csv"]), dtype=str, keep_default_na=False)
     report, aside = contents.get("report.html"), contents.get("aside.csv")
     return ModelParts(
         plain,
@@ -146,6 +159,50 @@ def read_folder(folder: Path) -> ModelParts:
         if aside is None
         else pd.read_csv(io.BytesIO(aside), dtype={"sample": str, "subject": str, "label": str}),
     )
+
+
+def copy_folder(folder: Path, to: Path) -> None:
+    """Copy the files of a model, and nothing else, into a folder that is made for them.
+
+    Parameters
+    ----------
+    folder : Path
+        The model.
+    to : Path
+        Is not there yet.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read or written.
+    """
+    to.mkdir(parents=True)
+    for name in MODEL_FILES:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, to / name)
+
+
+@contextmanager
+def only_refusals(what: str) -> Iterator[None]:
+    """Let nothing but a refusal come out of reading a model: foreign bytes can provoke any error of any library.
+
+    Parameters
+    ----------
+    what : str
+        Is read, for the message.
+
+    Raises
+    ------
+    ModelError
+        With what went wrong.
+    """
+    try:
+        yield
+    except ExoclassifyError:
+        raise
+    except Exception as error:  # the door through which foreign bytes come in
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ModelError(f"{what}: not a complete model ({said}); train or fetch it again") from error
 
 
 def _sha256(content: bytes) -> str:
@@ -181,11 +238,11 @@ def describe(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"{folder.name}: not a model folder (it has no bundle.json); give the folder that `exoclassify train --out` wrote"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{folder.name}/bundle.json: cannot be read ({error}); fetch the model again"
         ) from error
-    if not isinstance(described, dict) or "format" not in described or "files" not in described:
+    if not isinstance(described, dict) or not {"format", "files"} <= set(described):
         raise ModelError(f"{folder.name}: bundle.json is not that of an exoclassify model")
     if described["format"] != FORMAT:
         raise ModelError(
@@ -199,9 +256,9 @@ def describe(folder: Path) -> dict[str, Any]:
     return described
 
 
-def _files_known(files: Mapping[str, str]) -> bool:
+def _files_known(files: object) -> bool:
     """Whether the model lists every file it needs, and none that is not its own: the names become paths."""
-    return set(_FILES) <= set(files) <= {*_FILES, *_OPTIONAL}
+    return isinstance(files, dict) and set(_FILES) <= set(files) <= {*_FILES, *_OPTIONAL}
 
 
 def _checked(folder: Path, name: str, expected: str) -> bytes:
@@ -219,10 +276,8 @@ def _checked(folder: Path, name: str, expected: str) -> bytes:
 
 
 def _arrays(content: bytes, folder: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, KeyError) as error:
-        raise ModelError(
-            f"{folder.name}: arrays.npz cannot be read ({error}); fetch or train the model again"
-        ) from error
+    with (
+        only_refusals(f"{folder.name}/arrays.npz"),
+        np.load(io.BytesIO(content), allow_pickle=False) as archive,
+    ):
+        return {name: archive[name] for name in archive.files}

@@ -9,12 +9,13 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from exoclassify.errors import FileError
+from exoclassify.model.folder import MODEL_FILES
 
 __all__ = ["mirrored"]
 
 _PARTS = re.compile(
     r"[^/]+/(champion|history\.jsonl|\d+\.\d+\.\d+\.(decision|signature)\.json|"
-    r"\d+\.\d+\.\d+/(bundle\.json|arrays\.npz|golden\.csv|README\.md))"
+    rf"\d+\.\d+\.\d+/({'|'.join(map(re.escape, MODEL_FILES))}))"
 )
 
 

@@ -91,8 +91,18 @@ class Panel:
         return {}
 
     @cached_property
+    def canonical(self) -> tuple[str, ...]:
+        """The molecules by today's rules of spelling; a model saved earlier may have others in its panel."""
+        try:
+            return canonical_names(
+                self.molecules, self.kind, source="the panel", hairpins_apart=self.hairpins_apart or None
+            )
+        except InputError:  # two that were two molecules then
+            return self.molecules
+
+    @cached_property
     def _where(self) -> dict[str, int]:
-        return {molecule: i for i, molecule in enumerate(self.molecules)}
+        return {molecule: i for i, molecule in enumerate(self.canonical)}
 
     def coverage(self, X: Floats) -> Floats:
         """How much of the panel was measured in each sample.
@@ -134,9 +144,11 @@ class Panel:
             If the table is of another kind or unit, or lacks so much of the panel that no sample could be called.
         """
         self.check_stated(table.kind, table.unit, table.source)
+        if table.molecules == self.molecules:
+            return table.values
         table = table.with_hairpins_apart() if self.hairpins_apart else table
         self.check_present(table.molecules, table.source)
-        return table.aligned(self.molecules)
+        return table.aligned(self.canonical)
 
     def check_stated(self, kind: str, unit: str, source: str) -> None:
         """Refuse what is stated of a table when the model was trained on something else.
@@ -175,7 +187,7 @@ class Panel:
         ModelError
             With the molecules that are missing.
         """
-        present = np.isin(self.molecules, molecules)
+        present = np.isin(self.canonical, molecules)
         best = float(present @ self.weight / max(self.typical, 1e-12))
         if best < self.min_coverage:
             lacking = [molecule for molecule, there in zip(self.molecules, present, strict=True) if not there]
@@ -185,7 +197,7 @@ class Panel:
                 "molecule names, or train a model on the molecules this table has"
             )
 
-    def places(self, written: Sequence[str], source: str) -> NDArray[np.intp]:
+    def places(self, written: Sequence[str], source: str, values: Floats | None = None) -> NDArray[np.intp]:
         """Find the panel among the columns of a table.
 
         Parameters
@@ -194,6 +206,8 @@ class Panel:
             Names of its molecules as written.
         source : str
             What messages call it.
+        values : ndarray of shape (n_samples, n_written), optional
+            By which a message says whether columns of one molecule are the same.
 
         Returns
         -------
@@ -208,11 +222,11 @@ class Panel:
             If too much of the panel is missing.
         """
         canonical = canonical_names(
-            written, self.kind, source=source, hairpins_apart=self.hairpins_apart or None
+            written, self.kind, source=source, hairpins_apart=self.hairpins_apart or None, values=values
         )
         self.check_present(canonical, source)
         where = {molecule: i for i, molecule in enumerate(canonical)}
-        return np.array([where.get(molecule, -1) for molecule in self.molecules], dtype=np.intp)
+        return np.array([where.get(molecule, -1) for molecule in self.canonical], dtype=np.intp)
 
     def profile(self, cargo: Mapping[str, float | None], sample_id: str) -> Floats:
         """Line one sample's named values up with the panel, shape (1, n_molecules); None and absent are NaN.

@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,8 +28,9 @@ from filelock import FileLock, Timeout
 
 from exoclassify.errors import FileError, ModelError, first_three
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.folder import copy_folder
 from exoclassify.model.signature import check_signature
-from exoclassify.model.version import free_version, numbered, order
+from exoclassify.model.version import free_version, order
 from exoclassify.tables.writing import write_atomically
 
 __all__ = ["Promotion", "Registry"]
@@ -90,11 +91,22 @@ class Registry:
         self.root = Path(root)
 
     def names(self) -> tuple[str, ...]:
-        """Names that have a version, sorted."""
+        """Names that have a version, sorted.
+
+        Raises
+        ------
+        FileError
+            If a folder cannot be read.
+        """
         if not self.root.is_dir():
             return ()
-        found = (entry.name for entry in self.root.iterdir() if _NAME.fullmatch(entry.name))
-        return tuple(sorted(name for name in found if self.versions(name)))
+        try:
+            found = [entry.name for entry in self.root.iterdir() if _NAME.fullmatch(entry.name)]
+            return tuple(sorted(name for name in found if self.versions(name)))
+        except OSError as error:
+            raise FileError(
+                f"{error.filename}: cannot be read ({error.strerror}); give this user the right to read it"
+            ) from error
 
     def versions(self, name: str) -> tuple[str, ...]:
         """Versions of a name, oldest number first; empty when there is none.
@@ -216,8 +228,44 @@ class Registry:
             )
         return bundle
 
+    def copy(self, name: str, version: str, to: Path) -> Registry:
+        """Copy a version, with its signature, into a registry of its own that nobody else changes.
+
+        Parameters
+        ----------
+        name, version : str
+            Of the model.
+        to : Path
+            A folder that only this user can reach.
+
+        Returns
+        -------
+        Registry
+            With this version and no champion.
+
+        Raises
+        ------
+        ModelError
+            If there is no such version.
+        FileError
+            If it cannot be copied.
+        """
+        folder = self.path(name, version)
+        try:
+            copy_folder(folder, to / name / version)
+            signed = folder.with_name(f"{version}.signature.json")
+            if signed.is_file():
+                shutil.copyfile(signed, to / name / signed.name)
+        except OSError as error:
+            raise FileError(f"{name} {version}: cannot be copied ({error.strerror})") from error
+        return Registry(to)
+
     def add(
-        self, bundle: ModelBundle, *, decision: dict[str, Any] | None = None, next_free: bool = False
+        self,
+        bundle: ModelBundle,
+        *,
+        decision: dict[str, Any] | None = None,
+        renumber: Callable[[ModelBundle, str], ModelBundle] | None = None,
     ) -> Path:
         """Keep a new version; it is not in use before it is promoted.
 
@@ -227,8 +275,8 @@ class Registry:
             With its name and version.
         decision : dict, optional
             Plain values, kept beside the version.
-        next_free : bool
-            Where its number is taken, take the next one with the same meaning.
+        renumber : callable, optional
+            Where its number is taken, take the next one with the same meaning; this writes it into the model.
 
         Returns
         -------
@@ -242,8 +290,9 @@ class Registry:
         """
         folder = self._folder(bundle.name)
         with self._lock(bundle.name, create=True):
-            if next_free:
-                bundle = numbered(bundle, free_version(bundle.version, self.versions(bundle.name)))
+            taken = self.versions(bundle.name)
+            if renumber is not None and bundle.version in taken:
+                bundle = renumber(bundle, free_version(bundle.version, taken))
             if (folder / bundle.version).exists():
                 raise FileError(
                     f"{bundle.name}: version {bundle.version} is there already, and a version is never changed; "
@@ -276,7 +325,9 @@ class Registry:
         if not path.exists():
             return None
         found = _read_json(path, path.read_text)
-        return dict(found)
+        if not isinstance(found, dict):
+            raise ModelError(f"{path}: is not the record of a decision; restore it, or remove it")
+        return found
 
     def promote(
         self,
@@ -381,7 +432,10 @@ class Registry:
         if now is None:
             return ()
         path = self._folder(name) / "history.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"{path}: cannot be read ({error}); restore it") from error
         # The champion's own line stands here too when a process was stopped between the two files.
         past = [_promotion(path, line) for line in lines]
         return (*(promotion for promotion in past if promotion.number < now.number), now)
@@ -439,9 +493,9 @@ class Registry:
             return _promotion(path, path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ModelError(
-                f"{path}: cannot be read ({error.strerror}); give this user the right to read it"
+                f"{path}: cannot be read ({error}); restore it, and give this user the right to read it"
             ) from error
 
     def _remove(self, name: str, version: str) -> None:
@@ -514,13 +568,23 @@ def in_use_before(history: tuple[Promotion, ...]) -> list[str]:
 
 
 def _promotion(path: Path, line: str) -> Promotion:
-    return Promotion(**_read_json(path, lambda: line))
+    found = _read_json(path, lambda: line)
+    try:
+        promotion = Promotion(**found)
+        whole = isinstance(promotion.number, int) and _VERSION.fullmatch(promotion.version)
+    except TypeError:
+        whole = None
+    if not whole:
+        raise ModelError(
+            f"{path}: is not the record of a promotion; restore it, or remove it and promote again"
+        )
+    return promotion
 
 
 def _read_json(path: Path, read: Any) -> Any:
     try:
         return json.loads(read())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path}: cannot be read ({error}); restore it, or remove it and promote again"
         ) from error

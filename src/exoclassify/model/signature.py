@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exoclassify.errors import FileError, ModelError, first_three
+from exoclassify.model.folder import MODEL_FILES
 from exoclassify.tables.writing import write_atomically
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def _compare(where: str, signed: Any, found: dict[str, Any]) -> None:
         found["version"],
     ):
         raise ModelError(f"{where}: the signature is that of another version; sign this one")
-    files = signed["files"]
+    files = signed.get("files")
+    if not isinstance(files, dict):
+        raise ModelError(f"{where}: the signed manifest lists no files; sign the version again")
     changed = sorted(name for name in files | found["files"] if files.get(name) != found["files"].get(name))
     if changed:
         raise ModelError(
@@ -138,10 +141,15 @@ def _compare(where: str, signed: Any, found: dict[str, Any]) -> None:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
+        foreign = sorted({entry.name for entry in folder.iterdir()} - set(MODEL_FILES))
+        if foreign:
+            raise ModelError(
+                f"{folder.parent.name}/{folder.name}: holds what belongs to no model ({first_three(foreign)}); remove it"
+            )
         files = {
-            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
+            name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            for name in sorted(MODEL_FILES)
+            if (folder / name).is_file()
         }
     except OSError as error:
         raise FileError(f"{error.filename}: cannot be read ({error.strerror})") from error

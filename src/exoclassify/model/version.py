@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.card import card
 from exoclassify.model.compiled import PARITY
 from exoclassify.model.prediction import Predictions
 
-__all__ = ["free_version", "next_version", "numbered", "order"]
+__all__ = ["free_version", "next_version", "order"]
 
 
 def order(version: str) -> tuple[int, ...]:
@@ -88,26 +85,6 @@ def next_version(old: ModelBundle, new: ModelBundle) -> tuple[str, str]:
             f"same calls on the golden profiles, probabilities differ by up to {worst:.2g}",
         )
     return f"{major}.{minor}.{patch + 1}", "same answers to the golden profiles"
-
-
-def numbered(bundle: ModelBundle, version: str, **also: Any) -> ModelBundle:
-    """Give the same model under another version, its card written anew.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        As fitted.
-    version : str
-        Its number.
-    **also
-        Plain values to add to, or replace in, what is told about it.
-
-    Returns
-    -------
-    ModelBundle
-    """
-    about = {**bundle.about, "version": version, **also}
-    return replace(bundle, about=about, card=card(about, bundle.panel))
 
 
 def _other_calls(old: ModelBundle, new: ModelBundle) -> str:

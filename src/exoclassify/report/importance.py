@@ -7,6 +7,7 @@ from typing import Any
 
 from exoclassify.evidence.agreement import told_shortly
 from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.evidence.reanalysis import Reanalysis, told_in_tables
 from exoclassify.report.html import Section, Table
 from exoclassify.report.plots import Axis, Bar, intervals
 
@@ -40,9 +41,9 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
         Axis("mean move, in log-odds", 0.0, max(row["high"] for row in shown)),
         caption="How far a molecule moves the answer between two states, on samples kept aside; 95 % interval over folds.",
     )
-    catalogue = Catalogue.read()
+    catalogue, public = Catalogue.read(), Reanalysis.read()
     table = Table(
-        ["molecule", "mean", "low", "high", "share of folds that read it", "published"],
+        ["molecule", "mean", "low", "high", "share of folds that read it", "published", "public tables"],
         [
             (
                 row["molecule"],
@@ -51,6 +52,7 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
                 row["high"],
                 row["read_in"],
                 told_shortly(catalogue.of(row["molecule"]))[0] or None,
+                told_in_tables(public.of(row["molecule"])) or None,
             )
             for row in shown
         ],

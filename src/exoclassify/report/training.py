@@ -34,7 +34,7 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
         HTML.
     """
     audit, evaluation = about.get("audit"), about["evaluation"]
-    sections: list[Section | None] = [summary(about)]
+    sections: list[Section | None] = [summary(about), _site(about)]
     if audit is not None:
         sections += [baseline_section(audit), audit_section(audit)]
     if evaluation is not None:
@@ -120,6 +120,20 @@ def summary(about: Mapping[str, Any]) -> Section:
             "It was never tested across batches, so it calls no state in a new one: whether it holds elsewhere is not known."
         )
     return Section("In short", "\n\n".join(parts), tone="plain" if audit is None else tone_of(audit))
+
+
+def _site(about: Mapping[str, Any]) -> Section | None:
+    """Say of a model that was recalibrated for which site, and that the other figures are those of the model before."""
+    found = about.get("recalibration")
+    if found is None:
+        return None
+    mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
+    return Section(
+        f"For {found['site']} alone",
+        f"This is {found['from']}, recalibrated on samples of {found['site']} ({mix}). Every figure on this page is of the model "
+        "before, at the places where it was trained; how it was judged at this site is in the model card.",
+        tone="warning",
+    )
 
 
 def provenance(about: Mapping[str, Any], molecules: Sequence[str]) -> Section:

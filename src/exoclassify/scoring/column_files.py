@@ -55,7 +55,7 @@ def head_table(source: Source, panel: Panel) -> pa.Table:
 
 
 def _head_of_panel(file: pq.ParquetFile, panel: Panel) -> pa.Table:
-    schema, molecules = file.schema_arrow, set(panel.molecules)
+    schema, molecules = file.schema_arrow, set(panel.canonical)
     names = schema.names  # made anew at each look
     named = {name for name in names if canonical_name(name, panel.kind) in molecules}
     wanted = {*names[:2], *index_names(schema, "the file"), *named} if named else set(names)

@@ -18,8 +18,10 @@ from exoclassify.scoring.layout import Layout, layout_of
 from exoclassify.scoring.pieces import Piece, Stretch, reading, rows_in_piece
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import Source
+from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.cells import as_text, numbers
 from exoclassify.tables.from_columns import index_first, is_number, wide_from_columns
+from exoclassify.tables.wide import id_position
 
 __all__ = [
     "ArrowStretch",
@@ -34,7 +36,9 @@ __all__ = [
 _STRETCH_ROWS = 131_072  # row groups smaller than this are read together
 
 
-def columnar_layout(source: Source, head: pa.Table, panel: Panel, keep: tuple[str, ...]) -> Layout | None:
+def columnar_layout(
+    source: Source, head: pa.Table, panel: Panel, keep: tuple[str, ...], asked: Reading = AS_WRITTEN
+) -> Layout | None:
     """Find the columns of a Parquet or Arrow file.
 
     Parameters
@@ -47,6 +51,8 @@ def columnar_layout(source: Source, head: pa.Table, panel: Panel, keep: tuple[st
         Of the model.
     keep : tuple of str
         Columns that pass through.
+    asked : Reading
+        What the user said of the file.
 
     Returns
     -------
@@ -60,7 +66,9 @@ def columnar_layout(source: Source, head: pa.Table, panel: Panel, keep: tuple[st
     """
     ordered, names = index_first(head, source.name)
     first = [as_text(value) for value in ordered.column(0).to_pylist()]
-    found = layout_of(source, names, first, wide_from_columns(head, source.name), panel, keep)
+    at = id_position(names, asked, source.name)
+    wide = wide_from_columns(head, source.name, asked)
+    found = layout_of(source, names, first, wide, panel, keep, at) if wide.plain else None
     if found is None:
         return None
     place = {name: j for j, name in reversed(list(enumerate(head.column_names)))}

@@ -56,7 +56,7 @@ def explained_files(
         If no file can be used as stated.
     """
     known = Catalogue.read()
-    plans, _ = planned(find_sources(given)[0], bundle.panel, asked.keep, asked.long)
+    plans, _ = planned(find_sources(given)[0], bundle.panel, asked.keep, asked.long, asked.reading)
     for plan in plans:
         for stretch in plan.stretches():
             for piece, _, _ in pieces_and_ends(stretch):

@@ -61,6 +61,7 @@ def layout_of(
     head: WideTable,
     panel: Panel,
     keep: Sequence[str],
+    id_column: int,
 ) -> Layout | None:
     """Find the columns by the names and the first rows of a file.
 
@@ -78,6 +79,8 @@ def layout_of(
         Of the model.
     keep : sequence of str
         Columns that pass through.
+    id_column : int
+        Position of the sample ids; row numbers that a program wrote before them still count as such.
 
     Returns
     -------
@@ -91,14 +94,17 @@ def layout_of(
     ModelError
         If too much of the panel is missing.
     """
-    if samples_in_rows(head, panel.kind, None, panel.molecules) is not head:
+    if not head.settled and samples_in_rows(head, panel.kind, None, panel.canonical) is not head:
         return None
-    id_column = 0 if tuple(head.row_ids) == tuple(text.strip() for text in first) else 1
     kept = tuple(_kept(source, names, name) for name in keep)
     held = {position for position, _ in kept}
     nameless = "" in head.columns
-    columns = [j for j in range(id_column + 1, len(names)) if j not in held and (names[j] or nameless)]
-    found = panel.places([names[j] for j in columns], source.name)
+    skipped = {id_column}
+    if not id_column and tuple(head.row_ids) != tuple(text.strip() for text in first):
+        id_column, skipped = 1, {0, 1}
+    columns = [j for j in range(len(names)) if j not in held | skipped and (names[j] or nameless)]
+    whole = head.cells[:, [j - 1 for j in columns]] if head.settled else None
+    found = panel.places([names[j] for j in columns], source.name, whole)
     places = np.where(found >= 0, np.array([*columns, -1], dtype=np.intp)[found], -1)
     return Layout(source, panel, tuple(names), id_column, places, kept)
 

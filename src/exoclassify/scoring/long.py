@@ -151,7 +151,7 @@ class LongPiece(Piece):
     def _on_panel(self, molecules: pa.Array) -> NDArray[np.intp]:
         """Find the place on the panel of each row's molecule; -1 for others."""
         panel, coded = self.of.panel, molecules.dictionary_encode()
-        places = {molecule: i for i, molecule in enumerate(panel.molecules)}
+        places = {molecule: i for i, molecule in enumerate(panel.canonical)}
         apart = self.of.hairpins_apart
         known = [
             places.get(canonical_names([name], panel.kind, source="", hairpins_apart=apart)[0], -1)

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from exoclassify.data.units import doubtful_blanks
 from exoclassify.errors import ExoclassifyError, FileError, InputError
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.column_files import head_table
@@ -20,7 +23,8 @@ from exoclassify.scoring.rows import checked
 from exoclassify.scoring.sources import STREAMED_TEXT, Source
 from exoclassify.scoring.text import TextLayout, TextPiece, text_layout, text_stretches
 from exoclassify.scoring.whole import MOST_BYTES, whole_stretch
-from exoclassify.tables.reading import SUFFIXES, checked_suffix
+from exoclassify.tables.asked import AS_WRITTEN, Reading
+from exoclassify.tables.reading import SUFFIXES, checked_suffix, is_of_the_field
 
 __all__ = ["Plan", "planned"]
 
@@ -37,10 +41,13 @@ class Plan:
         The file.
     how : Layout, TextLayout or Stretch
         Where its columns are, or its only stretch.
+    notes : tuple of str
+        What was understood of it or left out, and what a user should look at.
     """
 
     source: Source
     how: Layout | TextLayout | Stretch
+    notes: tuple[str, ...] = ()
 
     def stretches(self) -> Iterator[Stretch]:
         """Cut the file; the cuts are the same each time.
@@ -63,7 +70,11 @@ class Plan:
 
 
 def planned(
-    sources: Sequence[Source], panel: Panel, keep: tuple[str, ...], long: LongNames | None
+    sources: Sequence[Source],
+    panel: Panel,
+    keep: tuple[str, ...],
+    long: LongNames | None,
+    asked: Reading = AS_WRITTEN,
 ) -> tuple[list[Plan], list[tuple[Source, ExoclassifyError]]]:
     """Look at every file.
 
@@ -77,6 +88,8 @@ def planned(
         Columns that pass through.
     long : LongNames, optional
         Names of the columns of tables in long format.
+    asked : Reading
+        What the user said of the files.
 
     Returns
     -------
@@ -88,13 +101,15 @@ def planned(
     plans, malformed = [], []
     for source in sources:
         try:
-            plans.append(_plan(source, panel, keep, long))
+            plans.append(_plan(source, panel, keep, long, asked))
         except ExoclassifyError as error:
             malformed.append((source, error))
     return plans, malformed
 
 
-def _plan(source: Source, panel: Panel, keep: tuple[str, ...], long: LongNames | None) -> Plan:
+def _plan(
+    source: Source, panel: Panel, keep: tuple[str, ...], long: LongNames | None, asked: Reading
+) -> Plan:
     if source.remote:
         if source.suffix not in (*SUFFIXES, *STREAMED_TEXT):
             raise FileError(f"{source.url}: its ending is none of those known here ({', '.join(SUFFIXES)})")
@@ -103,50 +118,67 @@ def _plan(source: Source, panel: Panel, keep: tuple[str, ...], long: LongNames |
             checked_suffix(source.path)
     if long is not None:
         return Plan(source, long_stretch(source, panel, keep, long))
-    how: Layout | TextLayout | None = None
-    if source.suffix in STREAMED_TEXT:
-        how = _text(source, panel, keep)
-    elif source.suffix != ".xlsx":
-        how = _columns(source, panel, keep)
-    if how is not None:
-        return Plan(source, how)
+    if not _is_whole(source, asked):
+        streamed = _text if source.suffix in STREAMED_TEXT else _columns
+        found = streamed(source, panel, keep, asked)
+        if found is not None:
+            return Plan(source, *found)
     with reading(source):
-        stretch = whole_stretch(source, panel, keep)
-    _probe(next(stretch.pieces()), panel, source)
-    return Plan(source, stretch)
+        stretch = whole_stretch(source, panel, keep, asked)
+    notes = _probe(next(stretch.pieces()), panel, source)
+    return Plan(source, stretch, (*stretch.wide.notes, *notes))
 
 
-def _text(source: Source, panel: Panel, keep: tuple[str, ...]) -> TextLayout | None:
+def _is_whole(source: Source, asked: Reading) -> bool:
+    """Whether a file is read as a whole: workbooks, the formats of the field, and where columns were chosen."""
+    if asked.columns is not None or source.suffix not in (
+        *STREAMED_TEXT,
+        ".parquet",
+        ".arrow",
+        ".feather",
+        ".ipc",
+    ):
+        return True
+    if source.remote or source.suffix.endswith(".zst"):
+        return False
+    with reading(source):
+        return is_of_the_field(source.path, asked)
+
+
+def _text(
+    source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading
+) -> tuple[TextLayout, tuple[str, ...]] | None:
     head = head_text(source)
     if head.startswith(_UTF16) or (b"\r" in head and b"\n" not in head):
         return None
     try:
-        layout = text_layout(source, head, panel, keep)
+        layout = text_layout(source, head, panel, keep, asked)
     except InputError:
         if head.count(b"\n") > HEAD_ROWS and source.size <= MOST_BYTES and not source.remote:
             return None  # a turned table may name the panel further down
         raise
-    if layout is not None:
-        rows = head[layout.begin :].splitlines(keepends=True)[:HEAD_ROWS]
-        _probe(TextPiece(layout, b"".join(rows), 0.0), panel, source)
-    return layout
+    if layout is None:
+        return None
+    rows = head[layout.begin :].splitlines(keepends=True)[:HEAD_ROWS]
+    return layout, _probe(TextPiece(layout, b"".join(rows), 0.0), panel, source)
 
 
-def _columns(source: Source, panel: Panel, keep: tuple[str, ...]) -> Layout | None:
+def _columns(
+    source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading
+) -> tuple[Layout, tuple[str, ...]] | None:
     head = head_table(source, panel)
-    layout = columnar_layout(source, head, panel, keep)
-    if layout is not None:
-        names = [layout.names[j] for j in layout.wanted]
-        batches = head.select(names).combine_chunks().to_batches()
-        _probe(
-            ColumnPiece(layout, batches[0] if batches else pa.RecordBatch.from_pylist([]), 0.0), panel, source
-        )
-    return layout
+    layout = columnar_layout(source, head, panel, keep, asked)
+    if layout is None:
+        return None
+    names = [layout.names[j] for j in layout.wanted]
+    batches = head.select(names).combine_chunks().to_batches()
+    piece = ColumnPiece(layout, batches[0] if batches else pa.RecordBatch.from_pylist([]), 0.0)
+    return layout, _probe(piece, panel, source)
 
 
-def _probe(piece: Piece, panel: Panel, source: Source) -> None:
-    """Refuse a file of whose first rows none can be used: its unit or its form is another."""
-    rows, _ = checked(piece.rows(), panel, source.name, len)
+def _probe(piece: Piece, panel: Panel, source: Source) -> tuple[str, ...]:
+    """Refuse a file of whose first rows none can be used: its unit or its form is another; say what is doubtful of them."""
+    rows, cells = checked(piece.rows(), panel, source.name, _cells)
     if rows.n_read and not len(rows.ids):
         first = next(islice(rows.rejected, 1))
         where = (
@@ -155,3 +187,11 @@ def _probe(piece: Piece, panel: Panel, source: Source) -> None:
         column = f"column {first.column} " if first.column and first.column not in first.reason else ""
         many = "its only row" if rows.n_read == 1 else f"none of its first {rows.n_read} rows"
         raise InputError(f"{source.name}: {many} can be used ({where}{column}{first.reason})")
+    n, empty, zero = (sum(counts) for counts in zip(*cells, strict=True)) if cells else (0, 0, 0)
+    return doubtful_blanks(n, empty, zero, panel.unit)
+
+
+def _cells(X: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Count the cells that are measured by one sample at least, the empty ones of them, and the zeros."""
+    X = X[:, ~np.isnan(X).all(axis=0)]
+    return X.size, int(np.isnan(X).sum()), int((X == 0).sum())

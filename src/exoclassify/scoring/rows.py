@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from exoclassify.data.texts import NOT_DETECTED_MARKS
@@ -15,6 +16,8 @@ from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
 from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
+from exoclassify.tables.controls import NO_SAMPLE
+from exoclassify.tables.foreign import advice
 
 __all__ = ["Reject", "RowBuilder", "Rows", "checked"]
 
@@ -126,6 +129,11 @@ def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -
     """
     nameless = _blank(rows.ids)
     rejected = [Reject(int(i), "", "", "has no sample id; give it one") for i in nameless]
+    others = np.flatnonzero(
+        pc.match_substring_regex(rows.ids, NO_SAMPLE, ignore_case=True).to_numpy(zero_copy_only=False)
+    )
+    rejected += [Reject(int(i), rows.ids[int(i)].as_py(), "", _NO_SAMPLE_REASON) for i in others]
+    nameless = np.union1d(nameless, others)
     used, start = [], 0
     for X in rows.blocks:
         bad = {int(i) - start for i in nameless if start <= i < start + len(X)}
@@ -140,6 +148,9 @@ def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -
         start += len(X)
         used.append(use(np.delete(X, sorted(bad), axis=0) if bad else X))
     return rows.without(sorted(rejected, key=lambda reject: reject.row)), used
+
+
+_NO_SAMPLE_REASON = "is no sample by its name, but a total, a control or a pool; rename it if it is one"
 
 
 def _blank(ids: pa.Array) -> Places:
@@ -205,7 +216,8 @@ class RowBuilder:
         """
         for position, column, text in texts:
             if self._panel.not_detected is None or text.strip().lower() not in NOT_DETECTED_MARKS:
-                self.reject(sample_id, column, f"holds {text!r} where a number is expected; {self._mend()}")
+                fix = advice(text) or self._mend()
+                self.reject(sample_id, column, f"holds {text!r} where a number is expected; {fix}")
                 return
             values[position] = self._panel.not_detected
         self._ids.append(sample_id)

@@ -26,6 +26,7 @@ from exoclassify.scoring.planning import Plan, planned
 from exoclassify.scoring.runners import Progress, Runner, Threads, Watcher
 from exoclassify.scoring.sources import Source, find_sources
 from exoclassify.scoring.tally import Report, Tally
+from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.ids import check_choice
 
 __all__ = ["Asked", "check_ending", "score_files"]
@@ -47,6 +48,8 @@ class Asked:
         Columns that pass through to the output; ``key=value`` folders count as columns.
     long : LongNames, optional
         The files are in long format, with these columns.
+    reading : Reading
+        How the files are to be read, where their content does not say it.
     strict : bool
         Stop at the first row or file that cannot be used.
     resume : bool
@@ -61,6 +64,7 @@ class Asked:
     same_batch: bool = False
     keep: tuple[str, ...] = ()
     long: LongNames | None = None
+    reading: Reading = AS_WRITTEN
     strict: bool = False
     resume: bool = False
     force: bool = False
@@ -112,7 +116,7 @@ def score_files(
     for what, word, known in (("kind", asked.kind, KINDS), ("unit", asked.unit, UNITS)):
         check_choice(sources[0].name, what, word or getattr(panel, what), known)
     panel.check_stated(asked.kind or panel.kind, asked.unit or panel.unit, sources[0].name)
-    plans, malformed = planned(sources, panel, asked.keep, asked.long)
+    plans, malformed = planned(sources, panel, asked.keep, asked.long, asked.reading)
     if malformed and (asked.strict or not plans):
         raise malformed[0][1]
     stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, asked.prevalence)
@@ -130,7 +134,8 @@ def score_files(
         done = True
     finally:
         parts.leave(keep=not done and parts.n_stored > 0 and not asked.strict)
-    return replace(report, left_out=tuple(left_out))
+    notes = tuple(f"{plan.source.name}: {note}" for plan in plans for note in plan.notes)
+    return replace(report, left_out=tuple(left_out), notes=notes)
 
 
 def _numbered(plans: Sequence[Plan], numbers: dict[str, list[int]]) -> Iterator[tuple[int, Stretch]]:
@@ -182,5 +187,6 @@ def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, An
         "statement of the batch": asked.same_batch,
         "strictness": asked.strict,
         "format": [job.ending, list(asked.long) if asked.long else None],
+        **({} if asked.reading == AS_WRITTEN else {"reading": repr(asked.reading)}),
         "library version": [np.__version__, pa.__version__],
     }

@@ -92,6 +92,8 @@ class Report:
         The answers.
     rejected : path or None
         Where the rejected rows and files are named; None when there are none.
+    notes : tuple of str
+        What was understood of the files or left out of them, and what a user should look at.
     """
 
     tally: Tally
@@ -100,6 +102,7 @@ class Report:
     left_out: tuple[str, ...]
     out: Path
     rejected: Path | None
+    notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -23,16 +23,16 @@ from exoclassify.scoring.lines import cut_after, line_blocks, unpacking
 from exoclassify.scoring.pieces import Piece, Stretch, reading
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import Source
-from exoclassify.tables.cells import numbers
+from exoclassify.tables.asked import AS_WRITTEN, Reading
+from exoclassify.tables.cells import MISSING_SPELLINGS, numbers
 from exoclassify.tables.csv import rows_of_text, separator_and_rows
 from exoclassify.tables.from_rows import wide_from_rows
+from exoclassify.tables.wide import id_position
 
 __all__ = ["TextLayout", "TextPiece", "TextStretch", "text_layout", "text_stretches"]
 
 _STRETCH = 64 << 20  # bytes of text from one cut to the next
 _BOM = b"\xef\xbb\xbf"
-_MARKS = ("", "na", "nan", "null", "none", "#n/a", ".")
-_MISSING = sorted({spelt for mark in _MARKS for spelt in (mark, mark.upper(), mark.title())} | {"NaN"})
 _ODD_NAN = re.compile(rb"nan\(", re.IGNORECASE)  # Arrow takes it for a number
 
 
@@ -58,7 +58,9 @@ class TextLayout:
     quoted: bool
 
 
-def text_layout(source: Source, head: bytes, panel: Panel, keep: tuple[str, ...]) -> TextLayout | None:
+def text_layout(
+    source: Source, head: bytes, panel: Panel, keep: tuple[str, ...], asked: Reading = AS_WRITTEN
+) -> TextLayout | None:
     """Find the columns of a text table.
 
     Parameters
@@ -71,11 +73,13 @@ def text_layout(source: Source, head: bytes, panel: Panel, keep: tuple[str, ...]
         Of the model.
     keep : tuple of str
         Columns that pass through.
+    asked : Reading
+        What the user said of the file.
 
     Returns
     -------
     TextLayout or None
-        None when samples lie in columns.
+        None when samples lie in columns, or numbers are written in another country's way.
 
     Raises
     ------
@@ -91,8 +95,10 @@ def text_layout(source: Source, head: bytes, panel: Panel, keep: tuple[str, ...]
         raise FileError(f"{source.name}: is empty but for blank lines")
     line, header = first[0][0], [cell.strip() for cell in first[0][1]]
     even = [row for row in first[1:] if len(row[1]) == len(header)]
-    wide = wide_from_rows(iter([first[0], *(even or first[1:])]), source.name)
-    columns = layout_of(source, header, [cells[0] for _, cells in even], wide, panel, keep)
+    wide = wide_from_rows(iter([first[0], *(even or first[1:])]), source.name, asked)
+    at = id_position(header, asked, source.name)
+    ids = [cells[0] for _, cells in even]
+    columns = layout_of(source, header, ids, wide, panel, keep, at) if wide.plain else None
     if columns is None:
         return None
     begin = len(b"".join(head.splitlines(keepends=True)[:line]))
@@ -214,7 +220,7 @@ class TextPiece(Piece):
                 convert_options=pacsv.ConvertOptions(
                     include_columns=[str(j) for j in wanted],
                     column_types={str(j): pa.float64() if j in measured else pa.string() for j in wanted},
-                    null_values=_MISSING,
+                    null_values=MISSING_SPELLINGS,
                 ),
             )
         except pa.ArrowInvalid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from exoclassify.scoring.layout import Layout, kept_constant, layout_of
 from exoclassify.scoring.pieces import Piece, Stretch, rows_in_piece
 from exoclassify.scoring.rows import RowBuilder, Rows
 from exoclassify.scoring.sources import Source
+from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.reading import WideTable, read_wide
 
 __all__ = ["MOST_BYTES", "WholeStretch", "whole_stretch"]
@@ -24,7 +25,9 @@ MOST_BYTES = 2 << 30
 """Files larger than this are not read as a whole."""
 
 
-def whole_stretch(source: Source, panel: Panel, keep: tuple[str, ...]) -> WholeStretch:
+def whole_stretch(
+    source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading = AS_WRITTEN
+) -> WholeStretch:
     """Read a table that cannot be streamed, and turn it if its samples lie in columns.
 
     Parameters
@@ -35,6 +38,8 @@ def whole_stretch(source: Source, panel: Panel, keep: tuple[str, ...]) -> WholeS
         Of the model.
     keep : tuple of str
         Columns that pass through.
+    asked : Reading
+        What the user said of the file.
 
     Returns
     -------
@@ -50,7 +55,10 @@ def whole_stretch(source: Source, panel: Panel, keep: tuple[str, ...]) -> WholeS
             f"{source.name}: no molecule of the model is in its header, and with {source.size / 2**30:.1f} GB it is too large "
             "to be turned here; write it with samples in rows, best as Parquet"
         )
-    wide = samples_in_rows(read_wide(source.path), panel.kind, None, panel.molecules)
+    wide = read_wide(source.path, asked)
+    wide.check_unit(panel.unit)
+    wide = samples_in_rows(wide, panel.kind, None, panel.canonical)
+    wide = replace(wide, settled=True)
     words = {name: _column(wide, source, name) for name in keep}
     layout = layout_of(
         source,
@@ -59,6 +67,7 @@ def whole_stretch(source: Source, panel: Panel, keep: tuple[str, ...]) -> WholeS
         wide,
         panel,
         [name for name in keep if name in wide.columns],
+        0,
     )
     assert layout is not None  # it was turned above
     return WholeStretch(source, layout, wide, tuple(words[name] for name in keep))

@@ -11,10 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["as_text", "is_blank", "numbers", "text_or_none"]
+__all__ = ["MISSING_SPELLINGS", "as_text", "is_blank", "numbers", "text_or_none"]
 
 # Numbers may spell these in any case; see `text_or_none` for texts.
-_MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", "."})
+_MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", ".", "filtered"})  # the last is Spectronaut's
+MISSING_SPELLINGS = sorted(
+    {spelt for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())} | {"NaN"}
+)
+"""Of a cell without a number, for readers that know a list of texts."""
+
 _AS_NAN = {spelt: "nan" for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())}
 _MISSING_TEXTS = frozenset({"", "NA", "NaN", "nan", "null", "None", "#N/A", "."})
 _JOINT = "\x1f"  # the unit separator of ASCII; a cell that holds it is no number

@@ -14,14 +14,27 @@ from typing import TextIO
 from exoclassify.errors import FileError
 from exoclassify.tables.cells import is_blank
 
-__all__ = ["SEPARATORS", "Opened", "read_rows", "rows_of_text", "separator_and_rows"]
+__all__ = [
+    "SEPARATORS",
+    "Opened",
+    "begin_of",
+    "every_row",
+    "opened_text",
+    "read_rows",
+    "rows_of_text",
+    "separator_and_rows",
+]
 
 Opened = Callable[[], TextIO]
 """Opens a text anew, at its beginning."""
 
 # What may separate cells under each suffix, in the order tried: spreadsheets that write decimal commas write
 # semicolons into a .csv.
-SEPARATORS = {".csv": (",", ";", "\t"), ".tsv": ("\t",), ".txt": ("\t", ",", ";")}
+SEPARATORS = {
+    ".csv": (",", ";", "\t"),
+    ".tsv": ("\t",),
+    **dict.fromkeys((".txt", ".adat", ".rcc"), ("\t", ",", ";")),
+}
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -46,7 +59,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         If quotes do not match.
     """
     suffix = next(s for s in reversed(path.suffixes) if s.lower() != ".gz").lower()
-    with closing(separator_and_rows(lambda: _opened(path), suffix, str(path))[1]) as rows:
+    with closing(separator_and_rows(lambda: opened_text(path), suffix, str(path))[1]) as rows:
         yield from rows
 
 
@@ -102,13 +115,75 @@ def rows_of_text(text: str, separator: str, source: str) -> Generator[tuple[int,
         yield from _rows(lambda: io.StringIO(text, newline=""), separator)
 
 
+def every_row(opened: Opened, separator: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
+    """Split all lines of a text, also those before its table.
+
+    Parameters
+    ----------
+    opened : callable
+        Opens the text.
+    separator : str
+        Between cells.
+    source : str
+        What messages call it.
+
+    Yields
+    ------
+    line : int
+        Where the row ends, from 1.
+    cells : list of str
+        As written.
+
+    Raises
+    ------
+    FileError
+        If quotes do not match.
+    """
+    with _quotes_that_match(source), closing(_rows(opened, separator)) as rows:
+        yield from rows
+
+
 def _headed(opened: Opened, separator: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
     with _quotes_that_match(source), closing(_rows(opened, separator)) as rows:
-        first = list(islice(rows, 2))
-        if len(first) == 2 and _lacks_corner(separator, *(cells for _, cells in first)):
+        first = list(islice(rows, _FIRST))
+        first = first[begin_of([cells for _, cells in first], separator) :]
+        if len(first) > 1 and _lacks_corner(separator, *(cells for _, cells in first[:2])):
             first[0][1].insert(0, "")
         yield from first
         yield from rows
+
+
+def begin_of(rows: list[list[str]], separator: str) -> int:
+    """Find where a table begins below a title or remarks.
+
+    Parameters
+    ----------
+    rows : list of list of str
+        The first rows.
+    separator : str
+        Between cells.
+
+    Returns
+    -------
+    int
+        Position of the header: 0, or behind rows of at most two filled cells that are narrower than the table.
+    """
+    for i, cells in enumerate(rows[:-1]):
+        even = len(cells) == len(rows[i + 1]) or _lacks_corner(separator, cells, rows[i + 1])
+        filled = sum(bool(cell.strip()) for cell in cells)
+        remark = cells[0].startswith(("#", "!", "*")) and len(cells) < len(rows[i + 1])
+        if filled > _REMARK_CELLS and not remark:
+            return i if even else 0
+        if even and len(cells) > 1 and 2 * filled >= len(cells):
+            return i
+    return 0
+
+
+_FIRST = 60
+"""Rows among which a table begins."""
+
+_REMARK_CELLS = 2
+"""A row of a title or of remarks fills no more cells."""
 
 
 @contextmanager
@@ -120,19 +195,25 @@ def _quotes_that_match(source: str) -> Iterator[None]:
 
 
 def _separator(opened: Opened, candidates: tuple[str, ...]) -> str:
-    """Find what gives header and first row the same number of cells, more than one."""
-    splits: dict[str, list[list[str]]] = {}
-    for separator in candidates:
-        try:
-            with closing(_rows(opened, separator)) as rows:
-                splits[separator] = [cells for _, cells in islice(rows, 2)]
-        except csv.Error:
-            continue  # quotes that match with another separator
-    split = {s: rows for s, rows in splits.items() if rows and len(rows[0]) > 1}
+    """Find what gives header and first row the same number of cells, more than one, if need be below a title."""
+    split = {s: rows for s, rows in _first_rows(opened, candidates, 2).items() if rows and len(rows[0]) > 1}
     for separator, (header, *row) in split.items():
         if not row or len(row[0]) == len(header) or _lacks_corner(separator, header, row[0]):
             return separator
-    return next(iter(split), candidates[0])
+    more = {} if split else _first_rows(opened, candidates, _FIRST)
+    titled = [separator for separator, rows in more.items() if begin_of(rows, separator)]
+    return next(iter([*split, *titled]), candidates[0])
+
+
+def _first_rows(opened: Opened, candidates: tuple[str, ...], n: int) -> dict[str, list[list[str]]]:
+    found = {}
+    for separator in candidates:
+        try:
+            with closing(_rows(opened, separator)) as read:
+                found[separator] = [cells for _, cells in islice(read, n)]
+        except csv.Error:
+            continue  # quotes that match with another separator
+    return found
 
 
 def _lacks_corner(separator: str, header: list[str], row: list[str]) -> bool:
@@ -160,11 +241,24 @@ def _rows(opened: Opened, separator: str) -> Generator[tuple[int, list[str]], No
                 yield n_lines, cells
 
 
-def _opened(path: Path) -> TextIO:
+def opened_text(path: Path, errors: str = "strict") -> TextIO:
+    """Open a text, unpacked, in its encoding.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .gz if it is packed.
+    errors : str, default "strict"
+        What is done about bytes that are no characters, as `open` has it.
+
+    Returns
+    -------
+    file object
+    """
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:
         head = file.read(2)
     encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding=encoding, newline="")
-    return path.open("rt", encoding=encoding, newline="")
+        return gzip.open(path, "rt", encoding=encoding, errors=errors, newline="")
+    return path.open("rt", encoding=encoding, errors=errors, newline="")

@@ -9,15 +9,18 @@ import pandas as pd
 import pyarrow as pa
 
 from exoclassify.errors import FileError, InputError
+from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.cells import as_text, numbers, text_or_none
-from exoclassify.tables.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
+from exoclassify.tables.chosen import chosen
+from exoclassify.tables.foreign import with_decimal_points
+from exoclassify.tables.wide import MAX_TEXTS, WideTable, id_position, refuse_texts, tidy, without_row_numbers
 
 __all__ = ["index_first", "index_names", "is_number", "sheet_from_columns", "wide_from_columns"]
 
 _UNNAMED_INDEX = "__index_level_"  # how pandas names an index that has no name
 
 
-def wide_from_columns(table: pa.Table, source: str) -> WideTable:
+def wide_from_columns(table: pa.Table, source: str, asked: Reading = AS_WRITTEN) -> WideTable:
     """Make a wide table.
 
     Parameters
@@ -26,6 +29,8 @@ def wide_from_columns(table: pa.Table, source: str) -> WideTable:
         As read; an index that pandas wrote is taken as the first column.
     source : str
         Name of the file.
+    asked : Reading
+        What the user said of it.
 
     Returns
     -------
@@ -42,6 +47,10 @@ def wide_from_columns(table: pa.Table, source: str) -> WideTable:
     table, names = index_first(table, source)
     if len(names) < 2:
         raise InputError(f"{source}: has {len(names)} column; a table of numbers needs more")
+    at = id_position(names, asked, source)
+    if at:
+        order = [at, *(j for j in range(len(names)) if j != at)]
+        table, names = table.select(order), [names[j] for j in order]
     ids = tuple(_texts(table.column(0)))
     cells = np.empty((len(ids), len(names) - 1), dtype=np.float64)
     texts: list[tuple[int, int, str]] = []
@@ -54,8 +63,9 @@ def wide_from_columns(table: pa.Table, source: str) -> WideTable:
             texts.extend((i, j, word) for i, word in words)
         if len(texts) > MAX_TEXTS:
             refuse_texts(source, texts[0], ids[texts[0][0]], names[1:])
-    wide = WideTable(source, ids, tuple(names[1:]), cells, tuple(sorted(texts)))
-    return tidy(wide, names[0], _texts(table.column(1)))
+    wide = with_decimal_points(WideTable(source, ids, tuple(names[1:]), cells, tuple(sorted(texts))))
+    wide = without_row_numbers(wide) if at else tidy(wide, names[0], _texts(table.column(1)))
+    return chosen(wide, asked)
 
 
 def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
 
 from exoclassify.errors import FileError, InputError, first_three
+from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.cells import numbers, text_or_none
-from exoclassify.tables.wide import MAX_TEXTS, WideTable, refuse_texts, tidy
+from exoclassify.tables.chosen import chosen
+from exoclassify.tables.foreign import check_thousands, with_decimal_points
+from exoclassify.tables.wide import MAX_TEXTS, WideTable, id_position, refuse_texts, tidy, without_row_numbers
 
 __all__ = ["sheet_from_rows", "wide_from_rows"]
 
 Rows = Iterator[tuple[int, list[str]]]
 
 
-def wide_from_rows(rows: Rows, source: str) -> WideTable:
+def wide_from_rows(rows: Rows, source: str, asked: Reading = AS_WRITTEN) -> WideTable:
     """Make a wide table.
 
     Parameters
@@ -25,6 +29,8 @@ def wide_from_rows(rows: Rows, source: str) -> WideTable:
         Line and cells, the header first.
     source : str
         Name of the file.
+    asked : Reading
+        What the user said of it.
 
     Returns
     -------
@@ -44,20 +50,31 @@ def wide_from_rows(rows: Rows, source: str) -> WideTable:
             f"{source}: its header has one cell ({header[0][:40]!r}); a table of numbers needs more, separated "
             "by the comma of a .csv or the tab of a .tsv"
         )
+    at = id_position(header, asked, source)
+    others = header[:at] + header[at + 1 :]
     ids: list[str] = []
     second: list[str] = []
     values = []
     texts: list[tuple[int, int, str]] = []
-    for cells in _even(rows, len(header), source):
-        row, words = numbers(cells[1:])
+    even = _even(rows, len(header), source)
+    head = list(islice(even, _LOOKED_AT))
+    check_thousands([cells[:at] + cells[at + 1 :] for cells in head], source)
+    for cells in chain(head, even):
+        measured = cells[:at] + cells[at + 1 :]
+        row, words = numbers(measured)
         texts.extend((len(ids), j, word) for j, word in words)
-        ids.append(cells[0].strip())
-        second.append(cells[1])
+        ids.append(cells[at].strip())
+        second.append(measured[0])
         values.append(row)
         if len(texts) > MAX_TEXTS:
-            refuse_texts(source, texts[0], ids[texts[0][0]], header[1:])
-    table = WideTable(source, tuple(ids), tuple(header[1:]), np.vstack(values), tuple(texts))
-    return tidy(table, header[0], second)
+            refuse_texts(source, texts[0], ids[texts[0][0]], others)
+    table = with_decimal_points(WideTable(source, tuple(ids), tuple(others), np.vstack(values), tuple(texts)))
+    table = without_row_numbers(table) if at else tidy(table, header[0], second)
+    return chosen(table, asked)
+
+
+_LOOKED_AT = 100
+"""Rows by which marks between thousands are recognised."""
 
 
 def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:

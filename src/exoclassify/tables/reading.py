@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from exoclassify.errors import FileError
+from exoclassify.errors import FileError, InputError, first_three
+from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.from_rows import sheet_from_rows, wide_from_rows
 from exoclassify.tables.opening import check_content, check_file, reading_file
 from exoclassify.tables.wide import WideTable
@@ -16,9 +19,9 @@ from exoclassify.tables.wide import WideTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SUFFIXES", "WideTable", "checked_suffix", "read_sheet", "read_wide"]
+__all__ = ["SUFFIXES", "WideTable", "checked_suffix", "is_of_the_field", "read_sheet", "read_wide"]
 
-_TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+_TEXT = (".csv", ".tsv", ".txt", ".adat", ".rcc", ".csv.gz", ".tsv.gz", ".txt.gz", ".adat.gz", ".rcc.gz")
 _ROWS = (*_TEXT, ".xlsx")
 _ARROW = (".arrow", ".feather", ".ipc")
 _COLUMNS = (".parquet", *_ARROW)
@@ -31,13 +34,16 @@ _STARTS = {
 }
 
 
-def read_wide(path: Path) -> WideTable:
-    """Read a table of numbers with names in its first column and its header.
+def read_wide(path: Path, asked: Reading = AS_WRITTEN) -> WideTable:
+    """Read a table of numbers with names in its first column and its header, or of one of the field's formats.
 
     Parameters
     ----------
     path : path
-        Ends in .csv, .tsv or .txt (also .gz), .parquet, .arrow, .feather, .ipc or .xlsx (first sheet).
+        Ends in .csv, .tsv or .txt (also .gz), .parquet, .arrow, .feather, .ipc, .xlsx, .adat or .rcc; or a folder of .RCC
+        files or of counts that htseq-count wrote.
+    asked : Reading
+        What the user said of it.
 
     Returns
     -------
@@ -47,30 +53,65 @@ def read_wide(path: Path) -> WideTable:
     Raises
     ------
     FileError
-        If the file is missing, empty, a folder, of no known suffix, not what its suffix says, or damaged.
+        If the file is missing, empty, of no known suffix, not what its suffix says, or damaged.
     InputError
         If it has no row or no column, or rows of unequal length.
 
     Notes
     -----
-    A .csv with semicolons or tabs is read as such. Decimal commas are not: ``1,5`` is a text.
+    A .csv with semicolons or tabs is read as such. Decimal commas are read where all numbers of the table settle them.
     """
     path = Path(path)
+    if path.is_dir():
+        return _folder(path, asked)
     with reading_file(path):
-        if checked_suffix(path) in _ROWS:
-            return wide_from_rows(_rows(path), path.name)
+        suffix = checked_suffix(path)
+        found = _of_the_field(path, suffix, asked)
+        if found is not None:
+            return found
+        if suffix in _ROWS:
+            rows, notes = _rows(path, asked.sheet)
+            wide = wide_from_rows(rows, path.name, asked)
+            return replace(wide, notes=(*notes, *wide.notes))
         from exoclassify.tables.from_columns import wide_from_columns
 
-        return wide_from_columns(_table(path), path.name)
+        return wide_from_columns(_table(path), path.name, asked)
 
 
-def read_sheet(path: Path) -> pd.DataFrame:
+def is_of_the_field(path: Path, asked: Reading = AS_WRITTEN) -> bool:
+    """Say whether a file is to be read as one of the field's formats, which are read whole.
+
+    Parameters
+    ----------
+    path : path
+        Of a known suffix.
+    asked : Reading
+        What the user said of it.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    InputError
+        If it is none of the format asked for.
+    """
+    with reading_file(path):
+        return _known_format(path, _suffix(path), asked)
+
+
+def read_sheet(path: Path, sheet: str | None = None) -> pd.DataFrame:
     """Read a table of texts, such as a sample sheet.
 
     Parameters
     ----------
     path : path
-        As for `read_wide`.
+        As for `read_wide`; of a GEO series matrix what it says of its samples.
+    sheet : str, optional
+        Of a workbook.
 
     Returns
     -------
@@ -87,8 +128,11 @@ def read_sheet(path: Path) -> pd.DataFrame:
     """
     path = Path(path)
     with reading_file(path):
-        if checked_suffix(path) in _ROWS:
-            return sheet_from_rows(_rows(path), path.name)
+        suffix = checked_suffix(path)
+        if suffix in _TEXT and (found := _series(path)) is not None:
+            return found
+        if suffix in _ROWS:
+            return sheet_from_rows(_rows(path, sheet)[0], path.name)
         from exoclassify.tables.from_columns import sheet_from_columns
 
         return sheet_from_columns(_table(path), path.name)
@@ -128,20 +172,104 @@ def _suffix(path: Path) -> str:
 # openpyxl and pyarrow.parquet are imported with the file that needs them: most runs read CSV.
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _folder(path: Path, asked: Reading) -> WideTable:
+    from exoclassify.tables.field.lanes import joined
+
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    lanes = []
+    for file in files:
+        if _suffix(file) not in _TEXT:
+            continue
+        with reading_file(file):
+            found = _of_the_field(file, checked_suffix(file), asked)
+        if found is not None and len(found.row_ids) == 1:
+            lanes.append(found)
+    return joined(lanes, path.name)
+
+
+def _known_format(path: Path, suffix: str, asked: Reading) -> bool:
+    from exoclassify.tables import containers
+
+    if suffix in _TEXT:
+        return containers.known_text(path, asked)
+    if suffix in _COLUMNS:
+        return containers.field_columns(_names(path), asked, path.name) is not None
+    return False
+
+
+def _of_the_field(path: Path, suffix: str, asked: Reading) -> WideTable | None:
+    from exoclassify.tables import containers
+
+    if suffix in _TEXT:
+        return containers.field_text(path, asked)
+    if suffix in _COLUMNS:
+        found = containers.field_columns(_names(path), asked, path.name)
+        if found is None:
+            return None
+        return found.read(containers.rows_of(_table(path, found.columns)), path.name, asked)
+    from exoclassify.tables.xlsx import heads, read_rows
+
+    sheets = [(name, head) for name, head in heads(path, _LOOKED_AT) if asked.sheet in (None, name)]
+    of_book = containers.field_workbook(sheets, asked, path.name)
+    return None if of_book is None else of_book[1].read(read_rows(path, of_book[0]), path.name, asked)
+
+
+def _series(path: Path) -> pd.DataFrame | None:
+    from exoclassify.tables import containers
+    from exoclassify.tables.csv import every_row, opened_text
+    from exoclassify.tables.field.series import sheet_of_series
+
+    if not containers.series_sheet(path):
+        return None
+    return sheet_of_series(every_row(lambda: opened_text(path), "\t", path.name), path.name)
+
+
+def _rows(path: Path, sheet: str | None) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:
+    """Give the rows of a text or of a workbook's sheet, and which sheet was chosen."""
     if _suffix(path) in _TEXT:
         from exoclassify.tables.csv import read_rows
 
-        return read_rows(path)
+        return read_rows(path), []
+    from exoclassify.tables.csv import begin_of
+    from exoclassify.tables.xlsx import heads
     from exoclassify.tables.xlsx import read_rows as read_workbook
 
-    return read_workbook(path)
+    sheets = heads(path, _LOOKED_AT)
+    chosen, notes = sheet, []
+    if sheet is None and len(sheets) > 1:
+        tables = [name for name, head in sheets if _is_table([cells for _, cells in head])]
+        if len(tables) != 1:
+            raise InputError(
+                f"{path.name}: has {len(sheets)} sheets ({first_three(name for name, _ in sheets)}), and {len(tables)} of them "
+                "hold a table; say which with --sheet"
+            )
+        chosen, notes = tables[0], [f"read from sheet {tables[0]} of {len(sheets)}"]
+    rows = read_workbook(path, chosen)
+    first = list(islice(rows, _LOOKED_AT))
+    return chain(first[begin_of([cells for _, cells in first], "\t") :], rows), notes
 
 
-def _table(path: Path) -> pa.Table:
-    read: Callable[[Path], pa.Table]
+def _is_table(rows: list[list[str]]) -> bool:
+    filled = [sum(map(bool, cells)) for cells in rows]
+    return sum(n > 1 for n in filled) > 1 and sum(n > 1 for n in filled) * 2 > len(rows)
+
+
+_LOOKED_AT = 60
+"""Rows of each sheet."""
+
+
+def _names(path: Path) -> list[str]:
+    if _suffix(path) in _ARROW:
+        from exoclassify.tables.arrow import column_names
+    else:
+        from exoclassify.tables.parquet import column_names
+    return column_names(path)
+
+
+def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    read: Callable[[Path, list[str] | None], pa.Table]
     if _suffix(path) in _ARROW:
         from exoclassify.tables.arrow import read_table as read
     else:
         from exoclassify.tables.parquet import read_table as read
-    return read(path)
+    return read(path, columns)

@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx): the first sheet."""
+"""Excel workbooks (.xlsx)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -14,7 +15,7 @@ import openpyxl
 from exoclassify.errors import FileError
 from exoclassify.tables.cells import as_text, is_blank
 
-__all__ = ["read_rows"]
+__all__ = ["heads", "read_rows"]
 
 # What zipfile, the XML parsers (whose errors are SyntaxErrors) and openpyxl raise on damaged workbooks.
 _UNSOUND = (
@@ -29,14 +30,19 @@ _UNSOUND = (
     struct.error,
 )
 
+_TITLE_CELLS = 2
+"""A row of a title or of remarks fills no more."""
 
-def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Read the first sheet row by row.
+
+def read_rows(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Read one sheet row by row.
 
     Parameters
     ----------
     path : path
         The workbook.
+    sheet : str, optional
+        Its name; the first if omitted.
 
     Yields
     ------
@@ -49,13 +55,49 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     Raises
     ------
     FileError
+        If the file is no sound workbook or has no such sheet.
+    """
+    with _opened(path) as book:
+        if sheet is not None and sheet not in book.sheetnames:
+            raise FileError(f"{path}: has no sheet {sheet}; its sheets are {', '.join(book.sheetnames)}")
+        yield from _rows(book, book.sheetnames[0] if sheet is None else sheet)
+
+
+def heads(path: Path, n: int) -> list[tuple[str, list[tuple[int, list[str]]]]]:
+    """Read the first rows of every sheet.
+
+    Parameters
+    ----------
+    path : path
+        The workbook.
+    n : int
+        How many rows.
+
+    Returns
+    -------
+    list of (str, list of (int, list of str))
+        Name and rows of each sheet.
+
+    Raises
+    ------
+    FileError
         If the file is no sound workbook or has no sheet.
     """
+    with _opened(path) as book:
+        return [(name, list(islice(_rows(book, name), n))) for name in book.sheetnames]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[openpyxl.Workbook]:
     try:
         with _quiet():
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         with closing(book):
-            yield from _rows(book)
+            if not book.worksheets:
+                raise ValueError("it has no sheet")
+            yield book
+    except FileError:
+        raise
     except _UNSOUND as error:
         raise FileError(f"{path}: is no sound workbook ({error}); save it anew as .xlsx") from error
 
@@ -68,13 +110,13 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _rows(book: openpyxl.Workbook) -> Iterator[tuple[int, list[str]]]:
-    if not book.worksheets:
-        raise ValueError("it has no sheet")
-    sheet = book.worksheets[0]
+def _rows(book: openpyxl.Workbook, name: str) -> Iterator[tuple[int, list[str]]]:
+    sheet = book[name]
+    if not hasattr(sheet, "reset_dimensions"):  # a chart
+        return
     sheet.reset_dimensions()  # programs other than Excel write them wrong
     rows = sheet.iter_rows(values_only=True)
-    width = line = 0
+    width, line, narrow = 0, 0, True
     while True:
         with _quiet():
             row = next(rows, None)
@@ -86,5 +128,6 @@ def _rows(book: openpyxl.Workbook) -> Iterator[tuple[int, list[str]]]:
             continue
         while cells and not cells[-1]:
             cells.pop()
-        width = width or len(cells)
+        if narrow:  # a title
+            width, narrow = len(cells), sum(map(bool, cells)) <= _TITLE_CELLS
         yield line, cells + [""] * (width - len(cells))

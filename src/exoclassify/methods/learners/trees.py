@@ -49,6 +49,18 @@ class Trees:
     cover: Floats
     depth: int
 
+    def __post_init__(self) -> None:
+        n = len(self.feature)
+        alike = (self.threshold, self.left, self.right, self.cover)
+        if any(part.shape != (n,) for part in alike) or self.value.ndim != 2 or len(self.value) != n:
+            raise ValueError("the arrays of a tree ensemble are of different lengths")
+        for what, places in (("root", self.roots), ("left child", self.left), ("right child", self.right)):
+            if not len(places) or places.min() < 0 or places.max() >= n:
+                raise ValueError(f"a tree has a {what} that is none of its nodes")
+        if self.feature.min() < 0 or not 0 <= self.depth <= n:
+            raise ValueError("a tree asks about no molecule, or is deeper than it has nodes")
+        _check_no_cycle(self)
+
     def leaves(self, V: Floats) -> Iterator[NDArray[np.int32]]:
         """Give, tree by tree, the leaf each sample of V (n_samples, n_molecules) falls in."""
         single = V.astype(np.float32)
@@ -66,6 +78,16 @@ class Trees:
         for leaf in self.leaves(V):
             total += self.value[leaf]
         return total
+
+
+def _check_no_cycle(trees: Trees) -> None:
+    """Demand that a root is nobody's child and every other node one node's at most, so that every walk ends."""
+    itself = np.arange(len(trees.feature))
+    below = np.concatenate([side[side != itself] for side in (trees.left, trees.right)])
+    inner = (trees.left != itself) | (trees.right != itself)
+    half = inner & ((trees.left == itself) | (trees.right == itself))
+    if half.any() or np.bincount(np.concatenate([below, trees.roots]), minlength=len(itself)).max() > 1:
+        raise ValueError("a tree has a node that two others lead to, or that leads to itself")
 
 
 def _join(parts: list[Trees]) -> Trees:
@@ -223,6 +245,8 @@ class Boosted:
         columns = 1 if self.n_states == 2 else self.n_states
         parts = []
         for tree, column in zip(model["trees"], model["tree_info"], strict=True):
+            if any(tree["split_type"]):
+                raise ValueError("a tree asks about categories, and every molecule is a number")
             left, right = np.array(tree["left_children"]), np.array(tree["right_children"])
             conditions = np.array(tree["split_conditions"], dtype=np.float32)
             value = np.zeros((len(left), columns))
@@ -243,6 +267,8 @@ def _depth(left: NDArray[np.intp], right: NDArray[np.intp]) -> int:
         if level.size == 0:
             return depth
         depth += 1
+        if depth > len(left) or level.size > len(left):
+            raise ValueError("a tree has a node that leads back to itself")
 
 
 def fit_boosted(

@@ -203,6 +203,7 @@ def _one_by_one(signature: Signature) -> Section:
                 ", ".join(marks),
                 str(row["evidence"]),
                 str(row["evidence_text"]),
+                str(row["public_tables"]),
             )
         )
     words = table["evidence"].value_counts()
@@ -217,6 +218,7 @@ def _one_by_one(signature: Signature) -> Section:
         "beware",
         "standing",
         "published",
+        "public tables",
     ]
     return Section(
         "Each marker, and what is published of it",

@@ -1,0 +1,107 @@
+"""Golden answers: what a model must say of its made-up profiles, in every part of an answer.
+
+Beside the profiles and their probabilities, golden.csv holds for each profile, whole and with every fifth value missing, and
+asked as of a new batch and as of a batch of training: the prediction set, the call, probabilities, novelty and coverage; and
+for the first three one number a state for the explanation. Models saved before these columns existed are held to what they
+have.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from exoclassify.model.explain import of_blend
+
+if TYPE_CHECKING:
+    from exoclassify.model.bundle import ModelBundle
+
+__all__ = ["differing", "golden_answers"]
+
+_TOLERANCE = 1e-6
+_EXPLAINED = 3  # an explanation takes a hundred times what an answer takes
+_EVERY = 5
+"""Of so many values one is left out of a profile, another one in each."""
+
+
+def golden_answers(bundle: ModelBundle) -> pd.DataFrame:
+    """Ask a model about its golden profiles.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+
+    Returns
+    -------
+    DataFrame
+        One row a profile; columns of text and of numbers.
+    """
+    X = bundle.golden
+    at = np.add.outer(np.arange(X.shape[0]), np.arange(X.shape[1]))
+    columns: dict[str, object] = {}
+    for what, profiles in (("whole", X), ("holes", np.where(at % _EVERY, X, np.nan))):
+        columns |= {f"{what}_{name}": values for name, values in _answers(bundle, profiles).items()}
+    return pd.DataFrame(columns | _explained(bundle))
+
+
+def _answers(bundle: ModelBundle, X: NDArray[np.float64]) -> dict[str, object]:
+    ids = tuple(map(str, range(len(X))))
+    found = [bundle.interpret(ids, bundle.measure(X), None, same_batch) for same_batch in (False, True)]
+    columns: dict[str, object] = {"novelty_p": found[0].novelty_p, "coverage": found[0].coverage}
+    for batch, answers in zip(("new", "same"), found, strict=True):
+        states = np.array(bundle.states, dtype=object)
+        columns[f"call_{batch}"] = answers.calls
+        columns[f"set_{batch}"] = [";".join(states[held]) for held in answers.sets]
+        columns |= {
+            f"p_{batch}_{state}": answers.probabilities[:, k] for k, state in enumerate(bundle.states)
+        }
+    return columns
+
+
+def _explained(bundle: ModelBundle) -> dict[str, object]:
+    """Sum up explanations, weighed at random, so that no two molecules can change and leave the sum as it was."""
+    weights = np.random.default_rng(20).normal(size=bundle.golden.shape[1])
+    moved = np.full((len(bundle.golden), len(bundle.states)), np.nan)
+    for i, row in enumerate(bundle.golden[:_EXPLAINED]):
+        moved[i] = weights @ of_blend(bundle.blend, row[None, :])[0][0]
+    return {f"moved_{state}": moved[:, k] for k, state in enumerate(bundle.states)}
+
+
+def differing(bundle: ModelBundle, expected: pd.DataFrame) -> list[str]:
+    """Compare a model's answers to its golden profiles with those it gave when it was made.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    expected : DataFrame
+        golden.csv, read as text.
+
+    Returns
+    -------
+    list of str
+        Columns that differ, numbers by more than 1e-6; empty for a model saved without these columns.
+    """
+    if not any(name.startswith("whole_") for name in expected.columns):
+        return []
+    found = golden_answers(bundle)
+    return [
+        str(name)
+        for name, values in found.items()
+        if name not in expected.columns or not _alike(values, expected[name])
+    ]
+
+
+def _alike(found: pd.Series, expected: pd.Series) -> bool:
+    if not pd.api.types.is_numeric_dtype(found):
+        return list(found) == list(expected)
+    try:
+        numbers = expected.replace("", "nan").to_numpy().astype(np.float64)
+    except ValueError:
+        return False
+    mine = found.to_numpy(dtype=np.float64)
+    return bool(np.isclose(mine, numbers, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True).all())

@@ -1,0 +1,170 @@
+"""Rows and columns that are no sample or no molecule: totals, controls, spike-ins, and annotations of molecules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from exoclassify.errors import InputError, first_three
+from exoclassify.tables.wide import WideTable
+
+__all__ = ["NO_SAMPLE", "is_no_molecule", "is_no_sample", "samples_alone", "without_control_molecules"]
+
+NO_SAMPLE = (
+    r"^(?:__.*|(?:grand[ _.-]?)?total(?:[ _.-]?(?:reads|counts?|intensity))?|sum|mean|average|median|"
+    r"undetermined(?:[ _.-].*)?|"
+    r"(?:ntc|no[ _-]?template(?:[ _-]control)?|blank|water|"
+    r"(?:neg(?:ative)?|pos(?:itive)?)[ _.-]?(?:ctrl|control))(?:[ _.-]?\d+)?|"
+    r"(?:qc[ _.-]*pool(?:ed)?|pool(?:ed)?[ _.-]*qc)(?:[ _.-]?\d+)?)$"
+)
+"""Names of rows that are no sample; the expression is one that Arrow knows too."""
+
+_NO_SAMPLE = re.compile(NO_SAMPLE, re.IGNORECASE)
+_NO_MOLECULE = re.compile(
+    r"__.*|(?:grand[ _.-]?)?total(?:[ _.-]?(?:reads|counts?|intensity|mapped|mirnas?))?|sum|mean|average|"
+    r"(?:con|rev|decoy|contam)_{1,2}\S+|(?:POS|NEG)_[A-H](?:\([\d.]+\))?|(?:cel|ath|osa)[-_.](?:miR|let|mir)[-_.]?\S+|"
+    r"UniSp\s?\d+(?:[ _.-].*)?|ERCC-\d{5}|spike[ _.-]?in.*",
+    re.IGNORECASE,
+)
+# What tools write beside samples and is never one; read in their documentation, see field/formats.
+_ANNOTATIONS = frozenset(
+    {
+        "chr", "chrom", "chromosome", "start", "end", "strand", "length", "gene length", "protein length", "geneid", "gene_id",
+        "gene", "genes", "gene name", "gene names", "gene_name", "gene_biotype", "symbol", "description", "accession",
+        "accession #", "class name", "precursor", "read_count", "total", "read", "uid", "variant", "iso_5p", "iso_3p",
+        "iso_add3p", "iso_snp", "peptides", "unique peptides", "razor + unique peptides", "sequence coverage [%]",
+        "mol. weight [kda]", "sequence length", "q-value", "score", "intensity", "ms/ms count", "id", "protein.ids",
+        "protein.names", "protein names", "first.protein.description", "n.sequences", "n.proteotypic.sequences", "organism",
+        "entry name", "fasta headers", "number of proteins", "pg.genes", "uniprot", "entrez", "ensembl",
+    }
+)  # fmt: skip
+
+
+def is_no_sample(name: str) -> bool:
+    """Say whether a sample's name is that of a total, a blank, a pool or reads of no sample.
+
+    Parameters
+    ----------
+    name : str
+        Stripped.
+
+    Returns
+    -------
+    bool
+    """
+    return _NO_SAMPLE.fullmatch(name) is not None
+
+
+def is_no_molecule(name: str) -> bool:
+    """Say whether a molecule's name is that of a total, a control, a decoy or a spike-in.
+
+    Parameters
+    ----------
+    name : str
+        Stripped.
+
+    Returns
+    -------
+    bool
+    """
+    return _NO_MOLECULE.fullmatch(name) is not None
+
+
+def without_control_molecules(table: WideTable) -> WideTable:
+    """Leave out columns that are no molecule.
+
+    Parameters
+    ----------
+    table : WideTable
+        Samples in rows.
+
+    Returns
+    -------
+    WideTable
+        With a note that names them.
+    """
+    others = [name for name in table.columns if is_no_molecule(name.strip())]
+    if not others or len(others) == len(table.columns):
+        return table
+    keep = [j for j, name in enumerate(table.columns) if not is_no_molecule(name.strip())]
+    note = f"{len(others)} {'column is' if len(others) == 1 else 'columns are'} no molecule ({first_three(others)}): left out"
+    note = note.replace("columns are", "names are").replace("column is", "name is")
+    return replace(table.with_columns(keep), notes=(*table.notes, note))
+
+
+def samples_alone(table: WideTable, known: Collection[str] | None) -> WideTable:
+    """Leave out what stands among the samples and is none.
+
+    Parameters
+    ----------
+    table : WideTable
+        Samples in rows, which may have been columns of the file.
+    known : collection of str or None
+        Ids of the samples, of a sheet; None where no sheet is given.
+
+    Returns
+    -------
+    WideTable
+        With a note that names what was left out.
+
+    Raises
+    ------
+    InputError
+        If no sheet says what the samples are, and texts beside numbers say that the table is annotated.
+    """
+    n_texts = np.bincount([row for row, _, _ in table.texts], minlength=len(table.row_ids))
+    measured = (~np.isnan(table.cells)).sum(axis=1)
+    texts = {i for i in np.flatnonzero(n_texts).tolist() if not measured[i] and _annotates(table, i)}
+    listed = {i for i, name in enumerate(table.row_ids) if known is not None and name.strip() in known}
+    named = {i for i, name in enumerate(table.row_ids) if name.strip().lower() in _ANNOTATIONS} - listed
+    controls = {i for i, name in enumerate(table.row_ids) if is_no_sample(name.strip())} - listed
+    texts -= listed
+    if known is None and texts:
+        _refuse(table, texts, named)
+    if texts and listed:
+        named |= {i for i in range(min(listed)) if i not in texts}
+    out = texts | named | controls
+    if not out or len(out) == len(table.row_ids):
+        return table
+    groups = (
+        (texts, " (text)"),
+        (named - texts - controls, ""),
+        (controls - texts, " (no samples by their names)"),
+    )
+    parts = [
+        f"{first_three(table.row_ids[i] for i in sorted(group))}{what}" for group, what in groups if group
+    ]
+    where = "are no samples" if known is None else "are in no row of the sample sheet"
+    note = f"columns {' and '.join(parts)} {where}: left out"
+    keep = [i for i in range(len(table.row_ids)) if i not in out]
+    return replace(
+        table.turned().with_columns(keep).turned(), notes=(*table.notes, note), settled=table.settled
+    )
+
+
+def _annotates(table: WideTable, row: int) -> bool:
+    """Whether the texts of a row are more than one mark such as Undetermined."""
+    words = {text.lower() for i, _, text in table.texts if i == row}
+    return len(words) > 1 or table.row_ids[row].strip().lower() in _ANNOTATIONS
+
+
+def _refuse(table: WideTable, texts: Collection[int], named: Collection[int]) -> None:
+    words = first_three(table.row_ids[i] for i in sorted(texts))
+    others = first_three(table.row_ids[i] for i in sorted(set(named) - set(texts)))
+    also = f", and {others} describe molecules too" if others else ""
+    samples = [name for i, name in enumerate(table.row_ids) if i not in texts and i not in named]
+    example = _pattern(samples)
+    raise InputError(
+        f"{table.source}: its columns {words} hold text{also}, so not every column is a sample; say which are, as with "
+        f"--columns {example!r}, or take the others out"
+    )
+
+
+def _pattern(names: Sequence[str]) -> str:
+    """Give a pattern that fits the most names with the same beginning."""
+    starts = [re.match(r"[^\d]*", name).group() for name in names]  # type: ignore[union-attr]
+    best = max(set(starts), key=lambda start: (starts.count(start), start), default="")
+    return f"{best}*" if best else "S*"

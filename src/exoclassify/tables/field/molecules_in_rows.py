@@ -1,0 +1,212 @@
+"""Tables with molecules in rows, annotations of them, and samples in columns."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.errors import InputError, first_three
+from exoclassify.tables.cells import numbers
+from exoclassify.tables.field.formats import Quantity, WideFormat
+from exoclassify.tables.wide import WideTable
+
+__all__ = ["chosen_columns", "fits", "plain_sample", "read_molecules_in_rows"]
+
+Rows = Iterator[tuple[int, list[str]]]
+Texts = list[tuple[int, int, str]]
+
+# Endings of the files that instruments and aligners write, which stand in headers in place of a sample's name.
+_ENDING = re.compile(
+    r"\.(raw|d|wiff2?|mzml|dia|htrms|bam|sam|cram|fastq|fq|gz|sorted|dedup|markdup|aligned|sortedbycoord|out|counts?|txt|"
+    r"rcc)$",
+    re.IGNORECASE,
+)
+
+
+def plain_sample(name: str) -> str:
+    """Give the sample's name of a path to its file.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``bam/EV100.sorted.bam``.
+
+    Returns
+    -------
+    str
+        ``EV100``.
+    """
+    last = PurePosixPath(name.replace("\\", "/")).name.strip()
+    while (shorter := _ENDING.sub("", last)) != last and shorter:
+        last = shorter
+    return last
+
+
+def chosen_columns(header: Sequence[str], pattern: str) -> dict[int, str]:
+    """Find the columns that a user's pattern means.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of all columns.
+    pattern : str
+        With ``*`` for the sample's name.
+
+    Returns
+    -------
+    dict of int to str
+        Position and the sample's name.
+    """
+    parts = [re.escape(part) for part in pattern.split("*")]
+    known = re.compile("(.+?)".join(parts[:-1]) + ("(.+)" if len(parts) > 1 else "") + parts[-1])
+    found = {j: match for j, name in enumerate(header) if (match := known.fullmatch(name.strip()))}
+    # "LFQ intensity *" stands beside the name, EV* is a part of it.
+    beside = any(not part[-1:].isalnum() or not part[:1].isalnum() for part in pattern.split("*") if part)
+    named = len(pattern.split("*")) == 2 and beside
+    return {j: match.group(1) if named else header[j].strip() for j, match in found.items()}
+
+
+def _columns(header: Sequence[str], form: WideFormat, pattern: str | None) -> tuple[Quantity, dict[int, str]]:
+    if pattern is not None:
+        return Quantity(f"columns {pattern}", "", ()), chosen_columns(header, pattern)
+    for quantity in form.quantities:
+        known = re.compile(quantity.pattern)
+        matches = {
+            j: match.group(1)
+            for j, name in enumerate(header)
+            if name.lower() not in form.annotation and (match := known.fullmatch(name))
+        }
+        if matches:
+            return quantity, matches
+    return form.quantities[0], {}
+
+
+def fits(header: Sequence[str], form: WideFormat) -> bool:
+    """Say whether a header is one of this format.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Stripped.
+    form : WideFormat
+        The format.
+
+    Returns
+    -------
+    bool
+    """
+    there = {name.lower() for name in header}
+    return there.issuperset(form.needs) and bool(_columns(header, form, None)[1])
+
+
+def read_molecules_in_rows(
+    rows: Rows, header: Sequence[str], form: WideFormat, source: str, pattern: str | None
+) -> WideTable:
+    """Read the rows below a header.
+
+    Parameters
+    ----------
+    rows : iterator of (int, list of str)
+        Line and cells.
+    header : sequence of str
+        Stripped.
+    form : WideFormat
+        The format.
+    source : str
+        Name of the file.
+    pattern : str, optional
+        Columns that a user chose.
+
+    Returns
+    -------
+    WideTable
+        Samples in rows.
+
+    Raises
+    ------
+    InputError
+        If no column fits, a row has too few cells, or no row is a molecule.
+    """
+    quantity, columns = _columns(header, form, pattern)
+    if not columns:
+        raise InputError(
+            f"{source}: is a table of {form.title}, and no column fits {pattern!r}; its columns are {first_three(header)}"
+        )
+    lower = [name.lower() for name in header]
+    molecule = next(lower.index(name.lower()) for name in form.molecule if name.lower() in lower)
+    about = [j for j in range(len(header)) if j not in columns]
+    names: list[str] = []
+    values: list[NDArray[np.float64]] = []
+    texts: Texts = []
+    reasons: Counter[str] = Counter()
+    at = list(columns)
+    for line, cells in rows:
+        if cells[0].startswith("!"):  # the end of a series matrix
+            continue
+        if len(cells) <= max(at[-1], molecule):
+            raise InputError(
+                f"{source}: line {line} has {len(cells)} cells where the header has {len(header)}; the file is cut short, or "
+                "a cell holds the separator"
+            )
+        if reason := form.left_out({lower[j]: cells[j] for j in about if j < len(cells)}):
+            reasons[reason] += 1
+            continue
+        row, words = numbers([cells[j] for j in at])
+        texts += [(len(names), j, word) for j, word in words]
+        names.append(cells[molecule].strip())
+        values.append(row)
+    if not names:
+        raise InputError(f"{source}: is a table of {form.title} without one molecule in it")
+    notes = [f"read as {form.title}: {quantity.word} of {len(at)} samples{_left_out(reasons)}"]
+    table = WideTable(source, tuple(names), _samples(columns), np.vstack(values), tuple(texts))
+    if form.repeated:
+        table, said = _once(table, form.repeated)
+        notes += said
+    table = table.turned()
+    return WideTable(
+        source, table.row_ids, table.columns, table.cells, table.texts, tuple(notes), quantity.units, True
+    )
+
+
+def _left_out(reasons: Counter[str]) -> str:
+    if not reasons:
+        return ""
+    return "; " + " and ".join(f"{n} {reason}" for reason, n in reasons.items()) + " rows left out"
+
+
+def _samples(columns: dict[int, str]) -> tuple[str, ...]:
+    """Give the samples' names, without paths and endings where they stay different."""
+    written = tuple(columns.values())
+    plain = tuple(plain_sample(name) for name in written)
+    labelled = tuple(name.rpartition(", ")[2] for name in plain)  # F1: Sample, EV100
+    for names in (labelled, plain):
+        if len(set(names)) == len(names):
+            return names
+    return written
+
+
+def _once(table: WideTable, how: str) -> tuple[WideTable, list[str]]:
+    """Make one row of the rows of each molecule; every sample's value depends on that sample alone."""
+    if table.texts:
+        return table, []
+    first: dict[str, int] = {}
+    for name in table.row_ids:
+        first.setdefault(name, len(first))
+    if len(first) == len(table.row_ids):
+        return table, []
+    n = len(table.row_ids) - len(first)
+    place = np.array([first[name] for name in table.row_ids])
+    joined = np.full((len(first), table.cells.shape[1]), np.nan)
+    for row, i in zip(table.cells, place, strict=True):
+        joined[i] = (
+            np.where(np.isnan(joined[i]), row, joined[i] + row) if how == "sum" else np.fmax(joined[i], row)
+        )
+    said = f"{n} rows are of a molecule that has another row: " + (
+        "their counts were added up" if how == "sum" else "the largest count of each sample was taken"
+    )
+    return WideTable(table.source, tuple(first), table.columns, joined, ()), [said]

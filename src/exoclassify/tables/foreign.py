@@ -1,0 +1,141 @@
+"""Numbers as other countries write them: decimal commas, and marks between thousands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from exoclassify.errors import InputError
+from exoclassify.tables.wide import WideTable
+
+__all__ = ["advice", "check_thousands", "with_decimal_points", "with_points"]
+
+_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_THREE = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
+_POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+_SHORT = re.compile(r"\d{1,3}")
+_SPACES = "\u0020\u00a0\u202f\u2009"
+_GROUPED = re.compile(rf"([+-]?\d{{1,3}})([.,'\u2019{_SPACES}])\d{{3}}(?:\2\d{{3}})*(?:[.,]\d+)?")
+_ENOUGH = 3
+"""So many cells that look like thousands, and none that does not, are no chance."""
+
+
+def with_points(cells: list[str], source: str) -> tuple[list[str], list[str]]:
+    """Write decimal commas as points where the cells of one column settle that they are such.
+
+    Parameters
+    ----------
+    cells : list of str
+        Of one column, or of one table of one quantity.
+    source : str
+        Name of the file.
+
+    Returns
+    -------
+    cells : list of str
+        Changed where every comma is a decimal one.
+    notes : list of str
+        That they were.
+
+    Raises
+    ------
+    InputError
+        If the commas could also stand between thousands.
+    """
+    commas = [cell for cell in cells if "," in cell]
+    if not commas or not all(_COMMA.fullmatch(cell.strip()) for cell in commas):
+        return cells, []
+    if any("." in cell for cell in cells) or all(_THREE.fullmatch(cell.strip()) for cell in commas):
+        raise InputError(f"{source}: {advice(commas[0])}")
+    return [cell.replace(",", ".") for cell in cells], [f"{len(commas)} decimal commas were read as points"]
+
+
+def with_decimal_points(table: WideTable) -> WideTable:
+    """Read decimal commas where all texts of a table are such numbers.
+
+    Parameters
+    ----------
+    table : WideTable
+        As the file has it.
+
+    Returns
+    -------
+    WideTable
+        The same where any text is another.
+
+    Raises
+    ------
+    InputError
+        If the commas could also stand between thousands.
+    """
+    words = [text for _, _, text in table.texts]
+    if not words or not all(_COMMA.fullmatch(word) for word in words):
+        return table
+    if all(_THREE.fullmatch(word) for word in words) or (table.cells % 1 > 0).any():
+        raise InputError(f"{table.source}: {advice(words[0])}")
+    cells = table.cells.copy()
+    for row, column, text in table.texts:
+        cells[row, column] = float(text.replace(",", "."))
+    note = f"{len(words)} decimal commas were read as points"
+    return replace(table, cells=cells, texts=(), notes=(*table.notes, note), plain=False)
+
+
+def advice(text: str) -> str:
+    """Say what is foreign about a number, and how to write it.
+
+    Parameters
+    ----------
+    text : str
+        A cell that is no number as it stands.
+
+    Returns
+    -------
+    str
+        Empty where it is no number of another country.
+    """
+    text = text.strip()
+    grouped = _GROUPED.fullmatch(text)
+    if grouped and not (grouped.group(2) == "," and text.count(",") == 1 and text.startswith("0")):
+        mark = "a space" if grouped.group(2) in _SPACES else grouped.group(2)
+        rest = text.replace(grouped.group(2), "").replace(",", ".")
+        return f"{text!r} has {mark} as a thousands separator: write {rest}"
+    if _COMMA.fullmatch(text):
+        return f"{text!r} has a decimal comma: write a point"
+    return ""
+
+
+def check_thousands(rows: Sequence[Sequence[str]], source: str) -> None:
+    """Refuse points between thousands, which would be read as decimal points.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        Cells that should be numbers.
+    source : str
+        Name of the file.
+
+    Raises
+    ------
+    InputError
+        If every point stands before exactly three digits, and no number from 1000 on is written without one.
+    """
+    first, pointed, short = "", 0, 0
+    if not any("." in "".join(cells) for cells in rows):
+        return
+    for cells in rows:
+        for cell in cells:
+            text = cell.strip()
+            if "." in text:
+                if not _POINTED.fullmatch(text):
+                    return
+                pointed, first = pointed + 1, first or text
+            elif _SHORT.fullmatch(text):
+                short += 1
+            elif text[:1].isdigit():
+                return
+    if pointed >= _ENOUGH and short:
+        raise InputError(
+            f"{source}: {first!r} looks like a thousands separator (no number from 1000 on is written without one): write "
+            f"{first.replace('.', '')}"
+        )
