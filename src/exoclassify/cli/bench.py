@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exoclassify.learning.bench_tables import Task
     from exoclassify.learning.recipe import Recipe
 
-__all__ = ["bench", "report"]
+__all__ = ["bench", "costs_on_largest", "report", "write_figures"]
 
 
 def bench(
@@ -73,7 +73,7 @@ def bench(
     for line in report(found, costs_on_largest(tasks, recipes)):
         print(line)
     if out is not None:
-        _write(out, found)
+        write_figures(out, found)
 
 
 def _recipes(paths: list[Path]) -> dict[str, Recipe]:
@@ -134,7 +134,8 @@ def report(bench: Bench, costs: list[Cost]) -> list[str]:
     return lines
 
 
-def _write(out: Path, bench: Bench) -> None:
+def write_figures(out: Path, bench: Bench) -> None:
+    """Write the figures of every recipe on every task as CSV."""
     import csv
 
     with out.open("w", newline="", encoding="utf-8") as file:

@@ -13,7 +13,7 @@ from exoclassify.errors import DesignError, FileError, InputError
 from exoclassify.learning.folds import Fold, leave_one_batch_out, stratified_folds
 from exoclassify.learning.learn import Samples
 
-__all__ = ["Columns", "Task", "tables_in", "tasks_of"]
+__all__ = ["Columns", "Task", "table_in", "tables_in", "tasks_of"]
 
 _CARGO = ("X", "cargo")
 _SHEET = ("y", "samples")
@@ -88,20 +88,44 @@ def tables_in(folder: Path, columns: Columns) -> dict[str, Samples]:
     InputError
         If a table or a sheet cannot be used as stated.
     """
-    found: dict[str, Samples] = {}
-    for inside in sorted(path for path in folder.glob("*") if path.is_dir()):
-        cargo, sheet = _file_of(inside, _CARGO), _file_of(inside, _SHEET)
-        if cargo is not None and sheet is not None:
-            try:
-                found[inside.name] = Samples.of(_read(cargo, sheet, columns))
-            except (FileError, InputError) as error:
-                raise type(error)(f"{inside.name}/{error}") from error
-    if not found:
+    inside = [path for path in sorted(folder.glob("*")) if path.is_dir() and _file_of(path, _CARGO)]
+    if not inside:
         raise FileError(
             f"{folder.name}: holds no tables; give each a folder of its own in it, with the cargo as X.csv and the sample sheet "
             "as y.csv (or cargo.csv and samples.csv)"
         )
-    return found
+    return {path.name: table_in(path, columns) for path in inside}
+
+
+def table_in(folder: Path, columns: Columns) -> Samples:
+    """Read one table; see `tables_in`.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the cargo and the sample sheet.
+    columns : Columns
+        What they are called.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    FileError
+        If a file is missing or cannot be read.
+    InputError
+        If the table or the sheet cannot be used as stated.
+    """
+    cargo, sheet = _file_of(folder, _CARGO), _file_of(folder, _SHEET)
+    if cargo is None or sheet is None:
+        lacking, stems = ("cargo", _CARGO) if cargo is None else ("sample sheet", _SHEET)
+        raise FileError(f"{folder.name}: lacks its {lacking}; name it {stems[0]}.csv or {stems[1]}.csv")
+    try:
+        return Samples.of(_read(cargo, sheet, columns))
+    except (FileError, InputError) as error:
+        raise type(error)(f"{folder.name}/{error}") from error
 
 
 def _file_of(folder: Path, stems: tuple[str, ...]) -> Path | None:
