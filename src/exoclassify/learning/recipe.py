@@ -107,7 +107,7 @@ class Blend(_Part):
     """
 
     weights: Literal["learned", "fixed"] = "learned"
-    temperature: Annotated[float, Field(gt=0)] = 8.0
+    temperature: Annotated[float, Field(gt=0)] = 4.0
     class_weight: ClassWeight = "none"
 
 
