@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,6 +30,21 @@ def sheet_with_age(cohort, tmp_path_factory) -> Path:  # noqa: F811
     return path
 
 
+@pytest.fixture(scope="module")
+def elsewhere(cohort, tmp_path_factory) -> Path:  # noqa: F811
+    """Made-up people of the same states: each molecule of another one of those trained on."""
+    folder, rng = tmp_path_factory.mktemp("elsewhere"), np.random.default_rng(0)
+    cargo = pd.read_csv(cohort / "cargo.csv", index_col=0)
+    sheet = pd.read_csv(cohort / "samples.csv", index_col=0)
+    ids = pd.Index([f"NEW-{i}" for i in range(len(sheet))], name="sample_id")
+    of_state = {label: np.flatnonzero(sheet["label"] == label) for label in sheet["label"].unique()}
+    donors = np.stack([rng.choice(of_state[label], cargo.shape[1]) for label in sheet["label"]])
+    made = cargo.to_numpy()[donors, np.arange(cargo.shape[1])]
+    pd.DataFrame(made, index=ids, columns=cargo.columns).to_csv(folder / "cargo.csv")
+    sheet.set_index(ids).assign(subject=ids).to_csv(folder / "samples.csv")
+    return folder
+
+
 def test_audit_prints_findings_as_json_the_worst_first_and_writes_its_page(cohort, sheet_with_age, tmp_path):  # noqa: F811
     page = tmp_path / "report.html"
     done = by_script(
@@ -43,7 +59,7 @@ def test_audit_prints_findings_as_json_the_worst_first_and_writes_its_page(cohor
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     printed = json.loads(done.stdout)
-    assert list(printed) == ["findings"]
+    assert list(printed) == ["verdict", "findings"]
     keys = ["check", "subject", "figure", "value", "severity", "message", "mend"]
     assert all(list(finding) == keys for finding in printed["findings"])
     ranks = [["critical", "warning", "info"].index(finding["severity"]) for finding in printed["findings"]]
@@ -59,10 +75,9 @@ def test_audit_prints_findings_as_json_the_worst_first_and_writes_its_page(cohor
 def test_audit_in_words_says_the_verdict_first(cohort):  # noqa: F811
     done = in_process("audit", *options(cohort, without=("subject", "batch")))
     assert done.exit_code == 0, done.output
-    # The simulated cohort has persons with two samples: without their ids they are suspected.
-    assert "one critical finding (missing-subjects)" in done.stdout.split("\n\n")[0]
-    assert "CRITICAL  missing-subjects: no subject column" in done.stdout
-    assert "Mend: " in done.stdout
+    assert done.stdout.startswith("Nothing critical was found; ")
+    assert "WARNING  missing-subjects: no subject column" in done.stdout
+    assert "To do: " in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -90,8 +105,8 @@ def test_train_keeps_the_audit_in_the_bundle_the_card_and_the_page(model):  # no
     assert set(files) == {path.name for path in model.iterdir()} - {"bundle.json"}
 
 
-def test_evaluate_gives_every_figure_as_json_and_a_page(model, cohort, tmp_path):  # noqa: F811
-    asked = options(cohort, without=("kind", "unit"))
+def test_evaluate_gives_every_figure_as_json_and_a_page(model, elsewhere, tmp_path):  # noqa: F811
+    asked = options(elsewhere, without=("kind", "unit"))
     page = tmp_path / "report.html"
     done = in_process(
         "evaluate",
@@ -111,10 +126,34 @@ def test_evaluate_gives_every_figure_as_json_and_a_page(model, cohort, tmp_path)
     assert found["evaluation"]["figures"]["auc"]["value"] > 0.5
     assert found["evaluation"]["examined"]["states"]["neuropathic"]["prevalence"] == pytest.approx(0.1)
     assert found["findings"]
-    assert "were trained on, as far as the model remembers" in done.stderr
+    assert found["evaluation"]["trained_on"] == {}
     read(page.read_text())
     again = in_process("evaluate", model, *asked, "--report", page)
     refused(again, "is there already; give --force")
+
+
+def test_evaluate_leaves_out_what_was_trained_on_says_so_and_exits_3(model, cohort, elsewhere, tmp_path):  # noqa: F811
+    for name in ("cargo", "samples"):
+        new, seen = (pd.read_csv(folder / f"{name}.csv", index_col=0) for folder in (elsewhere, cohort))
+        seen = seen.iloc[:12].rename(index=lambda sample: f"again-{sample}")
+        if name == "samples":
+            seen["subject"] = seen.index
+        pd.concat([new, seen]).to_csv(tmp_path / f"{name}.csv", index_label="sample_id")
+    page = tmp_path / "report.html"
+    asked = [*options(tmp_path, without=("kind", "unit")), "--no-audit"]
+    done = in_process("evaluate", model, *asked, "--report", page)
+    assert done.exit_code == 3, done.output
+    said = "12 samples were left out: the model was trained on them (12 by near-duplicate cargo)."
+    assert said in done.stderr
+    assert "toy 1.0.0 on 60 samples" in done.stdout
+    assert said in page.read_text()
+    alone = in_process("evaluate", model, *options(elsewhere, without=("kind", "unit")), "--no-audit")
+    assert alone.exit_code == 0
+    assert alone.stdout == done.stdout.replace(f"written to {page}\n", "")
+    refused(
+        in_process("evaluate", model, *options(cohort, without=("kind", "unit"))),
+        "was trained on all 60 samples",
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,9 +166,10 @@ def test_evaluate_gives_every_figure_as_json_and_a_page(model, cohort, tmp_path)
         (["--report", "."], "is a folder"),
     ],
 )
-def test_evaluate_refuses_in_one_line(model, cohort, extra, match):  # noqa: F811
+def test_evaluate_refuses_in_one_line(model, elsewhere, extra, match):  # noqa: F811
     refused(
-        in_process("evaluate", model, *options(cohort, without=("kind", "unit")), "--no-audit", *extra), match
+        in_process("evaluate", model, *options(elsewhere, without=("kind", "unit")), "--no-audit", *extra),
+        match,
     )
 
 

@@ -6,28 +6,43 @@ import pandas as pd
 import pytest
 
 from cohorts import FAST, cohort_of, counts
-from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.external import check_labels, validate
 from exoclassify.learning.fit import fit
-from exoclassify.report.external import audit_report, validation_report
+from exoclassify.model.prediction import Use
+from exoclassify.report.external import audit_report, seen_before, validation_report
 from exoclassify.report.training import training_report
 from test_html import read
 
 TRAINED_ON = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)
 BUNDLE = fit(TRAINED_ON, FAST, n_jobs=1, name="pain")
-ELSEWHERE = cohort_of(
+SAME_NAMES = cohort_of(
     dataclasses.replace(counts(n=40, n_batches=2, seed=1), groups=np.arange(40)),
     batch=True,
     age=np.arange(40) + 30,
 )
+"""S000 to S039 and P000 to P039 again, with other cargo."""
+
+
+def renamed(cohort: Cohort, prefix: str) -> Cohort:
+    """The same samples of the same persons under other names."""
+    frame = cohort.sheet.frame.rename(index=lambda name: f"{prefix}{name}")
+    if "subject" in frame:
+        frame["subject"] = [f"{prefix}{person}" for person in frame["subject"]]
+    sheet = dataclasses.replace(cohort.sheet, frame=frame)
+    return Cohort.from_layers(
+        {"mirna": dataclasses.replace(cohort.cargo, sample_ids=sheet.sample_ids)}, sheet
+    )
+
+
+ELSEWHERE = renamed(SAME_NAMES, "new-")
 
 
 def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
     found = validate(BUNDLE, ELSEWHERE)
-    given = BUNDLE.predict(ELSEWHERE.cargo)
+    given = BUNDLE.predict(ELSEWHERE.cargo, batches=list(ELSEWHERE.batches))
     right = given.probabilities.argmax(axis=1) == np.unique(ELSEWHERE.y, return_inverse=True)[1]
     assert found["figures"]["balanced_accuracy"]["value"] == pytest.approx(right.mean())
     assert found["calls"]["called"] == np.mean([call != "uncertain" for call in given.calls])
@@ -38,7 +53,7 @@ def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
 
 
 def test_subgroups_and_thresholds_are_those_asked_for() -> None:
-    found = validate(BUNDLE, ELSEWHERE, thresholds=(0.2, 0.8), prevalence={"state-1": 0.1})
+    found = validate(BUNDLE, ELSEWHERE, thresholds=(0.2, 0.8), use=Use(prevalence={"state-1": 0.1}))
     groups = {group["by"] for group in found["examined"]["subgroups"]}
     assert groups == {"batch", "age"}
     of_state = found["examined"]["states"]["state-1"]
@@ -49,28 +64,60 @@ def test_subgroups_and_thresholds_are_those_asked_for() -> None:
 def test_dealt_labels_do_no_better_than_chance() -> None:
     samples = counts(n=40, n_batches=2, seed=1)
     dealt = np.random.default_rng(0).permutation(samples.y)
-    assert validate(BUNDLE, cohort_of(dataclasses.replace(samples, y=dealt)))["permutation"]["p_value"] > 0.05
+    other = renamed(cohort_of(dataclasses.replace(samples, y=dealt)), "new-")
+    assert validate(BUNDLE, other)["permutation"]["p_value"] > 0.05
 
 
-def test_samples_that_were_trained_on_are_counted_however_they_are_known() -> None:
-    assert validate(BUNDLE, TRAINED_ON)["trained_on"] == {"in all": 60, "training table": 60}
-    # S000 to S039 and P000 to P039 again, with other cargo.
-    assert validate(BUNDLE, ELSEWHERE)["trained_on"] == {"in all": 40, "sample id": 40, "subject": 40}
-    renamed = cohort_of(counts(n=60, n_batches=2, seed=1).take(np.arange(20)), subject=False)
-    sheet = dataclasses.replace(
-        renamed.sheet, frame=renamed.sheet.frame.rename(index=lambda name: f"new-{name}")
-    )
-    table = dataclasses.replace(renamed.cargo, sample_ids=sheet.sample_ids)
-    found = validate(BUNDLE, Cohort.from_layers({"mirna": table}, sheet))["trained_on"]
-    assert found["near-duplicate cargo"] >= 18
-    fresh = counts(n=40, seed=99)
-    ids = tuple(f"X{i}" for i in range(40))
-    frame = pd.DataFrame({"label": [fresh.states[k] for k in fresh.y]}, index=list(ids))
-    other = CargoTable(fresh.X, ids, TRAINED_ON.cargo.molecules, "mirna", "counts")
-    assert (
-        validate(BUNDLE, Cohort.from_layers({"mirna": other}, SampleSheet(frame, "label")))["trained_on"]
-        == {}
-    )
+def together(*cohorts: Cohort) -> Cohort:
+    """The samples of some cohorts, the columns that all have."""
+    frames = [cohort.sheet.frame[["label", "subject", "batch"]] for cohort in cohorts]
+    sheet = SampleSheet(pd.concat(frames), "label", "subject", "batch")
+    values = np.concatenate([cohort.cargo.values for cohort in cohorts])
+    table = dataclasses.replace(cohorts[0].cargo, values=values, sample_ids=sheet.sample_ids)
+    return Cohort.from_layers({"mirna": table}, sheet)
+
+
+@pytest.mark.parametrize(
+    ("seen", "ways"),
+    [
+        (TRAINED_ON, {"sample id", "subject", "near-duplicate cargo"}),
+        (SAME_NAMES, {"sample id", "subject"}),
+        (renamed(TRAINED_ON, "x-"), {"near-duplicate cargo"}),
+    ],
+    ids=["as they were", "by their names", "by their cargo"],
+)
+def test_samples_that_were_trained_on_are_left_out_of_every_figure(seen: Cohort, ways: set[str]) -> None:
+    found = validate(BUNDLE, together(ELSEWHERE, seen))
+    assert found["trained_on"]["in all"] == seen.n_samples
+    assert set(found["trained_on"]) == {"in all", *ways}
+    alone = validate(BUNDLE, together(ELSEWHERE))
+    assert alone["trained_on"] == {}
+    assert {**found, "trained_on": {}} == alone
+
+
+def test_a_cohort_that_was_trained_on_wholly_or_but_for_a_state_judges_nothing() -> None:
+    with pytest.raises(
+        DesignError, match=r"pain 1.0.0 was trained on all 60 samples \(60 by sample id, 60 by subject"
+    ):
+        validate(BUNDLE, TRAINED_ON)
+    rest = ELSEWHERE.take(np.flatnonzero(ELSEWHERE.y == "state-0"))
+    with pytest.raises(DesignError, match=r"that it was not trained on, 60 were left out \(state-1: 0\)"):
+        validate(BUNDLE, together(rest, TRAINED_ON))
+
+
+def test_what_cannot_be_known_is_said_and_not_promised() -> None:
+    bare = dataclasses.replace(BUNDLE, trained_on=None)
+    found = validate(bare, ELSEWHERE)
+    assert found["trained_on"] is None
+    assert "is not known" in seen_before(None, BUNDLE.about)
+    page = validation_report(found, None, model="pain 1.0.0", source="new.csv", about=BUNDLE.about)
+    assert "does not remember its training samples" in page
+    assert "it was quoted with" not in page
+    with pytest.raises(DesignError, match="was trained on all 60 samples"):
+        validate(bare, TRAINED_ON)
+    about = {**BUNDLE.about, "training": {**BUNDLE.about["training"], "subjects": None}}
+    assert "without subject ids" in seen_before({}, about)
+    assert seen_before({}, BUNDLE.about) == ""
 
 
 def test_labels_of_another_kind_are_refused() -> None:

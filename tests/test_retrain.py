@@ -11,11 +11,11 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, InputError, ModelError
-from exoclassify.learning.challenge import trained_on_before
 from exoclassify.learning.fit import fit
 from exoclassify.learning.joined import joined
+from exoclassify.learning.known import nothing_new, trained_on_before
 from exoclassify.learning.recipe import Recipe
-from exoclassify.learning.retrain import nothing_new, retrain
+from exoclassify.learning.retrain import retrain
 
 FAST = AUDITED.model_copy(update={"gate": AUDITED.gate.model_copy(update={"audit": False})})
 COHORT = simulate(SimulationDesign(seed=5, n_samples=160, n_molecules=80, effect=0.8)).cohort
@@ -110,6 +110,30 @@ def test_the_same_recipe_on_the_same_samples_is_nothing_new() -> None:
     assert nothing_new(CHAMPION, FIRST, gated(margin=0.1))
     assert not nothing_new(CHAMPION, COHORT, FAST)
     assert not nothing_new(CHAMPION, FIRST, FAST.model_copy(update={"seed": 1}))
+
+
+def test_corrected_labels_more_batches_or_new_persons_are_something_new() -> None:
+    judged = fit(FIRST, FAST, name="pain", n_jobs=1)
+    frame = FIRST.sheet.frame.copy()
+    frame.iloc[0, list(frame.columns).index("label")] = "control" if FIRST.y[0] == "pain" else "pain"
+    for champion in (judged, CHAMPION):
+        corrected = replace(FIRST, sheet=replace(FIRST.sheet, frame=frame))
+        assert not nothing_new(champion, corrected, FAST)
+    batched = frame.assign(label=FIRST.y, batch=np.where(np.arange(len(frame)) % 3, FIRST.batches, "B7"))
+    assert not nothing_new(judged, replace(FIRST, sheet=replace(FIRST.sheet, frame=batched)), FAST)
+    swapped = frame.assign(label=FIRST.y, subject=FIRST.groups[::-1])
+    assert nothing_new(judged, replace(FIRST, sheet=replace(FIRST.sheet, frame=swapped)), FAST)
+    assert not nothing_new(judged, LATER, FAST)
+    assert not nothing_new(judged, joined(FIRST, LATER.take(np.arange(1))), FAST)
+
+
+def test_a_model_of_named_molecules_knows_its_table_again() -> None:
+    few = Recipe.of(
+        {**FAST.model_dump(mode="json"), "panel": {"molecules": list(FIRST.cargo.molecules[:30])}}
+    )
+    champion = fit(FIRST, few, judge=False, name="pain")
+    assert nothing_new(champion, FIRST, few)
+    assert not nothing_new(champion, FIRST, FAST)
 
 
 def test_better_is_demanded_where_the_gate_asks() -> None:

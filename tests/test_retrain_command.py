@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
@@ -93,6 +94,66 @@ def test_a_challenger_that_fails_is_kept_and_not_promoted(made: Path, place: Pat
     assert Registry(place).champion("pain") == "1.0.0"
     assert len(Registry(place).versions("pain")) == 2
     assert "failed" in run("models", "list", "--registry", place).stdout
+
+
+def disguised(made: Path, to: Path, rows: slice = slice(None)) -> tuple[object, ...]:
+    """The training table under other ids and persons, in another order."""
+    order = np.random.default_rng(1).permutation(len(pd.read_csv(made / "first/samples.csv")))[rows]
+    to.mkdir()
+    ids = [f"NEW-{i}" for i in range(len(order))]
+    for name in ("samples", "cargo"):
+        frame = pd.read_csv(made / f"first/{name}.csv", index_col=0).iloc[order]
+        frame.index = pd.Index(ids, name="sample_id")
+        if name == "samples":
+            frame["subject"] = [f"other-{person}" for person in frame["subject"]]
+            frame["batch"] = frame["batch"].map({"B1": "north", "B2": "south"})
+        frame.to_csv(to / f"{name}.csv")
+    return ("--cargo", to / "cargo.csv", "--samples", to / "samples.csv")
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 40)], ids=["all of it", "a part of it"])
+def test_the_training_table_under_other_names_is_nothing_new(
+    made: Path, place: Path, tmp_path: Path, rows: slice
+) -> None:
+    given = disguised(made, tmp_path / "copy", rows)
+    done = run("retrain", "pain", *given, *COLUMNS, "--jobs", 1, "--registry", place)
+    assert done.exit_code == 3
+    assert done.stdout.startswith("nothing new: pain 1.0.0 was trained on the cargo of all ")
+    assert "0 of them under the same id" in done.stdout
+    assert Registry(place).versions("pain") == ("1.0.0",)
+
+
+def test_a_copy_added_to_the_training_table_is_nothing_new(made: Path, place: Path, tmp_path: Path) -> None:
+    given = disguised(made, tmp_path / "copy")
+    done = run("retrain", "pain", *given, "--add-to", made / "first", *COLUMNS, "--registry", place)
+    assert (done.exit_code, "nothing new" in done.stdout) == (3, True)
+
+
+def test_one_batch_does_not_replace_several_unless_asked_by_name(
+    made: Path, place: Path, tmp_path: Path
+) -> None:
+    sheet = pd.read_csv(made / "later/samples.csv", index_col=0)
+    sheet["batch"] = "B9"
+    sheet.to_csv(tmp_path / "samples.csv")
+    given = (
+        "--cargo",
+        made / "later/cargo.csv",
+        "--samples",
+        tmp_path / "samples.csv",
+        *COLUMNS,
+        "--jobs",
+        1,
+    )
+    recipe = lenient(made, tmp_path)
+    for more, passed in (((), False), (("--allow-one-batch",), True)):
+        done = run(
+            "retrain", "pain", *given, "--recipe", recipe, "--registry", place, "--dry-run", "--json", *more
+        )
+        told = json.loads(done.stdout)
+        check = next(each for each in told["checks"] if each["setting"] == "batches")
+        assert check["what"].startswith("tested across batches: 1.0.0 was, on 2; this one could not be, on 1")
+        assert check["passed"] is passed
+        assert passed or done.exit_code == 3
 
 
 def test_a_dry_run_writes_nothing(made: Path, place: Path, tmp_path: Path) -> None:

@@ -9,17 +9,24 @@ import typer
 
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import (
+    BatchIs,
     Columns,
     Format,
     IdColumn,
+    Level,
+    MaxWrong,
+    Prevalence,
+    SameBatch,
     Sheet,
+    Site,
     columns_of,
     reading_of,
-    shares_of,
     thresholds_of,
+    used,
 )
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
+from exoclassify.cli.score import INCOMPLETE
 
 __all__ = ["evaluate"]
 
@@ -37,18 +44,15 @@ def evaluate(
             help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"
         ),
     ] = None,
-    prevalence: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the place of use, such as migraine=0.15; moves probabilities, PPV, NPV and net benefit."
-        ),
-    ] = None,
+    prevalence: Prevalence = None,
     thresholds: Annotated[
         str, typer.Option(help="Probabilities from which one would call a state, with commas between.")
     ] = "0.5",
-    same_batch: Annotated[
-        bool, typer.Option("--same-batch", help="The samples were measured with the training samples.")
-    ] = False,
+    same_batch: SameBatch = False,
+    batch_is: BatchIs = None,
+    site: Site = None,
+    max_wrong: MaxWrong = None,
+    level: Level = None,
     report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Leave out the audit of the cohort.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
@@ -64,18 +68,20 @@ def evaluate(
     """Judge a model on another cohort: external validation.
 
     Every sample is answered alone, as in use. Discrimination, calibration, net benefit, thresholds, prediction sets and
-    subgroups are given with intervals by subject; the cohort is audited too.
+    subgroups are given with intervals by subject; the cohort is audited too. Samples that the model was trained on, by their
+    id, person or near-duplicate cargo, are left out of every figure; the exit code is then 3.
     """
     import json
 
     if report is not None:
         check_file(report, force=force, inputs=[cargo, samples])
     from exoclassify.data.cohort import Cohort
-    from exoclassify.learning.external import check_labels, validate
+    from exoclassify.learning.external import validate
+    from exoclassify.learning.known import unseen
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.report.external import seen_before
 
-    stated = None if prevalence is None else shares_of(prevalence)
+    use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
     chosen = thresholds_of(thresholds)
     bundle = ModelBundle.load(model)
     cohort = Cohort.read(
@@ -83,30 +89,26 @@ def evaluate(
         not_detected=bundle.panel.not_detected,
         reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
-    check_labels(bundle, cohort)
     for text in cohort.notes:
         note(text)
-    found = validate(
-        bundle, cohort, prevalence=stated, thresholds=chosen, covariates=columns_of(covariates), same_batch=same_batch
-    )  # fmt: skip
-    if found["trained_on"]:
-        note(f"{seen_before(found['trained_on'])} Every figure flatters it")
-    audit = None if no_audit else _audited(cohort, columns_of(covariates), jobs)
+    found = validate(bundle, cohort, use=use, thresholds=chosen, covariates=columns_of(covariates))
+    seen = seen_before(found["trained_on"], bundle.about)
+    if seen:
+        note(seen)
+    audit = None if no_audit else _audited(unseen(bundle, cohort)[0], columns_of(covariates), jobs)
     if report is not None:
         _write(report, found, audit, bundle.about, cargo.name, force)
     if as_json:
-        findings = None if audit is None else audit["findings"]
-        print(
-            json.dumps(
-                {"model": bundle.name, "version": bundle.version, "evaluation": found, "findings": findings},
-                indent=1,
-            )
-        )
-        return
-    for line in _told(found, audit, f"{bundle.name} {bundle.version}"):
-        print(line)
-    if report is not None:
-        print(f"written to {report}")
+        heard: dict[str, Any] = {"verdict": None, "findings": None} if audit is None else audit
+        told = {"model": bundle.name, "version": bundle.version, "evaluation": found}
+        print(json.dumps(told | {key: heard[key] for key in ("verdict", "findings")}, indent=1))
+    else:
+        for line in _told(found, audit, f"{bundle.name} {bundle.version}"):
+            print(line)
+        if report is not None:
+            print(f"written to {report}")
+    if found["trained_on"]:
+        raise typer.Exit(INCOMPLETE)
 
 
 def _audited(cohort: Any, covariates: tuple[str, ...], jobs: int) -> dict[str, Any]:
@@ -144,8 +146,8 @@ def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> li
             words = name.replace("_", " ").replace("log loss", "log-loss")
             lines.append(f"{words} {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})")
     lines.append(
-        f"It called {calls['called']:.0%} of the samples, {calls['called_wrong']:.0%} of all wrongly, and said of the rest that "
-        "it is uncertain."
+        f"It called {calls['called']:.0%} of the samples"
+        + (f"; {calls['wrong_among_called']:.0%} of the calls were wrong." if calls["called"] else ".")
     )
     if audit is not None:
         lines += textwrap.wrap(f"The cohort itself: {audit['verdict']}", 100)

@@ -80,6 +80,13 @@ def retrain(
         Path | None,
         typer.Option(help="Choices in TOML, [gate] among them.  [default: those of the model in use]"),
     ] = None,
+    allow_one_batch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-one-batch",
+            help="Let a challenger that could not be tested across batches replace a model that was.",
+        ),
+    ] = False,
     promote: Annotated[Promote, typer.Option(help="What to do when the gate lets it pass.")] = Promote.auto,
     why: Annotated[str, typer.Option(help="Kept in the history.")] = "retrained",
     who: Who = None,
@@ -107,10 +114,9 @@ def retrain(
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     if keep_data is not None:
         check_folder(keep_data, force=False, own=())
-    from exoclassify.learning.challenge import recipe_of
     from exoclassify.learning.kept import default_folder
+    from exoclassify.learning.known import nothing_new, recipe_of
     from exoclassify.learning.recipe import Recipe
-    from exoclassify.learning.retrain import nothing_new
     from exoclassify.learning.retrain import retrain as challenge
 
     place = opened(registry, change=True)
@@ -122,13 +128,15 @@ def retrain(
     external = None
     if external_cargo is not None and external_samples is not None:
         external = _read(champion, external_cargo, external_samples, columns, reading)
-    if nothing_new(champion, cohort, choices):
-        sentence = f"nothing new: {name} {champion.version} was made of these samples by this recipe"
+    reason = nothing_new(champion, cohort, choices)
+    if reason:
+        sentence = f"nothing new: {reason}"
         say({"passed": False, "sentence": sentence}, [sentence], as_json=as_json)
         raise typer.Exit(_NOT_PASSED)
     with progress_bar("judging") as progress:
         done = challenge(
-            champion, cohort, choices, external=external, covariates=columns_of(covariates), cache=default_folder(),
+            champion, cohort, choices, external=external, allow_one_batch=allow_one_batch,
+            covariates=columns_of(covariates), cache=default_folder(),
             n_jobs=jobs, progress=progress,
         )  # fmt: skip
     told: dict[str, Any] = {**done.decision, "kept": None, "promoted": False}
@@ -208,8 +216,8 @@ def _with_earlier(
     champion: ModelBundle, folder: Path, new: Cohort, columns: tuple[str, str | None, str | None]
 ) -> Cohort:
     from exoclassify.errors import FileError, InputError
-    from exoclassify.learning.challenge import same_data
     from exoclassify.learning.joined import joined
+    from exoclassify.learning.known import same_data
 
     files = {}
     for what in ("cargo", "samples"):
@@ -254,6 +262,7 @@ def _lines(decision: dict[str, Any]) -> list[str]:
     left_out = ", ".join(f"{count} by {way}" for way, count in decision["left_out"].items() if count)
     return [
         *decision["lines"],
+        f"the samples: {decision['audit']['verdict']}",
         f"known to have been trained on, and not counted: {left_out or 'none'}",
         f"numbered {decision['challenger']}: {decision['numbering']}",
         decision["sentence"],

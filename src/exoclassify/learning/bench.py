@@ -190,7 +190,7 @@ def _answered(samples: Samples, recipes: list[Recipe], fold: Fold) -> Floats:
     """Log-odds of the samples left out, (n_recipes, n_test, n_states)."""
     learned = learn_each(samples.take(fold[0]), recipes)
     return np.stack(
-        [said(one, samples, recipe, fold)[0] for one, recipe in zip(learned, recipes, strict=True)]
+        [said(one, samples, recipe, fold[1])[0] for one, recipe in zip(learned, recipes, strict=True)]
     )
 
 

@@ -183,5 +183,5 @@ def tasks_of(table: str, samples: Samples, *, repeats: int, n_folds: int = 5, se
     if samples.batches is not None:
         for fold in leave_one_batch_out(samples.y, samples.groups, samples.batches):
             code = int(np.unique(samples.batches[fold[1]])[0])
-            tasks.append(Task(table, f"{table}, batch {code + 1} left out", samples, ((fold,),)))
+            tasks.append(Task(table, f"{table}, {samples.named(code)} left out", samples, ((fold,),)))
     return tasks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from scipy.stats import rankdata
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.aside import strata_of
-from exoclassify.learning.challenge import trained_on_before
 from exoclassify.learning.examine import Answered, examine
+from exoclassify.learning.known import unseen
 from exoclassify.learning.metrics import against_rest, described, figures
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.prediction import prevalence_shift, shifted_prevalence
+from exoclassify.model.prediction import Use, shifted_prevalence
 
 __all__ = ["check_labels", "validate"]
 
@@ -27,7 +27,7 @@ _DEALS = 1999
 _MOST_DEALT = 50_000_000  # labels in all: with more than 25,000 samples there are fewer deals
 
 
-def check_labels(bundle: ModelBundle, cohort: Cohort) -> None:
+def check_labels(bundle: ModelBundle, cohort: Cohort, *, left_out: int = 0) -> None:
     """Refuse a cohort whose states are not those of the model.
 
     Parameters
@@ -36,6 +36,8 @@ def check_labels(bundle: ModelBundle, cohort: Cohort) -> None:
         The model.
     cohort : Cohort
         To be answered for.
+    left_out : int
+        Samples that are missing here because the model was trained on them, for the message.
 
     Raises
     ------
@@ -54,9 +56,10 @@ def check_labels(bundle: ModelBundle, cohort: Cohort) -> None:
     counts = {state: len(np.unique(cohort.groups[cohort.y == state])) for state in bundle.states}
     few = [f"{state}: {count}" for state, count in counts.items() if count < 2]
     if few:
+        rest = f" among samples that it was not trained on, {left_out} were left out" if left_out else ""
         raise DesignError(
-            f"{where}: each state of {bundle.name} needs at least 2 subjects to be judged ({', '.join(few)}); add samples, or "
-            "score them without judging"
+            f"{where}: each state of {bundle.name} needs at least 2 subjects to be judged{rest} ({', '.join(few)}); add samples, "
+            "or score them without judging"
         )
 
 
@@ -64,13 +67,12 @@ def validate(
     bundle: ModelBundle,
     cohort: Cohort,
     *,
-    prevalence: Mapping[str, float] | None = None,
+    use: Use | None = None,
     thresholds: Sequence[float] = (0.5,),
     covariates: Sequence[str] = (),
-    same_batch: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Judge a model on samples of another cohort, each answered alone.
+    """Judge a model on samples of another cohort, each answered alone; those that it was trained on are left out.
 
     Parameters
     ----------
@@ -78,14 +80,13 @@ def validate(
         The model.
     cohort : Cohort
         Of the model's kind and unit, with states known.
-    prevalence : mapping of str to float, optional
-        Shares of the states at the place of use; shifts probabilities, predictive values and net benefit.
+    use : Use, optional
+        Where the samples are from and how sure the answers must be; its prevalence also shifts predictive values and net
+        benefit. Where nothing is said of the place, samples of a batch that was trained on are answered as such.
     thresholds : sequence of float
         Probabilities from which a state is called.
     covariates : sequence of str
         Columns to report apart, beside those called sex, age or BMI.
-    same_batch : bool
-        The samples were measured in a batch that the model was trained on.
     seed : int
         Of the bootstrap and of dealt labels.
 
@@ -93,19 +94,26 @@ def validate(
     -------
     dict
         Plain values as `exoclassify.learning.evaluate.evaluate` gives them for one way of judging, with ``examined``,
-        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples that the model was trained
-        on, in all and by each way of knowing them).
+        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples left out, see
+        `exoclassify.learning.known.unseen`).
 
     Raises
     ------
     InputError, DesignError
-        As `check_labels` says; or a prevalence that is not valid.
+        As `check_labels` says of the samples that are left; or a prevalence that is not valid.
     ModelError
         If kind or unit differ, or too little of the panel is in the table.
     """
     check_labels(bundle, cohort)
-    stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, prevalence)
-    given = bundle.predict(cohort.cargo, same_batch=same_batch)
+    cohort, left_out = unseen(bundle, cohort)
+    if left_out:
+        check_labels(bundle, cohort, left_out=left_out["in all"])
+    use = Use() if use is None else use
+    stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, use.prevalence)
+    batches = (
+        None if cohort.batches is None or use.batch or use.same_batch or use.site else cohort.batches.tolist()
+    )
+    given = bundle.predict(cohort.cargo, use, batches=batches)
     y = np.array([bundle.states.index(state) for state in cohort.y], dtype=np.intp)
     groups = np.unique(cohort.groups, return_inverse=True)[1]
     log_odds = np.log(np.maximum(given.probabilities, 1e-300))
@@ -117,13 +125,12 @@ def validate(
         y=y,
         groups=groups,
         states=bundle.states,
-        level=bundle.about["answers"]["level"],
-        shift=prevalence_shift(bundle.blend.prevalence, stated),
+        level=bundle.about["answers"]["level"] if use.level is None else use.level,
         prevalence=stated,
         strata=strata_of(cohort, covariates),
     )
     found = figures(log_odds, y, bundle.states)
-    wrong = called & (given.sets.argmax(axis=1) != y)
+    wrong = called & (np.array(given.calls) != cohort.y)
     return {
         "n_samples": cohort.n_samples,
         "n_subjects": len(np.unique(groups)),
@@ -132,29 +139,15 @@ def validate(
         "calls": {
             "called": float(called.mean()),
             "called_wrong": float(wrong.mean()),
+            "wrong_among_called": float(wrong.sum() / called.sum()) if called.any() else None,
             "novel": float(np.mean(["novel" in flags for flags in given.flags])),
         },
         "measured": float(given.coverage.mean()),
-        "trained_on": _trained_on(bundle, cohort),
+        "trained_on": left_out,
         "prevalence": None if stated is None else dict(zip(bundle.states, map(float, stated), strict=True)),
         "permutation": _dealt(log_odds, y, groups, found["auc"].value, seed),
         "examined": examine(answered, thresholds=thresholds, seed=seed),
     }
-
-
-def _trained_on(bundle: ModelBundle, cohort: Cohort) -> dict[str, int]:
-    """Count samples that the model was trained on, in all and by each way of knowing them; nothing where there are none."""
-    if bundle.about["training"]["data_sha256"] == cohort.digest():
-        return {"in all": cohort.n_samples, "training table": cohort.n_samples}
-    if bundle.trained_on is None:
-        return {}
-    ways = trained_on_before(bundle, cohort)
-    known = int(np.any(list(ways.values()), axis=0).sum())
-    return (
-        {"in all": known, **{way: int(rows.sum()) for way, rows in ways.items() if rows.any()}}
-        if known
-        else {}
-    )
 
 
 def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int) -> dict[str, Any]:

@@ -19,17 +19,15 @@ from exoclassify.learning.challenge import (
     check_states,
     enough,
     on_external,
-    recipe_of,
-    same_data,
-    trained_on_before,
 )
 from exoclassify.learning.finish import finish, numbered
 from exoclassify.learning.gate import Check, check_setting
+from exoclassify.learning.known import recipe_of, trained_on_before
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.version import next_version
 
-__all__ = ["Retrained", "nothing_new", "retrain"]
+__all__ = ["Retrained", "retrain"]
 
 Progress = Callable[[int, int], None]
 
@@ -50,32 +48,13 @@ class Retrained:
     decision: dict[str, Any]
 
 
-def nothing_new(champion: ModelBundle, cohort: Cohort, recipe: Recipe) -> bool:
-    """Whether the champion was made of this very cohort by this very recipe.
-
-    Parameters
-    ----------
-    champion : ModelBundle
-        In use.
-    cohort : Cohort
-        Of the challenger.
-    recipe : Recipe
-        Of the challenger.
-
-    Returns
-    -------
-    bool
-    """
-    same_recipe = recipe_of(champion) == recipe.model_copy(update={"gate": recipe_of(champion).gate})
-    return same_recipe and same_data(champion, cohort)
-
-
 def retrain(
     champion: ModelBundle,
     cohort: Cohort,
     recipe: Recipe | None = None,
     *,
     external: Cohort | None = None,
+    allow_one_batch: bool = False,
     covariates: Sequence[str] = (),
     cache: Path | None = None,
     n_jobs: int = -1,
@@ -93,6 +72,8 @@ def retrain(
         Of the challenger, with the gate; the champion's own if omitted.
     external : Cohort, optional
         Samples that neither may have been trained on.
+    allow_one_batch : bool
+        A challenger that could not be tested across batches may replace a champion that was.
     covariates, cache
         See `exoclassify.learning.fit.fit`.
     n_jobs : int
@@ -158,9 +139,11 @@ def retrain(
             setting, recipe.gate, states=champion.states, level=recipe.answers.level, seed=recipe.seed
         )
     ]
+    if not bundle.about["training"]["tested_across_batches"]:
+        checks += _one_batch(champion, bundle, allow_one_batch)
     if recipe.gate.audit:
         checks.append(_audited(done.audit))
-    decision = _decision(champion, bundle, recipe, checks, how, left_out)
+    decision = _decision(champion, bundle, recipe, checks, how, left_out, done.audit)
     return Retrained(bundle, {**decision, "numbering": numbering})
 
 
@@ -171,6 +154,20 @@ def _check_subgroups(cohort: Cohort, recipe: Recipe) -> None:
                 f"{cohort.sheet.source}: has no column {column}, which the gate names as a subgroup; add it, or take it "
                 "from [gate] subgroups"
             )
+
+
+def _one_batch(champion: ModelBundle, challenger: ModelBundle, allowed: bool) -> list[Check]:
+    """Stop a challenger that was not tested across batches where the champion was."""
+    if not champion.about["training"]["tested_across_batches"]:
+        return []
+    before, now = (len(model.about["training"]["batches"] or ()) for model in (champion, challenger))
+    rule = (
+        "allowed by --allow-one-batch"
+        if allowed
+        else "add samples of other batches (--add-to), or --allow-one-batch"
+    )
+    what = f"tested across batches: {champion.version} was, on {before}; this one could not be, on {now or 'none named'}"
+    return [Check("batches", what, None, None, None, None, None, allowed, rule)]
 
 
 def _audited(found: Audit) -> Check:
@@ -188,6 +185,7 @@ def _decision(
     checks: list[Check],
     how: str,
     left_out: dict[str, int],
+    audited: Audit,
 ) -> dict[str, Any]:
     failed = [check for check in checks if not check.passed]
     loss, auc = checks[0], checks[1]
@@ -204,6 +202,7 @@ def _decision(
         "champion": champion.version,
         "challenger": challenger.version,
         "passed": not failed,
+        "audit": audited.told(),
         "sentence": f"{verdict}: {figures}, on {how}",
         "lines": [check.line() for check in checks],
         "checks": [check.plain() for check in checks],

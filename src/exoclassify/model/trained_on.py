@@ -43,8 +43,6 @@ class TrainedOn:
         On which side of 256 directions each standardised log profile lies.
     log : ndarray of float32 of shape (n_molecules, 21)
         Quantiles of each molecule of the panel in the log view, at `SHARES`.
-    log_odds : ndarray of float32 of shape (n_states, 21)
-        Quantiles of the log-odds that the samples got while they were kept aside.
 
     Notes
     -----
@@ -55,7 +53,6 @@ class TrainedOn:
     subjects: NDArray[np.uint64]
     sketches: NDArray[np.uint8]
     log: NDArray[np.float32]
-    log_odds: NDArray[np.float32]
 
     @classmethod
     def of(
@@ -65,7 +62,6 @@ class TrainedOn:
         X: Floats,
         sample_ids: Sequence[str],
         subject_ids: Sequence[str] | None,
-        aside: Floats,
         key: str,
     ) -> TrainedOn:
         """Remember the samples of a training run.
@@ -80,8 +76,6 @@ class TrainedOn:
             Raw values of the panel.
         sample_ids, subject_ids : sequence of str
             Who they are; subjects None where not given.
-        aside : ndarray of shape (n_samples, n_states)
-            Calibrated log-odds of each sample while it was kept aside.
         key : str
             Of the hashes, the digest of the data.
 
@@ -95,7 +89,6 @@ class TrainedOn:
             _hashes(subject_ids or (), key),
             _sketches(blend, molecules, log),
             np.quantile(log, SHARES, axis=0).T.astype(np.float32),
-            np.quantile(aside, SHARES, axis=0).T.astype(np.float32),
         )
 
     def recognised(
@@ -120,12 +113,45 @@ class TrainedOn:
             ``sample id``, ``subject``, and ``near-duplicate cargo``: a standardised log profile that correlates with one of
             training at about 0.9 or more.
         """
-        found = {"sample id": np.isin(_hashes(sample_ids, key), self.samples)}
+        found = {"sample id": self.named(sample_ids, key)}
         if subject_ids is not None:
             found["subject"] = np.isin(_hashes(subject_ids, key), self.subjects)
-        sketches = _sketches(blend, molecules, blend.views.log(X))
-        nearest = [int(np.bitwise_count(self.sketches ^ one).sum(axis=1).min()) for one in sketches]
-        return {**found, "near-duplicate cargo": np.array(nearest) <= self._limit()}
+        return {**found, "near-duplicate cargo": self.copies(blend, molecules, X) >= 0}
+
+    def named(self, sample_ids: Sequence[str], key: str) -> NDArray[np.bool_]:
+        """Say which samples bear the id of a training sample.
+
+        Parameters
+        ----------
+        sample_ids, key
+            As for `recognised`.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+        """
+        return np.isin(_hashes(sample_ids, key), self.samples)
+
+    def copies(self, blend: FittedBlend, molecules: Sequence[str], X: Floats) -> NDArray[np.intp]:
+        """Find the training sample that each sample is a near-duplicate of, by its cargo alone.
+
+        Parameters
+        ----------
+        blend, molecules, X
+            As for `recognised`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_samples,)
+            Its position in training; -1 for a sample that is a near-duplicate of none.
+        """
+        found = np.full(len(X), -1, dtype=np.intp)
+        limit = self._limit()
+        for i, one in enumerate(_sketches(blend, molecules, blend.views.log(X))):
+            apart = np.bitwise_count(self.sketches ^ one).sum(axis=1)
+            if apart.min() <= limit:
+                found[i] = apart.argmin()
+        return found
 
     def _limit(self) -> int:
         """Bits that may differ; fewer where training samples themselves lie that near, as in a batch far from the others."""
@@ -135,7 +161,7 @@ class TrainedOn:
             apart = np.bitwise_count(some ^ one).sum(axis=1)
             apart[i] = _BITS
             nearest.append(int(apart.min()))
-        return min(_NEAR, int(np.quantile(nearest, 0.05)) - 1)
+        return max(0, min(_NEAR, int(np.quantile(nearest, 0.05)) - 1))  # the very same is always known again
 
     def extended(
         self,
@@ -163,16 +189,14 @@ class TrainedOn:
         TrainedOn
         """
         log = blend.views.log(X)
-        quantiles, log_odds = self.log, self.log_odds
+        quantiles = self.log
         if here:
             quantiles = np.quantile(log, SHARES, axis=0).T.astype(np.float32)
-            log_odds = np.quantile(blend.evaluate(X)[0], SHARES, axis=0).T.astype(np.float32)
         return TrainedOn(
             np.concatenate([self.samples, _hashes(sample_ids, key)]),
             np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
             self.sketches,
             quantiles,
-            log_odds,
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -201,6 +225,7 @@ class TrainedOn:
         own = {
             name.removeprefix(_PREFIX): value for name, value in arrays.items() if name.startswith(_PREFIX)
         }
+        own.pop("log_odds", None)  # of the first format
         if not own:
             return None
         try:

@@ -86,20 +86,35 @@ def validation_report(
     )
 
 
-def seen_before(counts: Mapping[str, int]) -> str:
-    """Say how many samples a model was trained on, and how that is known.
+def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) -> str:
+    """Say how many samples were left out because the model was trained on them, and what could not be known of that.
 
     Parameters
     ----------
-    counts : mapping of str to int
-        As ``trained_on`` of `exoclassify.learning.external.validate`; not empty.
+    left_out : mapping of str to int or None
+        As ``trained_on`` of `exoclassify.learning.external.validate`.
+    about : mapping
+        Plain values of the model.
 
     Returns
     -------
     str
+        Empty where none was left out, and persons could be compared too.
     """
-    ways = ", ".join(f"{count} by {way}" for way, count in counts.items() if way != "in all")
-    return f"{counts['in all']} of these samples were trained on, as far as the model remembers ({ways})."
+    if left_out is None:
+        return (
+            "This model does not remember its training samples: whether some of these are among them is not known, and if they "
+            "are, every figure is optimistic."
+        )
+    lines = []
+    if left_out:
+        ways = ", ".join(f"{count} by {way}" for way, count in left_out.items() if way != "in all")
+        lines.append(f"{left_out['in all']} samples were left out: the model was trained on them ({ways}).")
+    if about["training"]["subjects"] is None:
+        lines.append(
+            "The model was trained without subject ids: whether these samples are of the same people is not known."
+        )
+    return " ".join(lines)
 
 
 def _short(
@@ -115,18 +130,24 @@ def _short(
         f"On {found['n_samples']} samples of {source} ({mix}), {model} has AUC {auc['value']:.3f} ({auc['low']:.3f} to "
         f"{auc['high']:.3f}; p = {found['permutation']['p_value']:.2g} against dealt labels)."
     ]
-    if about["evaluation"] is not None:
-        promised = about["evaluation"]["headline"]
-        words = "as it promised" if auc["high"] >= promised["value"] else "less than it promised"
-        parts[0] += f" When it was made it was quoted with {promised['value']:.3f}: {words}."
-    parts.append(
-        f"It called {calls['called']:.0%} of the samples, {calls['called_wrong']:.0%} of all wrongly; {calls['novel']:.0%} were "
-        f"unlike its training samples, and {found['measured']:.0%} of its panel was measured."
-    )
-    if found["trained_on"]:
-        parts.insert(
-            0, f"{seen_before(found['trained_on'])} These figures flatter it: this is no external validation."
+    if about["evaluation"] is not None and found["trained_on"] is not None:
+        quoted = about["evaluation"]["headline"]["value"]
+        words = (
+            "that lies below"
+            if quoted < auc["low"]
+            else "that lies above"
+            if quoted > auc["high"]
+            else "within"
         )
+        parts[0] += f" When it was made it was quoted with {quoted:.3f}: {words} this interval."
+    parts.append(
+        f"It called {calls['called']:.0%} of the samples"
+        + (f", and {calls['wrong_among_called']:.0%} of the calls were wrong" if calls["called"] else "")
+        + f"; {calls['novel']:.0%} were unlike its training samples, and {found['measured']:.0%} of its panel was measured."
+    )
+    seen = seen_before(found["trained_on"], about)
+    if seen:
+        parts.insert(0, seen)
     if found["prevalence"] is not None:
         stated = ", ".join(f"{state} {share:.3g}" for state, share in found["prevalence"].items())
         parts.append(
@@ -138,6 +159,6 @@ def _short(
 
 
 def _tone(found: Mapping[str, Any], audit: Mapping[str, Any] | None) -> str:
-    if found["trained_on"]:
-        return "critical"
+    if found["trained_on"] is None:
+        return "warning"
     return "plain" if audit is None else tone_of(audit)
