@@ -45,7 +45,7 @@ class Fhir:
         asked = decoded(request.body, PredictRequest)
         if any(sample.sample_id != sample.sample_id.strip() for sample in asked.samples):
             raise Refusal(409, "not_usable", "FHIR allows no blanks around an identifier", "samples")
-        bundle = self._served.bundle(asked.model)
+        bundle = self._served.bundle(asked.model, asked.site)
         response = await self._predicting.response(asked, bundle, 0, request)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         found = [_assessment(result, response, bundle, now) for result in response.results]
@@ -61,9 +61,9 @@ class Fhir:
 def _assessment(result: Result, response: PredictResponse, bundle: ModelBundle, now: str) -> dict[str, Any]:
     """Probabilities are percentages in FHIR, up to 100."""
     level = bundle.about["answers"]["level"]
-    said = [response.notice, f"Call: {result.call}."]
+    said = [response.notice, f"Call: {result.call}; best guess {result.best_guess} ({result.place})."]
     said.append(f"States not excluded at {level:.0%}: {', '.join(result.prediction_set) or 'none'}.")
-    said += [f"{flag}: {reason}." for flag, reason in zip(result.flags, result.reasons, strict=True)]
+    said += [f"{flag}: {reason}" for flag, reason in zip(result.flags, result.reasons, strict=True)]
     said.append(f"Novelty p {result.novelty_p:.3f}; coverage of the panel {result.coverage:.2f}.")
     return {
         "status": "preliminary" if result.call == "uncertain" else "final",

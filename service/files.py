@@ -92,7 +92,7 @@ class Files:
     async def predict(self, request: Request) -> Answer:
         """POST /v1/predict-file."""
         query = request.query
-        bundle, copy = self._served.answering(query.get("model"))
+        bundle, copy = self._served.answering(query.get("model"), query.get("site"))
         form = _format(request)
         media = request.headers[b"content-type"].decode("latin-1").partition(";")[0].strip().lower()
         job: dict[str, Any] = {
@@ -102,8 +102,14 @@ class Files:
             "format": form,
             "kind": query.get("kind", bundle.panel.kind),
             "unit": query.get("unit", bundle.panel.unit),
-            "same_batch": _flag(query),
-            "prevalence": _prevalence(query),
+            "use": {
+                "prevalence": _prevalence(query),
+                "same_batch": _flag(query),
+                "batch": query.get("batch", "")[:200],
+                "site": query.get("site", "")[:200],
+                "max_wrong": _share(query, "max_wrong"),
+                "level": _share(query, "level"),
+            },
             "explain": explained(query),
             "records": self._records.of_file(request),
         }
@@ -228,6 +234,15 @@ def _flag(query: dict[str, str]) -> bool:
     if text not in ("true", "false"):
         raise Refusal(400, "query", "same_batch: give true or false", "query.same_batch")
     return text == "true"
+
+
+def _share(query: dict[str, str], name: str) -> float | None:
+    if name not in query:
+        return None
+    try:
+        return float(query[name])
+    except ValueError as error:
+        raise Refusal(400, "query", f"{name}: give a share such as 0.05", f"query.{name}") from error
 
 
 def _prevalence(query: dict[str, str]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import contributions
-from exoclassify.model.prediction import Predictions
+from exoclassify.model.prediction import Predictions, Use
 from service.predict import explanation, result
 from service.published import Published
 from service.schemas import Sample
@@ -77,8 +77,8 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     job : dict
-        model, folder, source, called, format, kind, unit, same_batch, prevalence, explain, records. The folder holds the
-        source, and the file ``answers`` is written into it.
+        model, folder, source, called, format, kind, unit, use, explain, records. The folder holds the source, and the file
+        ``answers`` is written into it.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
             molecules=panel.canonical,
             not_detected=panel.not_detected if job["unit"] == "ct" else None,
         )
-        found = bundle.predict(table, prevalence=job["prevalence"], same_batch=job["same_batch"])
+        found = bundle.predict(table, Use(**job["use"]))
     except (ExoclassifyError, MemoryError) as error:
         said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split()).replace(
             job["source"], job["called"]
@@ -137,7 +137,8 @@ def _write(
             for i, sample in enumerate(found.sample_ids):
                 answer = result(found, i, Sample(sample, {}))
                 if job["explain"]:
-                    answer.explanation = explanation(bundle, X[i : i + 1], job["explain"], published)
+                    head = bundle.blend.place(Use(**job["use"]))[0].head
+                    answer.explanation = explanation(bundle, X[i : i + 1], job["explain"], published, head)
                 file.write(msgspec.json.encode(answer) + b"\n")
     elif form == "arrow":
         answers = pa.Table.from_pandas(found.to_frame(), preserve_index=False)

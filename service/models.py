@@ -16,7 +16,18 @@ from service.telemetry import Metrics
 
 __all__ = ["Models"]
 
-_KEPT = ("name", "version", "created", "states", "training", "answers", "voices", "evaluation", "libraries")
+_KEPT = (
+    "name",
+    "version",
+    "created",
+    "states",
+    "training",
+    "answers",
+    "voices",
+    "evaluation",
+    "recalibration",
+    "libraries",
+)
 
 
 class Models:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from exoclassify.data.units import Cells
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.prediction import Predictions
+from exoclassify.model.prediction import Predictions, Use
 from service.exchange import Answer, Refusal, Request, encoded
 from service.predict import Predicting
 from service.schemas import MAX_SAMPLES, InferRequest, InferResponse, Scalar, Tensor, decoded
@@ -97,7 +97,7 @@ class Protocol:
         asked = decoded(request.body, InferRequest)
         bundle = self._bundle(request)
         ids, X = _samples(asked.inputs, bundle)
-        question = Asked(bundle, {}, _same_batch(asked.parameters))
+        question = Asked(bundle, _use(asked.parameters))
         parts = []
         for at in range(0, len(ids), ROWS):
             stop = min(at + ROWS, len(ids))
@@ -118,13 +118,21 @@ class Protocol:
         return bundle
 
 
-def _same_batch(parameters: Any) -> bool:
-    value = False if parameters is UNSET else parameters.get("same_batch", False)
-    if not isinstance(value, bool):
+def _use(parameters: Any) -> Use:
+    given = {} if parameters is UNSET else parameters
+    same_batch = given.get("same_batch", False)
+    if not isinstance(same_batch, bool):
         raise Refusal(
             409, "not_usable", "parameters.same_batch: give true or false", "$.parameters.same_batch"
         )
-    return value
+    names = {}
+    for key in ("batch", "site"):
+        names[key] = given.get(key, "")
+        if not isinstance(names[key], str):
+            raise Refusal(409, "not_usable", f"parameters.{key}: give a name", f"$.parameters.{key}")
+    use = Use(batch=names["batch"], same_batch=same_batch, site=names["site"])
+    use.check()
+    return use
 
 
 def _samples(inputs: list[Tensor], bundle: ModelBundle) -> tuple[tuple[str, ...], Floats]:

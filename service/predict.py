@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from exoclassify.errors import InputError, ModelError, first_three
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import against_rest, contributions
-from exoclassify.model.prediction import REASONS, Predictions
+from exoclassify.model.prediction import REASONS, Predictions, Use
 from service.exchange import Answer, Refusal, Request, encoded
 from service.published import Published
 from service.records import Records
@@ -90,7 +91,7 @@ class Predicting:
         """POST /v1/predict."""
         n_movers = explained(request.query)
         asked = decoded(request.body, PredictRequest)
-        bundle = self._served.bundle(asked.model)
+        bundle = self._served.bundle(asked.model, asked.site)
         return Answer(
             encoded(await self.response(asked, bundle, n_movers, request)),
             n_samples=len(asked.samples),
@@ -126,15 +127,19 @@ class Predicting:
         if n_movers:
             self._check_explaining(len(asked.samples))
         results = []
-        question = Asked(bundle, asked.prevalence, asked.same_batch)
+        question = Asked(bundle, use_of(asked))
         for at in range(0, len(asked.samples), ROWS):
             samples = asked.samples[at : at + ROWS]
             X = _rows(samples, bundle)
             ids = tuple(sample.sample_id for sample in samples)
-            found, start = await self.score(question, X, ids, request, samples)
+            found, start = await self.score(
+                question, X, ids, request, samples, _batches(samples, question.use)
+            )
             results += [result(found, start + i, sample) for i, sample in enumerate(samples)]
             if n_movers:
-                await self._explain(bundle, X, results[at:], n_movers)
+                batches = _batches(samples, question.use) or (question.use.batch,) * len(samples)
+                heads = [bundle.blend.place(replace(question.use, batch=batch))[0].head for batch in batches]
+                await self._explain(bundle, X, results[at:], n_movers, heads)
         return PredictResponse(bundle.name, bundle.version, notice(bundle), results)
 
     def _check_explaining(self, n_samples: int) -> None:
@@ -154,13 +159,15 @@ class Predicting:
                 {"Retry-After": "1"},
             )
 
-    async def _explain(self, bundle: ModelBundle, X: Floats, results: list[Result], n: int) -> None:
+    async def _explain(
+        self, bundle: ModelBundle, X: Floats, results: list[Result], n: int, heads: Sequence[int]
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._n_explaining += len(results)
         try:
-            for answer, row in zip(results, X, strict=True):
+            for answer, row, head in zip(results, X, heads, strict=True):
                 answer.explanation = await loop.run_in_executor(
-                    self._explainer, explanation, bundle, row[None, :], n, self._published
+                    self._explainer, explanation, bundle, row[None, :], n, self._published, head
                 )
         finally:
             self._n_explaining -= len(results)
@@ -172,6 +179,7 @@ class Predicting:
         ids: tuple[str, ...],
         request: Request,
         samples: Sequence[Sample] | None = None,
+        batches: tuple[str, ...] | None = None,
     ) -> tuple[Predictions, int]:
         """Score at most `ROWS` rows, count and keep the answers; arguments and results as `Together.answer`.
 
@@ -183,13 +191,15 @@ class Predicting:
             As it came.
         samples : sequence of Sample, optional
             As they were asked, where they were asked by names.
+        batches : tuple of str, optional
+            The batch of each row, where the samples told it.
 
         Returns
         -------
         tuple
         """
         source = self._records.source(request, X, question.bundle, samples)
-        found, start = await self._together.answer(question, X, ids, source)
+        found, start = await self._together.answer(question, X, ids, source, batches)
         self._metrics.answers(found, start, start + len(ids))
         return found, start
 
@@ -223,7 +233,7 @@ def explained(query: dict[str, str]) -> int:
     return int(text)
 
 
-def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published) -> Explanation:
+def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published, head: int = 0) -> Explanation:
     """Say which molecules moved one answer, and what is published on them.
 
     Parameters
@@ -236,12 +246,14 @@ def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published) ->
         Molecules to name.
     published : Published
         Claims on molecules.
+    head : int
+        As in `exoclassify.model.explain.contributions`.
 
     Returns
     -------
     Explanation
     """
-    parts, base = contributions(bundle, X)
+    parts, base = contributions(bundle, X, head)
     state = int((base + parts[0].sum(axis=0)).argmax())
     moved = against_rest(parts[0], state)
     strongest = [j for j in np.argsort(-np.abs(moved), kind="stable")[:n].tolist() if moved[j] != 0]
@@ -256,6 +268,38 @@ def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published) ->
         )
     others = float(moved.sum() - sum(mover.log_odds for mover in movers))
     return Explanation(bundle.states[state], float(against_rest(base, state)), movers, others)
+
+
+def use_of(asked: PredictRequest) -> Use:
+    """Read where the samples are from, and how sure the answers must be.
+
+    Parameters
+    ----------
+    asked : PredictRequest
+        The request.
+
+    Returns
+    -------
+    Use
+
+    Raises
+    ------
+    InputError
+        If two places are named.
+    """
+    use = Use(
+        asked.prevalence, asked.batch or "", asked.same_batch, asked.site or "", asked.max_wrong, asked.level
+    )
+    use.check()
+    return use
+
+
+def _batches(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
+    if all(sample.batch is None for sample in samples):
+        return None
+    if use.same_batch or use.site:
+        raise InputError("request: a sample names its batch, and the request another place; say one of them")
+    return tuple(use.batch if sample.batch is None else sample.batch for sample in samples)
 
 
 def _check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
@@ -296,12 +340,15 @@ def result(found: Predictions, i: int, sample: Sample) -> Result:
     answer = Result(
         sample.sample_id,
         found.calls[i],
+        states[int(found.probabilities[i].argmax())],
+        float(found.probabilities[i].max()),
         dict(zip(states, found.probabilities[i].tolist(), strict=True)),
         [state for state, held in zip(states, found.sets[i].tolist(), strict=True) if held],
         float(found.novelty_p[i]),
         float(found.coverage[i]),
         flags,
         [REASONS[flag] for flag in flags],
+        found.places[i],
     )
     if sample.metadata:
         answer.metadata = sample.metadata

@@ -44,6 +44,7 @@ SampleId = Annotated[
         min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", description="Unique within the request."
     ),
 ]
+Batch = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -68,6 +69,10 @@ class Sample(Strict):
             description="Whose sample it is; kept with the record, where records are kept, so that a person can be forgotten."
         ),
     ] = None
+    batch: Annotated[
+        Batch | None,
+        Meta(description="Of this sample, instead of the request's; one not trained on is an unknown batch."),
+    ] = None
 
 
 class PredictRequest(Strict):
@@ -82,8 +87,22 @@ class PredictRequest(Strict):
         Meta(description="Shares of the states at the place of use; states not named share the rest."),
     ] = {}
     same_batch: Annotated[
-        bool, Meta(description="The samples were measured in a batch that the model was trained on.")
+        bool,
+        Meta(description="The samples are of some batch that the model was trained on, not known which."),
     ] = False
+    batch: Annotated[
+        Batch | None, Meta(description="Of all samples; one that was not trained on is an unknown batch.")
+    ] = None
+    site: Annotated[
+        Batch | None, Meta(description="Of which a profile was made (exoclassify recalibrate --site).")
+    ] = None
+    max_wrong: Annotated[
+        Annotated[float, Meta(gt=0, le=0.5)] | None, Meta(description="Share of the calls that may be wrong.")
+    ] = None
+    level: Annotated[
+        Annotated[float, Meta(gt=0.5, lt=1)] | None,
+        Meta(description="Promised coverage of the prediction sets."),
+    ] = None
 
 
 class GivenOutcome(Strict):
@@ -191,12 +210,20 @@ class Result(Struct):
 
     sample_id: str
     call: Annotated[str, Meta(description="A state, or `uncertain`.")]
+    best_guess: Annotated[str, Meta(description="The most probable state, called or not.")]
+    p_best_guess: Probability
     probabilities: dict[str, Probability]
     prediction_set: Annotated[list[str], Meta(description="States that cannot be excluded.")]
     novelty_p: Probability
     coverage: Probability
     flags: list[str]
-    reasons: Annotated[list[str], Meta(description="What the flags mean.")]
+    reasons: Annotated[list[str], Meta(description="What the flags mean, and what would settle it.")]
+    place: Annotated[
+        str,
+        Meta(
+            description="Answered as from: `batch NAME`, `a training batch`, `site NAME` or `unknown batch`."
+        ),
+    ]
     metadata: dict[str, Scalar] | UnsetType = UNSET
     explanation: Explanation | UnsetType = UNSET
 
@@ -326,10 +353,12 @@ def _keys(asked: PredictRequest | InferRequest | OutcomesRequest) -> int:
         len(sample.cargo)
         + 2
         + (sample.subject is not None)
+        + (sample.batch is not None)
         + (1 + len(sample.metadata) if sample.metadata else 0)
         for sample in asked.samples
     )
-    count += (asked.model is not None) + asked.same_batch
+    given = (asked.model, asked.batch, asked.site, asked.max_wrong, asked.level)
+    count += sum(value is not None for value in given) + asked.same_batch
     return count + (1 + len(asked.prevalence) if asked.prevalence else 0)
 
 

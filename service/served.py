@@ -194,26 +194,28 @@ class Served:
         """Whether a model can answer; one that is refused takes no other one down with it."""
         return any(s.bundle is not None for s in self._standings.values())
 
-    def bundle(self, name: str | None) -> ModelBundle:
+    def bundle(self, name: str | None, site: str | None = None) -> ModelBundle:
         """Give the model that answers; arguments and errors as `standing`, and 503 when it cannot answer."""
-        return self.answering(name)[0]
+        return self.answering(name, site)[0]
 
-    def answering(self, name: str | None) -> tuple[ModelBundle, Path]:
+    def answering(self, name: str | None, site: str | None = None) -> tuple[ModelBundle, Path]:
         """Give the model that answers, and the folder of its files; arguments and errors as `bundle`."""
-        standing = self.standing(name)
+        standing = self.standing(name, site)
         if standing.bundle is None or standing.folder is None:
             raise Refusal(
                 503, "not_ready", f"no model can answer: {standing.problem}", None, {"Retry-After": "5"}
             )
         return standing.bundle, standing.folder
 
-    def standing(self, name: str | None) -> Standing:
+    def standing(self, name: str | None, site: str | None = None) -> Standing:
         """Say how a model stands.
 
         Parameters
         ----------
         name : str or None
-            None where only one is served.
+            None where only one is served, those bound to a site aside.
+        site : str, optional
+            Of which a model with a profile is wanted.
 
         Returns
         -------
@@ -222,18 +224,47 @@ class Served:
         Raises
         ------
         Refusal
-            404 for an unknown name, 409 when several are served and none is named, 503 when there is none at all.
+            404 for an unknown name or site, 409 when several are served and none is named, 503 when there is none at all.
         """
         standings = self._standings
-        known = ", ".join(standings) or "none"
-        if name is None and len(standings) > 1:
-            raise Refusal(409, "which_model", f"several models are served; name one of {known}", "model")
-        standing = standings.get(next(iter(standings), "") if name is None else name)
+        if site is not None:
+            return self._at(name, site)
+        if name is None:
+            general = [key for key, standing in standings.items() if not _sites(standing)]
+            choice = general if general else list(standings)
+            if len(choice) > 1:
+                known = ", ".join(choice)
+                raise Refusal(409, "which_model", f"several models are served; name one of {known}", "model")
+            name = choice[0] if choice else None
+        standing = None if name is None else standings.get(name)
         if standing is None and name is not None and standings:
+            known = ", ".join(standings)
             raise Refusal(404, "no_model", f"there is no model {name!r}; served: {known}", "model")
         if standing is None:
             raise Refusal(503, "not_ready", "no model can answer: there is none", None, {"Retry-After": "5"})
         return standing
+
+    def _at(self, name: str | None, site: str) -> Standing:
+        """Give the model that has a profile of a site."""
+        wanted = (None,) if name is None else (name, f"{name}-{site}")
+        bound = [
+            standing
+            for key, standing in self._standings.items()
+            if standing.bundle is not None and site in _sites(standing) and (name is None or key in wanted)
+        ]
+        if len(bound) == 1:
+            return bound[0]
+        if bound:
+            known = ", ".join(each.bundle.name for each in bound if each.bundle is not None)
+            raise Refusal(
+                409, "which_model", f"several models know the site {site}; name one of {known}", "model"
+            )
+        raise Refusal(
+            404,
+            "no_site",
+            f"no model has a profile of the site {site!r}; make one from 10 local samples with exoclassify recalibrate",
+            "site",
+        )
 
 
 _COPIES = "exoclassify-models-"
@@ -252,6 +283,10 @@ def _said(error: Exception) -> str:
     if isinstance(error, ExoclassifyError):
         return " ".join(str(error).split())
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _sites(standing: Standing) -> tuple[str, ...]:
+    return () if standing.bundle is None else standing.bundle.blend.calibration.site_names
 
 
 def _seen(folder: Path) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.prediction import Predictions, shifted_prevalence
+from exoclassify.model.prediction import Predictions, Use
 
 if TYPE_CHECKING:
     from exoclassify.monitoring.rows import Source
@@ -38,19 +38,16 @@ class Asked:
     ----------
     bundle : ModelBundle
         Who answers.
-    prevalence : mapping of str to float
-        As in `ModelBundle.predict`.
-    same_batch : bool
-        As in `ModelBundle.predict`.
+    use : Use
+        Where the samples are from, and how sure the answers must be.
     """
 
     bundle: ModelBundle
-    prevalence: Mapping[str, float]
-    same_batch: bool
+    use: Use
 
-    def key(self) -> tuple[int, tuple[tuple[str, float], ...], bool]:
+    def key(self) -> tuple[object, ...]:
         """Give what requests must have in common to be scored together."""
-        return id(self.bundle), tuple(self.prevalence.items()), self.same_batch
+        return id(self.bundle), *self.use.key()
 
 
 @dataclass(eq=False, slots=True)
@@ -59,6 +56,7 @@ class _Waiting:
     X: Floats
     ids: tuple[str, ...]
     source: Source | None
+    batches: tuple[str, ...] | None
     done: asyncio.Future[tuple[Predictions, int]]
 
 
@@ -83,7 +81,12 @@ class Together:
         self.n_waiting = 0
 
     async def answer(
-        self, asked: Asked, X: Floats, ids: tuple[str, ...], source: Source | None = None
+        self,
+        asked: Asked,
+        X: Floats,
+        ids: tuple[str, ...],
+        source: Source | None = None,
+        batches: tuple[str, ...] | None = None,
     ) -> tuple[Predictions, int]:
         """Answer for some rows, at most `ROWS` of them.
 
@@ -97,6 +100,8 @@ class Together:
             Sample ids.
         source : Source, optional
             Of the rows, where records are kept.
+        batches : tuple of str, optional
+            The batch of each row, instead of that of the request.
 
         Returns
         -------
@@ -111,7 +116,7 @@ class Together:
             If the prevalence is not valid.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(asked, X, ids, source, loop.create_future())
+        waiting = _Waiting(asked, X, ids, source, batches, loop.create_future())
         self._queue.append(waiting)
         self.n_waiting += len(ids)
         if not self._scheduled:
@@ -139,14 +144,22 @@ class Together:
             _score_group(group, self._keep)
 
 
+def _batches(group: list[_Waiting]) -> list[str] | None:
+    """Give the batch of each row, if anybody told them apart."""
+    if all(waiting.batches is None for waiting in group):
+        return None
+    use = group[0].asked.use
+    each = [(use.batch,) * len(w.ids) if w.batches is None else w.batches for w in group]
+    return [batch for batches in each for batch in batches]
+
+
 def _score_group(group: list[_Waiting], keep: Callable[..., None]) -> None:
     asked = group[0].asked
     bundle = asked.bundle
     try:
-        stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, asked.prevalence)
         X = group[0].X if len(group) == 1 else np.concatenate([waiting.X for waiting in group])
         ids = tuple(sample for waiting in group for sample in waiting.ids)
-        found = bundle.interpret(ids, bundle.measure(X), stated, asked.same_batch)
+        found = bundle.interpret(ids, bundle.measure(X), asked.use, _batches(group))
         if sources := [waiting.source for waiting in group if waiting.source is not None]:
             keep(found, sources, X, bundle)
     except Exception as error:  # noqa: BLE001 - handed to each of those who wait, who raise it at the door

@@ -18,6 +18,7 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Use
 from exoclassify.scoring import cluster, columnar, lines, long, rows, runners, text, whole
 
 SMALL = Recipe.of(
@@ -48,9 +49,9 @@ def samples(bundle: ModelBundle, n: int, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
-def expected(bundle: ModelBundle, frame: pd.DataFrame, **asked: object) -> pd.DataFrame:
+def expected(bundle: ModelBundle, frame: pd.DataFrame, use: Use | None = None) -> pd.DataFrame:
     table = CargoTable.from_frame(frame.set_index("sample_id"), kind="mirna", unit="counts")
-    return bundle.predict(table, **asked).to_frame()
+    return bundle.predict(table, use).to_frame()
 
 
 def write(frame: pd.DataFrame, path: Path) -> Path:

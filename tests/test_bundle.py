@@ -1,10 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
 from cohorts import EVERY_VOICE, FAST
 from exoclassify.data.cargo import CargoTable
@@ -14,6 +17,7 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, FileError, InputError, ModelError, RecipeError
 from exoclassify.learning.fit import fit
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import REASONS, Use
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, EVERY_VOICE, judge=False, name="pain")
@@ -35,8 +39,8 @@ def test_a_model_read_again_answers_the_same(saved: Path) -> None:
 
 def test_the_columns_of_an_answer_are_these() -> None:
     assert list(BUNDLE.predict(TABLE).to_frame()) == [
-        "sample_id", "call", "p_control", "p_inflammatory", "p_neuropathic", "prediction_set", "novelty_p", "coverage",
-        "flags", "model", "version",
+        "sample_id", "call", "best_guess", "p_best_guess", "p_control", "p_inflammatory", "p_neuropathic", "prediction_set",
+        "novelty_p", "coverage", "flags", "reason", "place", "model", "version",
     ]  # fmt: skip
 
 
@@ -121,24 +125,105 @@ def test_a_sample_unlike_all_others_is_novel() -> None:
     assert set(found.calls) == {"uncertain"}
 
 
-def test_a_stated_prevalence_shifts_the_log_odds_and_nothing_else() -> None:
-    plain = BUNDLE.predict(TABLE)
-    shifted = BUNDLE.predict(TABLE, prevalence={"neuropathic": 0.05})
+@pytest.mark.parametrize(
+    "use", [Use(), Use(same_batch=True), Use(batch="B1")], ids=lambda use: repr(use.batch)
+)
+def test_a_stated_prevalence_shifts_the_log_odds_at_every_offset_and_nothing_else(use: Use) -> None:
+    """By hand: softmax of log-odds + log share at each node, their mean, drawn to the stated mix as far as said."""
+    plain = BUNDLE.predict(TABLE, use)
+    shifted = BUNDLE.predict(TABLE, replace(use, prevalence={"neuropathic": 0.05}))
     assert (plain.sets == shifted.sets).all()
     training = dict(zip(BUNDLE.states, BUNDLE.blend.prevalence, strict=True))
     rest = {state: share * 0.95 / (1 - training["neuropathic"]) for state, share in training.items()}
     stated = np.array([0.05 if state == "neuropathic" else rest[state] for state in BUNDLE.states])
-    expected = plain.probabilities * stated / BUNDLE.blend.prevalence
-    np.testing.assert_allclose(
-        shifted.probabilities, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9
-    )
+    place, _ = BUNDLE.blend.place(use)
+    head = BUNDLE.blend.calibration.heads[place.head]
+    log_odds = BUNDLE.blend.evaluate(BUNDLE.panel.values(TABLE))[0][place.head]
+    moved = log_odds[:, None, :] - place.nodes @ head.means.T + np.log(stated)
+    by_hand = softmax(moved, axis=2).mean(axis=1)
+    drawn = np.where(["novel" in flags for flags in shifted.flags], max(0.5, place.untested), place.untested)
+    by_hand = (1 - drawn[:, None]) * by_hand + drawn[:, None] * stated
+    np.testing.assert_allclose(shifted.probabilities, by_hand, rtol=1e-6)
 
 
-def test_no_state_is_called_that_is_not_the_most_probable_at_the_stated_prevalence() -> None:
-    found = BUNDLE.predict(TABLE, prevalence={"neuropathic": 0.001, "inflammatory": 0.001})
-    assert "rare-here" in {flag for flags in found.flags for flag in flags}
-    for call, p in zip(found.calls, found.probabilities, strict=True):
-        assert call in ("uncertain", found.states[p.argmax()])
+def test_the_state_called_is_the_most_probable_at_the_stated_prevalence() -> None:
+    found = BUNDLE.predict(TABLE, Use(batch="B1", prevalence={"neuropathic": 0.001, "inflammatory": 0.001}))
+    assert found.calls.count("control") > 10
+    for call, guess, p in zip(found.calls, found.best_guesses, found.probabilities, strict=True):
+        assert guess == found.states[p.argmax()]
+        assert call in ("uncertain", guess)
+
+
+def test_every_uncertain_answer_says_what_would_settle_it_and_no_call_does() -> None:
+    found = BUNDLE.predict(TABLE)
+    assert 0 < found.calls.count("uncertain") < TABLE.n_samples
+    for call, flags, reason in zip(found.calls, found.flags, found.reasons, strict=True):
+        assert bool(flags) == bool(reason) == (call == "uncertain")
+        assert all(REASONS[flag] in reason for flag in flags)
+
+
+def test_more_errors_allowed_make_more_calls_and_none_fewer() -> None:
+    called = [
+        np.array(BUNDLE.predict(TABLE, Use(max_wrong=share)).calls) != "uncertain"
+        for share in (0.01, 0.05, 0.2, 0.5)
+    ]
+    for fewer, more in pairwise(called):
+        assert not (fewer & ~more).any()
+    assert called[0].sum() < called[-1].sum()
+
+
+def test_a_call_is_made_from_the_probability_on_that_its_place_names() -> None:
+    found = BUNDLE.predict(TABLE, Use(batch="B1", max_wrong=0.04))
+    limit = BUNDLE.blend.calibration.known[0].call_from(0.04)
+    for call, flags, p in zip(found.calls, found.flags, found.probabilities.max(axis=1), strict=True):
+        assert ("unsure" in flags) == (p < limit)
+        assert (call == "uncertain") == bool(flags)
+
+
+def test_a_higher_level_makes_larger_sets() -> None:
+    sizes = [BUNDLE.predict(TABLE, Use(level=level)).sets for level in (0.6, 0.8, 0.9, 0.95)]
+    for smaller, larger in pairwise(sizes):
+        assert not (smaller & ~larger).any()
+    assert sizes[0].sum() < sizes[-1].sum()
+    assert (BUNDLE.predict(TABLE).sets == sizes[2]).all()
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (Use(max_wrong=0.0), r"max-wrong: 0; give a share above 0 and below 0\.5, such as 0\.05"),
+        (Use(max_wrong=0.6), "max-wrong: 0.6"),
+        (Use(level=1.0), r"level: 1; give a share above 0\.5 and below 1, such as 0\.9"),
+        (Use(level=float("nan")), "level: nan"),
+        (Use(batch="B1", same_batch=True), "batch and same-batch: say one of them"),
+        (Use(batch="B1", site="x"), "batch and site: say one of them"),
+        (
+            Use(site="clinic-b"),
+            "site clinic-b: this model does not know it .* recalibrate NAME --site clinic-b",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(use: Use, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        BUNDLE.predict(TABLE, use)
+
+
+def test_an_answer_says_which_place_it_is_for() -> None:
+    assert set(BUNDLE.predict(TABLE).places) == {"unknown batch"}
+    assert set(BUNDLE.predict(TABLE, Use(batch="B9")).places) == {"unknown batch"}
+    assert set(BUNDLE.predict(TABLE, Use(batch="B2")).places) == {"batch B2"}
+    assert set(BUNDLE.predict(TABLE, Use(same_batch=True)).places) == {"a training batch"}
+    each = BUNDLE.predict(TABLE, batches=[("B1", "B9", "B2")[i % 3] for i in range(TABLE.n_samples)])
+    assert each.places[:4] == ("batch B1", "unknown batch", "batch B2", "batch B1")
+
+
+def test_each_sample_of_a_batch_of_its_own_is_answered_as_by_the_name_of_its_batch() -> None:
+    names = [("B1", "B9", "B2")[i % 3] for i in range(TABLE.n_samples)]
+    mixed = BUNDLE.predict(TABLE, batches=names).to_frame()
+    for name in ("B1", "B9", "B2"):
+        rows = [i for i, mine in enumerate(names) if mine == name]
+        alone = BUNDLE.predict(TABLE, Use(batch=name)).to_frame()
+        pd.testing.assert_frame_equal(mixed.iloc[rows], alone.iloc[rows], check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +240,7 @@ def test_no_state_is_called_that_is_not_the_most_probable_at_the_stated_prevalen
 )
 def test_a_prevalence_that_cannot_be_is_refused(prevalence: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        BUNDLE.predict(TABLE, prevalence=prevalence)
+        BUNDLE.predict(TABLE, Use(prevalence=prevalence))
 
 
 def test_a_model_of_one_batch_calls_nothing_unless_the_batch_is_known() -> None:
@@ -166,18 +251,16 @@ def test_a_model_of_one_batch_calls_nothing_unless_the_batch_is_known() -> None:
     bundle = fit(blind, FAST, judge=False)
     assert set(bundle.predict(TABLE).calls) == {"uncertain"}
     assert all("one-batch" in flags for flags in bundle.predict(TABLE).flags)
-    assert len(set(bundle.predict(TABLE, same_batch=True).calls)) > 1
+    assert len(set(bundle.predict(TABLE, Use(same_batch=True)).calls)) > 1
 
 
-def test_in_a_batch_that_could_not_be_tested_probabilities_keep_a_quarter_of_their_log_odds() -> None:
-    first = COHORT.take(COHORT.batches == "B1")
-    bundle = fit(first, FAST, judge=False)
-    known, new = bundle.predict(TABLE, same_batch=True), bundle.predict(TABLE)
-    mix = np.log(bundle.blend.prevalence)
-    kept = [np.log(found.probabilities) - mix for found in (known, new)]
-    differences = [each - each[:, :1] for each in kept]
-    np.testing.assert_allclose(differences[1], differences[0] / 4, atol=1e-9)
-    assert "keep a quarter of their distance" in bundle.card
+def test_of_a_batch_that_could_not_be_tested_half_of_the_answer_is_the_mix_and_nothing_is_called() -> None:
+    bundle = fit(COHORT.take(COHORT.batches == "B1"), FAST, judge=False)
+    known, new = bundle.predict(TABLE, Use(same_batch=True)), bundle.predict(TABLE)
+    assert (new.probabilities >= bundle.blend.prevalence / 2 - 1e-12).all()
+    assert known.probabilities.max() > 0.95
+    assert set(new.calls) == {"uncertain"}
+    assert all("one-batch" in flags for flags in new.flags)
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl"])
@@ -242,7 +325,7 @@ def test_another_format_is_refused(saved: Path) -> None:
     described = json.loads((saved / "bundle.json").read_text())
     described["format"] = 99
     (saved / "bundle.json").write_text(json.dumps(described))
-    with pytest.raises(ModelError, match="made in format 99, this version reads format 1"):
+    with pytest.raises(ModelError, match="made in format 99, this version reads formats 1 and 2"):
         ModelBundle.load(saved)
 
 
@@ -254,6 +337,7 @@ def test_nothing_in_a_model_is_a_pickle(saved: Path) -> None:
         "arrays.npz",
         "bundle.json",
         "golden.csv",
+        "report.html",
     ]
 
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import KINDS, UNITS, CargoTable
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.prediction import REASONS
+from exoclassify.model.prediction import REASONS, Use
 
 SCRIPT = Path(sys.executable).with_name("exoclassify")
 FAST = '[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\n'
@@ -109,7 +109,9 @@ def test_simulate_replaces_with_force(copy):
 
 def test_train_says_the_headline_and_where_the_model_is(trained):
     model, done = trained
-    assert re.search(r"^AUC 0\.\d{3} \(0\.\d{3} to [01]\.\d{3}\) in (cross-val|batches)", done.stdout, re.M)
+    assert re.search(
+        r"^AUC 0\.\d{3} \(0\.\d{3} to [01]\.\d{3}\) (in cross-val|within batches)", done.stdout, re.M
+    )
     assert "simulated: not for use on patients" in done.stdout
     assert f"written to {model}\n" in done.stdout
     assert (
@@ -191,7 +193,9 @@ def test_score_says_that_the_prevalence_was_shifted(cohort, model, tmp_path):
     options = ["--cargo", cohort / "cargo.csv", "--out", tmp_path / "p.csv"]
     done = in_process("score", model, *options, "--prevalence", stated)
     assert re.search(r"shifted to the prevalence stated: control 0\.85 .*neuropathic 0\.05", done.stdout)
-    expected = predicted(model, cohort / "cargo.csv", prevalence={"neuropathic": 0.05, "inflammatory": 0.1})
+    expected = predicted(
+        model, cohort / "cargo.csv", Use(prevalence={"neuropathic": 0.05, "inflammatory": 0.1})
+    )
     np.testing.assert_allclose(pd.read_csv(tmp_path / "p.csv")["p_control"], expected.probabilities[:, 0])
 
 
@@ -218,9 +222,10 @@ def test_a_model_of_one_batch_calls_no_state_unless_told(cohort, tmp_path):
     options = ["--cargo", cohort / "cargo.csv", "--out", tmp_path / "p.csv"]
     done = in_process("score", tmp_path / "m", *options)
     assert re.search(r"uncertain +60\n +one-batch +60 ", done.stdout)
-    assert "--same-batch says" in done.stdout
+    assert "10 local samples (recalibrate --site)" in done.stdout
+    assert "answered as from: unknown batch (60)" in done.stdout
     in_process("score", tmp_path / "m", *options, "--same-batch", "--force")
-    assert set(pd.read_csv(tmp_path / "p.csv")["call"]) > {"control", "neuropathic"}
+    assert set(pd.read_csv(tmp_path / "p.csv")["call"]) > {"uncertain"}
 
 
 def test_a_turned_table_gives_the_same_answers(cohort, model, copy, tmp_path):
@@ -265,11 +270,11 @@ def test_demo_keeps_what_it_says_it_found(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert re.search(r"Leaving out each centre in turn: AUC 0\.\d\d \(95 % interval", said)
+    assert re.search(r"Within each centre, left out in turn: AUC [01]\.\d\d \(95 % interval", said)
     called, right, wrong, unsure = (
         int(n)
         for n in re.search(
-            r"(\d+) called, (\d+) of them rightly and (\d+) wrongly; (\d+) uncertain", said
+            r"(\d+) of \d+ called, (\d+) of them rightly and (\d+) wrongly; (\d+) uncertain", said
         ).groups()
     )
     answers = pd.read_csv(tmp_path / "kept/predictions.csv", index_col=0)
@@ -528,10 +533,10 @@ def refused(done, match):
     assert re.match(rf"error: .*({match})", errors[0]), errors[0]
 
 
-def predicted(model, cargo, **asked):
+def predicted(model, cargo, use=None):
     bundle = ModelBundle.load(model)
     table = CargoTable.read(cargo, kind="mirna", unit="counts", molecules=bundle.panel.molecules)
-    return bundle.predict(table, **asked)
+    return bundle.predict(table, use)
 
 
 def edit_cargo(folder, rows_of):

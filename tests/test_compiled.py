@@ -10,8 +10,9 @@ from exoclassify.errors import ModelError
 from exoclassify.learning.learn import learn
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 
-SAMPLES = {k: counts(n=60, n_states=k) for k in (2, 3)}
+SAMPLES = {k: counts(n=60, n_states=k, n_batches=4 if k == 3 else 0) for k in (2, 3)}
 LEARNED = {k: learn(samples, EVERY_VOICE) for k, samples in SAMPLES.items()}
+"""Of two states without batches, one head; of three states in four batches, two heads."""
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -39,14 +40,14 @@ def test_no_answer_depends_on_who_else_was_asked(seed: int, n: int, missing: flo
     together = compiled.evaluate(X)
     for i in rng.permutation(n):
         alone = compiled.evaluate(X[i : i + 1])
-        assert (alone[0][0] == together[0][i]).all()
+        assert (alone[0][:, 0] == together[0][:, i]).all()
         assert alone[1][0] == together[1][i]
 
 
 def test_no_samples_give_no_answers() -> None:
     compiled = CompiledBlend.of(LEARNED[2].blend)
     log_odds, residuals = compiled.evaluate(np.zeros((0, len(LEARNED[2].support))))
-    assert log_odds.shape == (0, 2)
+    assert log_odds.shape == (1, 0, 2)
     assert residuals.shape == (0,)
 
 
@@ -67,7 +68,7 @@ def test_many_rows_get_the_bits_that_each_gets_alone(k: int) -> None:
     for n in (1, 2, 15, 16, 17, 33, 700):
         at = int(rng.integers(0, 5000 - n))
         part = compiled.evaluate(X[at : at + n])
-        assert (part[0] == log_odds[at : at + n]).all(), n
+        assert (part[0] == log_odds[:, at : at + n]).all(), n
         assert (part[1] == residuals[at : at + n]).all(), n
 
 
@@ -89,4 +90,4 @@ def test_rows_are_multiplied_one_by_one_where_their_place_matters() -> None:
     X = SAMPLES[3].X[:, LEARNED[3].support]
     one_by_one = dataclasses.replace(compiled, products=alone)
     np.testing.assert_allclose(one_by_one.evaluate(X)[0], compiled.evaluate(X)[0], rtol=0, atol=1e-9)
-    assert (one_by_one.evaluate(X[7:8])[0][0] == one_by_one.evaluate(X)[0][7]).all()
+    assert (one_by_one.evaluate(X[7:8])[0][:, 0] == one_by_one.evaluate(X)[0][:, 7]).all()

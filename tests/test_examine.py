@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,9 +55,9 @@ def test_groups_hold_every_sample_once_and_small_ones_have_no_auc() -> None:
 def test_a_stated_prevalence_moves_what_depends_on_it_and_nothing_else() -> None:
     plain = examine(drawn())
     given = drawn()
-    mix = np.bincount(given.y) / 120
     stated = np.array([0.95, 0.05])
-    moved = examine(drawn(shift=np.log(stated / mix), prevalence=stated))
+    odds = given.log_odds + np.log(stated / (np.bincount(given.y) / 120))
+    moved = examine(replace(given, log_odds=odds, prevalence=stated))
     assert moved["states"]["ill"]["prevalence"] == 0.05
     assert moved["auc_intervals"] == plain["auc_intervals"]
     assert moved["sets"] == plain["sets"]

@@ -36,15 +36,16 @@ def of_one_voice(**voice: object) -> tuple[ModelBundle, np.ndarray]:
     return bundled(samples, learned), samples.X[:, learned.support]
 
 
+@pytest.mark.parametrize("head", [0, 1], ids=["new batch", "known batch"])
 @pytest.mark.parametrize("k", [2, 3])
-def test_contributions_add_up_to_the_compiled_score(k: int) -> None:
+def test_contributions_add_up_to_the_compiled_score(k: int, head: int) -> None:
     bundle, X = BUNDLES[k], SAMPLES[k].X[:, LEARNED[k].support]
     rng = np.random.default_rng(0)
     for rows in (X, rng.permuted(X, axis=0), np.where(rng.random(X.shape) < 0.4, np.nan, X), X[:4] * 0):
-        parts, base = contributions(bundle, rows)
+        parts, base = contributions(bundle, rows, head)
         assert parts.shape == (len(rows), X.shape[1], k)
         np.testing.assert_allclose(
-            base + parts.sum(axis=1), bundle.compiled.evaluate(rows)[0], rtol=0, atol=1e-6
+            base + parts.sum(axis=1), bundle.compiled.evaluate(rows)[0][head], rtol=0, atol=1e-6
         )
 
 
@@ -52,13 +53,15 @@ def test_contributions_add_up_to_the_compiled_score(k: int) -> None:
 @pytest.mark.parametrize("k", [2, 3])
 def test_contributions_of_every_voice_alone_add_up_to_its_score(member: int, k: int) -> None:
     blend = LEARNED[k].blend
-    alone = replace(blend, members=(replace(blend.members[member], weight=1.0),))
+    heads = tuple(replace(head, factors=np.ones(1)) for head in blend.calibration.heads)
+    calibration = replace(blend.calibration, heads=heads)
+    alone = replace(blend, members=(blend.members[member],), calibration=calibration)
     bundle = replace(BUNDLES[k], blend=alone)
     X = SAMPLES[k].X[:, LEARNED[k].support]
     parts, base = contributions(bundle, X)
     single = EVERY_VOICE.voices[member].learner == "xgboost"  # adds its trees up in single precision
     np.testing.assert_allclose(
-        base + parts.sum(axis=1), bundle.compiled.evaluate(X)[0], rtol=0, atol=1e-6 if single else 1e-9
+        base + parts.sum(axis=1), bundle.compiled.evaluate(X)[0][0], rtol=0, atol=1e-6 if single else 1e-9
     )
 
 
@@ -132,11 +135,11 @@ def test_a_tree_without_a_split_moves_nothing() -> None:
 
 def test_a_linear_contribution_is_weight_times_distance_from_the_training_mean() -> None:
     bundle, X = of_one_voice(learner="ridge", view="log")
-    member, blend = bundle.blend.members[0], bundle.blend
-    learner = member.learner
+    blend = bundle.blend
+    learner, head = blend.members[0].learner, blend.calibration.heads[0]
     V = blend.views.log(X)
-    factor = blend.calibration.scale * member.calibration.scale
-    expected = factor * ((V - V.mean(axis=0)) / V.std(axis=0))[:, :, None] * learner.coef.T
+    scores = ((V - V.mean(axis=0)) / V.std(axis=0))[:, :, None] * learner.coef.T
+    expected = head.factors[0] * scores @ (head.means @ head.white).T
     np.testing.assert_allclose(contributions(bundle, X)[0], expected, atol=1e-9)
 
 
@@ -145,7 +148,7 @@ def test_ratio_contributions_are_nil_on_average_over_the_training_samples() -> N
     parts, base = contributions(bundle, X)
     assert np.abs(parts).max() > 0.1
     np.testing.assert_allclose(parts.sum(axis=1).mean(axis=0), 0, atol=1e-9)
-    np.testing.assert_allclose(base, bundle.compiled.evaluate(X)[0].mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(base, bundle.compiled.evaluate(X)[0][0].mean(axis=0), atol=1e-9)
 
 
 def test_the_molecules_that_differ_move_most() -> None:
@@ -160,7 +163,7 @@ def test_movers_are_told_of_the_most_probable_state_the_strongest_first() -> Non
     movers = top(bundle, X, 3)
     sizes = [[abs(mover.log_odds) for mover in row] for row in movers]
     assert all(row == sorted(row, reverse=True) and len(row) == 3 for row in sizes)
-    called = bundle.compiled.evaluate(X)[0].argmax(axis=1)
+    called = bundle.compiled.evaluate(X)[0][0].argmax(axis=1)
     assert [row[0].state for row in movers] == [bundle.states[k] for k in called]
 
 

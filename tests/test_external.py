@@ -11,6 +11,7 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.external import check_labels, validate
 from exoclassify.learning.fit import fit
+from exoclassify.model.prediction import Use
 from exoclassify.report.external import audit_report, seen_before, validation_report
 from exoclassify.report.training import training_report
 from test_html import read
@@ -41,7 +42,7 @@ ELSEWHERE = renamed(SAME_NAMES, "new-")
 
 def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
     found = validate(BUNDLE, ELSEWHERE)
-    given = BUNDLE.predict(ELSEWHERE.cargo)
+    given = BUNDLE.predict(ELSEWHERE.cargo, batches=list(ELSEWHERE.batches))
     right = given.probabilities.argmax(axis=1) == np.unique(ELSEWHERE.y, return_inverse=True)[1]
     assert found["figures"]["balanced_accuracy"]["value"] == pytest.approx(right.mean())
     assert found["calls"]["called"] == np.mean([call != "uncertain" for call in given.calls])
@@ -52,7 +53,7 @@ def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
 
 
 def test_subgroups_and_thresholds_are_those_asked_for() -> None:
-    found = validate(BUNDLE, ELSEWHERE, thresholds=(0.2, 0.8), prevalence={"state-1": 0.1})
+    found = validate(BUNDLE, ELSEWHERE, thresholds=(0.2, 0.8), use=Use(prevalence={"state-1": 0.1}))
     groups = {group["by"] for group in found["examined"]["subgroups"]}
     assert groups == {"batch", "age"}
     of_state = found["examined"]["states"]["state-1"]

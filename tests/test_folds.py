@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from exoclassify.errors import DesignError
-from exoclassify.learning.folds import fold_digest, inner_folds, leave_one_batch_out, stratified_folds
+from exoclassify.learning.folds import batches_left_out, fold_digest, leave_one_batch_out, stratified_folds
 
 
 def repeated(n_subjects: int = 20, each: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -62,23 +62,27 @@ def test_a_batch_is_not_kept_aside_when_a_state_lives_in_it_alone() -> None:
     assert [set(batches[test]) for _, test in folds] == [{1}]
 
 
-def test_inner_folds_follow_batches_when_each_can_be_left_out() -> None:
+def test_batches_are_left_out_when_every_state_stays() -> None:
     y, batches = np.tile([0, 1], 15), np.repeat([0, 1, 2], 10)
-    for train, test in inner_folds(y, np.arange(30), batches, 5, 0)[0]:
+    folds = batches_left_out(y, np.arange(30), batches, 5)
+    assert len(folds) == 3
+    for train, test in folds:
         assert not set(batches[train]) & set(batches[test])
 
 
 def test_many_batches_are_joined_into_as_many_folds() -> None:
     y, batches = np.tile([0, 1], 40), np.repeat(np.arange(8), 10)
-    folds, by_batch = inner_folds(y, np.arange(80), batches, 4, 0)
-    assert by_batch
+    folds = batches_left_out(y, np.arange(80), batches, 4)
     assert len(folds) == 4
     assert all(not set(batches[train]) & set(batches[test]) for train, test in folds)
 
 
-def test_inner_folds_are_stratified_when_batch_and_state_are_the_same() -> None:
+def test_no_batch_is_left_out_where_batch_and_state_are_the_same() -> None:
     y = np.repeat([0, 1], 15)
-    folds, by_batch = inner_folds(y, np.arange(30), y, 5, 0)
-    assert not by_batch
-    assert len(folds) == 5
-    assert all(set(y[train]) == {0, 1} for train, _ in folds)
+    assert batches_left_out(y, np.arange(30), y, 5) == []
+
+
+def test_no_batch_is_left_out_where_only_one_could_be() -> None:
+    y = np.r_[np.tile([0, 1], 10), np.zeros(10, int)]
+    batches = np.r_[np.zeros(20, int), np.ones(10, int)]
+    assert batches_left_out(y, np.arange(30), batches, 5) == []

@@ -2,7 +2,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from cohorts import EVERY_VOICE, FAST, counts
@@ -11,12 +10,10 @@ from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.methods.normalise_ct import DeltaCt
 from exoclassify.methods.normalise_intensity import MedianCentred
-from exoclassify.model.compiled import CompiledBlend
 
 
 def probabilities(samples: Samples, recipe: Recipe, new: Samples) -> np.ndarray:
-    learned = learn(samples, recipe)
-    return softmax(CompiledBlend.of(learned.blend).evaluate(new.X[:, learned.support])[0], axis=1)
+    return learn(samples, recipe).answers(new.X, recipe).probabilities
 
 
 @pytest.mark.parametrize("n_states", [2, 3])
@@ -72,16 +69,21 @@ def test_a_voice_that_fails_on_an_unseen_batch_loses_its_vote() -> None:
             ]
         }
     )
-    weight = {m.name: m.weight for m in learn(samples, recipe).blend.members}
-    blind = dataclasses.replace(samples, batches=None)
-    unseen = {m.name: m.weight for m in learn(blind, recipe).blend.members}
-    assert weight["xgboost-log"] < 0.1
-    assert weight["xgboost-log"] < unseen["xgboost-log"]
+    names = [voice.name for voice in recipe.voices]
+    for_new, for_known = (
+        dict(zip(names, head.weights, strict=True)) for head in learn(samples, recipe).blend.calibration.heads
+    )
+    assert for_new["xgboost-log"] < 0.1
+    assert for_new["xgboost-log"] < for_known["xgboost-log"]
 
 
-def test_batches_make_the_inner_folds() -> None:
-    assert learn(counts(n_batches=3), FAST).across_batches
-    assert not learn(counts(), FAST).across_batches
+def test_there_is_a_head_for_new_batches_where_batches_can_be_left_out() -> None:
+    across, alone = learn(counts(n_batches=3), FAST), learn(counts(), FAST)
+    assert across.across_batches
+    assert not alone.across_batches
+    assert [len(each.blend.calibration.heads) for each in (across, alone)] == [2, 1]
+    assert across.blend.calibration.batches == ("0", "1", "2")
+    assert alone.blend.calibration.batches == ()
 
 
 def test_fixed_weights_are_the_shares() -> None:
@@ -91,7 +93,8 @@ def test_fixed_weights_are_the_shares() -> None:
             "voices": [{"learner": "ridge", "share": 3.0}, {"learner": "svm", "share": 1.0}],
         }
     )
-    assert [m.weight for m in learn(counts(), recipe).blend.members] == [0.75, 0.25]
+    head = learn(counts(), recipe).blend.calibration.heads[0]
+    assert list(head.weights) == [0.75, 0.25]
 
 
 @pytest.mark.parametrize("method", ["log-cpm", "tmm", "median-of-ratios", "clr"])
@@ -115,7 +118,7 @@ def test_intensities_with_values_missing_not_at_random_are_learned() -> None:
     both = dataclasses.replace(both, X=X, unit="intensity")
     learned = learn(both.take(np.arange(60)), FAST)
     assert isinstance(learned.blend.views.normaliser, MedianCentred)
-    p = softmax(CompiledBlend.of(learned.blend).evaluate(both.X[60:][:, learned.support])[0], axis=1)
+    p = learned.answers(both.X[60:], FAST).probabilities
     assert roc_auc_score(both.y[60:], p[:, 1]) > 0.8
 
 
@@ -126,7 +129,7 @@ def test_ct_values_are_learned() -> None:
     both = dataclasses.replace(both, X=ct, unit="ct", not_detected=40.0)
     learned = learn(both.take(np.arange(60)), FAST)
     assert isinstance(learned.blend.views.normaliser, DeltaCt)
-    p = softmax(CompiledBlend.of(learned.blend).evaluate(both.X[60:][:, learned.support])[0], axis=1)
+    p = learned.answers(both.X[60:], FAST).probabilities
     assert roc_auc_score(both.y[60:], p[:, 1]) > 0.8
 
 
@@ -143,5 +146,5 @@ def test_class_weights_do_not_change_what_the_probabilities_mean() -> None:
     recipe = Recipe.of({**FAST.model_dump(mode="json"), "blend": {"class_weight": "balanced"}})
     learned = learn(both, recipe)
     share = (both.y == 1).mean()
-    p = softmax(CompiledBlend.of(learned.blend).evaluate(both.X[:, learned.support])[0], axis=1)
+    p = learned.answers(both.X, recipe).probabilities
     assert abs(p[:, 1].mean() - share) < 0.1

@@ -22,6 +22,7 @@ from cohorts import FAST
 from databases import Postgres
 from exoclassify.learning.fit import fit
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
 from exoclassify.monitoring.database import opened, upgrade
 from exoclassify.monitoring.tables import OUTCOMES, PREDICTIONS
@@ -227,7 +228,7 @@ def test_every_door_is_recorded_and_outcomes_are_taken(place: Path, database: st
     assert rows["by-name"].subject == "P-1"
     assert rows["by-name"].cargo == cargo
     assert list(rows["by-tensor"].cargo) == list(bundle.panel.molecules)
-    library = bundle.predict(table, same_batch=True)
+    library = bundle.predict(table, Use(same_batch=True))
     for sample, p in zip(table.sample_ids, library.probabilities, strict=True):
         assert list(rows[sample].probabilities.values()) == p.tolist()
         assert rows[sample].request_id == "by-file"

@@ -14,6 +14,7 @@ from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.learning.fit import fit
+from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
 from exoclassify.monitoring.database import opened, upgrade
 from exoclassify.monitoring.outcomes import Outcome, add_outcomes
@@ -39,7 +40,7 @@ def served(url: str, spool: Path, table: CargoTable, key: str = "lab") -> None:
     writer = RecordWriter(url, spool)
     X = MODEL.panel.values(table)
     for i in range(table.n_samples):
-        answers = MODEL.predict(table.take(np.array([i])), same_batch=True)
+        answers = MODEL.predict(table.take(np.array([i])), Use(same_batch=True))
         put(writer, answers, request_id=f"r-{i}", input_sha256="0" * 64, key_name=key)
         writer.tally(MODEL, X[i : i + 1])
     assert writer.close()

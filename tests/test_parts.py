@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from exoclassify.errors import FileError
+from exoclassify.model.prediction import Use
 from exoclassify.scoring import parts
 from exoclassify.scoring.parts import Parts
 from exoclassify.scoring.runners import Threads
@@ -144,10 +145,14 @@ def test_a_full_disk_under_the_final_file_keeps_the_parts(table, tmp_path, monke
 def test_parts_of_another_call_are_not_mixed_in(table, tmp_path, monkeypatch):
     stopped(tmp_path, monkeypatch)
     with pytest.raises(
-        FileError, match=r"o\.csv\.parts: these parts were made with another prevalence; .*--force"
+        FileError,
+        match=r"o\.csv\.parts: these parts were made with another prevalence, place or limits; .*--force",
     ):
         score_files(
-            BUNDLE, [str(table)], tmp_path / "o.csv", Asked(resume=True, prevalence={"neuropathic": 0.1})
+            BUNDLE,
+            [str(table)],
+            tmp_path / "o.csv",
+            Asked(resume=True, use=Use(prevalence={"neuropathic": 0.1})),
         )
     FRAME.iloc[:200].to_csv(table, index=False)
     with pytest.raises(FileError, match="made with another files"):

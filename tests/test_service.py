@@ -20,6 +20,7 @@ import pytest
 
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
 from service.filework import carried_out
 from service.settings import Settings, SettingsError
@@ -91,7 +92,7 @@ def test_prevalence_batch_and_metadata_are_heeded(service: Running, bundle: Mode
     question = body(bundle, [5], prevalence={"neuropathic": 0.05}, same_batch=True)
     question["samples"][0]["metadata"] = {"order": "A-17", "volume": 1.5, "frozen": True, "note": None}
     found = service.ask("POST", "/v1/predict", question).json["results"][0]
-    expected = bundle.predict(TABLE.take([5]), prevalence={"neuropathic": 0.05}, same_batch=True)
+    expected = bundle.predict(TABLE.take([5]), Use(prevalence={"neuropathic": 0.05}, same_batch=True))
     assert list(found["probabilities"].values()) == expected.probabilities[0].tolist()
     assert found["call"] == expected.calls[0]
     assert found["metadata"] == question["samples"][0]["metadata"]

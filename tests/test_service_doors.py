@@ -26,6 +26,7 @@ from typer.testing import CliRunner
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Use
 from service.filework import carried_out
 from serving import JSON, Running, asked, cohort, registry, running
 
@@ -106,7 +107,7 @@ def test_library_rest_and_protocol_agree_whatever_the_order_and_the_number(
     bundle = made[1]
     prevalence = {} if share is None else {"neuropathic": share}
     table = CargoTable.from_frame(frame, kind="mirna", unit="counts")
-    expected = bundle.predict(table, prevalence=prevalence, same_batch=same_batch).probabilities
+    expected = bundle.predict(table, Use(prevalence=prevalence, same_batch=same_batch)).probabilities
     more = {"prevalence": prevalence, "same_batch": same_batch}
     np.testing.assert_array_equal(rest(service, bundle, frame, **more), expected)
     turned = np.random.default_rng(seed).permutation(len(frame))
@@ -124,7 +125,7 @@ def test_files_and_the_command_line_agree_with_the_library(
 ) -> None:
     root, bundle = made
     table = CargoTable.from_frame(frame, kind="mirna", unit="counts")
-    expected = bundle.predict(table, same_batch=same_batch).to_frame()
+    expected = bundle.predict(table, Use(same_batch=same_batch)).to_frame()
     folder = root / "pain" / "1.0.0"
     frame.to_csv(tmp_path / "body.csv")
     job = {

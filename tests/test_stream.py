@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import FileError, InputError, ModelError
+from exoclassify.model.prediction import Use
 from exoclassify.scoring import finishing
 from exoclassify.scoring.long import LongNames
 from exoclassify.scoring.runners import Threads
@@ -81,9 +83,9 @@ def test_the_number_of_threads_changes_nothing(tmp_path):
 
 
 def test_prevalence_and_same_batch_reach_every_row(tmp_path):
-    asked = {"prevalence": {"neuropathic": 0.05}, "same_batch": True}
-    _, found = scored(tmp_path, write(FRAME, tmp_path / "x.csv"), **asked)
-    same(found, expected(BUNDLE, FRAME, **asked))
+    use = Use(prevalence={"neuropathic": 0.05}, same_batch=True)
+    _, found = scored(tmp_path, write(FRAME, tmp_path / "x.csv"), use=use)
+    same(found, expected(BUNDLE, FRAME, use))
     assert set(found["call"]) - {"uncertain"}
 
 
@@ -344,14 +346,13 @@ def test_what_pandas_and_r_write_around_a_table_is_understood(tmp_path):
 
 
 def test_the_tally_of_a_run_is_that_of_the_librarys_answers(tmp_path):
-    report, _ = scored(tmp_path, write(FRAME, tmp_path / "x.csv"), same_batch=True)
-    from exoclassify.data.cargo import CargoTable
-
+    report, _ = scored(tmp_path, write(FRAME, tmp_path / "x.csv"), use=Use(same_batch=True))
     table = CargoTable.from_frame(FRAME.set_index("sample_id"), kind="mirna", unit="counts")
-    wanted = Tally.of(BUNDLE.predict(table, same_batch=True))
+    wanted = Tally.of(BUNDLE.predict(table, Use(same_batch=True)))
     assert report.tally.n == wanted.n
     assert +report.tally.calls == wanted.calls
     assert +report.tally.reasons == wanted.reasons
+    assert report.tally.places == wanted.places == {"a training batch": len(FRAME)}
     assert report.tally.coverage == pytest.approx(wanted.coverage)
 
 
@@ -405,3 +406,18 @@ def test_a_refusal_of_the_system_names_the_output(tmp_path):
     shutil.rmtree(tmp_path / "none", ignore_errors=True)
     with pytest.raises(FileError, match="cannot be written"):
         score_files(BUNDLE, [str(tmp_path / "x.csv")], tmp_path / "none/o.csv")
+
+
+def test_the_batch_of_each_sample_comes_from_a_column_or_from_a_sheet(tmp_path):
+    names = np.resize(["B1", "B2", "elsewhere", ""], len(FRAME))
+    frame = FRAME.assign(centre=names)
+    table = CargoTable.from_frame(FRAME.set_index("sample_id"), kind="mirna", unit="counts")
+    wanted = BUNDLE.predict(table, batches=names.tolist()).to_frame()
+    assert set(wanted["place"]) == {"batch B1", "batch B2", "unknown batch"}
+    for ending in ("csv", "parquet"):
+        _, found = scored(tmp_path, write(frame, tmp_path / f"x.{ending}"), batch_column="centre", force=True)
+        same(found.drop(columns="centre"), wanted)
+        assert found["centre"].fillna("").tolist() == names.tolist()
+    by_id = dict(zip(FRAME["sample_id"], names, strict=True))
+    _, found = scored(tmp_path, write(FRAME, tmp_path / "y.csv"), batches=by_id, force=True)
+    same(found, wanted)

@@ -54,7 +54,6 @@ def test_quantiles_are_those_of_the_training_samples() -> None:
     log = BUNDLE.blend.views.log(BUNDLE.panel.values(FIRST.cargo))
     middle = int(np.flatnonzero(SHARES == 0.5)[0])
     np.testing.assert_allclose(BUNDLE.trained_on.log[:, middle], np.median(log, axis=0), rtol=1e-6)
-    assert BUNDLE.trained_on.log_odds.shape == (3, 21)
 
 
 def test_it_is_kept_with_the_model_and_a_model_without_it_is_read(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ const at = (id) => document.getElementById(id);
 const PAGE = 50; // answers shown at first, and each time "Show more" is pressed
 const EXPLAINED = 150; // samples up to which explanations are asked for: each takes the service some 20 ms
 const MOVERS = 8;
+const UNTRUSTED = new Set(["novel", "low-coverage", "one-batch", "no-evidence"]);
 const MEDIA = {
   csv: "text/csv", txt: "text/csv", tsv: "text/tab-separated-values", parquet: "application/vnd.apache.parquet",
   arrow: "application/vnd.apache.arrow.file", feather: "application/vnd.apache.arrow.file",
@@ -68,6 +69,13 @@ async function showModel() {
   at("model").textContent =
     `${model.name} ${model.version} answers; it reads ${model.kind}, ${model.unit}, and tells apart ${model.states.join(", ")}.`;
   const about = await (await ask(`v1/models/${encodeURIComponent(model.name)}`)).json();
+  const places = [new Option("in a batch that the model was not trained on", "")];
+  if (about.recalibration) places[0] = new Option(`at ${about.recalibration.site}`, `site:${about.recalibration.site}`);
+  places.push(new Option("in some batch that it was trained on", "same_batch:true"));
+  for (const batch of Object.keys(about.training.batches ?? {})) places.push(new Option(`in batch ${batch}`, `batch:${batch}`));
+  for (const site of models.filter((each) => each.name.startsWith(`${model.name}-`)))
+    places.push(new Option(`at ${site.name.slice(model.name.length + 1)}`, `site:${site.name.slice(model.name.length + 1)}`));
+  at("place").replaceChildren(...places);
   at("notice").hidden = !about.training.simulated;
   at("notice").textContent = "This model was trained on simulated samples: not for use on patients.";
   at("card").replaceChildren(...markdown(about.card));
@@ -112,7 +120,8 @@ function query(explain) {
   if (explain) asked.set("explain", explain);
   if (models.length > 1) asked.set("model", at("which").value);
   if (at("prevalence").value.trim()) asked.set("prevalence", at("prevalence").value.trim());
-  if (at("batch").checked) asked.set("same_batch", "true");
+  const [what, name] = at("place").value.split(/:(.*)/s);
+  if (what) asked.set(what, name);
   return `v1/predict-file?${asked}`;
 }
 
@@ -188,11 +197,14 @@ function sample(found) {
   head.append(make("h3", "", found.sample_id));
   head.append(make("span", `call${found.call === "uncertain" ? " uncertain" : ""}`, found.call));
   item.append(head);
+  if (found.call === "uncertain")
+    item.append(make("p", "guess", `Best guess: ${found.best_guess}, ${percent(found.p_best_guess)}`));
+  if (found.flags.some((flag) => UNTRUSTED.has(flag))) item.classList.add("untrusted");
   const sorted = Object.entries(found.probabilities).sort((a, b) => b[1] - a[1]);
   for (const [state, p] of sorted) item.append(bar(state, p, found.prediction_set.includes(state)));
   if (found.flags.length) {
     const flags = make("ul", "flags");
-    found.flags.forEach((flag, i) => flags.append(make("li", "", `${flag}: ${found.reasons[i]}`)));
+    found.flags.forEach((flag, i) => flags.append(make("li", "", found.reasons[i])));
     item.append(flags);
   }
   item.append(make("p", "quality soft",
@@ -208,7 +220,7 @@ function sample(found) {
 function bar(name, p, inside) {
   const row = make("div", inside ? "bar in" : "bar");
   row.setAttribute("role", "img");
-  row.setAttribute("aria-label", `${name}: ${percent(p)}, ${inside ? "cannot be excluded" : "excluded"}`);
+  row.setAttribute("aria-label", `${name}: ${percent(p)}, ${inside ? "in the prediction set" : "excluded"}`);
   const track = make("span", "track"), fill = make("div", "fill");
   fill.style.width = `${100 * p}%`;
   track.append(fill);
@@ -276,10 +288,11 @@ function csv() {
     const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
     return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
-  const head = ["sample_id", "call", ...states.map((state) => `p_${state}`), "prediction_set", "novelty_p", "coverage", "flags"];
+  const head = ["sample_id", "call", "best_guess", "p_best_guess", ...states.map((state) => `p_${state}`), "prediction_set",
+    "novelty_p", "coverage", "flags", "reason", "place"];
   const rows = results.map((found) => [
-    found.sample_id, found.call, ...states.map((state) => found.probabilities[state]), found.prediction_set.join(";"),
-    found.novelty_p, found.coverage, found.flags.join(";"),
+    found.sample_id, found.call, found.best_guess, found.p_best_guess, ...states.map((state) => found.probabilities[state]), found.prediction_set.join(";"),
+    found.novelty_p, found.coverage, found.flags.join(";"), found.reasons.join(" "), found.place,
   ]);
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
 }
@@ -323,7 +336,7 @@ at("drop").addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
 });
 at("which").addEventListener("change", () => showModel().catch((error) => fail(error.message)));
-for (const id of ["prevalence", "batch"]) at(id).addEventListener("change", () => last && last());
+for (const id of ["prevalence", "place"]) at(id).addEventListener("change", () => last && last());
 at("more").addEventListener("click", more);
 at("csv").addEventListener("click", () => download(csv(), "answers.csv", "text/csv"));
 at("json").addEventListener("click", () =>

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exoclassify.cli.demo_words import in_new_batch, judged, markers
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.score import summary
 from exoclassify.cli.train import fitted
@@ -97,6 +96,7 @@ class _Parts:
 
 
 def _run(folder: Path, jobs: int) -> None:
+    from exoclassify.cli.demo_words import in_new_batch, judged, markers, with_local
     from exoclassify.data.simulate import SimulationDesign, simulate
     from exoclassify.learning.recipe import Recipe
     from exoclassify.scoring.tally import Tally
@@ -114,7 +114,8 @@ def _run(folder: Path, jobs: int) -> None:
     _tell(f"3. Scored the {parts.new.n_samples} samples of centre B{_CENTRES}, read from files", [])
     print("\n".join(f"   {line}" for line in summary(bundle, Tally.of(predictions), None)[1:]))
     _tell(None, in_new_batch(predictions, parts.new))
-    _tell("4. Looked whether it learned the true markers", markers(bundle, parts.training, simulated.truth))
+    _tell(f"4. Took centre B{_CENTRES} on board with ten samples", with_local(bundle, parts.new))
+    _tell("5. Looked whether it learned the true markers", markers(bundle, parts.training, simulated.truth))
 
 
 def _tell(title: str | None, paragraphs: list[str]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from exoclassify.model.told import used_in
+
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.prediction import Predictions
 
-__all__ = ["in_new_batch", "judged", "marker_weights", "markers"]
+__all__ = ["in_new_batch", "judged", "log_loss_of", "marker_weights", "markers", "with_local"]
 
 
 def judged(bundle: ModelBundle) -> list[str]:
@@ -35,11 +38,9 @@ def judged(bundle: ModelBundle) -> list[str]:
     held = ", ".join(f"{state} {share:.0%}" for state, share in batched["sets"]["coverage"].items())
     return [
         f"Cross-validation, new persons of the same centres: {_auc(crossed)}.",
-        f"Leaving out each centre in turn: {_auc(batched)}.",
-        "The headline is the worse of the two; 0.5 is chance, 1 is perfect.",
-        f"In a centre left out it called {batched['calls']['called']:.0%} of the samples, "
-        f"{batched['calls']['called_wrong']:.0%} of all wrongly; its {batched['sets']['level']:.0%} prediction sets held the "
-        f"true state in: {held}.",
+        f"Within each centre, left out in turn: {_auc(batched)}. This is the headline; 0.5 is chance, 1 is perfect.",
+        *used_in(bundle.about),
+        f"In a centre left out its {batched['sets']['level']:.0%} prediction sets held the true state in: {held}.",
     ]
 
 
@@ -58,21 +59,81 @@ def in_new_batch(predictions: Predictions, new: Cohort) -> list[str]:
     list of str
         Lines of text.
     """
-    true = dict(zip(new.sheet.sample_ids, new.y, strict=True))
-    pairs = [
-        (call, true[sample]) for sample, call in zip(predictions.sample_ids, predictions.calls, strict=True)
-    ]
-    right = sum(call == state for call, state in pairs)
-    unsure = sum(call == "uncertain" for call, _ in pairs)
-    best = predictions.probabilities.argmax(axis=1)
-    first = sum(
-        predictions.states[k] == true[sample] for k, sample in zip(best, predictions.sample_ids, strict=True)
-    )
-    total = len(pairs)
+    true = new.y[[new.sheet.sample_ids.index(sample) for sample in predictions.sample_ids]]
+    called, right = _counted(predictions, true)
+    best = int((np.array(predictions.best_guesses) == true).sum())
+    total = len(true)
     return [
-        f"Against the truth: {total - unsure} called, {right} of them rightly and {total - unsure - right} wrongly; {unsure} "
-        f"uncertain. Forced to answer always, the most probable state would be right for {first} of the {total} and wrong for "
-        f"{total - first}."
+        f"Against the truth: {called} of {total} called, {right} of them rightly and {called - right} wrongly; {total - called} "
+        f"uncertain. The best guess is right for {best} of the {total}; log-loss {log_loss_of(predictions, true):.2f}."
+    ]
+
+
+def _counted(predictions: Predictions, true: NDArray[np.str_]) -> tuple[int, int]:
+    calls = np.array(predictions.calls)
+    return int((calls != "uncertain").sum()), int((calls == true).sum())
+
+
+def log_loss_of(predictions: Predictions, true: NDArray[np.str_]) -> float:
+    """Mean negative log-probability of the true states.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of some samples.
+    true : ndarray of str of shape (n_samples,)
+        Their states.
+
+    Returns
+    -------
+    float
+    """
+    columns = np.array([predictions.states.index(state) for state in true])
+    return float(-np.log(predictions.probabilities[np.arange(len(true)), columns]).mean())
+
+
+def with_local(bundle: ModelBundle, new: Cohort, n_local: int = 10, draws: int = 10) -> list[str]:
+    """Take the new centre on board with a few of its samples, again and again, and say what that gives on average.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        That never saw the centre.
+    new : Cohort
+        Its samples, with the true states, which are used for the mix and for the comparison alone.
+    n_local : int
+        Local samples.
+    draws : int
+        Random choices of them.
+
+    Returns
+    -------
+    list of str
+        Lines of text.
+    """
+    from exoclassify.learning.recalibrate import LocalSamples, recalibrate
+    from exoclassify.model.prediction import Use
+
+    states, counts = np.unique(new.y, return_counts=True)
+    mix = {str(s): float(n / counts.sum()) for s, n in zip(states, counts, strict=True)}
+    totals = {"without": np.zeros(3), "with": np.zeros(3)}
+    for seed in range(draws):
+        order = np.random.default_rng(seed).permutation(new.n_samples)
+        local, rest = new.cargo.take(order[:n_local]), new.take(np.sort(order[n_local:]))
+        done = recalibrate(bundle, LocalSamples(local, mix=mix), site="new")
+        for name, model, use in (("without", bundle, Use(prevalence=mix)), ("with", done.bundle, Use())):
+            found = model.predict(rest.cargo, use)
+            called, right = _counted(found, rest.y)
+            totals[name] += [log_loss_of(found, rest.y) / draws, called, called - right]
+    told = []
+    for name, total in totals.items():
+        loss, n_called, wrong = total.tolist()
+        share = f"{wrong / n_called:.0%} of these calls wrong" if n_called else "none called"
+        asked = draws * (new.n_samples - n_local)
+        told.append(f"{name} them log-loss {loss:.2f}, {n_called / asked:.0%} called, {share}")
+    return [
+        f"With {n_local} samples of the new centre, not labelled, only their mix stated, and asked about its others, mean of "
+        f"{draws} draws: {'; '.join(told)}."
     ]
 
 
@@ -117,14 +178,13 @@ def marker_weights(bundle: ModelBundle, training: Cohort) -> pd.DataFrame:
         Index = molecules of the panel, columns = states: change of the state's log-odds, against the mean of the states, for
         one standard deviation more of the molecule, summed over the views. Trees are not in it.
     """
-    import numpy as np
     import pandas as pd
 
     views = bundle.blend.views.of(np.ascontiguousarray(training.cargo.aligned(bundle.panel.molecules)))
     matrices: Mapping[str, NDArray[np.float64]] = bundle.compiled.matrices
     weights = np.zeros((len(bundle.panel.molecules), len(bundle.states)))
     for view, matrix in matrices.items():
-        weights += views[view].std(axis=0)[:, None] * matrix
+        weights += views[view].std(axis=0)[:, None] * matrix[:, : len(bundle.states)]
     weights -= weights.mean(axis=1, keepdims=True)
     return pd.DataFrame(weights, index=list(bundle.panel.molecules), columns=list(bundle.states))
 

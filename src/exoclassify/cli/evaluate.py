@@ -9,14 +9,20 @@ import typer
 
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import (
+    BatchIs,
     Columns,
     Format,
     IdColumn,
+    Level,
+    MaxWrong,
+    Prevalence,
+    SameBatch,
     Sheet,
+    Site,
     columns_of,
     reading_of,
-    shares_of,
     thresholds_of,
+    used,
 )
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
@@ -38,18 +44,15 @@ def evaluate(
             help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"
         ),
     ] = None,
-    prevalence: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the place of use, such as migraine=0.15; moves probabilities, PPV, NPV and net benefit."
-        ),
-    ] = None,
+    prevalence: Prevalence = None,
     thresholds: Annotated[
         str, typer.Option(help="Probabilities from which one would call a state, with commas between.")
     ] = "0.5",
-    same_batch: Annotated[
-        bool, typer.Option("--same-batch", help="The samples were measured with the training samples.")
-    ] = False,
+    same_batch: SameBatch = False,
+    batch_is: BatchIs = None,
+    site: Site = None,
+    max_wrong: MaxWrong = None,
+    level: Level = None,
     report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Leave out the audit of the cohort.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
@@ -78,7 +81,7 @@ def evaluate(
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.report.external import seen_before
 
-    stated = None if prevalence is None else shares_of(prevalence)
+    use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
     chosen = thresholds_of(thresholds)
     bundle = ModelBundle.load(model)
     cohort = Cohort.read(
@@ -88,9 +91,7 @@ def evaluate(
     )  # fmt: skip
     for text in cohort.notes:
         note(text)
-    found = validate(
-        bundle, cohort, prevalence=stated, thresholds=chosen, covariates=columns_of(covariates), same_batch=same_batch
-    )  # fmt: skip
+    found = validate(bundle, cohort, use=use, thresholds=chosen, covariates=columns_of(covariates))
     seen = seen_before(found["trained_on"], bundle.about)
     if seen:
         note(seen)

@@ -7,9 +7,92 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from exoclassify.model.prediction import Use
     from exoclassify.tables.asked import Reading
 
-__all__ = ["Columns", "Format", "IdColumn", "Sheet", "columns_of", "reading_of", "shares_of", "thresholds_of"]
+__all__ = [
+    "BatchIs",
+    "Columns",
+    "Format",
+    "IdColumn",
+    "Level",
+    "MaxWrong",
+    "Prevalence",
+    "SameBatch",
+    "Sheet",
+    "Site",
+    "columns_of",
+    "reading_of",
+    "shares_of",
+    "thresholds_of",
+    "used",
+]
+
+Prevalence = Annotated[
+    str | None,
+    typer.Option(
+        help="Shares of states at the place of use, 0 to 1, as in neuropathic=0.05,inflammatory=0.1; states not named share the "
+        "rest as in training.  [default: those of training, or of the site's profile]"
+    ),
+]
+SameBatch = Annotated[
+    bool,
+    typer.Option(
+        "--same-batch", help="The samples are of some batch that the model was trained on, not known which."
+    ),
+]
+BatchIs = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the batch of all samples; one that training did not know is an unknown batch."
+    ),
+]
+Site = Annotated[
+    str | None,
+    typer.Option(help="Name of the site, of which the model has a profile (exoclassify recalibrate)."),
+]
+MaxWrong = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of the calls that may be wrong, expected in a batch like those left out in training.  [default: the recipe's]"
+    ),
+]
+Level = Annotated[
+    float | None, typer.Option(help="Promised coverage of the prediction sets.  [default: the recipe's]")
+]
+
+
+def used(
+    prevalence: str | None,
+    same_batch: bool,
+    batch: str | None,
+    site: str | None,
+    max_wrong: float | None,
+    level: float | None,
+) -> Use:
+    """Put what was said of place and certainty together.
+
+    Parameters
+    ----------
+    prevalence, same_batch, batch, site, max_wrong, level
+        As the options above.
+
+    Returns
+    -------
+    Use
+
+    Raises
+    ------
+    InputError
+        If a value is out of range, or two places are named.
+    """
+    from exoclassify.model.prediction import Use
+
+    shares = None if prevalence is None else shares_of(prevalence)
+    use = Use(shares, batch or "", same_batch, site or "", max_wrong, level)
+    use.check()
+    return use
+
 
 Format = Annotated[
     str | None,
@@ -65,13 +148,15 @@ def columns_of(text: str | None) -> tuple[str, ...]:
     return () if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def shares_of(text: str) -> dict[str, float]:
+def shares_of(text: str, option: str = "--prevalence") -> dict[str, float]:
     """Read state=share pairs with commas between.
 
     Parameters
     ----------
     text : str
         Such as ``neuropathic=0.05,inflammatory=0.1``.
+    option : str
+        Named in messages.
 
     Returns
     -------
@@ -93,10 +178,10 @@ def shares_of(text: str) -> dict[str, float]:
             found = ""
         if not found or not state:
             raise InputError(
-                f"--prevalence: {pair.strip()!r} is not a state and its share; write it as neuropathic=0.05,inflammatory=0.1"
+                f"{option}: {pair.strip()!r} is not a state and its share; write it as neuropathic=0.05,inflammatory=0.1"
             )
         if state in shares:
-            raise InputError(f"--prevalence: {state} is given twice; give it once")
+            raise InputError(f"{option}: {state} is given twice; give it once")
         shares[state] = value
     return shares
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of, shares_of
 from exoclassify.cli.registry import (
     Json,
     Key,
@@ -23,6 +23,8 @@ from exoclassify.cli.registry import (
 )
 
 if TYPE_CHECKING:
+    from exoclassify.data.cargo import CargoTable
+    from exoclassify.data.samples import SampleSheet
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.registry import Registry
 
@@ -40,10 +42,23 @@ class Promote(StrEnum):
 
 def recalibrate(
     name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
-    cargo: Annotated[Path, typer.Option(help="Table of local samples, of the model's kind and unit.")],
-    samples: Annotated[Path, typer.Option(help="Their sheet.")],
-    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
+    cargo: Annotated[
+        Path, typer.Option(help="Table of local samples, of the model's kind and unit; 10 or more.")
+    ],
     site: Annotated[str, typer.Option(help="Name of the site; the new model is called NAME-SITE.")],
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            help="Shares of the states among the local samples, such as control=.5,pain=.5; enough without labels."
+        ),
+    ] = None,
+    samples: Annotated[Path | None, typer.Option(help="Their sheet, where some or all are labelled.")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the sheet that holds the state; blank = not known. Controls only is enough."
+        ),
+    ] = None,
     version: Annotated[str | None, typer.Option(help="Of the model.  [default: the one in use]")] = None,
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
     promote: Annotated[
@@ -61,26 +76,36 @@ def recalibrate(
     sheet: Sheet = None,
     id_column: IdColumn = None,
 ) -> None:
-    """Refit a model's calibration, prediction sets and novelty on samples of a new site, as far as their number supports.
+    """Take a model on board at a new site: from 10 local samples, unlabelled with their mix, controls only, or labelled.
 
-    Says how many more samples the rest needs. It passes when, by cross-validation on the local samples, its log-loss is
-    surely below guessing the prevalence (chance would pass one time in ten) and no worse than before. Exit codes: 0 passed;
-    3 not passed; 2 a mistake that the message says how to mend.
+    Says how far the site lies from the training batches, what may be called there and at what error, and what more samples
+    would add. The new model is called NAME-SITE. It passes when the scores were shown to carry over: by training batches
+    that were left out, or by the local labels. Exit codes: 0 passed; 3 not passed; 2 a mistake that the message says how
+    to correct.
     """
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
-    from exoclassify.data.cohort import Cohort
+    if (samples is None) != (label is None):
+        raise typer.BadParameter("give both --samples and --label, or neither")
+    from exoclassify.data.cargo import CargoTable
+    from exoclassify.data.samples import SampleSheet
+    from exoclassify.learning.recalibrate import LocalSamples
     from exoclassify.learning.recalibrate import recalibrate as refit
 
     place = opened(registry, change=True)
     model = place.load(name, version, verify=True, require_signature=require_signature)
     panel = model.panel
-    local = Cohort.read(
-        cargo, kind=panel.kind, unit=panel.unit, samples=samples, label=label, subject=subject,
-        not_detected=panel.not_detected,
+    known = None if samples is None else SampleSheet.read(samples, subject=subject)
+    table = CargoTable.read(
+        cargo, kind=panel.kind, unit=panel.unit, not_detected=panel.not_detected,
+        sample_ids=None if known is None else known.sample_ids, molecules=panel.molecules,
         reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
-    for text in local.notes:
-        note(text)
+    local = LocalSamples(
+        table,
+        () if known is None or label is None else _cells(known, label, table),
+        () if known is None or subject is None else _cells(known, subject, table),
+        None if mix is None else shares_of(mix, "--mix"),
+    )
     done = refit(model, local, site=site)
     left_out = done.bundle.about["recalibration"]["left_out_as_trained_on"]
     if left_out:
@@ -115,6 +140,24 @@ def recalibrate(
     say(told, lines, as_json=as_json)
     if not done.decision["passed"]:
         raise typer.Exit(_NOT_PASSED)
+
+
+def _cells(sheet: SampleSheet, column: str, table: CargoTable) -> tuple[str, ...]:
+    """Give a column of the sheet in the table's order; empty where a sample or a cell is missing."""
+    from exoclassify.errors import InputError, first_three
+
+    if column not in sheet.frame.columns:
+        raise InputError(
+            f"{sheet.source}: has no column {column}; its columns are {', '.join(sheet.frame.columns)}"
+        )
+    cells = sheet.frame[column].fillna("").astype(str).str.strip()
+    lacking = [sample for sample in table.sample_ids if sample not in cells.index]
+    if lacking:
+        raise InputError(
+            f"{sheet.source}: lacks {len(lacking)} samples of {table.source} ({first_three(lacking)}); add a row for each, blank "
+            "where the state is not known"
+        )
+    return tuple(cells.loc[list(table.sample_ids)])
 
 
 def _numbered(place: Registry, bundle: ModelBundle) -> ModelBundle:

@@ -10,12 +10,28 @@ import typer
 
 from exoclassify.cli.doors import note
 from exoclassify.cli.explained import check_explained, write_explained
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of, shares_of
+from exoclassify.cli.options import (
+    BatchIs,
+    Columns,
+    Format,
+    IdColumn,
+    Level,
+    MaxWrong,
+    Prevalence,
+    SameBatch,
+    Sheet,
+    Site,
+    reading_of,
+    used,
+)
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.watching import watched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exoclassify.model.bundle import ModelBundle
+    from exoclassify.model.prediction import Use
     from exoclassify.scoring.long import LongNames
     from exoclassify.scoring.runners import Runner
     from exoclassify.scoring.stream import Asked
@@ -51,21 +67,21 @@ def score(
         str | None,
         typer.Option(help="Of the values, to be checked against the model.  [default: the model's]"),
     ] = None,
-    prevalence: Annotated[
+    prevalence: Prevalence = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="Sheet that says the batch of each sample, in the column --batch.")
+    ] = None,
+    batch: Annotated[
         str | None,
         typer.Option(
-            help="Shares of states at the place of use, 0 to 1, as in neuropathic=0.05,inflammatory=0.1; states not named "
-            "share the rest as in training. Shifts the probabilities.  [default: those of training]"
+            help="Column that holds each sample's batch: of the sheet --samples, else of the table itself (it is kept)."
         ),
     ] = None,
-    same_batch: Annotated[
-        bool,
-        typer.Option(
-            "--same-batch",
-            help="The samples are of a batch that the model was trained on; without it a model never tested across "
-            "batches calls no state.",
-        ),
-    ] = False,
+    batch_is: BatchIs = None,
+    same_batch: SameBatch = False,
+    site: Site = None,
+    max_wrong: MaxWrong = None,
+    level: Level = None,
     explain: Annotated[
         int | None,
         typer.Option(
@@ -129,9 +145,10 @@ def score(
 ) -> None:
     """Answer for new samples: a probability for each state, and a call only when it can be trusted.
 
-    Writes one row a sample: sample_id, call, p_<state>…, prediction_set, novelty_p, coverage, flags, model, version. A call
-    is a state, or `uncertain` with the reasons in flags. Rows that cannot be used are named in OUT.rejected.csv, and the
-    exit code is then 3. Support for a decision, not a diagnosis.
+    Writes one row a sample: sample_id, call, best_guess, p_best_guess, p_<state>…, prediction_set, novelty_p, coverage, flags,
+    reason, place, model, version. A call is a state, or `uncertain` with the reason. Without a word on where the samples are
+    from they are answered as from a batch that was not trained on. Rows that cannot be used are named in OUT.rejected.csv;
+    the exit code is then 3. Support for a decision, not a diagnosis.
     """
     given = [*(cargo or []), *(more or [])]
     if out is None or bool(given) == (watch is not None):
@@ -143,7 +160,8 @@ def score(
         check_explained(out, explain, force=force, inputs=(*map(Path, given), *model.glob("*")))
     elif explain is not None:
         raise typer.BadParameter("a watched folder is not explained; score the file in question with --cargo")
-    stated = None if prevalence is None else shares_of(prevalence)
+    use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
+    _check_place(use, samples, batch)
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.scoring.stream import Asked
 
@@ -151,15 +169,17 @@ def score(
     asked = Asked(
         kind,
         unit,
-        stated,
-        same_batch,
-        tuple(keep or ()),
-        _long(long),
-        reading_of(form, columns, sheet, id_column),
+        use=use,
+        batches=None if samples is None or batch is None else _batches(samples, batch),
+        batch_column=batch if samples is None else None,
+        keep=tuple(keep or ()),
+        long=_long(long),
+        reading=reading_of(form, columns, sheet, id_column),
         strict=strict,
         resume=resume,
         force=force,
     )
+    _say_unknown(bundle, asked)
     runner = _runner(workers, scheduler)
     if watch is not None:
         watched(bundle, watch, out, f".{ending.removeprefix('.')}", asked, runner, every=every, once=once)
@@ -170,7 +190,7 @@ def score(
     for text in report.notes[:_MOST_NOTES]:
         note(text)
     told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
-    for line in [*summary(bundle, report.tally, stated), *_missed(report), *told]:
+    for line in [*summary(bundle, report.tally, use.prevalence), *_missed(report), *told]:
         print(line)
     print(f"written to {out}")
     if not report.complete:
@@ -179,6 +199,36 @@ def score(
 
 _MOST_NOTES = 20
 """Lines about the files; a folder of thousands would say thousands."""
+
+
+def _check_place(use: Use, samples: Path | None, batch: str | None) -> None:
+    if batch is not None and (use.same_batch or use.batch or use.site):
+        raise typer.BadParameter(
+            "say one of --batch, --batch-is, --same-batch and --site: they are different places"
+        )
+    if samples is not None and batch is None:
+        raise typer.BadParameter("name the column of the sheet that holds the batch with --batch")
+
+
+def _batches(sheet: Path, column: str) -> dict[str, str]:
+    """Read the batch of each sample from a sheet."""
+    from exoclassify.data.samples import SampleSheet
+
+    read = SampleSheet.read(sheet, batch=column)
+    return dict(zip(read.sample_ids, read.frame[column].fillna("").astype(str), strict=True))
+
+
+def _say_unknown(bundle: ModelBundle, asked: Asked) -> None:
+    """Name batches that training did not know."""
+    from exoclassify.errors import first_three
+
+    names = {asked.use.batch, *(asked.batches or {}).values()} - {""}
+    unknown = sorted(names - set(bundle.blend.calibration.batches))
+    if unknown:
+        known = ", ".join(bundle.blend.calibration.batches) or "none"
+        note(
+            f"not trained on, and so answered as unknown batches: {first_three(unknown)} (trained on: {known})"
+        )
 
 
 def _check_outputs(model: Path, given: list[str], out: Path, *, force: bool) -> None:
@@ -225,7 +275,7 @@ def _long(text: str | None) -> LongNames | None:
     return LongNames(*names)
 
 
-def summary(bundle: ModelBundle, tally: Tally, stated: dict[str, float] | None) -> list[str]:
+def summary(bundle: ModelBundle, tally: Tally, stated: Mapping[str, float] | None) -> list[str]:
     """Say how many samples got which call, why the others are uncertain, and at which prevalence.
 
     Parameters
@@ -234,7 +284,7 @@ def summary(bundle: ModelBundle, tally: Tally, stated: dict[str, float] | None) 
         Who answered.
     tally : Tally
         The answers, counted.
-    stated : dict of str to float or None
+    stated : mapping of str to float or None
         Prevalence asked for.
 
     Returns
@@ -245,6 +295,11 @@ def summary(bundle: ModelBundle, tally: Tally, stated: dict[str, float] | None) 
     lines = [f"{tally.n} samples scored with {bundle.name} {bundle.version}"]
     lines += [f"  {state:<20} {tally.calls[state]:5d}" for state in tally.states]
     lines += [f"  {'uncertain':<20} {tally.calls['uncertain']:5d}", *_reasons(tally)]
+    lines += (
+        [f"answered as from: {', '.join(f'{place} ({n})' for place, n in sorted(tally.places.items()))}"]
+        if tally.n
+        else []
+    )
     if tally.n:
         lines.append(f"mean coverage of the panel: {tally.coverage / tally.n:.2f}")
     return [*lines, _mix(bundle, stated)]
@@ -256,8 +311,6 @@ def _reasons(tally: Tally) -> list[str]:
     lines = [f"    {flag:<18} {n:5d}  {REASONS[flag]}" for flag, n in tally.reasons.most_common() if n]
     if sum(tally.reasons.values()) > tally.calls["uncertain"]:
         lines.append("    (a sample can have several reasons)")
-    if tally.reasons["one-batch"]:
-        lines.append("    --same-batch says that the samples are of a batch that the model was trained on")
     return lines
 
 
@@ -279,7 +332,7 @@ def _missed(report: Report) -> list[str]:
     return lines
 
 
-def _mix(bundle: ModelBundle, stated: dict[str, float] | None) -> str:
+def _mix(bundle: ModelBundle, stated: Mapping[str, float] | None) -> str:
     from exoclassify.model.prediction import shifted_prevalence
 
     training = bundle.blend.prevalence

@@ -97,7 +97,7 @@ def train(
 ) -> None:
     """Train a classifier of pain state, and judge it on samples kept aside.
 
-    The headline figure is the worse of cross-validation and, where batches are given, of leaving out each batch.
+    The headline is the AUC within batches that were left out, where batches are given, else of cross-validation.
     Nothing is written to --out before everything is done. Folds that are finished are kept in the cache folder
     (EXOCLASSIFY_CACHE, empty for none), so that the same command goes on after Ctrl-C; no cargo and no names are kept there.
     """
@@ -226,8 +226,9 @@ def _say_notes(cohort: Cohort) -> None:
 def _found(bundle: ModelBundle) -> list[str]:
     """Say in plain words what the card says first."""
     from exoclassify.model.card import headline
+    from exoclassify.model.told import carries_over, used_in
 
-    training, evaluation = bundle.about["training"], bundle.about["evaluation"]
+    training = bundle.about["training"]
     simulated = ", simulated: not for use on patients" if training["simulated"] else ""
     counts = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
     lines = [
@@ -235,23 +236,11 @@ def _found(bundle: ModelBundle) -> list[str]:
         f"reads {len(bundle.panel.molecules)} molecules",
         headline(bundle.about).replace("**", ""),
     ]
-    if evaluation is not None:
-        judged = evaluation[evaluation["headline"]["from"]]["calls"]
-        lines.append(
-            f"There it called {judged['called']:.0%} of the samples, {judged['called_wrong']:.0%} of all wrongly, and said of "
-            "the rest that it is uncertain."
-            + (
-                " (Each of these models knew one batch alone, and such a model calls nothing in another.)"
-                if judged["called"] < judged.get("called_without_batch_rule", 0.0)
-                else ""
-            )
-        )
+    lines += used_in(bundle.about)
+    if carried := carries_over(bundle.about):
+        lines.append(carried)
     if bundle.about["audit"] is not None:
         lines.append(bundle.about["audit"]["verdict"])
-    if not training["tested_across_batches"] and training["batches"] is not None:
-        lines.append(
-            "It could not be tested across batches, so it calls no state unless score is told --same-batch."
-        )
     return lines
 
 

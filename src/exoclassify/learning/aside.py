@@ -78,7 +78,6 @@ def answered(
     passes: Sequence[KeptAside],
     *,
     level: float,
-    novelty_alpha: float,
     strata: Mapping[str, NDArray[np.str_]],
     across: bool = False,
 ) -> Answered:
@@ -90,25 +89,19 @@ def answered(
         Where they are from.
     passes : sequence of KeptAside
         Over the same rows.
-    level, novelty_alpha : float
-        Of the recipe's answers.
+    level : float
+        Of the prediction sets.
     strata : mapping of str to ndarray of str
         Of all samples of the cohort.
     across : bool
-        Each fold was a batch: a model that was itself never tested across batches then calls nothing, and the AUC ranks all
-        batches together. Otherwise it ranks samples of the same fold.
+        Each fold was a batch.
 
     Returns
     -------
     Answered
     """
     rows = passes[0].rows
-    called = [
-        (kept.sets.sum(axis=1) == 1)
-        & (kept.novelty_p > novelty_alpha)
-        & (kept.across_batches if across else True)
-        for kept in passes
-    ]
+    called = [kept.calls >= 0 for kept in passes]
     return Answered(
         log_odds=np.stack([kept.log_odds for kept in passes]),
         sets=np.stack([kept.sets for kept in passes]),

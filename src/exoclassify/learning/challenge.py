@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
+from exoclassify.learning.evaluate import Answer, said
 from exoclassify.learning.finish import on_panel
-from exoclassify.learning.folds import Fold, of_known_batch
+from exoclassify.learning.folds import Fold
 from exoclassify.learning.gate import Answers, Setting
 from exoclassify.learning.judgement import Judgement, KeptAside
 from exoclassify.learning.known import recipe_of, trained_on_before
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.compiled import CompiledBlend
-from exoclassify.model.prediction import prevalence_shift
+from exoclassify.model.prediction import Use
 
 __all__ = ["as_it_is", "by_recipe", "check_states", "enough", "on_external"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Calls = NDArray[np.int8]
 
 _MIN_SUBJECTS = 5
 """Fewer subjects of a state and two models cannot be told apart (as in `exoclassify.learning.finish`)."""
@@ -97,18 +98,18 @@ def as_it_is(
     Setting
         Of a batch that the champion does not know, the challenger's answers are those of leaving that batch out.
     """
-    crossed = _passes(judged, cohort.n_samples)
-    log_odds, sets = crossed.log_odds, crossed.sets
-    same_batch = np.ones(cohort.n_samples, dtype=bool)
+    theirs = _passes(judged, cohort.n_samples)
     if judged.batched is not None and cohort.batches is not None:
         known = list(champion.about["training"]["batches"] or {})
         rows = judged.batched.rows
-        rows_new = ~np.isin(cohort.batches[rows], known)
-        log_odds[:, rows[rows_new]] = judged.batched.log_odds[rows_new]
-        sets[:, rows[rows_new]] = judged.batched.sets[rows_new]
-        same_batch[rows[rows_new]] = False
-    mine = _answers(champion, X[new], judged.samples, len(log_odds), same_batch[new])
-    return _setting("new samples", cohort, recipe, new, mine, Answers(log_odds[:, new], sets[:, new]))
+        left_out = ~np.isin(cohort.batches[rows], known)
+        theirs.log_odds[:, rows[left_out]] = judged.batched.log_odds[left_out]
+        theirs.sets[:, rows[left_out]] = judged.batched.sets[left_out]
+        theirs.calls[:, rows[left_out]] = judged.batched.calls[left_out]
+    batches = None if cohort.batches is None else cohort.batches[new].tolist()
+    use = Use(prevalence=_mix(cohort), same_batch=batches is None)
+    mine = _answers(champion, X[new], use, batches, len(theirs.calls))
+    return _setting("new samples", cohort, recipe, new, mine, theirs.of(new))
 
 
 def by_recipe(
@@ -152,40 +153,35 @@ def by_recipe(
         n_folds = int(kept.fold.max()) + 1
         mine.append(_placed(cohort, judged.plan[at : at + n_folds], again[at : at + n_folds]))
         at += n_folds
-    passes = Answers(np.stack([one[0] for one in mine]), np.stack([one[1] for one in mine]))
+    passes = _stacked(mine)
     challenger = _passes(judged, cohort.n_samples)
     settings = [_setting("cross-validation", cohort, recipe, everything, passes, challenger)]
     if judged.batched is not None:
         rows = np.zeros(cohort.n_samples, dtype=bool)
         rows[judged.batched.rows] = True
-        log_odds, sets = _placed(cohort, judged.plan[at:], again[at:])
-        old_answers = Answers(log_odds[None, rows], sets[None, rows])
-        new_answers = Answers(judged.batched.log_odds[None], judged.batched.sets[None])
+        old_answers = _stacked([_placed(cohort, judged.plan[at:], again[at:])]).of(rows)
+        kept = judged.batched
+        new_answers = Answers(kept.log_odds[None], kept.sets[None], kept.calls[None])
         settings.append(_setting("batches left out", cohort, recipe, rows, old_answers, new_answers))
     return settings
 
 
-def _trained_again(samples: Samples, recipe: Recipe, fold: Fold, known: Bools) -> tuple[Floats, Bools]:
+def _trained_again(samples: Samples, recipe: Recipe, fold: Fold, known: Bools) -> Answer:
     train, test = fold
-    same_batch = of_known_batch(samples.batches, fold)
     own = train[known[train]]
     states = range(len(samples.states))
     if all(len(np.unique(samples.groups[own][samples.y[own] == k])) >= _MIN_SUBJECTS for k in states):
         train = own
-    learned = learn(samples.take(train), recipe)
-    log_odds = CompiledBlend.of(learned.blend).evaluate(samples.X[test][:, learned.support])[0]
-    sets = learned.blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
-    return log_odds, sets
+    return said(learn(samples.take(train), recipe), samples, recipe, test)
 
 
-def _placed(
-    cohort: Cohort, folds: Sequence[Fold], answers: Sequence[tuple[Floats, Bools]]
-) -> tuple[Floats, Bools]:
+def _placed(cohort: Cohort, folds: Sequence[Fold], answers: Sequence[Answer]) -> tuple[Floats, Bools, Calls]:
     shape = (cohort.n_samples, len(cohort.states))
     log_odds, sets = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
-    for (_, test), (found, held) in zip(folds, answers, strict=True):
-        log_odds[test], sets[test] = found, held
-    return log_odds, sets
+    calls = np.full(cohort.n_samples, -1, dtype=np.int8)
+    for (_, test), (found, held, _, called) in zip(folds, answers, strict=True):
+        log_odds[test], sets[test], calls[test] = found, held, called
+    return log_odds, sets, calls
 
 
 def on_external(
@@ -224,37 +220,50 @@ def on_external(
             f"{external.sheet.source}: {int(new.sum())} external samples are left that neither model was trained on, fewer than "
             f"{_MIN_SUBJECTS} subjects in some state; give samples that were never trained on"
         )
-    samples = Samples.of(external)
-    both = [
-        _answers(model, model.panel.values(external.cargo)[new], samples, 1, np.zeros(new.sum(), dtype=bool))
-        for model in (champion, challenger)
-    ]
+    X = [model.panel.values(external.cargo)[new] for model in (champion, challenger)]
+    batches = None if external.batches is None else external.batches[new].tolist()
+    use = Use(prevalence=_mix(external))
+    both = [_answers(m, x, use, batches, 1) for m, x in zip((champion, challenger), X, strict=True)]
     return _setting("external samples", external, recipe, new, *both), seen
 
 
-def _answers(model: ModelBundle, X: Floats, samples: Samples, n_passes: int, same_batch: Bools) -> Answers:
-    """Let a finished model answer, at the mix of the cohort."""
-    log_odds = model.compiled.evaluate(X)[0]
-    level = model.about["answers"]["level"]
-    sets = model.blend.sets.sets(softmax(log_odds, axis=1), level, same_batch=same_batch)
-    mix = np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y)
-    shift = prevalence_shift(model.blend.prevalence, mix)
-    assert shift is not None
-    return Answers(
-        np.repeat((log_odds + shift)[None], n_passes, axis=0), np.repeat(sets[None], n_passes, axis=0)
-    )
+def _mix(cohort: Cohort) -> dict[str, float]:
+    """Shares of the states in a cohort."""
+    states, counts = np.unique(cohort.y, return_counts=True)
+    return {str(s): float(n / counts.sum()) for s, n in zip(states, counts, strict=True)}
+
+
+def _answers(
+    model: ModelBundle, X: Floats, use: Use, batches: Sequence[str] | None, n_passes: int
+) -> Answers:
+    """Let a finished model answer; every pass is the same."""
+    found = model.judge(model.measure(X), use, batches)
+    log_odds = np.log(np.maximum(found.probabilities, 1e-300))
+
+    def repeated(part: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(part[None], n_passes, axis=0)
+
+    return Answers(repeated(log_odds), repeated(found.sets), repeated(found.calls))
 
 
 def _passes(judged: Judgement, n_samples: int) -> Answers:
-    dense = [_dense(kept, n_samples) for kept in judged.passes]
-    return Answers(np.stack([log_odds for log_odds, _ in dense]), np.stack([sets for _, sets in dense]))
+    return _stacked([_dense(kept, n_samples) for kept in judged.passes])
 
 
-def _dense(kept: KeptAside, n_samples: int) -> tuple[Floats, Bools]:
+def _stacked(passes: Sequence[tuple[Floats, Bools, Calls]]) -> Answers:
+    return Answers(
+        np.stack([log_odds for log_odds, _, _ in passes]),
+        np.stack([sets for _, sets, _ in passes]),
+        np.stack([calls for _, _, calls in passes]),
+    )
+
+
+def _dense(kept: KeptAside, n_samples: int) -> tuple[Floats, Bools, Calls]:
     shape = (n_samples, kept.log_odds.shape[1])
     log_odds, sets = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
-    log_odds[kept.rows], sets[kept.rows] = kept.log_odds, kept.sets
-    return log_odds, sets
+    calls = np.full(n_samples, -1, dtype=np.int8)
+    log_odds[kept.rows], sets[kept.rows], calls[kept.rows] = kept.log_odds, kept.sets, kept.calls
+    return log_odds, sets, calls
 
 
 def _setting(

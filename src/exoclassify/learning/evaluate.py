@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from exoclassify.learning.folds import (
+    Codes,
     Fold,
     fold_digest,
     leave_one_batch_out,
-    of_known_batch,
     stratified_folds,
 )
 from exoclassify.learning.importance import moved
@@ -27,16 +26,15 @@ from exoclassify.learning.judgement import Judgement, KeptAside
 from exoclassify.learning.kept import remembered
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.rehearsal import Rehearsal, at_new_sites, rehearsed
 from exoclassify.learning.summary import by_batch, headline, summarised
-from exoclassify.methods.conformal import conformal_p
-from exoclassify.model.compiled import CompiledBlend
 
-__all__ = ["cross_validated", "evaluate", "judge", "workers_started_undisturbed"]
+__all__ = ["Answer", "cross_validated", "evaluate", "judge", "said", "workers_started_undisturbed"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
-Answer = tuple[Floats, NDArray[np.bool_], Floats, bool]
-"""Log-odds, prediction sets and novelty of the samples kept aside, and whether the model was tested across batches."""
+Answer = tuple[Floats, NDArray[np.bool_], Floats, NDArray[np.int8]]
+"""Logs of the probabilities, prediction sets, novelty and calls of the samples left out."""
 
 
 def evaluate(
@@ -110,7 +108,7 @@ def judge(
         [] if samples.batches is None else leave_one_batch_out(samples.y, samples.groups, samples.batches)
     )
     plan = [fold for folds in repeats for fold in folds] + left_out
-    answers, moves = [], []
+    answers, moves, sites = [], [], []
     ask = remembered(_explained, cache)
     jobs = (delayed(ask)(samples, recipe, fold) for fold in plan)
     with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
@@ -118,6 +116,7 @@ def judge(
     for done, result in enumerate(results, start=1):
         answers.append(result[0])
         moves.append(result[1])
+        sites.append(result[2])
         if progress is not None:
             progress(done, len(plan))
     passes, at = [], 0
@@ -130,6 +129,7 @@ def judge(
     summary = {
         "cross_validation": {"folds": len(repeats[0]), "repeats": len(repeats), **crossed},
         "leave_one_batch_out": batched,
+        "new_site": at_new_sites(sites),
         "headline": headline(crossed, batched),
         "folds": fold_digest(sample_ids, plan),
     }
@@ -159,22 +159,40 @@ def workers_started_undisturbed() -> Iterator[None]:
 
 
 def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
-    return _said(learn(samples.take(fold[0]), recipe), samples, recipe, fold)
+    return said(learn(samples.take(fold[0]), recipe), samples, recipe, fold[1])
 
 
-def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats]:
-    learned = learn(samples.take(fold[0]), recipe)
-    said = _said(learned, samples, recipe, fold)
-    return said, moved(learned.blend, learned.support, samples.X[fold[1]])
+def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats, list[Rehearsal]]:
+    train, test = fold
+    learned = learn(samples.take(train), recipe)
+    answers = said(learned, samples, recipe, test)
+    new = samples.batches is not None and not np.isin(samples.batches[test], samples.batches[train]).any()
+    rehearsals = rehearsed(learned, samples, recipe, test) if new else []
+    return answers, moved(learned.blend, learned.support, samples.X[test]), rehearsals
 
 
-def _said(learned: Learned, samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
-    test = fold[1]
-    blend = learned.blend
-    log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
-    same_batch = of_known_batch(samples.batches, fold)
-    sets = blend.sets.sets(softmax(log_odds, axis=1), recipe.answers.level, same_batch=same_batch)
-    return log_odds, sets, conformal_p(blend.novelty_reference, residuals), learned.across_batches
+def said(learned: Learned, samples: Samples, recipe: Recipe, test: Codes) -> Answer:
+    """Let a model that was learned without some samples answer for them, each from its own batch.
+
+    Parameters
+    ----------
+    learned : Learned
+        The model.
+    samples : Samples
+        The cohort.
+    recipe : Recipe
+        The choices.
+    test : ndarray of int
+        Positions of the samples.
+
+    Returns
+    -------
+    tuple
+        Logs of the probabilities, prediction sets, novelty, calls.
+    """
+    batches = None if samples.batches is None else [samples.named(code) for code in samples.batches[test]]
+    found = learned.answers(samples.X[test], recipe, batches)
+    return np.log(np.maximum(found.probabilities, 1e-300)), found.sets, found.novelty_p, found.calls
 
 
 def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> KeptAside:
@@ -202,5 +220,5 @@ def _gather(folds: list[Fold], answers: list[Answer]) -> KeptAside:
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
     log_odds = np.concatenate([a[0] for a in answers])
     sets, novelty = np.concatenate([a[1] for a in answers]), np.concatenate([a[2] for a in answers])
-    across = np.array([a[3] for a in answers], dtype=bool)[fold]
-    return KeptAside(rows[order], fold[order], log_odds[order], sets[order], novelty[order], across[order])
+    calls = np.concatenate([a[3] for a in answers])
+    return KeptAside(rows[order], fold[order], log_odds[order], sets[order], novelty[order], calls[order])

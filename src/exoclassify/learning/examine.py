@@ -63,7 +63,7 @@ class Answered:
     Parameters
     ----------
     log_odds : ndarray of shape (n_passes, n_samples, n_states)
-        Calibrated at the training prevalence.
+        Logs of the probabilities answered.
     sets : ndarray of bool of the same shape
         Prediction sets.
     called : ndarray of bool of shape (n_passes, n_samples)
@@ -74,8 +74,6 @@ class Answered:
         Names of the columns.
     level : float
         Promised coverage of the sets.
-    shift : ndarray of shape (n_states,), optional
-        Log of stated over training prevalence.
     prevalence : ndarray of shape (n_states,), optional
         At the place of use; that of the samples when not given.
     fold : ndarray of shape (n_passes, n_samples), optional
@@ -93,7 +91,6 @@ class Answered:
     groups: Codes
     states: tuple[str, ...]
     level: float
-    shift: Floats | None = None
     prevalence: Floats | None = None
     fold: Codes | None = None
     strata: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
@@ -102,8 +99,7 @@ class Answered:
     @property
     def probabilities(self) -> Floats:
         """At the prevalence of use; shape (n_passes, n_samples, n_states)."""
-        shift = 0.0 if self.shift is None else self.shift
-        result: Floats = softmax(self.log_odds + shift, axis=2)
+        result: Floats = softmax(self.log_odds, axis=2)
         return result
 
     def described(self, figure: Figure, groups: Codes | None = None) -> dict[str, float]:
@@ -292,7 +288,7 @@ def _sets(answered: Answered) -> list[dict[str, Any]]:
 
 
 def _wrong_among_called(answered: Answered) -> float | None:
-    wrong = answered.called & (answered.sets.argmax(axis=2) != answered.y)
+    wrong = answered.called & (answered.log_odds.argmax(axis=2) != answered.y)
     called = int(answered.called.sum())
     return float(wrong.sum() / called) if called else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from exoclassify.learning.examine import Answered, examine
 from exoclassify.learning.known import unseen
 from exoclassify.learning.metrics import against_rest, described, figures
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.prediction import prevalence_shift, shifted_prevalence
+from exoclassify.model.prediction import Use, shifted_prevalence
 
 __all__ = ["check_labels", "validate"]
 
@@ -67,10 +67,9 @@ def validate(
     bundle: ModelBundle,
     cohort: Cohort,
     *,
-    prevalence: Mapping[str, float] | None = None,
+    use: Use | None = None,
     thresholds: Sequence[float] = (0.5,),
     covariates: Sequence[str] = (),
-    same_batch: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Judge a model on samples of another cohort, each answered alone; those that it was trained on are left out.
@@ -81,14 +80,13 @@ def validate(
         The model.
     cohort : Cohort
         Of the model's kind and unit, with states known.
-    prevalence : mapping of str to float, optional
-        Shares of the states at the place of use; shifts probabilities, predictive values and net benefit.
+    use : Use, optional
+        Where the samples are from and how sure the answers must be; its prevalence also shifts predictive values and net
+        benefit. Where nothing is said of the place, samples of a batch that was trained on are answered as such.
     thresholds : sequence of float
         Probabilities from which a state is called.
     covariates : sequence of str
         Columns to report apart, beside those called sex, age or BMI.
-    same_batch : bool
-        The samples were measured in a batch that the model was trained on.
     seed : int
         Of the bootstrap and of dealt labels.
 
@@ -110,8 +108,12 @@ def validate(
     cohort, left_out = unseen(bundle, cohort)
     if left_out:
         check_labels(bundle, cohort, left_out=left_out["in all"])
-    stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, prevalence)
-    given = bundle.predict(cohort.cargo, same_batch=same_batch)
+    use = Use() if use is None else use
+    stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, use.prevalence)
+    batches = (
+        None if cohort.batches is None or use.batch or use.same_batch or use.site else cohort.batches.tolist()
+    )
+    given = bundle.predict(cohort.cargo, use, batches=batches)
     y = np.array([bundle.states.index(state) for state in cohort.y], dtype=np.intp)
     groups = np.unique(cohort.groups, return_inverse=True)[1]
     log_odds = np.log(np.maximum(given.probabilities, 1e-300))
@@ -123,13 +125,12 @@ def validate(
         y=y,
         groups=groups,
         states=bundle.states,
-        level=bundle.about["answers"]["level"],
-        shift=prevalence_shift(bundle.blend.prevalence, stated),
+        level=bundle.about["answers"]["level"] if use.level is None else use.level,
         prevalence=stated,
         strata=strata_of(cohort, covariates),
     )
     found = figures(log_odds, y, bundle.states)
-    wrong = called & (given.sets.argmax(axis=1) != y)
+    wrong = called & (np.array(given.calls) != cohort.y)
     return {
         "n_samples": cohort.n_samples,
         "n_subjects": len(np.unique(groups)),

@@ -27,6 +27,7 @@ from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.uses import offsets_told, places_told, uses_of
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
@@ -109,6 +110,9 @@ def finish(
             samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache
         )
         evaluation = _examined(judgement, cohort, recipe, covariates)
+        n_batches = 0 if cohort.batches is None else len(np.unique(cohort.batches))
+        evaluation["uses"] = uses_of(evaluation, n_batches)
+        evaluation["offsets"] = offsets_told(learned.blend.calibration)
         aside = to_frame(judgement, cohort)
         if permutations:
             crossed = evaluation["cross_validation"]
@@ -138,7 +142,6 @@ def finish(
         samples.X[:, learned.support],
         cohort.sheet.sample_ids,
         cohort.groups.tolist() if cohort.has_subjects else None,
-        learned.aside,
         about["training"]["data_sha256"],
     )
     golden = _golden(samples, learned.support, recipe.seed)
@@ -234,7 +237,6 @@ def _examined(
                 judgement,
                 passes,
                 level=answers.level,
-                novelty_alpha=answers.novelty_alpha,
                 strata=strata,
                 across=key == "leave_one_batch_out",
             )
@@ -285,7 +287,7 @@ def _about(
     name: str,
     version: str,
 ) -> dict[str, Any]:
-    batches = None
+    batches, head = None, learned.blend.calibration.heads[0]
     if cohort.batches is not None:
         names, counts = np.unique(cohort.batches, return_counts=True)
         batches = {str(batch): int(count) for batch, count in zip(names, counts, strict=True)}
@@ -305,10 +307,13 @@ def _about(
             "molecules_in_table": cohort.cargo.n_molecules,
             "notes": list(cohort.notes),
         },
-        "answers": {"level": recipe.answers.level, "novelty_alpha": recipe.answers.novelty_alpha},
+        "answers": {
+            **recipe.answers.model_dump(include={"level", "max_wrong", "novelty_alpha"}),
+            "places": places_told(learned.blend.calibration, recipe.answers.max_wrong),
+        },
         "voices": [
-            {"name": member.name, "weight": member.weight, "inner_log_loss": member.inner_log_loss}
-            for member in learned.blend.members
+            {"name": member.name, "weight": float(weight), "inner_log_loss": float(loss)}
+            for member, weight, loss in zip(learned.blend.members, head.weights, head.losses, strict=True)
         ],
         "recipe": recipe.model_dump(mode="json"),
         "evaluation": evaluation,

@@ -14,8 +14,8 @@ from exoclassify.errors import DesignError
 
 __all__ = [
     "Fold",
+    "batches_left_out",
     "fold_digest",
-    "inner_folds",
     "leave_one_batch_out",
     "of_known_batch",
     "stratified_folds",
@@ -108,41 +108,26 @@ def leave_one_batch_out(y: Codes, groups: Codes, batches: Codes) -> list[Fold]:
     return folds
 
 
-def inner_folds(
-    y: Codes, groups: Codes, batches: Codes | None, n_folds: int, seed: int
-) -> tuple[list[Fold], bool]:
-    """Split training samples for inner choices: by batch when that is possible, so that a learner that fails there shows it.
+def batches_left_out(y: Codes, groups: Codes, batches: Codes, most: int) -> list[Fold]:
+    """Leave whole batches out for inner choices, so that a learner that fails in another batch shows it.
 
     Parameters
     ----------
-    y, groups : ndarray of shape (n_samples,)
-        Codes of state and subject.
-    batches : ndarray of shape (n_samples,), optional
-        Batch codes.
-    n_folds : int
-        Number of folds when batches cannot be used; more batches than this are joined into as many sets.
-    seed : int
-        Fixes the split.
+    y, groups, batches : ndarray of shape (n_samples,)
+        Codes of state, subject and batch.
+    most : int
+        More batches than this are joined into as many sets.
 
     Returns
     -------
-    folds : list of (train, test)
-        Each sample is kept aside once.
-    by_batch : bool
-        Every fold keeps whole batches aside.
-
-    Raises
-    ------
-    DesignError
-        If the cohort is too small to split.
+    list of (train, test)
+        Those of `leave_one_batch_out`; none unless two can be left out and every state is in one of them.
     """
-    if batches is not None:
-        names, codes = np.unique(batches, return_inverse=True)
-        joined = codes % n_folds if len(names) > n_folds else codes
-        folds = leave_one_batch_out(y, groups, joined)
-        if len(folds) == len(np.unique(joined)) >= 2:
-            return folds, True
-    return stratified_folds(y, groups, n_folds, seed), False
+    names, codes = np.unique(batches, return_inverse=True)
+    folds = leave_one_batch_out(y, groups, codes % most if len(names) > most else codes)
+    if len(folds) < 2 or not _has_every_state(y, np.concatenate([test for _, test in folds])):
+        return []
+    return folds
 
 
 def of_known_batch(batches: Codes | None, fold: Fold) -> NDArray[np.bool_]:

@@ -68,13 +68,20 @@ class Answers:
     Parameters
     ----------
     log_odds : ndarray of shape (n_passes, n_samples, n_states)
-        Calibrated.
+        Logs of the probabilities answered.
     sets : ndarray of bool of the same shape
         Prediction sets.
+    calls : ndarray of int8 of shape (n_passes, n_samples)
+        Position of the state called; -1 for ``uncertain``.
     """
 
     log_odds: Floats
     sets: NDArray[np.bool_]
+    calls: NDArray[np.int8]
+
+    def of(self, rows: Codes | NDArray[np.bool_]) -> Answers:
+        """Give the answers to some samples."""
+        return Answers(self.log_odds[:, rows], self.sets[:, rows], self.calls[:, rows])
 
     def losses(self, y: Codes) -> Floats:
         """Log-loss of each sample, averaged over passes; shape (n_samples,)."""
@@ -203,7 +210,7 @@ def check_setting(
 
 
 def _part(setting: Setting, rows: NDArray[np.bool_]) -> Setting:
-    cut = [Answers(a.log_odds[:, rows], a.sets[:, rows]) for a in (setting.champion, setting.challenger)]
+    cut = [a.of(rows) for a in (setting.champion, setting.challenger)]
     return Setting(setting.name, setting.y[rows], setting.groups[rows], cut[0], cut[1], {})
 
 

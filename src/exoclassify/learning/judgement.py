@@ -27,13 +27,13 @@ class KeptAside:
     fold : ndarray of int of the same length
         In which fold each was kept aside.
     log_odds : ndarray of shape (n_rows, n_states)
-        Calibrated.
+        Logs of the probabilities answered.
     sets : ndarray of bool of shape (n_rows, n_states)
         Prediction sets.
     novelty_p : ndarray of shape (n_rows,)
         Novelty.
-    across_batches : ndarray of bool of shape (n_rows,)
-        The model that answered had itself been tested across batches.
+    calls : ndarray of int8 of shape (n_rows,)
+        Position of the state called; -1 for ``uncertain``.
     """
 
     rows: NDArray[np.intp]
@@ -41,7 +41,7 @@ class KeptAside:
     log_odds: Floats
     sets: NDArray[np.bool_]
     novelty_p: Floats
-    across_batches: NDArray[np.bool_]
+    calls: NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)

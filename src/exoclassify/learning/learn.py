@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import RecipeError
-from exoclassify.learning.folds import Codes, inner_folds
+from exoclassify.learning.calibration import HeldOut, calibrated
+from exoclassify.learning.folds import Codes, Fold, batches_left_out, stratified_folds
 from exoclassify.learning.recipe import Recipe, Voice
-from exoclassify.methods.calibrate import ScaleAndShift, log_loss
-from exoclassify.methods.conformal import ClassConditionalSets
 from exoclassify.methods.learners.linear import Rotated, fit_elastic_net, fit_ridge, fit_svm
 from exoclassify.methods.learners.ratios import fit_ratios
 from exoclassify.methods.learners.trees import fit_boosted, fit_forest
@@ -23,6 +22,8 @@ from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import imputer_for, normaliser_for
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend, Learner, Member
+from exoclassify.model.compiled import CompiledBlend
+from exoclassify.model.prediction import Answers, Limits, Use
 
 __all__ = ["Learned", "Samples", "learn"]
 
@@ -49,6 +50,8 @@ class Samples:
         Unit of X.
     not_detected : float or None
         For Ct.
+    batch_names : tuple of str
+        What the batch codes stand for.
     """
 
     X: Floats
@@ -58,24 +61,30 @@ class Samples:
     states: tuple[str, ...]
     unit: str
     not_detected: float | None
+    batch_names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, cohort: Cohort) -> Samples:
         """Give the samples of a cohort of one layer, states, subjects and batches as codes in sorted order."""
         states, y = np.unique(cohort.y, return_inverse=True)
-        batches = None if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)[1]
+        names, batches = (
+            ((), None) if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)
+        )
         groups = np.unique(cohort.groups, return_inverse=True)[1]
         table = cohort.cargo
         return cls(
-            table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected
-        )
+            table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected,
+            tuple(str(name) for name in names),
+        )  # fmt: skip
+
+    def named(self, code: int) -> str:
+        """Give the name of a batch; its number where none was given."""
+        return self.batch_names[code] if self.batch_names else str(code)
 
     def take(self, rows: Codes) -> Samples:
         """Give these samples alone."""
         batches = None if self.batches is None else self.batches[rows]
-        return Samples(
-            self.X[rows], self.y[rows], self.groups[rows], batches, self.states, self.unit, self.not_detected
-        )
+        return replace(self, X=self.X[rows], y=self.y[rows], groups=self.groups[rows], batches=batches)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,15 +98,34 @@ class Learned:
     blend : FittedBlend
         What was learned on them.
     across_batches : bool
-        Weights, calibration and prediction sets rest on batches kept aside as wholes.
-    aside : ndarray of shape (n_samples, n_states)
-        Calibrated log-odds of each training sample while it was kept aside in the inner folds.
+        At least two batches were left out as wholes.
     """
 
     support: NDArray[np.intp]
     blend: FittedBlend
     across_batches: bool
-    aside: Floats
+
+    def answers(self, X: Floats, recipe: Recipe, batches: Sequence[str] | None = None) -> Answers:
+        """Answer for samples as the model that is shipped would.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values of the whole table.
+        recipe : Recipe
+            With what is asked of answers.
+        batches : sequence of str, optional
+            The batch of each sample; without it they are of unknown batches, or, where training had none, of its own.
+
+        Returns
+        -------
+        Answers
+        """
+        log_odds, residuals = CompiledBlend.of(self.blend).evaluate(X[:, self.support])
+        asked = recipe.answers
+        limits = Limits(asked.level, asked.max_wrong, asked.novelty_alpha, 0.0)
+        use = Use(same_batch=not self.blend.calibration.batches)
+        return self.blend.judge(log_odds, residuals, np.ones(len(X)), use, limits, batches)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,46 +167,46 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
     """
     # One thread: sums in another order would be other numbers in the last bit.
     with threadpool_limits(limits=1):
-        folds, by_batch = inner_folds(
-            samples.y, samples.groups, samples.batches, recipe.folds.inner, recipe.seed + 1
-        )
-        aside = np.zeros((len(recipe.voices), len(samples.y), len(samples.states)))
-        residuals = np.zeros(len(samples.y))
-        for train, test in folds:
-            fitted = _fit_voices(samples.take(train), recipe)
-            aside[:, test], residuals[test] = fitted.scores(samples.X[test])
+        y, groups, batches = samples.y, samples.groups, samples.batches
+        seed, n_folds = recipe.seed + 1, recipe.folds.inner
+        trained = _held_out(samples, stratified_folds(y, groups, n_folds, seed), recipe)
+        left_out = [] if batches is None else batches_left_out(y, groups, batches, n_folds)
+        new = _held_out(samples, left_out, recipe) if left_out else None
         final = _fit_voices(samples, recipe)
-        whole = samples.batches if by_batch else None
-        blend, blended = _blend(final, aside, residuals, samples, recipe, whole)
-        return Learned(final.support, blend, by_batch, blended)
+        blend = FittedBlend(
+            states=samples.states,
+            prevalence=np.bincount(y, minlength=len(samples.states)) / len(y),
+            views=final.views,
+            members=tuple(
+                Member(voice.name, learner)
+                for voice, learner in zip(recipe.voices, final.learners, strict=True)
+            ),
+            calibration=calibrated(
+                trained,
+                new,
+                np.bincount(y, minlength=len(samples.states)) / len(y),
+                samples.batch_names
+                or tuple(str(code) for code in range(0 if batches is None else trained.n_batches)),
+                np.array([voice.share for voice in recipe.voices]),
+                recipe.blend.temperature if recipe.blend.weights == "learned" else None,
+            ),
+            novelty=final.novelty,
+        )
+        return Learned(final.support, blend, new is not None)
 
 
-def _blend(
-    final: _Fitted,
-    aside: Floats,
-    residuals: Floats,
-    samples: Samples,
-    recipe: Recipe,
-    whole: Codes | None,
-) -> tuple[FittedBlend, Floats]:
-    """Calibrate, weigh and blend on the scores of samples kept aside; `whole` are batches kept aside as wholes."""
-    members = _weigh(final.learners, aside, samples, recipe)
-    blended = np.zeros(aside.shape[1:])
-    for member, scores in zip(members, aside, strict=True):
-        blended += member.weight * member.calibration.apply(scores)
-    calibration = ScaleAndShift.fit(blended, samples.y)
-    log_odds = calibration.apply(blended)
-    blend = FittedBlend(
-        states=samples.states,
-        prevalence=np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y),
-        views=final.views,
-        members=members,
-        calibration=calibration,
-        sets=ClassConditionalSets.fit(softmax(log_odds, axis=1), samples.y, whole),
-        novelty=final.novelty,
-        novelty_reference=np.sort(residuals),
+def _held_out(samples: Samples, folds: Sequence[Fold], recipe: Recipe) -> HeldOut:
+    """Scores of the samples of all folds, each by learners that were not trained on it."""
+    rows = np.sort(np.concatenate([test for _, test in folds]))
+    scores = np.zeros((len(recipe.voices), len(samples.y), len(samples.states)))
+    residuals = np.zeros(len(samples.y))
+    for train, test in folds:
+        scores[:, test], residuals[test] = _fit_voices(samples.take(train), recipe).scores(samples.X[test])
+    batch = np.zeros(len(samples.y), dtype=np.intp) if samples.batches is None else samples.batches
+    n_batches = max(len(samples.batch_names), int(batch.max()) + 1)
+    return HeldOut(
+        scores[:, rows], residuals[rows], samples.y[rows], samples.groups[rows], batch[rows], n_batches
     )
-    return blend, log_odds
 
 
 def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
@@ -232,21 +260,3 @@ def _fit_voice(
                 voice.view, V, y, extra=voice.learner == "extra-trees", n_trees=voice.n_trees,
                 min_leaf=voice.min_leaf, class_weight=class_weight, seed=recipe.seed,
             )  # fmt: skip
-
-
-def _weigh(
-    learners: tuple[Learner, ...], scores: Floats, samples: Samples, recipe: Recipe
-) -> tuple[Member, ...]:
-    calibrations = [ScaleAndShift.fit(s, samples.y) for s in scores]
-    losses = np.array([log_loss(c.apply(s), samples.y) for c, s in zip(calibrations, scores, strict=True)])
-    weights = np.array([voice.share for voice in recipe.voices])
-    if recipe.blend.weights == "learned":
-        subjects = len(np.unique(samples.groups))
-        weights = weights * np.exp(-(losses - losses.min()) * subjects / recipe.blend.temperature)
-    weights = weights / weights.sum()
-    return tuple(
-        Member(voice.name, learner, calibration, float(weight), float(loss))
-        for voice, learner, calibration, weight, loss in zip(
-            recipe.voices, learners, calibrations, weights, losses, strict=True
-        )
-    )

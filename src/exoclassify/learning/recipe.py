@@ -112,9 +112,10 @@ class Folds(_Part):
 
 
 class Answers(_Part):
-    """When a model says that it does not know."""
+    """When a model says that it does not know: `level` of the prediction sets, `max_wrong` of the share wrong among calls."""
 
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    max_wrong: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
     novelty_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     novelty_components: Annotated[int, Field(ge=1, le=100)] = 10
 

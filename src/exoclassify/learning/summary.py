@@ -40,8 +40,8 @@ def summarised(
     recipe : Recipe
         Its level and its limit of novelty count.
     within : bool
-        The AUC quoted ranks only samples of the same fold, which one model answered for: right where folds are alike, as in
-        cross-validation. Where each fold is a batch, ranking across batches is part of the task, and the pooled one is quoted.
+        The AUC quoted ranks only samples of the same fold, which one model answered for. Pooling ranks scores of different
+        models, and is a figure of none; whether one cut-off carries over from batch to batch is told by the offsets' spread.
 
     Returns
     -------
@@ -90,16 +90,15 @@ def _sets(
     }
 
 
-def _calls(passes: Sequence[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> dict[str, float]:
-    single = [kept.sets.sum(axis=1) == 1 for kept in passes]
-    known = [kept.novelty_p > recipe.answers.novelty_alpha for kept in passes]
-    right = [kept.sets.argmax(axis=1) == y for kept in passes]
-    called = [s & n for s, n in zip(single, known, strict=True)]
-    wrong = [c & ~r for c, r in zip(called, right, strict=True)]
+def _calls(passes: Sequence[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> dict[str, Any]:
+    called = np.stack([kept.calls >= 0 for kept in passes])
+    wrong = np.stack([(kept.calls >= 0) & (kept.calls != y) for kept in passes])
     return {
-        "called": float(np.mean(called)),
-        "called_wrong": float(np.mean(wrong)),
-        "novel": float(np.mean([~n for n in known])),
+        "called": float(called.mean()),
+        "called_wrong": float(wrong.mean()),
+        "wrong_among_called": float(wrong.sum() / called.sum()) if called.any() else None,
+        "max_wrong": recipe.answers.max_wrong,
+        "novel": float(np.mean([kept.novelty_p <= recipe.answers.novelty_alpha for kept in passes])),
     }
 
 
@@ -123,15 +122,7 @@ def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any
     y = samples.y[kept.rows]
     if len(np.unique(y)) < len(samples.states):
         return None
-    summary = summarised(samples, [kept], recipe)
-    # A model that was itself never tested across batches makes no call on a batch it has not seen.
-    withheld = ~kept.across_batches
-    single = (kept.sets.sum(axis=1) == 1) & (kept.novelty_p > recipe.answers.novelty_alpha)
-    called = single & ~withheld
-    summary["calls"]["called_without_batch_rule"] = summary["calls"]["called"]
-    summary["calls"]["called_wrong_without_batch_rule"] = summary["calls"]["called_wrong"]
-    summary["calls"]["called"] = float(called.mean())
-    summary["calls"]["called_wrong"] = float((called & (kept.sets.argmax(axis=1) != y)).mean())
+    summary = summarised(samples, [kept], recipe, within=True)
     assert samples.batches is not None
     each = {}
     for fold in np.unique(kept.fold):
@@ -147,7 +138,7 @@ def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any
 
 
 def headline(crossed: dict[str, Any], batched: dict[str, Any] | None) -> dict[str, Any]:
-    """Give the worse of the two AUCs, which is the one to quote.
+    """Give the AUC to quote: within batches that were left out where that was possible, else of cross-validation.
 
     Parameters
     ----------
@@ -159,9 +150,15 @@ def headline(crossed: dict[str, Any], batched: dict[str, Any] | None) -> dict[st
     Returns
     -------
     dict
-        figure, value, low, high, and ``from``: which of the two.
+        figure, value, low, high, ``from``: which of the two, and ``n_batches`` that carry it; the interval of left-out
+        batches is the wider one of that over subjects and that over batches.
     """
-    worse, source = crossed["figures"]["auc"], "cross_validation"
-    if batched is not None and batched["figures"]["auc"]["value"] < worse["value"]:
-        worse, source = batched["figures"]["auc"], "leave_one_batch_out"
-    return {"figure": "auc", **worse, "from": source}
+    if batched is None:
+        return {"figure": "auc", **crossed["figures"]["auc"], "from": "cross_validation", "n_batches": None}
+    figure = dict(batched["figures"]["auc"])
+    each = np.array([found["auc"] for found in batched["batches"].values() if found["auc"] is not None])
+    if len(each) > 1:
+        half = 1.96 * float(each.std(ddof=1)) / np.sqrt(len(each))
+        figure["low"] = float(max(0.0, min(figure["low"], figure["value"] - half)))
+        figure["high"] = float(min(1.0, max(figure["high"], figure["value"] + half)))
+    return {"figure": "auc", **figure, "from": "leave_one_batch_out", "n_batches": len(each)}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.calibrate import ScaleAndShift
-from exoclassify.methods.conformal import ClassConditionalSets
+from exoclassify.errors import InputError
+from exoclassify.methods.heads import Calibration, Place
 from exoclassify.methods.learners.linear import Linear
 from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
+from exoclassify.model.prediction import Answers, Limits, Use, answer, shifted_prevalence
 
 __all__ = ["FittedBlend", "Learner", "Member"]
 
@@ -23,7 +25,7 @@ Learner = Linear | Ratios | Forest | Boosted
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One voice of the blend.
+    """One base learner of the blend.
 
     Parameters
     ----------
@@ -31,19 +33,10 @@ class Member:
         Learner and view, such as ``ridge-ranks``.
     learner : Linear, Ratios, Forest or Boosted
         Gives scores of shape (n_samples, n_states).
-    calibration : ScaleAndShift
-        Makes them log-odds; fitted on out-of-fold scores.
-    weight : float
-        Its share of the blend; all shares sum to one.
-    inner_log_loss : float
-        Its calibrated out-of-fold log-loss inside the training samples, on which the weight rests.
     """
 
     name: str
     learner: Learner
-    calibration: ScaleAndShift
-    weight: float
-    inner_log_loss: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,29 +48,23 @@ class FittedBlend:
     states : tuple of str
         The pain states, in the order of all columns.
     prevalence : ndarray of shape (n_states,)
-        Shares of the states among the training samples, at which the probabilities hold.
+        Shares of the states among the training samples.
     views : Views
         Raw panel values to views.
     members : tuple of Member
-        The voices.
-    calibration : ScaleAndShift
-        Of the blended log-odds, fitted out of fold.
-    sets : ClassConditionalSets
-        Out-of-fold scores per state.
+        The base learners.
+    calibration : Calibration
+        What makes log-odds of their scores, and answers of the log-odds.
     novelty : PCAResidual
         Main directions of the training samples in the log view.
-    novelty_reference : ndarray of shape (n_training_samples,)
-        Sorted out-of-fold residuals.
     """
 
     states: tuple[str, ...]
     prevalence: Floats
     views: Views
     members: tuple[Member, ...]
-    calibration: ScaleAndShift
-    sets: ClassConditionalSets
+    calibration: Calibration
     novelty: PCAResidual
-    novelty_reference: Floats
 
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
         """Answer step by step, learner by learner.
@@ -89,14 +76,93 @@ class FittedBlend:
 
         Returns
         -------
-        log_odds : ndarray of shape (n_samples, n_states)
-            Calibrated; softmax gives probabilities at the training prevalence.
+        log_odds : ndarray of shape (n_heads, n_samples, n_states)
+            Of each head, in a batch without an offset, the mix not added.
         residuals : ndarray of shape (n_samples,)
             What the main directions of the training samples leave unexplained.
         """
         views = self.views.of(np.ascontiguousarray(X, dtype=np.float64))
-        blended = np.zeros((len(X), len(self.states)))
-        for member in self.members:
-            scores = member.learner.scores(views[member.learner.view])
-            blended += member.weight * member.calibration.apply(scores)
-        return self.calibration.apply(blended), self.novelty.residuals(views["log"])
+        scores = np.stack([member.learner.scores(views[member.learner.view]) for member in self.members])
+        heads = self.calibration.heads
+        log_odds = np.stack([h.log_odds(np.einsum("m,mnk->nk", h.factors, scores)) for h in heads])
+        return log_odds, self.novelty.residuals(views["log"])
+
+    def place(self, use: Use) -> tuple[Place, str]:
+        """Find where samples are from.
+
+        Parameters
+        ----------
+        use : Use
+            What was said of it.
+
+        Returns
+        -------
+        place : Place
+        name : str
+            ``batch NAME``, ``a training batch``, ``site NAME`` or ``unknown batch``.
+
+        Raises
+        ------
+        InputError
+            If the model has no profile of that site.
+        """
+        known = self.calibration
+        if use.same_batch:
+            return known.some, "a training batch"
+        if use.batch and use.batch in known.batches:
+            return known.known[known.batches.index(use.batch)], f"batch {use.batch}"
+        if use.site and use.site not in known.site_names:
+            has = (
+                f"its sites: {', '.join(known.site_names)}" if known.site_names else "it has no site profile"
+            )
+            raise InputError(
+                f"site {use.site}: this model does not know it ({has}); make a profile from 10 local samples with "
+                f"`exoclassify recalibrate NAME --site {use.site} …`"
+            )
+        if known.sites and not use.batch:
+            at = known.site_names.index(use.site) if use.site else 0
+            return known.sites[at], f"site {known.site_names[at]}"
+        return known.unknown, "unknown batch"
+
+    def judge(
+        self, log_odds: Floats, residuals: Floats, coverage: Floats, use: Use, limits: Limits,
+        batches: Sequence[str] | None = None,
+    ) -> Answers:  # fmt: skip
+        """Answer in numbers for what was measured; no answer depends on the other samples.
+
+        Parameters
+        ----------
+        log_odds, residuals : ndarray
+            As `evaluate` gives them.
+        coverage : ndarray of shape (n_samples,)
+            Measured share of the panel.
+        use : Use
+            Where the samples are from, and how sure the answers must be.
+        limits : Limits
+            The model's; what `use` states goes first.
+        batches : sequence of str, optional
+            The batch of each sample, instead of `Use.batch`.
+
+        Returns
+        -------
+        Answers
+        """
+        use.check()
+        stated = shifted_prevalence(self.states, self.prevalence, use.prevalence)
+        asked = limits._replace(
+            level=limits.level if use.level is None else use.level,
+            max_wrong=limits.max_wrong if use.max_wrong is None else use.max_wrong,
+        )
+
+        def at(rows: slice | NDArray[np.intp], batch: str) -> Answers:
+            place, name = self.place(replace(use, batch=batch))
+            return answer(
+                log_odds[:, rows], residuals[rows], coverage[rows], place,
+                training=self.prevalence, stated=stated, limits=asked, name=name,
+            )  # fmt: skip
+
+        if batches is None or not len(batches):
+            return at(slice(None), use.batch)
+        names, codes = np.unique(np.asarray(batches, dtype=np.str_), return_inverse=True)
+        rows = [np.flatnonzero(codes == code) for code in range(len(names))]
+        return Answers.together([(r, at(r, str(name))) for r, name in zip(rows, names, strict=True)])

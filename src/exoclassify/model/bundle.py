@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,19 +13,18 @@ from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError, first_three
-from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import differing, golden_answers
+from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import (
+    DEFAULT_MAX_WRONG,
     Answers,
+    Limits,
     Predictions,
-    answer,
-    drawn_in,
-    prevalence_shift,
-    shifted_prevalence,
+    Use,
 )
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
@@ -44,8 +43,8 @@ class Measured(NamedTuple):
 
     Parameters
     ----------
-    log_odds : ndarray of shape (n_samples, n_states)
-        Calibrated at the training prevalence.
+    log_odds : ndarray of shape (n_samples, n_heads, n_states)
+        Of each head, in a batch without an offset, the mix not added.
     residuals : ndarray of shape (n_samples,)
         How unlike the training samples each is.
     coverage : ndarray of shape (n_samples,)
@@ -116,7 +115,7 @@ class ModelBundle:
         return self.blend.states
 
     def predict(
-        self, table: CargoTable, *, prevalence: Mapping[str, float] | None = None, same_batch: bool = False
+        self, table: CargoTable, use: Use | None = None, *, batches: Sequence[str] | None = None
     ) -> Predictions:
         """Answer for a table of samples; no answer depends on the other samples.
 
@@ -124,12 +123,10 @@ class ModelBundle:
         ----------
         table : CargoTable
             New samples of the model's kind and unit; more molecules than the panel are ignored.
-        prevalence : mapping of str to float, optional
-            Shares of the states at the place of use; shifts the probabilities, not the prediction sets.
-        same_batch : bool
-            The samples were measured in a batch that the model was trained on. Otherwise a state is excluded only if every
-            training batch kept aside would exclude it, and a model never tested across batches calls none; if its batches
-            were named, the probabilities are drawn towards the training mix, see `prediction.drawn_in`.
+        use : Use, optional
+            Where the samples are from and how sure the answers must be; an unknown batch if omitted.
+        batches : sequence of str, optional
+            The batch of each sample, instead of `Use.batch`.
 
         Returns
         -------
@@ -140,18 +137,13 @@ class ModelBundle:
         ModelError
             If kind or unit differ, or the table lacks too much of the panel.
         InputError
-            If the prevalence is not valid.
+            If what is asked is not valid, or the site has no profile here.
         """
-        stated = shifted_prevalence(self.states, self.blend.prevalence, prevalence)
-        return self._answer(self.panel.values(table), table.sample_ids, stated, same_batch)
+        use = Use() if use is None else use
+        return self.interpret(table.sample_ids, self.measure(self.panel.values(table)), use, batches)
 
     def predict_one(
-        self,
-        cargo: Mapping[str, float | None],
-        *,
-        sample_id: str = "sample",
-        prevalence: Mapping[str, float] | None = None,
-        same_batch: bool = False,
+        self, cargo: Mapping[str, float | None], use: Use | None = None, *, sample_id: str = "sample"
     ) -> Predictions:
         """Answer for one sample given by molecule names: the fast path from names to answer.
 
@@ -159,10 +151,10 @@ class ModelBundle:
         ----------
         cargo : mapping of str to float or None
             Raw values in the model's unit by molecule name; None and absent = not measured.
+        use : Use, optional
+            As in `predict`.
         sample_id : str
             Named in the answer.
-        prevalence, same_batch
-            As in `predict`.
 
         Returns
         -------
@@ -172,16 +164,10 @@ class ModelBundle:
         Raises
         ------
         InputError
-            If two names are one molecule, a value cannot be of the model's unit, or the prevalence is not valid.
+            If two names are one molecule, a value cannot be of the model's unit, or what is asked is not valid.
         """
-        X = self.panel.profile(cargo, sample_id)
-        stated = shifted_prevalence(self.states, self.blend.prevalence, prevalence)
-        return self._answer(X, (sample_id,), stated, same_batch)
-
-    def _answer(
-        self, X: Floats, ids: tuple[str, ...], stated: Floats | None, same_batch: bool
-    ) -> Predictions:
-        return self.interpret(ids, self.measure(X), stated, same_batch)
+        use = Use() if use is None else use
+        return self.interpret((sample_id,), self.measure(self.panel.profile(cargo, sample_id)), use)
 
     def measure(self, X: Floats) -> Measured:
         """Let the scorer look at samples; `judge` and `interpret` make answers of what it finds.
@@ -189,16 +175,17 @@ class ModelBundle:
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_molecules)
-            Raw values in the panel's order, already held against its unit.
+            Raw values in the panel's order, already checked against its unit.
 
         Returns
         -------
         Measured
         """
-        return Measured(*self.compiled.evaluate(X), self.panel.coverage(X))
+        log_odds, residuals = self.compiled.evaluate(X)
+        return Measured(log_odds.transpose(1, 0, 2), residuals, self.panel.coverage(X))
 
     def interpret(
-        self, ids: tuple[str, ...], measured: Measured, stated: Floats | None, same_batch: bool
+        self, ids: tuple[str, ...], measured: Measured, use: Use, batches: Sequence[str] | None = None
     ) -> Predictions:
         """Put what was measured into words.
 
@@ -206,51 +193,47 @@ class ModelBundle:
         ----------
         ids : tuple of str
             Sample ids.
-        measured, stated, same_batch
+        measured, use, batches
             As in `judge`.
 
         Returns
         -------
         Predictions
         """
-        found = self.judge(measured, stated=stated, same_batch=same_batch)
+        found = self.judge(measured, use, batches)
         calls, flags = found.in_words(self.states)
+        places = tuple(found.named[i] for i in found.places.tolist())
         return Predictions(
             ids, self.states, found.probabilities, found.sets, found.novelty_p, found.coverage, calls, flags,
-            self.name, self.version,
+            self.name, self.version, places,
         )  # fmt: skip
 
-    def judge(self, measured: Measured, *, stated: Floats | None = None, same_batch: bool = False) -> Answers:
+    def judge(self, measured: Measured, use: Use, batches: Sequence[str] | None = None) -> Answers:
         """Answer in numbers alone: with `measure` the path for a million rows.
 
         Parameters
         ----------
         measured : Measured
             Of n_samples samples.
-        stated : ndarray of shape (n_states,) or None
-            Prevalence at the place of use, as `shifted_prevalence` completes it.
-        same_batch : bool
-            As in `predict`.
+        use : Use
+            Where the samples are from, and how sure the answers must be.
+        batches : sequence of str, optional
+            The batch of each sample, instead of `Use.batch`.
 
         Returns
         -------
         Answers
             Bit for bit what `predict` says of the same samples.
         """
-        limits, training = self.about["answers"], self.about["training"]
-        log_odds = measured.log_odds
-        one_batch = not (same_batch or training["tested_across_batches"])
-        # Without a batch column nobody said that the samples are of another batch than those of training.
-        new_batch = one_batch and training["batches"] is not None
-        return answer(
-            drawn_in(log_odds, self.blend.prevalence) if new_batch else log_odds,
-            self.blend.sets.sets(_softmax(log_odds), limits["level"], same_batch=same_batch),
-            conformal_p(self.blend.novelty_reference, measured.residuals),
-            measured.coverage,
-            shift=prevalence_shift(self.blend.prevalence, stated),
-            novelty_alpha=limits["novelty_alpha"],
-            min_coverage=self.panel.min_coverage,
-            one_batch=one_batch,
+        limits = self.about["answers"]
+        asked = Limits(
+            limits["level"],
+            limits.get("max_wrong", DEFAULT_MAX_WRONG),
+            limits["novelty_alpha"],
+            self.panel.min_coverage,
+        )
+        return self.blend.judge(
+            measured.log_odds.transpose(1, 0, 2), measured.residuals, measured.coverage, use, asked, batches
         )
 
     def check(self) -> float:
@@ -273,8 +256,8 @@ class ModelBundle:
         return max(check_parity(self.blend, self.compiled, X, what) for what, X in rows)
 
     def golden_probabilities(self) -> Floats:
-        """Probabilities of the golden profiles; shape (n_golden, n_states)."""
-        return _softmax(self.compiled.evaluate(self.golden)[0])
+        """Probabilities of the golden profiles in some batch that was trained on; shape (n_golden, n_states)."""
+        return self.judge(self.measure(self.golden), Use(same_batch=True)).probabilities
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the folder, whole or not at all.
@@ -341,7 +324,7 @@ class ModelBundle:
 
     @classmethod
     def _read(cls, parts: ModelParts, *, verify: bool) -> ModelBundle:
-        blend = unpack(parts.described["fitted"], parts.arrays)
+        blend = _blend_of(parts)
         described = dict(parts.described["panel"])
         panel = Panel(
             molecules=tuple(described["molecules"]),
@@ -385,7 +368,13 @@ def _numbers(texts: pd.DataFrame) -> Floats:
     return texts.replace("", "nan").to_numpy().astype(np.float64)
 
 
-def _softmax(log_odds: Floats) -> Floats:
-    powers = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
-    result: Floats = powers / powers.sum(axis=1, keepdims=True)
-    return result
+def _blend_of(parts: ModelParts) -> FittedBlend:
+    fitted = unpack(parts.described["fitted"], parts.arrays, first=parts.format == 1)
+    if isinstance(fitted, FittedBlend):
+        return fitted
+    training = parts.described["training"]
+    return brought_forward(
+        fitted,
+        tested_across_batches=training["tested_across_batches"],
+        batches=training["batches"],
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import REASONS
+from exoclassify.model.told import carries_over, use_lines, used_in
 
 __all__ = ["card", "headline"]
 
@@ -61,18 +62,25 @@ def _recalibrated(about: Mapping[str, Any]) -> list[str]:
     found = about.get("recalibration")
     if found is None:
         return []
-    judged = found["judged"]
-    counts = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
-    cover = ", ".join(f"{state} {share:.2f}" for state, share in judged["coverage"].items())
+    counts = ", ".join(f"{n} {state}" for state, n in found["samples"].items() if n)
     lines = [
         f"**For {found['site']} alone**: {found['from']}, recalibrated on {counts} of that site. All figures further down are of "
         "the model before, at the places where it was trained.",
         "",
-        f"- refitted: {', '.join(found['steps'])}",
+        f"- learned there: {', '.join(found['steps'])}",
         *(f"- {step} needs {what}" for step, what in found["needs"].items()),
-        f"- by cross-validation there: log-loss {judged['log_loss']:.3f} (before {judged['log_loss_before']:.3f}, guessing the "
-        f"prevalence {judged['log_loss_of_guessing']:.3f}), AUC {judged['auc']:.3f}, {judged['level']:.0%} sets hold {cover}",
     ]
+    judged = found["judged"]
+    if judged is not None:
+        lines.append(
+            f"- by cross-validation there: log-loss {judged['log_loss']:.3f} (before {judged['log_loss_before']:.3f}, guessing "
+            f"the mix {judged['log_loss_of_guessing']:.3f}), AUC {judged['auc']:.3f}"
+        )
+    if "distance" in found:
+        lines.append(
+            f"- it lies {found['distance']:.1f} times as far from the training batches as they usually lie from each other "
+            f"(known to ± {found['uncertainty']:.1f})"
+        )
     return ["\n".join(lines)]
 
 
@@ -91,7 +99,7 @@ def _first_warning(about: Mapping[str, Any]) -> str:
 
 
 def headline(about: Mapping[str, Any]) -> str:
-    """Give the one sentence to quote: the worse of cross-validation and leaving out batches, or that nothing was judged.
+    """Give the one sentence to quote: within left-out batches where there are any, or that nothing was judged.
 
     Parameters
     ----------
@@ -106,7 +114,10 @@ def headline(about: Mapping[str, Any]) -> str:
     if evaluation is None:
         return "**Not judged**: nothing is known of how good it is on samples it has not seen."
     found = evaluation["headline"]
-    source = "in batches it had not seen" if found["from"] == "leave_one_batch_out" else "in cross-validation"
+    source = "in cross-validation"
+    if found["from"] == "leave_one_batch_out":
+        n = found.get("n_batches")
+        source = f"within batches that were left out ({n})" if n else "in batches that were left out"
     macro = ", averaged over the states" if len(about["states"]) > 2 else ""
     return f"**AUC {found['value']:.3f}** ({found['low']:.3f} to {found['high']:.3f}) {source}{macro}."
 
@@ -151,13 +162,24 @@ def _evaluation(about: Mapping[str, Any]) -> str:
         lines.append(f"| {crossed['sets']['level']:.0%} sets that hold {state} | " + " | ".join(cells) + " |")
     for key, label in (
         ("called", "share called"),
-        ("called_wrong", "share called wrongly"),
+        ("wrong_among_called", "share wrong among the calls"),
         ("novel", "share novel"),
     ):
         lines.append(
-            f"| {label} | " + " | ".join(f"{found['calls'][key]:.2f}" for _, found in columns) + " |"
+            f"| {label} | " + " | ".join(_share(found["calls"].get(key)) for _, found in columns) + " |"
         )
+    uses = use_lines(about)
+    if uses:
+        lines += [
+            "",
+            "| where it is used | batches that carry it | log-loss | slope | called | wrong among calls |",
+        ]
+        lines += ["|---" * 6 + "|", *("| " + " | ".join(map(str, row)) + " |" for row in uses)]
     return "\n".join([*lines, "", *_warnings(about)])
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _label(figure: str) -> str:
@@ -192,15 +214,7 @@ def _warnings(about: Mapping[str, Any]) -> list[str]:
             for batch, found in batched["batches"].items()
         ]
         lines.append("AUC in each batch, trained on the others: " + ", ".join(each) + ".")
-        drop = evaluation["cross_validation"]["figures"]["auc"]["value"] - batched["figures"]["auc"]["value"]
-        if drop > 0.05:
-            lines.append(f"**AUC falls by {drop:.2f} in a batch it has not seen**: quote the lower figure.")
-        calls = batched["calls"]
-        if calls["called_wrong_without_batch_rule"] > calls["called_wrong"]:
-            lines.append(
-                f"Had models of one batch been allowed to call samples of another, "
-                f"{calls['called_wrong_without_batch_rule']:.0%} of them would have been called wrongly; they are not allowed."
-            )
+        lines.append(carries_over(about))
     return lines
 
 
@@ -218,30 +232,22 @@ def _answers(about: Mapping[str, Any], panel: Panel) -> str:
     samples = about.get("recalibration", training)["samples"]
     total = sum(samples.values())
     mix = ", ".join(f"{state} {n / total:.2f}" for state, n in samples.items())
+    limits = about["answers"]
     lines = [
-        f"Probabilities hold at the training mix ({mix}); state the prevalence of the place of use to shift them. A state is "
-        f"called only when the {about['answers']['level']:.0%} prediction set holds it alone and no flag is raised; else the "
-        "call is `uncertain`:",
+        f"Probabilities hold at the training mix ({mix}); state the prevalence of the place of use to shift them.",
+        *used_in(about),
+        f"A best guess is called only where at most {limits.get('max_wrong', 0.05):.0%} of the calls are expected to be wrong, "
+        f"and no flag is raised; {limits['level']:.0%} prediction sets stand beside it. Else the call is `uncertain`:",
         "",
         *[f"- `{flag}`: {meaning}" for flag, meaning in REASONS.items()],
         "",
-        f"Novel is a p-value of {about['answers']['novelty_alpha']:g} or less; coverage must reach {panel.min_coverage:g}.",
+        f"Novel is a p-value of {limits['novelty_alpha']:g} or less; coverage must reach {panel.min_coverage:g}.",
     ]
-    if not training["tested_across_batches"]:
-        lines.append(
-            "**This model was never tested across batches, so it calls no state** unless the samples are said to come from a "
-            "batch it was trained on (`--same-batch`)."
-            + (
-                " For other batches its probabilities keep a quarter of their distance from the training mix, in log-odds."
-                if training["batches"] is not None
-                else ""
-            )
-        )
     return "\n".join(lines)
 
 
 def _voices(about: Mapping[str, Any]) -> str:
-    lines = ["| voice | weight | inner log-loss |", "|---|---|---|"]
+    lines = ["| base learner | weight | inner log-loss |", "|---|---|---|"]
     ordered = sorted(about["voices"], key=lambda voice: -voice["weight"])
     return "\n".join(
         lines + [f"| {v['name']} | {v['weight']:.3f} | {v['inner_log_loss']:.3f} |" for v in ordered]

@@ -36,24 +36,24 @@ _FEW = 16  # samples up to which walking the trees is faster than calling XGBoos
 
 @dataclass(frozen=True, eq=False)
 class _Grove:
-    """One tree ensemble of one view, with what its sums are multiplied by."""
+    """One tree ensemble of one view, with the matrix (n_states, n_heads * n_states) that its scores are multiplied by."""
 
     view: str
     learner: Forest | Boosted
     trees: Trees
     child: NDArray[np.intp]
-    factor: float
+    matrix: Floats
     booster: xgboost.Booster | None
 
     @classmethod
-    def of(cls, learner: Forest | Boosted, factor: float, n_molecules: int) -> _Grove:
+    def of(cls, learner: Forest | Boosted, matrix: Floats, n_molecules: int) -> _Grove:
         trees = learner.trees if isinstance(learner, Forest) else learner.trees()
         if trees.feature.max() >= n_molecules:  # it would read the next sample's values
             raise ModelError(
                 "a tree asks about a molecule that is not on the panel; train or fetch the model again"
             )
         child = np.stack([trees.left, trees.right], axis=1).ravel().astype(np.intp)
-        walked = cls(learner.view, learner, trees, child, factor, None)
+        walked = cls(learner.view, learner, trees, child, matrix, None)
         if isinstance(learner, Forest):
             return walked
         native = replace(walked, booster=learner.booster())
@@ -64,10 +64,17 @@ class _Grove:
 
     def log_odds(self, V: Floats) -> Floats:
         if self.booster is not None and len(V) > _FEW:
-            return self.factor * self.learner.link(self._native(V))
+            return self._spread(self.learner.link(self._native(V)))
         step = max(1, _NODES // len(self.trees.roots))
         sums = np.concatenate([self._walked(V[at : at + step]) for at in range(0, len(V), step)])
-        return self.factor * self.learner.link(sums)
+        return self._spread(self.learner.link(sums))
+
+    def _spread(self, scores: Floats) -> Floats:
+        # State by state: a product of matrices would add in an order that depends on the number of rows.
+        result: Floats = scores[:, :1] * self.matrix[0]
+        for k in range(1, len(self.matrix)):
+            result += scores[:, k : k + 1] * self.matrix[k]
+        return result
 
     def _native(self, V: Floats) -> Floats:
         assert self.booster is not None
@@ -108,10 +115,12 @@ class CompiledBlend:
     views : Views
         As in the blend.
     products : dict of str to _Product
-        For each view that a linear member reads, what its values are multiplied by: one column a state. The log view has
-        more columns, one for each direction of novelty.
-    constant : ndarray of shape (n_states,)
+        For each view that a linear member reads, what its values are multiplied by: one column a state of each head. The log
+        view has more columns, one for each direction of novelty.
+    constant : ndarray of shape (n_heads * n_states,)
         Sum of all constants.
+    n_states : int
+        Of each head.
     groves : tuple
         The tree ensembles.
     mean, per_scale : ndarray of shape (n_molecules,)
@@ -123,6 +132,7 @@ class CompiledBlend:
     views: Views
     products: dict[str, _Product]
     constant: Floats
+    n_states: int
     groves: tuple[_Grove, ...]
     mean: Floats
     per_scale: Floats
@@ -141,35 +151,37 @@ class CompiledBlend:
         -------
         CompiledBlend
         """
+        heads = blend.calibration.heads
         matrices: dict[str, Floats] = {}
-        constant = blend.calibration.shift.copy()
+        constant = np.concatenate([head.shift for head in heads])
         groves = []
         n_molecules = len(blend.novelty.mean)
-        for member in blend.members:
-            factor = blend.calibration.scale * member.weight
-            constant += factor * member.calibration.shift
-            factor *= member.calibration.scale
+        for m, member in enumerate(blend.members):
+            # Scores of this member to log-odds of every head, side by side.
+            spread = np.hstack([head.factors[m] * head.map.T for head in heads])
             learner = member.learner
             if isinstance(learner, Linear | Ratios):
                 matrix, shift = (
                     learner.folded() if isinstance(learner, Linear) else learner.folded(n_molecules)
                 )
-                known = matrices.get(learner.view, np.zeros((n_molecules, len(blend.states))))
-                matrices[learner.view] = known + factor * matrix.T
-                constant += factor * shift
-            elif factor > 0:
-                groves.append(_Grove.of(learner, factor, n_molecules))
+                known = matrices.get(learner.view, np.zeros((n_molecules, spread.shape[1])))
+                matrices[learner.view] = known + matrix.T @ spread
+                constant += shift @ spread
+            elif spread.any():
+                groves.append(_Grove.of(learner, spread, n_molecules))
         novelty = blend.novelty
         directions = (novelty.components / novelty.scale).T
-        log = matrices.get("log", np.zeros((n_molecules, len(blend.states))))
+        log = matrices.get("log", np.zeros((n_molecules, len(constant))))
         matrices["log"] = np.hstack([log, directions])
         products = {view: _Product.of_matrix(matrix) for view, matrix in matrices.items()}
         centre = novelty.mean @ directions
-        return cls(blend.views, products, constant, tuple(groves), novelty.mean, 1 / novelty.scale, centre)
+        return cls(
+            blend.views, products, constant, len(blend.states), tuple(groves), novelty.mean, 1 / novelty.scale, centre,
+        )  # fmt: skip
 
     @property
     def matrices(self) -> dict[str, Floats]:
-        """For each view, the weights of its values in the states' log-odds, (n_molecules, n_states); trees are not in it."""
+        """For each view, the weights of its values in the heads' log-odds, side by side; trees are not in it."""
         return {view: product.matrix[:, : len(self.constant)] for view, product in self.products.items()}
 
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
@@ -179,13 +191,15 @@ class CompiledBlend:
         log_odds, residuals = np.empty((len(X), len(self.constant))), np.empty(len(X))
         for at in range(0, len(X), step):
             log_odds[at : at + step], residuals[at : at + step] = self._chunk(X[at : at + step])
-        return log_odds, residuals
+        n_heads = len(self.constant) // self.n_states
+        by_head = log_odds.reshape(len(X), n_heads, self.n_states).transpose(1, 0, 2)
+        return by_head, residuals
 
     def _chunk(self, X: Floats) -> tuple[Floats, Floats]:
         views = self._views(X)
-        log, n_states = views["log"], len(self.constant)
+        log, n = views["log"], len(self.constant)
         both = self.products["log"].of(log)
-        log_odds = self.constant + both[:, :n_states]
+        log_odds = self.constant + both[:, :n]
         for view, product in self.products.items():
             if view != "log":
                 log_odds += product.of(views[view])
@@ -193,7 +207,7 @@ class CompiledBlend:
             log_odds += grove.log_odds(views[grove.view])
         Z = log - self.mean
         Z *= self.per_scale
-        inside = both[:, n_states:] - self.centre
+        inside = both[:, n:] - self.centre
         # By Pythagoras: the directions are orthonormal.
         residuals = (np.vecdot(Z, Z) - np.vecdot(inside, inside)) / Z.shape[1]
         return log_odds, np.maximum(residuals, 0.0)
@@ -298,7 +312,7 @@ def check_parity(blend: FittedBlend, compiled: CompiledBlend, X: Floats, what: s
     """
     log_odds, residuals = blend.evaluate(X)
     fast_odds, fast_residuals = compiled.evaluate(X)
-    worst = float(np.abs(softmax(log_odds, axis=1) - softmax(fast_odds, axis=1)).max(initial=0.0))
+    worst = float(np.abs(softmax(log_odds, axis=2) - softmax(fast_odds, axis=2)).max(initial=0.0))
     apart = float((np.abs(residuals - fast_residuals) / (1 + residuals)).max(initial=0.0))
     if not max(worst, apart) <= PARITY:
         raise ModelError(

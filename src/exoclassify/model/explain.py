@@ -52,7 +52,7 @@ class Mover:
     state: str
 
 
-def contributions(bundle: ModelBundle, X: Floats) -> tuple[Floats, Floats]:
+def contributions(bundle: ModelBundle, X: Floats, head: int = 0) -> tuple[Floats, Floats]:
     """Split the calibrated log-odds of each sample among the molecules of the panel.
 
     Parameters
@@ -61,14 +61,17 @@ def contributions(bundle: ModelBundle, X: Floats) -> tuple[Floats, Floats]:
         The model.
     X : ndarray of shape (n_samples, n_molecules)
         Raw values in the panel's order and unit, as `Panel.values` gives them; NaN = not measured.
+    head : int
+        Whose log-odds, see `Place.head`: that of unknown batches and sites, or that of batches trained on.
 
     Returns
     -------
     contributions : ndarray of shape (n_samples, n_molecules, n_states)
         In log-odds; only differences between states mean anything.
     base : ndarray of shape (n_states,)
-        The log-odds of a sample of which nothing is known. ``base + contributions.sum(axis=1)`` is what the compiled
-        scorer gives, to 1e-9 (to 1e-6 where XGBoost votes, which adds its trees up in single precision).
+        The log-odds of a sample of which nothing is known, in a batch without an offset: the offset and the mix of a place
+        move this constant alone. ``base + contributions.sum(axis=1)`` is what the compiled scorer gives, to 1e-9 (to 1e-6
+        where XGBoost votes, which adds its trees up in single precision).
 
     Notes
     -----
@@ -79,17 +82,17 @@ def contributions(bundle: ModelBundle, X: Floats) -> tuple[Floats, Floats]:
     The voices are then added up as the blend adds them. What a molecule adds is what this model made of it, not what it
     does in the body. Two molecules that move together share the credit as the voices shared the weight.
     """
-    return of_blend(bundle.blend, X)
+    return of_blend(bundle.blend, X, head)
 
 
-def of_blend(blend: FittedBlend, X: Floats) -> tuple[Floats, Floats]:
+def of_blend(blend: FittedBlend, X: Floats, head: int = 0) -> tuple[Floats, Floats]:
     """Split the log-odds of a blend that is not, or not yet, in a bundle.
 
     Parameters
     ----------
     blend : FittedBlend
         What was learned.
-    X : ndarray of shape (n_samples, n_molecules)
+    X, head
         As in `contributions`.
 
     Returns
@@ -100,19 +103,18 @@ def of_blend(blend: FittedBlend, X: Floats) -> tuple[Floats, Floats]:
     X = np.ascontiguousarray(X, dtype=np.float64)
     views = blend.views.of(X) if len(X) else {"log": X, "damped": X, "ranks": X}
     total = np.zeros((*X.shape, len(blend.states)))
-    base = blend.calibration.shift.copy()
-    for member, voice in zip(blend.members, _voices(blend), strict=True):
-        factor = blend.calibration.scale * member.weight
-        base += factor * member.calibration.shift
-        factor *= member.calibration.scale
-        if factor > 0:
+    chosen = blend.calibration.heads[head]
+    base = chosen.shift.copy()
+    for factor, member, voice in zip(chosen.factors, blend.members, _voices(blend), strict=True):
+        spread = factor * chosen.map.T
+        if spread.any():
             parts, constant = voice(views[member.learner.view])
-            total += factor * parts
-            base += factor * constant
+            total += parts @ spread
+            base += constant @ spread
     return total, base
 
 
-def top(bundle: ModelBundle, X: Floats, n: int) -> list[tuple[Mover, ...]]:
+def top(bundle: ModelBundle, X: Floats, n: int, head: int = 0) -> list[tuple[Mover, ...]]:
     """Name the molecules that moved each answer most.
 
     Parameters
@@ -123,6 +125,8 @@ def top(bundle: ModelBundle, X: Floats, n: int) -> list[tuple[Mover, ...]]:
         Raw values in the panel's order.
     n : int
         How many molecules a sample.
+    head : int
+        As in `contributions`.
 
     Returns
     -------
@@ -131,7 +135,7 @@ def top(bundle: ModelBundle, X: Floats, n: int) -> list[tuple[Mover, ...]]:
     """
     result = []
     for row in X:  # one at a time: the whole table of contributions is never held
-        parts, base = contributions(bundle, row[None, :])
+        parts, base = contributions(bundle, row[None, :], head)
         state = int((base + parts[0].sum(axis=0)).argmax())
         moved = against_rest(parts[0], state)
         first = np.argsort(-np.abs(moved), kind="stable")[:n]

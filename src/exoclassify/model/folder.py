@@ -40,8 +40,8 @@ __all__ = [
     "read_folder",
 ]
 
-FORMAT = 1
-"""Version of the folder's layout; another one is refused."""
+FORMAT = 2
+"""Version of what is written; that and the first are read."""
 
 _FILES = ("arrays.npz", "golden.csv", "README.md")
 _OPTIONAL = ("report.html", "aside.csv")
@@ -68,6 +68,8 @@ class ModelParts:
         The page to read.
     aside : DataFrame or None
         Answers to samples kept aside.
+    format : int
+        Version of what was written.
     """
 
     described: dict[str, Any]
@@ -76,6 +78,7 @@ class ModelParts:
     card: str
     report: str | None = None
     aside: pd.DataFrame | None = None
+    format: int = FORMAT
 
 
 def fill_folder(
@@ -158,6 +161,7 @@ def read_folder(folder: Path) -> ModelParts:
         None
         if aside is None
         else pd.read_csv(io.BytesIO(aside), dtype={"sample": str, "subject": str, "label": str}),
+        described["format"],
     )
 
 
@@ -244,9 +248,9 @@ def describe(folder: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(described, dict) or not {"format", "files"} <= set(described):
         raise ModelError(f"{folder.name}: bundle.json is not that of an exoclassify model")
-    if described["format"] != FORMAT:
+    if described["format"] not in (1, FORMAT):
         raise ModelError(
-            f"{folder.name}: made in format {described['format']}, this version reads format {FORMAT}; "
+            f"{folder.name}: made in format {described['format']}, this version reads formats 1 and {FORMAT}; "
             "use the exoclassify version named in its bundle.json, or train it again"
         )
     if described.get("sha256") != _digest(described) or not _files_known(described["files"]):

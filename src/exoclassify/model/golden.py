@@ -1,9 +1,9 @@
 """Golden answers: what a model must say of its made-up profiles, in every part of an answer.
 
 Beside the profiles and their probabilities, golden.csv holds for each profile, whole and with every fifth value missing, and
-asked as of a new batch and as of a batch of training: the prediction set, the call, probabilities, novelty and coverage; and
-for the first three one number a state for the explanation. Models saved before these columns existed are held to what they
-have.
+asked as of a new batch, of some batch of training and of each of these in turn: the prediction set, the call, probabilities,
+novelty and coverage; and for the first three one number a state for the explanation. Models saved before these columns existed
+are held to what they have.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exoclassify.model.explain import of_blend
+from exoclassify.model.prediction import Use
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
@@ -50,7 +51,8 @@ def golden_answers(bundle: ModelBundle) -> pd.DataFrame:
 
 def _answers(bundle: ModelBundle, X: NDArray[np.float64]) -> dict[str, object]:
     ids = tuple(map(str, range(len(X))))
-    found = [bundle.interpret(ids, bundle.measure(X), None, same_batch) for same_batch in (False, True)]
+    measured = bundle.measure(X)
+    found = [bundle.interpret(ids, measured, Use(same_batch=same_batch)) for same_batch in (False, True)]
     columns: dict[str, object] = {"novelty_p": found[0].novelty_p, "coverage": found[0].coverage}
     for batch, answers in zip(("new", "same"), found, strict=True):
         states = np.array(bundle.states, dtype=object)
@@ -59,6 +61,10 @@ def _answers(bundle: ModelBundle, X: NDArray[np.float64]) -> dict[str, object]:
         columns |= {
             f"p_{batch}_{state}": answers.probabilities[:, k] for k, state in enumerate(bundle.states)
         }
+    batches = bundle.blend.calibration.batches
+    if batches:
+        each = bundle.judge(measured, Use(), [batches[i % len(batches)] for i in range(len(X))]).probabilities
+        columns |= {f"p_own_{state}": each[:, k] for k, state in enumerate(bundle.states)}
     return columns
 
 

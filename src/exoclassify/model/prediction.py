@@ -7,41 +7,57 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
 
 from exoclassify.errors import FileError, InputError
+from exoclassify.methods.conformal import conformal_p
+from exoclassify.methods.heads import Place
 from exoclassify.tables.writing import write_atomically
 
 __all__ = [
+    "DEFAULT_MAX_WRONG",
     "REASONS",
+    "UNCERTAIN",
     "Answers",
+    "Limits",
     "Predictions",
+    "Use",
     "answer",
-    "drawn_in",
-    "prevalence_shift",
+    "explained",
     "reasons_of",
     "shifted_prevalence",
 ]
 
 Floats = NDArray[np.float64]
 
+_UNTESTED = 0.5
+"""Share of the mix in the answer to a novel sample."""
+
+DEFAULT_MAX_WRONG = 0.05
+"""Share of the calls that may be wrong."""
+
+UNCERTAIN = "uncertain"
+"""The call where no state is called."""
+
 REASONS: Mapping[str, str] = {
-    "several-states": "more than one state could not be excluded at the model's level",
-    "no-state-fits": "no state's training samples look like this one",
-    "novel": "unlike the training samples",
-    "low-coverage": "too little of the panel was measured",
-    "one-batch": "trained within one batch (or batches not stated): whether it holds in another was never tested",
-    "rare-here": "another state is more probable at the prevalence of the answer (that of training, unless another was stated)",
+    "several-states": "Two or more states remain plausible; only more samples like this one in training would settle it.",
+    "no-state-fits": "It looks like no state of the training samples; check the sample and how it was measured.",
+    "novel": "It is unlike the training samples; check the sample, its unit and its preparation, and measure it again.",
+    "low-coverage": "Too little of the panel was measured; measure the molecules that are missing.",
+    "one-batch": "The model was trained in one batch and never tested in another; 10 local samples (recalibrate --site) "
+    "or training on two batches would settle it.",
+    "rare-here": "At the prevalence of the answer another state is more probable.",
+    "unsure": "The best guess is not probable enough for the stated error among calls; in a new batch 10 local samples "
+    "(recalibrate --site) narrow it.",
+    "no-evidence": "The model's scores were not shown to carry over to samples like this one; 10 local samples "
+    "(recalibrate --site), or more training batches, would show it.",
 }
-"""What each flag means; every one of them makes the call `uncertain`."""
-
-
-_TRUSTED = 0.25
-"""Share of its distance from the training mix that an answer keeps in a batch where none was ever tested, see `drawn_in`."""
+"""What each flag means and what would settle it; every one of them makes the call `uncertain`. `several-states`,
+`no-state-fits` and `rare-here` are raised by models of the first format alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +76,10 @@ class Answers:
         Position of the state called; -1 for ``uncertain``.
     reasons : ndarray of uint8 of shape (n_samples,)
         Bit i is the i-th key of `REASONS`; 0 when a state was called.
+    places : ndarray of int of shape (n_samples,)
+        Positions in `named`.
+    named : tuple of str
+        Where the samples were taken to be from.
     """
 
     probabilities: Floats
@@ -68,6 +88,35 @@ class Answers:
     coverage: Floats
     calls: NDArray[np.int8]
     reasons: NDArray[np.uint8]
+    places: NDArray[np.intp]
+    named: tuple[str, ...]
+
+    @classmethod
+    def together(cls, parts: Sequence[tuple[NDArray[np.intp], Answers]]) -> Answers:
+        """Put answers of some rows each into the order of the rows.
+
+        Parameters
+        ----------
+        parts : sequence of (rows, Answers)
+            Every row once; at least one part.
+
+        Returns
+        -------
+        Answers
+        """
+        order = np.argsort(np.concatenate([rows for rows, _ in parts]), kind="stable")
+        each = [part for _, part in parts]
+        named = tuple(sorted({part.named[0] for part in each}))
+        places = [np.full(len(rows), named.index(part.named[0])) for rows, part in parts]
+
+        def joined(values: Sequence[NDArray[Any]]) -> Any:
+            return np.concatenate(values)[order]
+
+        return cls(
+            joined([p.probabilities for p in each]), joined([p.sets for p in each]),
+            joined([p.novelty_p for p in each]), joined([p.coverage for p in each]), joined([p.calls for p in each]),
+            joined([p.reasons for p in each]), joined(places), named,
+        )  # fmt: skip
 
     def in_words(self, states: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Give calls and flags as `Predictions` holds them.
@@ -103,6 +152,80 @@ def reasons_of(mask: int) -> tuple[str, ...]:
     return tuple(name for bit, name in enumerate(REASONS) if mask >> bit & 1)
 
 
+def explained(flags: Sequence[str]) -> str:
+    """Say in plain words why a call is uncertain and what would settle it.
+
+    Parameters
+    ----------
+    flags : sequence of str
+        Keys of `REASONS`.
+
+    Returns
+    -------
+    str
+        Empty where a state was called.
+    """
+    return " ".join(REASONS[flag] for flag in flags)
+
+
+@dataclass(frozen=True)
+class Use:
+    """Where the samples are from, and how sure the answers must be.
+
+    Parameters
+    ----------
+    prevalence : mapping of str to float, optional
+        Shares of the states at the place of use; that of training if omitted.
+    batch : str
+        Name of the batch; one that was not trained on is an unknown batch, and so is an empty name.
+    same_batch : bool
+        Some batch that was trained on, it is not known which.
+    site : str
+        Name of a site that the model has a profile of; of a model of one site that one if empty.
+    max_wrong : float, optional
+        Share of the calls that may be wrong, expected in a batch like those left out; the recipe's if omitted.
+    level : float, optional
+        Promised coverage of the prediction sets; the recipe's if omitted.
+    """
+
+    prevalence: Mapping[str, float] | None = None
+    batch: str = ""
+    same_batch: bool = False
+    site: str = ""
+    max_wrong: float | None = None
+    level: float | None = None
+
+    def key(self) -> tuple[object, ...]:
+        """Give what requests must have in common to be scored together."""
+        shares = tuple((self.prevalence or {}).items())
+        return shares, self.batch, self.same_batch, self.site, self.max_wrong, self.level
+
+    def check(self) -> None:
+        """Refuse what cannot be asked.
+
+        Raises
+        ------
+        InputError
+            If a share is out of range, or the place is stated twice.
+        """
+        for name, value, low, high in (
+            ("max-wrong", self.max_wrong, 0.0, 0.5),
+            ("level", self.level, 0.5, 1.0),
+        ):
+            if value is not None and not low < value < high + (name == "max-wrong") * 1e-9:
+                raise InputError(
+                    f"{name}: {value:g}; give a share above {low:g} and below {high:g}, such as "
+                    f"{0.05 if name == 'max-wrong' else 0.9:g}"
+                )
+        stated = [
+            name
+            for name, given in (("batch", self.batch), ("same-batch", self.same_batch), ("site", self.site))
+            if given
+        ]
+        if len(stated) > 1:
+            raise InputError(f"{' and '.join(stated)}: say one of them, for they are different places")
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """One answer for each sample: support for a decision, not a diagnosis.
@@ -127,6 +250,8 @@ class Predictions:
         Why a call is uncertain; keys of `REASONS`.
     model, version : str
         Who answered.
+    places : tuple of str
+        Where each was taken to be from: ``batch NAME``, ``a training batch``, ``site NAME`` or ``unknown batch``.
     """
 
     sample_ids: tuple[str, ...]
@@ -139,10 +264,26 @@ class Predictions:
     flags: tuple[tuple[str, ...], ...]
     model: str
     version: str
+    places: tuple[str, ...] = ()
+
+    @property
+    def best_guesses(self) -> tuple[str, ...]:
+        """The most probable state of each sample, whether it is called or not."""
+        return tuple(self.states[k] for k in self.probabilities.argmax(axis=1))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why each call is uncertain and what would settle it, in plain words; empty where a state was called."""
+        return tuple(explained(flags) for flags in self.flags)
 
     def to_frame(self) -> pd.DataFrame:
         """Give the answers as a table, one row a sample, columns as in the written file."""
-        columns: dict[str, object] = {"sample_id": self.sample_ids, "call": self.calls}
+        columns: dict[str, object] = {
+            "sample_id": self.sample_ids,
+            "call": self.calls,
+            "best_guess": self.best_guesses,
+            "p_best_guess": self.probabilities.max(axis=1),
+        }
         for state, p in zip(self.states, self.probabilities.T, strict=True):
             columns[f"p_{state}"] = p
         columns["prediction_set"] = [
@@ -151,6 +292,8 @@ class Predictions:
         columns["novelty_p"] = self.novelty_p
         columns["coverage"] = self.coverage
         columns["flags"] = [";".join(flags) for flags in self.flags]
+        columns["reason"] = self.reasons
+        columns["place"] = self.places
         columns["model"] = self.model
         columns["version"] = self.version
         return pd.DataFrame(columns)
@@ -184,8 +327,29 @@ class Predictions:
         write_atomically(path, writers[path.suffix], force=force)
 
 
+class Limits(NamedTuple):
+    """What a model asks of an answer before it calls a state.
+
+    Parameters
+    ----------
+    level : float
+        Promised coverage of the prediction sets.
+    max_wrong : float
+        Share of the calls that may be wrong.
+    novelty_alpha : float
+        Novelty at or below which a sample is novel.
+    min_coverage : float
+        Share of the panel that must be measured.
+    """
+
+    level: float
+    max_wrong: float
+    novelty_alpha: float
+    min_coverage: float
+
+
 def shifted_prevalence(
-    states: Sequence[str], training: Floats, stated: Mapping[str, float] | None
+    states: Sequence[str], training: Floats, stated: Mapping[str, float] | None, *, what: str = "prevalence"
 ) -> Floats | None:
     """Complete a stated prevalence: states not named share the rest as they did in training.
 
@@ -197,6 +361,8 @@ def shifted_prevalence(
         Prevalence in training.
     stated : mapping of str to float, optional
         Prevalence at the place of use.
+    what : str
+        Named in messages.
 
     Returns
     -------
@@ -212,12 +378,12 @@ def shifted_prevalence(
     unknown = [state for state in stated if state not in states]
     if unknown:
         raise InputError(
-            f"prevalence: {unknown[0]} is not a state of this model; its states are {', '.join(states)}"
+            f"{what}: {unknown[0]} is not a state of this model; its states are {', '.join(states)}"
         )
     for state, value in stated.items():
         if not (math.isfinite(value) and 0 < value < 1):
             raise InputError(
-                f"prevalence: {state}={value:g}; give a share above 0 and below 1, such as {state}=0.05"
+                f"{what}: {state}={value:g}; give a share above 0 and below 1, such as {state}=0.05"
             )
     total = sum(stated.values())
     rest = np.array(
@@ -225,12 +391,10 @@ def shifted_prevalence(
     )
     if len(stated) == len(states):
         if abs(total - 1) > 1e-6:
-            raise InputError(
-                f"prevalence: the shares of all states add up to {total:g}; they must add up to 1"
-            )
+            raise InputError(f"{what}: the shares of all states add up to {total:g}; they must add up to 1")
     elif total >= 1:
         raise InputError(
-            f"prevalence: the stated shares add up to {total:g}; leave something for {len(states) - len(stated)} more"
+            f"{what}: the stated shares add up to {total:g}; leave something for {len(states) - len(stated)} more"
         )
     else:
         rest *= (1 - total) / rest.sum()
@@ -238,92 +402,56 @@ def shifted_prevalence(
 
 
 def answer(
-    log_odds: Floats, sets: NDArray[np.bool_], novelty_p: Floats, coverage: Floats, *,
-    shift: Floats | None, novelty_alpha: float, min_coverage: float, one_batch: bool,
+    log_odds: Floats, novelty: Floats, coverage: Floats, place: Place, *,
+    training: Floats, stated: Floats | None, limits: Limits, name: str,
 ) -> Answers:  # fmt: skip
     """Turn what a model found into probabilities, calls and their reasons.
 
     Parameters
     ----------
-    log_odds : ndarray of shape (n_samples, n_states)
-        Calibrated at the training prevalence.
-    sets : ndarray of bool of the same shape
-        Prediction sets.
-    novelty_p, coverage : ndarray of shape (n_samples,)
-        Of each sample.
-    shift : ndarray of shape (n_states,) or None
-        Log of stated over training prevalence, added to the log-odds.
-    novelty_alpha, min_coverage : float
-        The model's limits.
-    one_batch : bool
-        The model was never tested on a batch it had not seen.
+    log_odds : ndarray of shape (n_heads, n_samples, n_states)
+        In a batch without an offset, the mix not added.
+    novelty, coverage : ndarray of shape (n_samples,)
+        Residuals; measured share of the panel.
+    place : Place
+        Where the samples are from.
+    training, stated : ndarray of shape (n_states,)
+        Shares of the states in training; those at the place of use where they were stated.
+    limits : Limits
+        What is asked of the answers.
+    name : str
+        Of the place.
 
     Returns
     -------
     Answers
+        Probabilities of novel samples are drawn to the mix like those of a place where nothing was tested.
     """
-    probabilities: Floats = softmax(log_odds if shift is None else log_odds + shift, axis=1)
-    size, first, best = sets.sum(axis=1), sets.argmax(axis=1), probabilities.argmax(axis=1)
-    causes = {
-        "several-states": size > 1,
-        "no-state-fits": size == 0,
-        "novel": novelty_p <= novelty_alpha,
-        "low-coverage": coverage < min_coverage,
-        "one-batch": np.full(len(size), one_batch),
-        "rare-here": (size == 1) & (first != best),
-    }
+    share = place.mix if stated is None else stated
+    mixed = place.mixed(log_odds[place.head], np.log(share))
+    as_trained = share is training and place.sets_head == place.head
+    plain = mixed if as_trained else place.mixed(log_odds[place.sets_head], np.log(training))
+    sets = place.sets.sets(plain, limits.level, same_batch=False)
+    novelty_p = conformal_p(place.novelty, novelty)
+    novel = novelty_p <= limits.novelty_alpha
+    by_sets = place.from_probability is None
+    drawn = np.where(novel & (not by_sets), max(place.untested, _UNTESTED), place.untested)[:, None]
+    probabilities: Floats = mixed if by_sets else (1 - drawn) * mixed + drawn * share
+    best = probabilities.argmax(axis=1)
+    size, first = sets.sum(axis=1), sets.argmax(axis=1)
+    causes = {"novel": novel, "low-coverage": coverage < limits.min_coverage}
+    if by_sets:
+        causes |= {
+            "several-states": size > 1, "no-state-fits": size == 0, "rare-here": (size == 1) & (first != best),
+        }  # fmt: skip
+    elif not place.closed:
+        causes["unsure"] = probabilities.max(axis=1) < place.call_from(limits.max_wrong)
+    if place.closed:
+        causes[place.closed] = np.ones(len(size), dtype=bool)
     reasons = np.zeros(len(size), dtype=np.uint8)
-    for bit, name in enumerate(REASONS):
-        reasons |= causes[name].astype(np.uint8) << np.uint8(bit)
-    calls = np.where(reasons == 0, first, -1).astype(np.int8)
-    return Answers(probabilities, sets, novelty_p, coverage, calls, reasons)
-
-
-def drawn_in(log_odds: Floats, prevalence: Floats) -> Floats:
-    """Draw the log-odds of samples of an untested batch towards the training mix, order kept.
-
-    Parameters
-    ----------
-    log_odds : ndarray of shape (n_samples, n_states)
-        Calibrated inside the one batch of training.
-    prevalence : ndarray of shape (n_states,)
-        Of training.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_states)
-
-    Notes
-    -----
-    Ranking survives a batch shift, calibration does not. A quarter of the distance was left because: over both directions of
-    the migraine cohort log-loss is then .61, where the whole gives 1.18 and the training mix alone .64; over simulated pairs
-    of batches with shifts of 0.5, 1.0 and 1.5 it is .55, .62, .67 where the whole gives .55, .80, 1.07.
-    """
-    mix = np.log(prevalence)
-    result: Floats = mix + _TRUSTED * (log_odds - log_odds.mean(axis=1, keepdims=True) - mix)
-    return result
-
-
-def prevalence_shift(training: Floats, stated: Floats | None) -> Floats | None:
-    """Give what a stated prevalence adds to the log-odds.
-
-    Parameters
-    ----------
-    training : ndarray of shape (n_states,)
-        Prevalence in training.
-    stated : ndarray of shape (n_states,) or None
-        Prevalence at the place of use.
-
-    Returns
-    -------
-    ndarray of shape (n_states,) or None
-        Log of stated over training; None when nothing was stated.
-
-    Notes
-    -----
-    Exact when the place of use differs in prevalence alone (Saerens, Latinne & Decaestecker 2002, equation 2.4).
-    """
-    if stated is None:
-        return None
-    result: Floats = log_softmax(np.log(stated), axis=0) - np.log(training)
-    return result
+    for bit, reason in enumerate(REASONS):
+        if reason in causes:
+            reasons |= causes[reason].astype(np.uint8) << np.uint8(bit)
+    calls = np.where(reasons == 0, first if by_sets else best, -1).astype(np.int8)
+    nowhere = np.zeros(len(size), dtype=np.intp)
+    return Answers(probabilities, sets, novelty_p, coverage, calls, reasons, nowhere, (name,))

@@ -13,6 +13,7 @@ from exoclassify.errors import ModelError
 from exoclassify.methods.calibrate import ScaleAndShift
 from exoclassify.methods.conformal import ClassConditionalSets
 from exoclassify.methods.frozen import FrozenStep
+from exoclassify.methods.heads import Batches, Calibration, Head, Place
 from exoclassify.methods.impute import LeftCensored, MedianFilled
 from exoclassify.methods.learners.linear import Linear
 from exoclassify.methods.learners.ratios import Ratios
@@ -24,17 +25,22 @@ from exoclassify.methods.normalise_tmm import TMM
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend, Member
+from exoclassify.model.legacy import FirstBlend, FirstMember
 
 __all__ = ["pack", "unpack"]
 
 _PARTS = (
+    Batches,
     Boosted,
+    Calibration,
     ClassConditionalSets,
     FittedBlend,
     Forest,
+    Head,
     Linear,
     Member,
     PCAResidual,
+    Place,
     Ratios,
     ScaleAndShift,
     Trees,
@@ -45,6 +51,8 @@ _STEPS = (
     MedianCentred, MedianFilled, MedianOfRatios, TMM,
 )  # fmt: skip
 _ALLOWED: Mapping[str, type[Any]] = {part.__name__: part for part in (*_PARTS, *_STEPS)}
+_FIRST: Mapping[str, type[Any]] = {**_ALLOWED, "FittedBlend": FirstBlend, "Member": FirstMember}
+"""Classes by the names that they had in the first format."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -104,17 +112,19 @@ def _fields(part: Any) -> dict[str, Any]:
     return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
 
 
-def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> FittedBlend:
+def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]], *, first: bool = False) -> FittedBlend | FirstBlend:
     """Put a fitted blend together again.
 
     Parameters
     ----------
     tree, arrays
         As `pack` gave them.
+    first : bool
+        They are of the first format.
 
     Returns
     -------
-    FittedBlend
+    FittedBlend, or FirstBlend if of the first format
 
     Raises
     ------
@@ -122,25 +132,26 @@ def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> FittedBlend:
         If a class is not on the list, or a field or array is missing.
     """
     try:
-        blend = _unpack(tree, arrays)
+        blend = _unpack(tree, arrays, _FIRST if first else _ALLOWED)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelError(
             f"bundle.json does not describe a model of this format ({error}); train or fetch it again"
         ) from error
-    if not isinstance(blend, FittedBlend):
+    if not isinstance(blend, FirstBlend if first else FittedBlend):
         raise ModelError("bundle.json does not describe a model of this format; train or fetch it again")
-    return blend
+    result: FittedBlend | FirstBlend = blend
+    return result
 
 
-def _unpack(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def _unpack(tree: Any, arrays: Mapping[str, NDArray[Any]], allowed: Mapping[str, type[Any]]) -> Any:
     if not isinstance(tree, dict):
         return tree
     if "array" in tree:
         return arrays[tree["array"]]
     if "tuple" in tree:
-        return tuple(_unpack(item, arrays) for item in tree["tuple"])
-    kind = _ALLOWED[tree["class"]]
-    fields = {key: _unpack(item, arrays) for key, item in tree["fields"].items()}
+        return tuple(_unpack(item, arrays, allowed) for item in tree["tuple"])
+    kind = allowed[tree["class"]]
+    fields = {key: _unpack(item, arrays, allowed) for key, item in tree["fields"].items()}
     if not issubclass(kind, FrozenStep):
         return kind(**fields)
     step = kind(**{key: item for key, item in fields.items() if not key.endswith("_")})

@@ -43,8 +43,6 @@ class TrainedOn:
         On which side of 256 directions each standardised log profile lies.
     log : ndarray of float32 of shape (n_molecules, 21)
         Quantiles of each molecule of the panel in the log view, at `SHARES`.
-    log_odds : ndarray of float32 of shape (n_states, 21)
-        Quantiles of the log-odds that the samples got while they were kept aside.
 
     Notes
     -----
@@ -55,7 +53,6 @@ class TrainedOn:
     subjects: NDArray[np.uint64]
     sketches: NDArray[np.uint8]
     log: NDArray[np.float32]
-    log_odds: NDArray[np.float32]
 
     @classmethod
     def of(
@@ -65,7 +62,6 @@ class TrainedOn:
         X: Floats,
         sample_ids: Sequence[str],
         subject_ids: Sequence[str] | None,
-        aside: Floats,
         key: str,
     ) -> TrainedOn:
         """Remember the samples of a training run.
@@ -80,8 +76,6 @@ class TrainedOn:
             Raw values of the panel.
         sample_ids, subject_ids : sequence of str
             Who they are; subjects None where not given.
-        aside : ndarray of shape (n_samples, n_states)
-            Calibrated log-odds of each sample while it was kept aside.
         key : str
             Of the hashes, the digest of the data.
 
@@ -95,7 +89,6 @@ class TrainedOn:
             _hashes(subject_ids or (), key),
             _sketches(blend, molecules, log),
             np.quantile(log, SHARES, axis=0).T.astype(np.float32),
-            np.quantile(aside, SHARES, axis=0).T.astype(np.float32),
         )
 
     def recognised(
@@ -196,16 +189,14 @@ class TrainedOn:
         TrainedOn
         """
         log = blend.views.log(X)
-        quantiles, log_odds = self.log, self.log_odds
+        quantiles = self.log
         if here:
             quantiles = np.quantile(log, SHARES, axis=0).T.astype(np.float32)
-            log_odds = np.quantile(blend.evaluate(X)[0], SHARES, axis=0).T.astype(np.float32)
         return TrainedOn(
             np.concatenate([self.samples, _hashes(sample_ids, key)]),
             np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
             self.sketches,
             quantiles,
-            log_odds,
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -234,6 +225,7 @@ class TrainedOn:
         own = {
             name.removeprefix(_PREFIX): value for name, value in arrays.items() if name.startswith(_PREFIX)
         }
+        own.pop("log_odds", None)  # of the first format
         if not own:
             return None
         try:

@@ -10,7 +10,7 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.compiled import PARITY
-from exoclassify.model.prediction import Predictions
+from exoclassify.model.prediction import Predictions, Use
 
 __all__ = ["free_version", "next_version", "order"]
 
@@ -107,4 +107,4 @@ def _golden(old: ModelBundle, asked: ModelBundle, same_batch: bool = True) -> Pr
     table = CargoTable(
         old.golden, ids, panel.molecules, panel.kind, panel.unit, "golden profiles", panel.not_detected
     )
-    return asked.predict(table, same_batch=same_batch)
+    return asked.predict(table, Use(same_batch=same_batch))

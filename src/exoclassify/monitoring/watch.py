@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 from sqlalchemy import Engine, select
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.learning.metrics import figures
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Use
 from exoclassify.monitoring.bins import Counts
 from exoclassify.monitoring.database import reached
 from exoclassify.monitoring.drift import count_bins, discoveries, input_drift, martingale, smoothed_p
@@ -32,10 +33,10 @@ OTHER_RATE = 0.01
 """Chance of each other alarm when nothing has changed."""
 
 _MIN_OUTCOMES = 5
-_SITE_NEEDS = (
-    "calibrate it there before its answers are trusted: 5 samples of each state with known outcomes for the intercept, 9 for "
-    "90 % sets, 10 for the slope, 19 in all for novelty (exoclassify recalibrate)"
-)
+_FEWEST_LEVEL = 20
+"""Answers from which the level of probabilities is looked at."""
+
+_SITE_NEEDS = "make a profile of it from 10 of its samples, unlabelled with their mix or labelled (exoclassify recalibrate --site …)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +206,7 @@ def _records(engine: Engine, bundle: ModelBundle, since: datetime.datetime) -> S
 def _order(bundle: ModelBundle, novelty_p: Floats, alarms: list[str]) -> dict[str, Any] | None:
     if not len(novelty_p):
         return None
-    log10 = martingale(smoothed_p(novelty_p, len(bundle.blend.novelty_reference))) / np.log(10)
+    log10 = martingale(smoothed_p(novelty_p, len(bundle.blend.place(Use())[0].novelty))) / np.log(10)
     limit = -np.log10(OTHER_RATE)
     passed = np.flatnonzero(log10 >= limit)
     at = int(passed[0]) + 1 if len(passed) else None
@@ -296,10 +297,14 @@ def _sites(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) -> tuple
             alarms.append(
                 f"samples of {key} are unlike those of training ({share['value']:.0%} novel): {_SITE_NEEDS}"
             )
+        moved = _moved(bundle, [row for row in rows if row.key_name == key], OTHER_RATE / len(keys))
+        if moved:
+            alarms.append(f"answers to {key}: {moved}")
         found.append(
             {
                 "key": key,
                 "n": len(novel),
+                "level_moved": bool(moved),
                 "novel": share["value"],
                 "low": share["low"],
                 "high": share["high"],
@@ -307,3 +312,20 @@ def _sites(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) -> tuple
             }
         )
     return tuple(found)
+
+
+def _moved(bundle: ModelBundle, rows: Sequence[Any], rate: float) -> str:
+    """Say where the mean probability of a state is surely not its share: the mix is another one, or the offset moved."""
+    if len(rows) < _FEWEST_LEVEL:
+        return ""
+    place, name = bundle.blend.place(Use())
+    p = np.array([[row.probabilities[state] for state in bundle.states] for row in rows])
+    error = p.std(axis=0, ddof=1) / np.sqrt(len(p))
+    apart = np.abs(p.mean(axis=0) - place.mix) / np.maximum(error, 1e-6)
+    k = int(apart.argmax())
+    if 2 * norm.sf(apart[k]) * len(bundle.states) >= rate:
+        return ""
+    told = f"the mean probability of {bundle.states[k]} is {p[:, k].mean():.2f}, where {place.mix[k]:.2f} was expected"
+    if name.startswith("site "):
+        return f"{told}: the offset of {name} drifted, or the mix did; make its profile anew from 10 recent samples"
+    return f"{told}: this place lies off those of training, or its mix does; {_SITE_NEEDS}"

@@ -56,8 +56,8 @@ def discrimination(judged: Judged) -> Section:
         figures=figures,
         tables=[_figures_table(judged), _intervals_table(judged)],
         notes=[
-            "In cross-validation the AUC ranks only samples that one model answered for; ranking all of them together, as the "
-            "drawn curves do, is biased low for cautious models. Across batches all are ranked together: there it is the task.",
+            "The AUC ranks only samples that one model answered for: of the same fold, or of the same left-out batch. The drawn "
+            "curves rank all of them together, which is biased low for cautious models.",
             "Intervals by subject: samples of one person count as one. Curves are averaged over repeats of the folds.",
             "AUC by DeLong on the logit scale, and by 2,000 bootstrap draws of subjects within states; both as if one model had "
             "answered. The models of five folds share training samples, and their errors go together: quoted standard errors are "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exoclassify.model.card import headline
+from exoclassify.model.told import carries_over, use_lines, used_in
 from exoclassify.report.audit import audit_section, baseline_section, learning_curve_section, tone_of
 from exoclassify.report.checklists import probast, tripod
 from exoclassify.report.evaluation import abstaining, calibration, discrimination, subgroups, usefulness
@@ -81,7 +82,7 @@ def judged_ways(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, A
     list of (str, mapping)
         Those that were examined.
     """
-    names = {"cross_validation": "cross-validation", "leave_one_batch_out": "unseen batches"}
+    names = {"cross_validation": "cross-validation", "leave_one_batch_out": "batches left out"}
     keys = sorted(names, key=lambda key: key != evaluation["headline"]["from"])
     return [
         (names[key], evaluation[key]) for key in keys if evaluation[key] and "examined" in evaluation[key]
@@ -100,7 +101,7 @@ def summary(about: Mapping[str, Any]) -> Section:
     -------
     Section
     """
-    training, audit, evaluation = about["training"], about.get("audit"), about["evaluation"]
+    training, audit = about["training"], about.get("audit")
     total = sum(training["samples"].values())
     mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
     first = headline(about).replace("**", "")
@@ -109,17 +110,22 @@ def summary(about: Mapping[str, Any]) -> Section:
         f" of {training['subjects']} people" if training["subjects"] is not None else " (people not known)"
     )
     parts = [f"{first} {verdict}", f"The model was trained on {total} samples{people}: {mix}."]
-    if evaluation is not None:
-        calls = evaluation[evaluation["headline"]["from"]]["calls"]
-        called = "it called none, and"
-        if calls["called"]:
-            called = f"it called {calls['called']:.0%}, {calls['called_wrong']:.0%} of all wrongly, and"
-        parts.append(f"Asked about samples it had not seen, {called} said of the rest that it is uncertain.")
-    if not training["tested_across_batches"]:
-        parts.append(
-            "It was never tested across batches, so it calls no state in a new one: whether it holds elsewhere is not known."
-        )
-    return Section("In short", "\n\n".join(parts), tone="plain" if audit is None else tone_of(audit))
+    parts += used_in(about)
+    if carried := carries_over(about):
+        parts.append(carried)
+    columns = [
+        "where it is used",
+        "batches that carry it",
+        "log-loss",
+        "calibration slope",
+        "called",
+        "wrong among calls",
+    ]
+    rows = use_lines(about)
+    tables = [Table(columns, rows, "What the model does, by where it is used")] if rows else []
+    return Section(
+        "In short", "\n\n".join(parts), tables=tables, tone="plain" if audit is None else tone_of(audit)
+    )
 
 
 def _site(about: Mapping[str, Any]) -> Section | None:
@@ -127,7 +133,7 @@ def _site(about: Mapping[str, Any]) -> Section | None:
     found = about.get("recalibration")
     if found is None:
         return None
-    mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
+    mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items() if n)
     return Section(
         f"For {found['site']} alone",
         f"This is {found['from']}, recalibrated on samples of {found['site']} ({mix}). Every figure on this page is of the model "

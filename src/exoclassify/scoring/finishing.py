@@ -191,7 +191,13 @@ def without_name(reason: str, source: Source) -> str:
 def _count(tally: Tally, table: pa.Table) -> None:
     for batch in table.select(range(BOOKKEEPING)).to_batches():
         calls, reasons, coverage = (batch.column(i).to_numpy() for i in (3, 4, 5))
-        tally.add(calls, reasons, coverage)
+        counted = batch.column(6).value_counts()
+        tally.add(
+            calls,
+            reasons,
+            coverage,
+            dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)),
+        )
 
 
 def _without_twice(part: Part, twice: Keys) -> tuple[list[Reject], pa.Table]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import Measured, ModelBundle
-from exoclassify.model.prediction import Answers, reasons_of
+from exoclassify.model.prediction import UNCERTAIN, Answers, Use, explained, reasons_of
 from exoclassify.scoring.encoding import ENDINGS, Column, lines
 from exoclassify.scoring.pieces import Piece, Stretch
 from exoclassify.scoring.rows import Reject, Rows, checked
 
 __all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "columns_of", "pieces_and_ends"]
 
-BOOKKEEPING = 6
-"""Columns of a scored batch before those that are written: sample id, its hash, place, call, reasons, coverage."""
+BOOKKEEPING = 7
+"""Columns of a scored batch before those that are written: sample id, its hash, row, call, reasons, coverage, place."""
 
 PIECES_IN_PART = 12
 """Pieces whose answers are stored together."""
@@ -58,10 +58,12 @@ class Job:
     ----------
     bundle : ModelBundle
         Who answers.
-    stated : ndarray of shape (n_states,) or None
-        Prevalence at the place of use.
-    same_batch : bool
-        As in `ModelBundle.predict`.
+    use : Use
+        Where the samples are from, and how sure the answers must be.
+    batches : mapping of str to str, optional
+        The batch of each sample by its id; samples that are not named are of unknown batches.
+    batch_column : str, optional
+        Which of the columns that pass through holds the batch.
     keep : tuple of str
         Names of the columns that pass through.
     ending : str
@@ -69,8 +71,9 @@ class Job:
     """
 
     bundle: ModelBundle
-    stated: Floats | None
-    same_batch: bool
+    use: Use
+    batches: Mapping[str, str] | None
+    batch_column: str | None
     keep: tuple[str, ...]
     ending: str
 
@@ -95,8 +98,15 @@ class Job:
         if not blocks:
             return replace(self.nothing(), n_read=rows.n_read, rejected=rows.rejected)
         measured = Measured(*map(np.concatenate, zip(*blocks, strict=True)))
-        answers = self.bundle.judge(measured, stated=self.stated, same_batch=self.same_batch)
+        answers = self.bundle.judge(measured, self.use, self._batches(rows))
         return Scored(self._batch(rows, answers), rows.n_read, rows.rejected)
+
+    def _batches(self, rows: Rows) -> list[str] | None:
+        if self.batches is not None:
+            return [self.batches.get(sample, "") for sample in rows.ids.to_pylist()]
+        if self.batch_column is not None:
+            return [name or "" for name in rows.keep[self.keep.index(self.batch_column)].to_pylist()]
+        return None
 
     def nothing(self) -> Scored:
         """Give the answers for no rows, which have the same columns."""
@@ -108,7 +118,7 @@ class Job:
         rows = Rows(none, (), (none,) * len(self.keep), np.empty(0, dtype=np.intp), 0)
         answers = Answers(
             np.empty((0, n_states)), np.empty((0, n_states), dtype=bool), np.empty(0), np.empty(0),
-            np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8),
+            np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.intp), ("",),
         )  # fmt: skip
         return rows, answers
 
@@ -124,6 +134,7 @@ class Job:
         book = [
             rows.ids, pa.array(keys), pa.array(rows.places.astype(np.int64)), pa.array(answers.calls),
             pa.array(answers.reasons), pa.array(answers.coverage),
+            _worded(answers.places, lambda i: answers.named[i]).dictionary_decode(),
         ]  # fmt: skip
         written = ENDINGS[self.ending]
         if written is None:
@@ -160,7 +171,9 @@ def columns_of(
     sets = _worded(held, lambda mask: ";".join(s for k, s in enumerate(states) if mask >> k & 1))
     return [
         Column("sample_id", ids),
-        Column("call", _worded(answers.calls, lambda call: states[call] if call >= 0 else "uncertain")),
+        Column("call", _worded(answers.calls, lambda call: states[call] if call >= 0 else UNCERTAIN)),
+        Column("best_guess", _worded(answers.probabilities.argmax(axis=1), lambda k: states[k])),
+        Column("p_best_guess", pa.array(answers.probabilities.max(axis=1))),
         *(
             Column(f"p_{state}", pa.array(p))
             for state, p in zip(states, answers.probabilities.T.copy(), strict=True)
@@ -169,6 +182,8 @@ def columns_of(
         Column("novelty_p", pa.array(answers.novelty_p).dictionary_encode()),  # few different numbers,
         Column("coverage", pa.array(answers.coverage).dictionary_encode()),  # which are long to write
         Column("flags", _worded(answers.reasons, lambda mask: ";".join(reasons_of(mask)))),
+        Column("reason", _worded(answers.reasons, lambda mask: explained(reasons_of(mask)))),
+        Column("place", _worded(answers.places, lambda i: answers.named[i])),
         Column("model", pa.scalar(bundle.name)),
         Column("version", pa.scalar(bundle.version)),
         *(Column(name, cells) for name, cells in keep.items()),

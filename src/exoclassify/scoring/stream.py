@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from exoclassify.data.units import KINDS, UNITS
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.prediction import shifted_prevalence
+from exoclassify.model.prediction import Use, shifted_prevalence
 from exoclassify.scoring.encoding import ENDINGS
 from exoclassify.scoring.finishing import finish
 from exoclassify.scoring.job import Job
@@ -40,10 +40,12 @@ class Asked:
     ----------
     kind, unit : str, optional
         What the files hold, to be held against the model; the model's if omitted.
-    prevalence : mapping of str to float, optional
-        As in `ModelBundle.predict`.
-    same_batch : bool
-        As there.
+    use : Use
+        Where the samples are from, and how sure the answers must be.
+    batches : mapping of str to str, optional
+        The batch of each sample by its id, instead of `Use.batch`.
+    batch_column : str, optional
+        Column of the tables that holds the batch, instead of `Use.batch`; it passes through to the output.
     keep : tuple of str
         Columns that pass through to the output; ``key=value`` folders count as columns.
     long : LongNames, optional
@@ -60,8 +62,9 @@ class Asked:
 
     kind: str | None = None
     unit: str | None = None
-    prevalence: Mapping[str, float] | None = None
-    same_batch: bool = False
+    use: Use = field(default_factory=Use)
+    batches: Mapping[str, str] | None = None
+    batch_column: str | None = None
     keep: tuple[str, ...] = ()
     long: LongNames | None = None
     reading: Reading = AS_WRITTEN
@@ -116,11 +119,15 @@ def score_files(
     for what, word, known in (("kind", asked.kind, KINDS), ("unit", asked.unit, UNITS)):
         check_choice(sources[0].name, what, word or getattr(panel, what), known)
     panel.check_stated(asked.kind or panel.kind, asked.unit or panel.unit, sources[0].name)
-    plans, malformed = planned(sources, panel, asked.keep, asked.long, asked.reading)
+    own = () if asked.batch_column is None or asked.batch_column in asked.keep else (asked.batch_column,)
+    keep = (*asked.keep, *own)
+    plans, malformed = planned(sources, panel, keep, asked.long, asked.reading)
     if malformed and (asked.strict or not plans):
         raise malformed[0][1]
-    stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, asked.prevalence)
-    job = Job(bundle, stated, asked.same_batch, asked.keep, out.suffix)
+    asked.use.check()
+    shifted_prevalence(bundle.states, bundle.blend.prevalence, asked.use.prevalence)
+    bundle.blend.place(asked.use)
+    job = Job(bundle, asked.use, asked.batches, asked.batch_column, keep, out.suffix)
     parts = Parts.begin(out, _manifest(job, sources, asked), resume=asked.resume, force=asked.force)
     done = False
     try:
@@ -179,12 +186,13 @@ def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, An
     bundle = job.bundle
     about = json.dumps(bundle.about, sort_keys=True).encode()
     return {
-        "parts format": 2,
+        "parts format": 3,
         "model": hashlib.sha256(about + bundle.golden_probabilities().tobytes()).hexdigest(),
         "files": [[source.url, source.size, source.stamp] for source in sources],
-        "kept columns": list(asked.keep),
-        "prevalence": None if job.stated is None else job.stated.tolist(),
-        "statement of the batch": asked.same_batch,
+        "kept columns": list(job.keep),
+        "prevalence, place or limits": repr(
+            (asked.use, sorted((asked.batches or {}).items()), asked.batch_column)
+        ),
         "strictness": asked.strict,
         "format": [job.ending, list(asked.long) if asked.long else None],
         **({} if asked.reading == AS_WRITTEN else {"reading": repr(asked.reading)}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class Tally:
         How many of each.
     coverage : float
         Sum over the answers.
+    places : Counter
+        How many were answered as from each.
     """
 
     states: tuple[str, ...]
@@ -35,14 +38,23 @@ class Tally:
     calls: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     coverage: float = 0.0
+    places: Counter[str] = field(default_factory=Counter)
 
-    def add(self, calls: NDArray[np.int8], reasons: NDArray[np.uint8], coverage: NDArray[np.float64]) -> None:
+    def add(
+        self,
+        calls: NDArray[np.int8],
+        reasons: NDArray[np.uint8],
+        coverage: NDArray[np.float64],
+        places: Mapping[str, int],
+    ) -> None:
         """Count some answers.
 
         Parameters
         ----------
         calls, reasons, coverage : ndarray of shape (n_samples,)
             As in `exoclassify.model.prediction.Answers`.
+        places : mapping of str to int
+            How many were answered as from each place.
         """
         self.n += len(calls)
         names = (*self.states, "uncertain")
@@ -51,6 +63,7 @@ class Tally:
         for bit, reason in enumerate(REASONS):
             self.reasons[reason] += int((reasons >> np.uint8(bit) & np.uint8(1)).sum())
         self.coverage += float(coverage.sum())
+        self.places.update(places)
 
     @classmethod
     def of(cls, predictions: Predictions) -> Tally:
@@ -71,6 +84,7 @@ class Tally:
             Counter(predictions.calls),
             Counter(flag for flags in predictions.flags for flag in flags),
             float(predictions.coverage.sum()),
+            Counter(predictions.places),
         )
 
 

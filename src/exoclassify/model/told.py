@@ -1,0 +1,122 @@
+"""What a reader should know of the model in hand, in the same sentences at every door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["carries_over", "use_lines", "used_in"]
+
+
+def used_in(about: Mapping[str, Any]) -> list[str]:
+    """Say what the shipped model does in each kind of batch.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
+    places = about["answers"].get("places")
+    if places is None:
+        return []
+    return [_known(about, places["trained_on"]), _unknown(about, places["unknown"])]
+
+
+def _known(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
+    if place["calls_from"] is None:
+        return "In a batch that it was trained on this model calls nothing: no probability keeps the stated error among calls."
+    where = (
+        "of new people of its own batches"
+        if about["training"]["batches"]
+        else "of people like those of training"
+    )
+    return (
+        f"Samples {where} are called from a probability of {place['calls_from']:.2f} on{_figures(about, 0)}."
+    )
+
+
+def _unknown(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
+    if place["closed"] == "one-batch":
+        return (
+            "In a batch that it was not trained on it calls nothing: it was never tested in one. 10 local samples "
+            "(exoclassify recalibrate) or a second training batch would settle it."
+        )
+    if place["closed"]:
+        return (
+            "In a batch that it was not trained on it calls nothing: in batches that were left out its scores were not shown to "
+            "carry over."
+        )
+    if place["calls_from"] is None:
+        return "In an unknown batch it calls nothing: no probability keeps the stated error among calls in batches left out."
+    told = _figures(about, 1)
+    if told.startswith(": none was called"):
+        return (
+            f"In an unknown batch it calls from a probability of {place['calls_from']:.2f} on. The test models, each trained "
+            "without one batch, made no call there; the final model will."
+        )
+    return f"In an unknown batch it calls from a probability of {place['calls_from']:.2f} on{told}."
+
+
+def _figures(about: Mapping[str, Any], at: int) -> str:
+    uses = (about["evaluation"] or {}).get("uses", [])
+    if at >= len(uses):
+        return ""
+    found = uses[at]
+    if not found["called"]:
+        return ": none was called of the samples left out"
+    return f": {found['called']:.0%} of the samples left out, {found['wrong_among_called']:.0%} of these calls wrong"
+
+
+def use_lines(about: Mapping[str, Any]) -> list[list[Any]]:
+    """Give calibration and calls of each use as rows of a table.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+
+    Returns
+    -------
+    list of list
+        Use, batches that carry it, log-loss, calibration slope, share called, share wrong among the calls.
+    """
+    rows = []
+    for found in (about["evaluation"] or {}).get("uses", []):
+        slope, wrong = found["calibration_slope"], found["wrong_among_called"]
+        rows.append(
+            [
+                found["use"], found["n_batches"] or "–", f"{found['log_loss']:.3f}", "–" if slope is None else f"{slope:.2f}",
+                f"{found['called']:.0%}", "–" if wrong is None else f"{wrong:.1%}",
+            ]
+        )  # fmt: skip
+    return rows
+
+
+def carries_over(about: Mapping[str, Any]) -> str:
+    """Say whether one cut-off carries over from batch to batch.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+
+    Returns
+    -------
+    str
+        Empty where no batch was left out.
+    """
+    offsets = (about["evaluation"] or {}).get("offsets")
+    if offsets is None or not offsets["n_batches"]:
+        return ""
+    words = (
+        f"Does one cut-off carry over? Batches lie {offsets['spread']:.1f} (80 % interval {offsets['low']:.1f} to "
+        f"{offsets['high']:.1f}) standard deviations of a state apart, as seen in {offsets['n_batches']} left-out batches"
+    )
+    if offsets["spread"] < 0.5:
+        return f"{words}: little, so an unknown batch is answered nearly as well as a known one."
+    return f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
