@@ -203,7 +203,7 @@ def test_score_says_how_many_samples_were_trained_on(model, cohort, elsewhere, t
     by_name = new.iloc[:5].set_axis(seen.index[20:25])
     mixed = pd.concat([new.iloc[5:], by_cargo, by_name]).sample(frac=1, random_state=0)
     for name, table in (("mixed", mixed), ("new", new)):
-        table = table.rename_axis("sample_id").reset_index()
+        table = table.copy().rename_axis("sample_id").reset_index()
         table.to_csv(tmp_path / f"{name}.csv", index=False)
         table.to_parquet(tmp_path / f"{name}.parquet", index=False)
     done = in_process("score", model, "--cargo", tmp_path / f"mixed{suffix}", "--out", tmp_path / "p.csv")
