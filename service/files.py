@@ -31,6 +31,8 @@ __all__ = ["FORMATS", "MEDIA", "Files"]
 MEDIA = {
     "text/csv": ".csv",
     "text/tab-separated-values": ".tsv",
+    "text/plain": ".txt",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
     "application/vnd.apache.parquet": ".parquet",
     "application/vnd.apache.arrow.file": ".arrow",
     "application/vnd.apache.arrow.stream": ".arrow",

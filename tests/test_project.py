@@ -32,8 +32,8 @@ LAYERS = [
     "cli",
 ]
 PEERS = {frozenset(("scoring", "monitoring"))}
-AUDITED = {"fit.py", "retrain.py", "finish.py"}
-"""What makes or replaces a model audits the cohort on the way: these of learning stand above the audit."""
+AUDITED = {"fit.py", "retrain.py", "finish.py", "discover.py"}
+"""What makes or replaces a model, or finds markers, audits the cohort on the way: these of learning stand above the audit."""
 MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 BIN = Path(sys.executable).parent
 

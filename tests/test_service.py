@@ -145,17 +145,19 @@ def test_a_file_gets_the_answers_of_the_library_in_the_format_asked(
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-12)
 
 
-def test_a_parquet_or_arrow_body_is_read_and_the_accept_header_heeded(
+def test_a_parquet_arrow_or_excel_body_is_read_and_the_accept_header_heeded(
     service: Running, bundle: ModelBundle
 ) -> None:
     table = pa.Table.from_pandas(TABLE.to_frame().reset_index(), preserve_index=False)
-    parquet, arrow = io.BytesIO(), io.BytesIO()
+    parquet, arrow, excel = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    TABLE.to_frame().to_excel(excel)
     pq.write_table(table, parquet)
     with pa.ipc.new_file(arrow, table.schema) as writer:
         writer.write_table(table)
     expected = bundle.predict(TABLE)
-    for media, content in (("parquet", parquet), ("arrow.file", arrow)):
-        headers = {"Content-Type": f"application/vnd.apache.{media}", "Accept": "application/x-ndjson"}
+    workbook = "openxmlformats-officedocument.spreadsheetml.sheet"
+    for media, content in (("apache.parquet", parquet), ("apache.arrow.file", arrow), (workbook, excel)):
+        headers = {"Content-Type": f"application/vnd.{media}", "Accept": "application/x-ndjson"}
         reply = service.ask("POST", "/v1/predict-file?explain=1", content.getvalue(), headers)
         lines = [json.loads(line) for line in reply.body.splitlines()]
         assert [line["call"] for line in lines] == list(expected.calls)

@@ -6,7 +6,8 @@ const EXPLAINED = 150; // samples up to which explanations are asked for: each t
 const MOVERS = 8;
 const UNTRUSTED = new Set(["novel", "low-coverage", "one-batch", "no-evidence"]);
 const MEDIA = {
-  csv: "text/csv", txt: "text/csv", tsv: "text/tab-separated-values", parquet: "application/vnd.apache.parquet",
+  csv: "text/csv", txt: "text/plain", adat: "text/plain", rcc: "text/plain", tsv: "text/tab-separated-values",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", parquet: "application/vnd.apache.parquet",
   arrow: "application/vnd.apache.arrow.file", feather: "application/vnd.apache.arrow.file",
   ipc: "application/vnd.apache.arrow.file",
 };
@@ -324,7 +325,7 @@ at("form").addEventListener("submit", (event) => {
 function take(file) {
   const media = MEDIA[file.name.split(".").pop().toLowerCase()];
   if (media) answer(file, media, file.name);
-  else fail(`${file.name}: give a .csv, .tsv, .parquet or .arrow file.`);
+  else fail(`${file.name}: give a .csv, .tsv, .txt, .xlsx, .parquet or .arrow file.`);
 }
 
 at("file").addEventListener("change", (event) => event.target.files.length && take(event.target.files[0]));

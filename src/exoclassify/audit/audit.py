@@ -9,26 +9,30 @@ from typing import Any
 import numpy as np
 
 from exoclassify.audit.batches import (
-    REFERENCE,
+    audit_answers,
     audit_batches,
     audit_covariates,
     audit_unseen,
 )
-from exoclassify.audit.contamination import audit_contamination
-from exoclassify.audit.findings import Audit, Finding, by_severity
-from exoclassify.audit.handling import audit_missingness, audit_order
+from exoclassify.audit.contamination import audit_haemolysis
+from exoclassify.audit.detection import audit_imputed
+from exoclassify.audit.duplicates import audit_alike
+from exoclassify.audit.findings import Audit, Finding, by_severity, verdict_of
+from exoclassify.audit.judged import Judged
+from exoclassify.audit.labels import audit_labels
+from exoclassify.audit.libraries import audit_libraries, audit_outliers
 from exoclassify.audit.metadata import audit_metadata
-from exoclassify.audit.samples import audit_alike, audit_outliers, audit_subjects
-from exoclassify.audit.size import audit_size, learning_curve
+from exoclassify.audit.missing import audit_missingness
+from exoclassify.audit.molecules import audit_molecules
+from exoclassify.audit.people import audit_subjects
+from exoclassify.audit.scale import audit_scale
+from exoclassify.audit.size import audit_preselection, audit_size, learning_curve
 from exoclassify.audit.technical import Technical, audit_technical
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.evaluate import judge
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
-from exoclassify.learning.recipe import Recipe
 
 __all__ = ["audit"]
 
@@ -42,6 +46,7 @@ def audit(
     judgement: Judgement | None = None,
     covariates: Sequence[str] = (),
     against: CargoTable | None = None,
+    curve: bool = True,
     seed: int = 0,
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -55,9 +60,11 @@ def audit(
     judgement : Judgement, optional
         Of the model in question; a plain ridge regression is judged when not given.
     covariates : sequence of str
-        Columns to hold against the label, beside those called sex, age or BMI.
+        Columns to compare with the label, beside those called sex, age or BMI.
     against : CargoTable, optional
         Another file, to be searched for the same libraries.
+    curve : bool
+        Also draw the learning curve, which is half of the work.
     seed : int
         Of folds and draws.
     n_jobs : int
@@ -78,20 +85,22 @@ def audit(
     """
     cohort.check_for_learning()
     _check_columns(cohort, covariates)
-    named = cohort.sheet.covariates(covariates)
-    samples = Samples.of(cohort)
-    run = _Run(cohort, samples, judgement, seed, n_jobs)
+    run = _Run(cohort, Samples.of(cohort), judgement, seed, n_jobs)
     steps: list[Callable[[], list[Finding]]] = [
-        lambda: run.technical([*named, *_batch_of(cohort)]),
-        lambda: audit_batches(cohort, samples, n_jobs),
-        lambda: audit_covariates(cohort, named),
+        run.technical,
+        run.batches,
+        lambda: audit_molecules(cohort),
+        lambda: audit_imputed(cohort),
+        lambda: audit_scale(cohort),
+        lambda: audit_covariates(cohort, cohort.sheet.covariates(covariates)),
         lambda: audit_alike(cohort, against),
         lambda: audit_subjects(cohort),
         lambda: audit_missingness(cohort),
-        lambda: audit_order(cohort),
-        lambda: audit_outliers(cohort),
-        lambda: audit_contamination(cohort),
-        run.size,
+        lambda: [*audit_libraries(cohort), *audit_outliers(cohort)],
+        lambda: audit_haemolysis(cohort),
+        run.labels,
+        lambda: run.size(curve=curve),
+        lambda: audit_preselection(cohort.cargo),
         lambda: audit_metadata(cohort),
     ]
     findings: list[Finding] = []
@@ -100,7 +109,13 @@ def audit(
         if progress is not None:
             progress(done, len(steps))
     ordered = by_severity(findings)
-    return Audit(ordered, _verdict(ordered, run.found), run.drawn)
+    confounders = {} if run.found is None else dict(run.found.confounders)
+    if (
+        any(f.check == "batch-confounded" and f.severity == "critical" for f in ordered)
+        and cohort.batches is not None
+    ):
+        confounders[f"column {cohort.sheet.batch_column}"] = cohort.batches
+    return Audit(ordered, verdict_of(ordered), run.drawn, confounders)
 
 
 def _check_columns(cohort: Cohort, covariates: Sequence[str]) -> None:
@@ -112,13 +127,9 @@ def _check_columns(cohort: Cohort, covariates: Sequence[str]) -> None:
             )
 
 
-def _batch_of(cohort: Cohort) -> list[str]:
-    return [] if cohort.sheet.batch_column is None else [cohort.sheet.batch_column]
-
-
 @dataclass(eq=False)
 class _Run:
-    """What the checks share: the folds, the model's AUC in them, and what is drawn."""
+    """What the checks share: the folds, the model's scores in them, and what is drawn."""
 
     cohort: Cohort
     samples: Samples
@@ -127,77 +138,54 @@ class _Run:
     n_jobs: int
 
     def __post_init__(self) -> None:
-        self.name = "model" if self.judgement is not None else "reference model (plain ridge)"
         self.found: Technical | None = None
-        self.model: Figure | None = None
+        self.model: Judged | None = None
         self.drawn: dict[str, Any] = {}
 
-    def technical(self, declared: Sequence[str]) -> list[Finding]:
-        subjects = [
-            len(np.unique(self.samples.groups[self.samples.y == k])) for k in range(len(self.samples.states))
-        ]
+    def technical(self) -> list[Finding]:
         try:
-            if min(subjects) < _FEWEST:
-                raise DesignError("too few")
-            if self.judgement is None:
-                recipe = _reference(self.seed)
-                self.judgement = judge(self.samples, self.cohort.sheet.sample_ids, recipe, n_jobs=self.n_jobs)
+            self.model = self._judged()
         except DesignError:
-            message = (
-                "The states are too small for folds: neither a model nor the technique alone could be judged."
-            )
+            message = "The states are too small for folds, so neither a model nor the technique alone could be judged."
             return [Finding("technical-baseline", "cohort", "AUC", None, "warning", message, "add samples")]
-        self.model = _auc_of(self.judgement)
-        self.found = audit_technical(
-            self.cohort, self.judgement, self.model, model_name=self.name, declared=declared
-        )
+        self.found = audit_technical(self.cohort, self.model)
         self.drawn["baselines"] = list(self.found.rows)
         self.drawn["best_baseline"] = self.found.best
         self.drawn["beats_best_baseline"] = self.found.beaten
-        return [*self.found.findings, *audit_unseen(self.judgement)]
+        return [*self.found.findings, *_failed(self.model)]
 
-    def size(self) -> list[Finding]:
-        curve = None
+    def _judged(self) -> Judged:
+        if self.judgement is not None:
+            return Judged.of(self.judgement, n_jobs=self.n_jobs)
+        y, groups = self.samples.y, self.samples.groups
+        if min(len(np.unique(groups[y == k])) for k in range(len(self.samples.states))) < _FEWEST:
+            raise DesignError("too few subjects of a state for folds")
+        return Judged.reference(self.samples, seed=self.seed, n_jobs=self.n_jobs)
+
+    def batches(self) -> list[Finding]:
+        found = audit_batches(self.cohort, self.model, self.n_jobs)
         if self.model is not None:
-            curve = learning_curve(self.samples, seed=self.seed, n_jobs=self.n_jobs)
-        self.drawn["learning_curve"] = curve
-        return audit_size(self.samples, 0.75 if self.model is None else self.model.value, curve)
+            found += audit_unseen(self.model, self.n_jobs)
+            found += audit_answers(self.cohort, self.model)
+        return found
+
+    def labels(self) -> list[Finding]:
+        return [] if self.model is None else audit_labels(self.cohort, self.model)
+
+    def size(self, *, curve: bool) -> list[Finding]:
+        points = None
+        if self.model is not None and curve:
+            points = learning_curve(self.samples, seed=self.seed, n_jobs=self.n_jobs)
+        self.drawn["learning_curve"] = points
+        return audit_size(self.samples, 0.75 if self.model is None else self.model.figure.value, points)
 
 
-def _reference(seed: int) -> Recipe:
-    return REFERENCE.model_copy(
-        update={"seed": seed, "folds": REFERENCE.folds.model_copy(update={"repeats": 3})}
+def _failed(model: Judged) -> list[Finding]:
+    if not model.failed:
+        return []
+    message = (
+        f"The {model.failed} gave held-out samples the same answer, AUC .50: it failed to learn, which says nothing of the cohort"
+        + (f"; the {model.name} is compared in its place." if model.name != model.failed else ".")
     )
-
-
-def _auc_of(judgement: Judgement) -> Figure:
-    """Macro AUC within the folds of cross-validation, averaged over repeats, by sample of the cohort."""
-    y = judgement.samples.y
-    return mean_figure([macro_auc(kept.log_odds, y[kept.rows], kept.fold) for kept in judgement.passes])
-
-
-def _verdict(findings: Sequence[Finding], technical: Technical | None) -> str:
-    """Say in a sentence or two whether the cohort can carry a claim about biology."""
-    critical = [finding for finding in findings if finding.severity == "critical"]
-    sentences = []
-    if technical is not None and technical.beaten is False:
-        best = next(row for row in technical.rows if row["name"] == technical.best)
-        model = technical.rows[0]
-        sentences.append(
-            f"The {model['name']} (AUC {model['auc']:.2f}) does not beat {technical.best} alone ({best['auc']:.2f}; paired test "
-            f"on the same folds, p = {best['p_model_better']:.2g}): this is not evidence of biology."
-        )
-    if critical:
-        checks = ", ".join(dict.fromkeys(finding.check for finding in critical))
-        found = f"are {len(critical)} critical findings" if len(critical) > 1 else "is one critical finding"
-        sentences.append(
-            f"There {found} ({checks}): no claim about the states should rest on this cohort before that is mended."
-        )
-    if not sentences:
-        warnings = sum(finding.severity == "warning" for finding in findings)
-        sentences.append(
-            f"Nothing critical was found; {warnings} warnings are to be mended or stated."
-            if warnings
-            else "Nothing critical was found."
-        )
-    return " ".join(sentences)
+    mend = "look at how states and batches are spread, and try a simpler recipe"
+    return [Finding("model-failed", model.failed, "AUC", 0.5, "info", message, mend)]

@@ -1,37 +1,38 @@
-"""What the technique alone tells: library size, detection, missingness, run order and single columns, judged as a model is."""
+"""What one technical figure tells of the state, judged as a model is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
 
-__all__ = ["Baseline", "baselines", "judged", "library_sizes", "run_order", "sheet_columns"]
+__all__ = [
+    "Baseline",
+    "Family",
+    "Levels",
+    "Mask",
+    "Neighbours",
+    "Number",
+    "input_baselines",
+    "judged",
+    "library_sizes",
+    "n_detected",
+]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+Family = Literal["input", "detection", "order", "column", "contamination"]
 
-_ORDER_NAMES = (
-    "run_order",
-    "runorder",
-    "injection_order",
-    "acquisition_order",
-    "processing_order",
-    "order",
-    "run_number",
-)
 _NEIGHBOURS = 5
 
 
@@ -53,16 +54,28 @@ class Baseline:
         In plain words.
     guess : callable
         Given training rows, test rows, state codes and their number, gives scores.
+    family : str
+        Figures of one family are tested together: input, detection, order, column or contamination.
     column : str, optional
         The sheet's column, when it is one.
     values : ndarray of shape (n_samples,), optional
-        The figure itself, numbers or texts, to be held against the state directly.
+        The figure itself, numbers or texts, to be compared with the state directly.
+    p_value : float, optional
+        That the figure has nothing to do with the state, where it has a test of its own.
+    seen : str
+        What else was seen, for the message.
+    mild : bool
+        Never critical: a figure that goes with the state for harmless reasons too.
     """
 
     name: str
     guess: Guess
+    family: Family
     column: str | None = None
     values: NDArray[Any] | None = None
+    p_value: float | None = None
+    seen: str = ""
+    mild: bool = False
 
 
 def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_states: int) -> Figure:
@@ -93,30 +106,24 @@ def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_st
     return mean_figure(found)
 
 
-def baselines(cohort: Cohort) -> list[Baseline]:
-    """Give every technical figure of a cohort that varies.
+def input_baselines(table: CargoTable) -> list[Baseline]:
+    """Give what stands for the amount of input, where it varies: size of the library, number of detected molecules.
 
     Parameters
     ----------
-    cohort : Cohort
-        With one layer.
+    table : CargoTable
+        Of any unit.
 
     Returns
     -------
     list of Baseline
     """
-    table = cohort.cargo
-    found = []
-    for name, values in (library_sizes(table), ("number of detected molecules", _n_detected(table))):
-        if np.ptp(values) > 1e-9:
-            found.append(Baseline(name, _Number(values), values=values))
-    mask = missing_mask(table)
-    if len(np.unique(mask, axis=0)) > 1:
-        found.append(Baseline("which values are missing", _Mask(mask.astype(np.float64))))
-    order, column = run_order(cohort)
-    if order is not None:
-        found.append(Baseline(f"run order ({column})", _Neighbours(order), column))
-    return found + [one for one in sheet_columns(cohort) if one.column != column]
+    figures = [library_sizes(table), ("number of detected molecules", n_detected(table))]
+    return [
+        Baseline(name, Number(values), "input", values=values)
+        for name, values in figures
+        if np.ptp(values) > 1e-9
+    ]
 
 
 def library_sizes(table: CargoTable) -> tuple[str, Floats]:
@@ -144,7 +151,18 @@ def library_sizes(table: CargoTable) -> tuple[str, Floats]:
     return ("mean Ct of what was found" if table.unit == "ct" else "mean log2 intensity"), means
 
 
-def _n_detected(table: CargoTable) -> Floats:
+def n_detected(table: CargoTable) -> Floats:
+    """Count what was found in each sample.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any unit.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
     missing = (
         missing_mask(table) | (table.values == 0) if table.unit in ("counts", "cpm") else missing_mask(table)
     )
@@ -152,61 +170,20 @@ def _n_detected(table: CargoTable) -> Floats:
     return count
 
 
-def run_order(cohort: Cohort) -> tuple[Floats | None, str | None]:
-    """Find the column that says in which order the samples were run.
+class Number:
+    """Logistic regression on a number and its square; blanks take the training mean and a flag.
 
     Parameters
     ----------
-    cohort : Cohort
-        With its sheet.
-
-    Returns
-    -------
-    tuple of (ndarray of shape (n_samples,) or None, str or None)
-        The order, and the column's name.
+    values : ndarray of shape (n_samples,)
+        NaN = blank.
     """
-    for column in cohort.sheet.frame.columns:
-        if column.lower().replace(" ", "_").replace("-", "_") in _ORDER_NAMES:
-            numbers = pd.to_numeric(cohort.sheet.frame[column], errors="coerce").to_numpy(dtype=np.float64)
-            if np.isfinite(numbers).all() and len(np.unique(numbers)) > len(numbers) / 2:
-                return numbers, str(column)
-    return None, None
-
-
-def sheet_columns(cohort: Cohort) -> list[Baseline]:
-    """Give every column of the sheet that could tell the states apart by itself: not ids, not constants.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With its sheet.
-
-    Returns
-    -------
-    list of Baseline
-    """
-    sheet, found = cohort.sheet, []
-    for column in sheet.frame.columns:
-        if column in (sheet.label_column, sheet.subject_column):
-            continue
-        cells = sheet.frame[column]
-        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-        if np.isfinite(numbers).mean() > 0.8 and len(np.unique(numbers[np.isfinite(numbers)])) > 5:
-            found.append(Baseline(f"column {column}", _Number(numbers), str(column), numbers))
-        elif 1 < cells.nunique(dropna=False) <= max(len(cells) / 3, 2):
-            codes = pd.factorize(cells, use_na_sentinel=False)[0].astype(np.intp)
-            levels = cells.fillna("").to_numpy(dtype=np.str_)
-            found.append(Baseline(f"column {column}", _Levels(codes), str(column), levels))
-    return found
-
-
-class _Number:
-    """Logistic regression on a number and its square; blanks take the training mean and a flag."""
 
     def __init__(self, values: Floats) -> None:
         self.values = values
 
     def __call__(self, train: Codes, test: Codes, y: Codes, n_states: int) -> Floats:
+        """Score the test samples, shape (n_test, n_states)."""
         blank = ~np.isfinite(self.values)
         known = self.values[train][~blank[train]]
         centre, spread = (float(known.mean()), float(known.std())) if len(known) else (0.0, 1.0)
@@ -217,13 +194,20 @@ class _Number:
         return log_p
 
 
-class _Levels:
-    """Share of each state among the training samples of a level, one sample of the training mix added."""
+class Levels:
+    """Share of each state among the training samples of a level, one sample of the training mix added.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_samples,)
+        Level of each sample.
+    """
 
     def __init__(self, codes: Codes) -> None:
         self.codes = codes
 
     def __call__(self, train: Codes, test: Codes, y: Codes, n_states: int) -> Floats:
+        """Score the test samples, shape (n_test, n_states)."""
         counts = np.zeros((int(self.codes.max()) + 1, n_states))
         np.add.at(counts, (self.codes[train], y[train]), 1.0)
         counts += np.bincount(y[train], minlength=n_states) / len(train)
@@ -231,13 +215,20 @@ class _Levels:
         return shares[self.codes[test]]
 
 
-class _Neighbours:
-    """Share of each state among the training samples run just before and after."""
+class Neighbours:
+    """Share of each state among the training samples run just before and after.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n_samples,)
+        Larger is later.
+    """
 
     def __init__(self, order: Floats) -> None:
         self.order = order
 
     def __call__(self, train: Codes, test: Codes, y: Codes, n_states: int) -> Floats:
+        """Score the test samples, shape (n_test, n_states)."""
         distance = np.abs(self.order[test][:, None] - self.order[train][None, :])
         nearest = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]
         votes = (y[train][nearest][:, :, None] == np.arange(n_states)).sum(axis=1).astype(np.float64)
@@ -246,13 +237,20 @@ class _Neighbours:
         return shares
 
 
-class _Mask:
-    """Ridge logistic regression on which values are missing."""
+class Mask:
+    """Ridge logistic regression on which values are missing.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (n_samples, n_molecules)
+        1 where a value is missing, or whatever the mask is of.
+    """
 
     def __init__(self, mask: Floats) -> None:
         self.mask = mask
 
     def __call__(self, train: Codes, test: Codes, y: Codes, n_states: int) -> Floats:
+        """Score the test samples, shape (n_test, n_states)."""
         kept = np.flatnonzero(np.ptp(self.mask[train], axis=0) > 0)
         if not len(kept):
             return np.zeros((len(test), n_states))

@@ -1,52 +1,41 @@
-"""Whether the batch can be read from the cargo, and whether state goes with batch, sex or age."""
+"""Whether state goes with batch, sex or age, and whether the model holds in every batch."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from exoclassify.audit.association import association
+from exoclassify.audit.baselines import Baseline, Levels, judged
 from exoclassify.audit.findings import Finding, Severity
+from exoclassify.audit.judged import Judged
+from exoclassify.audit.reference import ridge_scores
+from exoclassify.audit.technical import better, within_levels
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError
-from exoclassify.learning.evaluate import evaluate
-from exoclassify.learning.judgement import Judgement
+from exoclassify.errors import DesignError, first_three
+from exoclassify.learning.folds import leave_one_batch_out, stratified_folds
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.metrics import Figure, against_rest, auc_within, macro_auc, mean_figure
 
-__all__ = [
-    "REFERENCE",
-    "association",
-    "audit_batches",
-    "audit_covariates",
-    "batch_columns",
-]
-
-Codes = NDArray[np.intp]
-
-REFERENCE = Recipe.of({"folds": {"repeats": 1, "inner": 2}, "voices": [{"learner": "ridge", "view": "log"}]})
-"""A plain ridge regression, for what is asked of the cohort rather than of the model."""
+__all__ = ["audit_answers", "audit_batches", "audit_covariates", "audit_unseen", "batch_columns"]
 
 _BATCH_WORDS = (
-    "batch",
-    "plate",
-    "centre",
-    "center",
-    "site",
-    "run",
-    "lane",
-    "flowcell",
-    "operator",
-    "run_date",
-)
-_ALPHA = 0.05
+    "batch", "plate", "centre", "center", "site", "run", "lane", "flowcell", "operator", "run_date", "zentrum", "lot", "study",
+    "reagent_lot", "kit_lot", "cohort", "hospital", "clinic",
+)  # fmt: skip
 _MIN_OF_BATCH = 5
-_SMALL_FALL, _LARGE_FALL = 0.05, 0.1
+_FALL = 0.1
+_UNLIKELY = 0.01
+_REACHED = 0.05
+_GAP, _COVERED = 0.25, 0.7
+"""Mean predicted minus observed share of a state in a batch, and coverage there, from which they are told."""
 
 
 def batch_columns(cohort: Cohort) -> list[str]:
@@ -61,27 +50,27 @@ def batch_columns(cohort: Cohort) -> list[str]:
     -------
     list of str
     """
-    if cohort.sheet.batch_column is not None:
-        return [cohort.sheet.batch_column]
-    frame = cohort.sheet.frame
+    sheet = cohort.sheet
+    if sheet.batch_column is not None:
+        return [sheet.batch_column]
     return [
         str(column)
-        for column in frame.columns
+        for column in sheet.frame.columns
         if column.lower() in _BATCH_WORDS
-        and column not in (cohort.sheet.label_column, cohort.sheet.subject_column)
-        and 1 < frame[column].nunique() <= cohort.n_samples / 3
+        and column not in (sheet.label_column, sheet.subject_column)
+        and 1 < sheet.frame[column].nunique() <= cohort.n_samples / 3
     ]
 
 
-def audit_batches(cohort: Cohort, samples: Samples, n_jobs: int = 1) -> list[Finding]:
-    """Judge how well the batch is read from the cargo, and hold the label against the batch.
+def audit_batches(cohort: Cohort, model: Judged | None, n_jobs: int = 1) -> list[Finding]:
+    """Compare state and batch, and see how well the batch is read from the cargo.
 
     Parameters
     ----------
     cohort : Cohort
         With one layer.
-    samples : Samples
-        The same as codes.
+    model : Judged or None
+        The model, where one could be judged.
     n_jobs : int
         Parallel processes.
 
@@ -89,98 +78,253 @@ def audit_batches(cohort: Cohort, samples: Samples, n_jobs: int = 1) -> list[Fin
     -------
     list of Finding
     """
-    found: list[Finding] = []
     columns = batch_columns(cohort)
     if not columns:
-        message = "No batch column is given: whether the model holds in another batch or laboratory cannot be tested."
+        message = "No batch column is given, so whether the model holds in another batch or laboratory cannot be tested."
         mend = "record centre, plate or run of every sample, and name the column with --batch"
         return [Finding("batch-confounded", "no batch column", "batches", None, "warning", message, mend)]
+    found: list[Finding] = []
     for column in columns:
-        named = column == cohort.sheet.batch_column
-        if not named:
-            message = f"The sheet has a column {column}, and it was not named as the batch: the model is not judged across it."
+        if column != cohort.sheet.batch_column:
+            message = f"Column {column} looks like a batch and was not named as one, so the model is not judged across it."
             mend = f"name it with --batch {column}, unless it is no batch"
             found.append(
                 Finding("batch-confounded", f"column {column}", "batches", None, "warning", message, mend)
             )
         batches = cohort.sheet.frame[column].fillna("").to_numpy(dtype=np.str_)
-        found += _readable(cohort, samples, column, batches, n_jobs)
-        found.append(_associated("batch-confounded", column, batches, cohort, is_batch=True))
+        found.append(_together(cohort, column, batches, model))
+        found += _one_state_only(cohort, column, batches)
+        found += _readable(cohort, column, batches, n_jobs)
     return found
 
 
-def audit_unseen(judgement: Judgement) -> list[Finding]:
-    """Say how much worse the model is in a batch that it has not seen.
+def _together(cohort: Cohort, column: str, batches: NDArray[np.str_], model: Judged | None) -> Finding:
+    finding, p_value = _associated("batch-confounded", column, batches, cohort)
+    if finding.severity == "critical":
+        return finding
+    alone_in = [state for state in cohort.states if _always_alone(cohort.y, batches, state)]
+    if alone_in:
+        message = (
+            f"{first_three(alone_in)} shares no {column} with another state, so a difference from the others cannot be told "
+            f"from one of {column}."
+        )
+        mend = f"measure samples of every state at every level of {column}"
+        return dataclasses.replace(finding, message=message, mend=mend, severity="critical")
+    if p_value >= _UNLIKELY or model is None:
+        return finding
+    inside = within_levels(model, batches)
+    if inside is None:
+        return finding
+    low = inside.over_folds(len(model.repeats[0])).interval(model.samples.groups)[0]
+    alone = judged(_levels(batches), model.repeats, model.samples.y, len(model.samples.states))
+    message = (
+        f"{finding.message[:-1]}; the {model.name} reaches AUC {model.figure.value:.2f} over all and {inside.value:.2f} within "
+        f"batches, {column} alone {alone.value:.2f}."
+    )
+    if low > 0.5:
+        return dataclasses.replace(finding, message=message)
+    reaches = better(model.figure, alone, model.samples.groups) >= _REACHED
+    return dataclasses.replace(finding, message=message, severity="critical" if reaches else "warning")
+
+
+def _always_alone(y: NDArray[np.str_], batches: NDArray[np.str_], state: str) -> bool:
+    return all(set(y[batches == level]) == {state} for level in np.unique(batches[y == state]))
+
+
+def _levels(batches: NDArray[np.str_]) -> Baseline:
+    codes = np.unique(batches, return_inverse=True)[1].astype(np.intp)
+    return Baseline("batch", Levels(codes), "column", values=batches)
+
+
+def _one_state_only(cohort: Cohort, column: str, batches: NDArray[np.str_]) -> list[Finding]:
+    names = np.unique(batches)
+    single = [str(name) for name in names if len(set(cohort.y[batches == name])) == 1]
+    if not single or len(single) == len(names):  # all of them: the label and the batch are the same thing
+        return []
+    affected = int(np.isin(batches, single).sum())
+    named = ", ".join(f"{name} ({cohort.y[batches == name][0]})" for name in single)
+    message = (
+        f"{len(single)} of {len(names)} levels of {column} hold one state only ({named}; {affected} samples): whatever "
+        "is peculiar to them counts as the state."
+    )
+    mend = "quote figures without them too, and measure every state in every batch"
+    severity: Severity = "warning" if affected >= _MIN_OF_BATCH else "info"
+    return [
+        Finding(
+            "batch-confounded", f"{column} of one state", "samples", float(affected), severity, message, mend
+        )
+    ]
+
+
+def _readable(cohort: Cohort, column: str, batches: NDArray[np.str_], n_jobs: int) -> list[Finding]:
+    names, counts = np.unique(batches, return_counts=True)
+    rows = np.flatnonzero(np.isin(batches, names[counts >= _MIN_OF_BATCH]))
+    within, codes = np.unique(batches[rows], return_inverse=True)
+    if len(within) < 2:
+        return []
+    samples = Samples.of(cohort).take(rows)
+    groups = np.unique(samples.groups, return_inverse=True)[1]
+    asked = dataclasses.replace(samples, y=codes, groups=groups, batches=None, states=tuple(map(str, within)))
+    try:
+        folds = stratified_folds(asked.y, asked.groups, 5, 0)
+    except DesignError:
+        return []
+    ((scores, fold),) = ridge_scores([(asked, folds)], n_jobs=n_jobs)
+    figure = macro_auc(scores, asked.y, fold)
+    low, high = figure.over_folds(len(folds)).interval(asked.groups)
+    message = (
+        f"Which {column} a sample is of can be read from its cargo with AUC {figure.value:.2f} ({low:.2f} to {high:.2f})"
+        + (
+            ", so figures that mix batches say nothing of a new one."
+            if low > 0.5
+            else ": batches look alike."
+        )
+    )
+    mend = "quote the figure of leaving out each batch" if low > 0.5 else ""
+    subject = f"{column} read from the cargo"
+    return [Finding("batch-confounded", subject, "AUC", figure.value, "info", message, mend)]
+
+
+def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
+    """Say how much worse the model ranks samples of a batch that it has not seen, compared with one that it has.
 
     Parameters
     ----------
-    judgement : Judgement
-        Of the model.
+    model : Judged
+        The model.
+    n_jobs : int
+        Parallel processes.
 
     Returns
     -------
     list of Finding
         Empty where no batch could be left out.
+
+    Notes
+    -----
+    Pairs of samples of one batch only, before and after: scores of models trained without different batches are not compared.
     """
-    batched = judgement.summary["leave_one_batch_out"]
-    if batched is None:
+    samples = model.samples
+    if samples.batches is None:
         return []
-    crossed = judgement.summary["cross_validation"]["figures"]["auc"]["value"]
-    unseen = batched["figures"]["auc"]["value"]
-    within = [found["auc"] for found in batched["batches"].values() if found["auc"] is not None]
-    fall = crossed - unseen
-    severity: Severity = "critical" if fall > _LARGE_FALL else "warning" if fall > _SMALL_FALL else "info"
+    known = within_levels(model, samples.batches)
+    unseen, rows = _left_out(model, n_jobs)
+    if known is None or unseen is None:
+        return []
+    fall = known.value - unseen.value
+    reduced = Figure(unseen.value, _spread_to(unseen.influence, rows, len(samples.y)), share=True)
+    surely = better(known, reduced, samples.groups) < _UNLIKELY
+    severity: Severity = "info"
+    if surely and fall > _FALL:
+        reversed_ranking = unseen.interval(samples.groups[rows])[1] < 0.5
+        severity = "critical" if reversed_ranking else "warning"
     message = (
-        f"AUC is {crossed:.2f} in cross-validation, which mixes batches, and {unseen:.2f} in batches that were left out"
-        + (f" ({np.mean(within):.2f} on average within a batch)" if within else "")
-        + (": scores do not carry over from batch to batch." if severity != "info" else ".")
+        f"Within batches AUC is {known.value:.2f} where the model has seen the batch and {unseen.value:.2f} where it was left out"
+        + (": what it learned does not hold in another batch." if severity != "info" else ".")
     )
-    mend = "quote the lower figure, recalibrate in a new batch before use, and collect more batches that hold every state"
+    mend = "quote the lower figure, and collect more batches that hold every state"
     return [
-        Finding(
-            "batch-confounded",
-            "batches left out",
-            "fall of the AUC",
-            fall,
-            severity,
-            message,
-            mend if fall > _SMALL_FALL else "",
-        )
-    ]
-
-
-def _readable(
-    cohort: Cohort, samples: Samples, column: str, batches: NDArray[np.str_], n_jobs: int
-) -> list[Finding]:
-    names, counts = np.unique(batches, return_counts=True)
-    kept = np.isin(batches, names[counts >= _MIN_OF_BATCH])
-    if len(np.unique(batches[kept])) < 2:
-        return []
-    rows = np.flatnonzero(kept)
-    within, codes = np.unique(batches[kept], return_inverse=True)
-    asked = dataclasses.replace(samples.take(rows), y=codes, batches=None, states=tuple(map(str, within)))
-    asked = dataclasses.replace(asked, groups=np.unique(asked.groups, return_inverse=True)[1])
-    try:
-        judged = evaluate(asked, [cohort.sheet.sample_ids[i] for i in rows], REFERENCE, n_jobs=n_jobs)
-    except DesignError:
-        return []
-    auc = judged["cross_validation"]["figures"]["auc"]
-    severity: Severity = "warning" if auc["low"] > 0.5 and auc["value"] >= 0.7 else "info"
-    return [
-        Finding(
-            "batch-confounded", f"{column} read from the cargo", "AUC", auc["value"], severity,
-            f"Which {column} a sample is of can be read from its cargo with AUC {auc['value']:.2f} ({auc['low']:.2f} to "
-            f"{auc['high']:.2f}): "
-            + ("samples differ by where or when they were measured, and figures that mix batches say nothing of a new one."
-               if severity == "warning" else "batches look alike."),
-            "quote the figure of leaving out each batch, normalise within samples, and measure every state in every batch"
-            if severity == "warning" else "",
-        )
+        Finding("batch-confounded", "batches left out", "fall of the AUC", fall, severity, message,
+                mend if severity != "info" else "")
     ]  # fmt: skip
 
 
+def _left_out(model: Judged, n_jobs: int) -> tuple[Figure | None, NDArray[np.intp]]:
+    samples, judgement = model.samples, model.judgement
+    if judgement is not None and not model.failed:
+        kept = judgement.batched
+        if kept is None:
+            return None, np.zeros(0, dtype=np.intp)
+        rows, scores, fold = kept.rows, kept.log_odds, kept.fold
+    else:
+        assert samples.batches is not None
+        folds = leave_one_batch_out(samples.y, samples.groups, samples.batches)
+        ((scores, fold),) = ridge_scores([(samples, folds)], n_jobs=n_jobs)
+        rows = np.flatnonzero(fold >= 0)
+        scores, fold = scores[rows], fold[rows]
+    y = samples.y[rows]
+    each = [auc_within(against_rest(scores, k), y == k, fold) for k in range(scores.shape[1])]
+    found = [one for one in each if one is not None]
+    return (mean_figure(found) if found else None), rows
+
+
+def _spread_to(influence: NDArray[np.float64], rows: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+    full = np.zeros(n)
+    full[rows] = influence
+    return full
+
+
+def audit_answers(cohort: Cohort, model: Judged) -> list[Finding]:
+    """Compare, batch by batch, what the model predicted with what was there, and say where sets hold the truth least.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+    model : Judged
+        Only a model's own answers are looked at: the reference is not calibrated.
+
+    Returns
+    -------
+    list of Finding
+        Empty without batches.
+    """
+    judgement = model.judgement
+    if cohort.batches is None or judgement is None:
+        return []
+    batches = cohort.batches
+    passes = judgement.passes if judgement.batched is None else (judgement.batched,)
+    how = "in cross-validation" if judgement.batched is None else "left out in turn"
+    rows = passes[0].rows
+    y, states = model.samples.y[rows], model.samples.states
+    p = np.mean([softmax(kept.log_odds, axis=1) for kept in passes], axis=0)
+    held = np.mean([kept.sets[np.arange(len(y)), y] for kept in passes], axis=0)
+    found, covered = [], []
+    for name in np.unique(batches[rows]):
+        here = batches[rows] == name
+        share = np.bincount(y[here], minlength=len(states)) / here.sum()
+        k = int(np.argmax(np.abs(p[here].mean(axis=0) - share)))
+        found.append(_Share(str(name), states[k], float(p[here, k].mean()), float(share[k]), int(here.sum())))
+        cells = [(state, here & (y == k)) for k, state in enumerate(states)]
+        covered += [
+            (float(held[at].mean()), f"{state} in {name}") for state, at in cells if at.sum() >= _MIN_OF_BATCH
+        ]
+    worst = max(found, key=lambda one: one.gap)
+    message = (
+        f"With batches {how}, predicted and true shares differ most in {worst.batch}: {worst.state} {worst.predicted:.0%} on "
+        f"average, {worst.true:.0%} there ({worst.n} samples)"
+    )
+    if covered:
+        least, where = min(covered)
+        message += f"; prediction sets hold the truth least often for {where}, {least:.0%}"
+    wide = worst.gap > _GAP and worst.gap > 3 * np.sqrt(
+        worst.true * (1 - worst.true) / worst.n + 0.25 / worst.n
+    )
+    mend = "recalibrate in a new batch before use" if wide else ""
+    meaning = ": probabilities mean something else in each batch" if wide else ""
+    return [
+        Finding("batch-answers", worst.batch, "predicted minus true share", worst.gap, "warning" if wide else "info",
+                f"{message}{meaning}.", mend)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Mean predicted and true share of a state in a batch."""
+
+    batch: str
+    state: str
+    predicted: float
+    true: float
+    n: int
+
+    @property
+    def gap(self) -> float:
+        return abs(self.predicted - self.true)
+
+
 def audit_covariates(cohort: Cohort, columns: Sequence[str]) -> list[Finding]:
-    """Hold the label against sex, age and other covariates.
+    """Compare columns with the state.
 
     Parameters
     ----------
@@ -199,31 +343,32 @@ def audit_covariates(cohort: Cohort, columns: Sequence[str]) -> list[Finding]:
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
         numeric = np.isfinite(numbers).mean() > 0.8 and len(np.unique(numbers[np.isfinite(numbers)])) > 5
         values = numbers if numeric else cells.fillna("").to_numpy(dtype=np.str_)
-        found.append(_associated("covariate-confounded", column, values, cohort, is_batch=False))
+        found.append(_associated("covariate-confounded", column, values, cohort)[0])
     return found
 
 
-def _associated(check: str, column: str, values: NDArray[Any], cohort: Cohort, *, is_batch: bool) -> Finding:
-    subjects, first = np.unique(cohort.groups, return_index=True)
+def _associated(check: str, column: str, values: NDArray[Any], cohort: Cohort) -> tuple[Finding, float]:
+    persons = [f"{g}\0{s}" for g, s in zip(cohort.groups, cohort.y, strict=True)]
+    first = np.unique(persons, return_index=True)[1]
     y = np.unique(cohort.y[first], return_inverse=True)[1]
     strength, p_value, same = association(values[first], y)
     name = "Cramér's V" if values.dtype.kind in "US" else "epsilon squared of ranks"
     subject = f"label against {column}"
     if same:
         message = (
-            f"{column} and the label are the same thing: each level of {column} holds one state only. A difference between "
-            f"states cannot be told from one of {column}; no claim about the states can be made."
+            f"{column} and the label are the same thing, each level of {column} holds one state only: a difference between "
+            f"states cannot be told from one of {column}."
         )
         mend = f"measure samples of every state at every level of {column}"
-        return Finding(check, subject, name, strength, "critical", message, mend)
-    severity: Severity = (
-        "info" if p_value >= _ALPHA else ("critical" if is_batch and strength > 0.7 else "warning")
-    )
-    counted = f"{name} {strength:.2f}, p = {p_value:.2g}, {len(subjects)} subjects"
+        return Finding(check, subject, name, strength, "critical", message, mend), p_value
+    severity: Severity = "warning" if p_value < _UNLIKELY else "info"
+    counted = f"{name} {strength:.2f}, p = {p_value:.2g}, {len(np.unique(cohort.groups))} subjects"
     message = (
         f"State and {column} go together ({counted}): part of any figure may be {column}."
-        if severity != "info"
+        if severity == "warning"
         else f"State and {column} do not go together more than chance gives ({counted})."
     )
     mend = f"match or balance {column} in the next cohort; report the figures within each level of {column}"
-    return Finding(check, subject, name, strength, severity, message, "" if severity == "info" else mend)
+    return Finding(
+        check, subject, name, strength, severity, message, mend if severity == "warning" else ""
+    ), p_value

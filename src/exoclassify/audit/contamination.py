@@ -1,29 +1,30 @@
-"""Haemolysis and other contamination: how much, and whether it goes with the state."""
+"""Haemolysis and other contamination: how much, and whether it alone predicts the state."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kruskal, mannwhitneyu
+from scipy.stats import ranksums
 
+from exoclassify.audit.baselines import Baseline, Number
 from exoclassify.audit.contamination_panels import PANELS, ContaminationPanel
-from exoclassify.audit.findings import Finding, Severity
+from exoclassify.audit.findings import Finding
+from exoclassify.audit.reference import log_view
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.metrics import auc
-from exoclassify.methods.steps import imputer_for, normaliser_for
+from exoclassify.errors import first_three
 
-__all__ = ["audit_contamination", "haemolysis_index"]
+__all__ = ["audit_haemolysis", "contamination_baselines", "haemolysis_index"]
 
 Floats = NDArray[np.float64]
 
 _HAEMOLYSED = 7.0  # Cq(miR-23a-3p) - Cq(miR-451a) above this: haemolysis is likely (Blondal et al. 2013)
-_SOURCE = "Blondal et al. 2013, doi 10.1016/j.ymeth.2012.09.015"
-_ALPHA = 0.01  # several panels are looked at
+_MANY = 0.1
+_DIFFERS = 1.64  # standard errors
 
 
-def audit_contamination(cohort: Cohort) -> list[Finding]:
-    """Look for broken red cells, and for each published panel of contaminants.
+def contamination_baselines(cohort: Cohort) -> list[Baseline]:
+    """Give the haemolysis index, and the score of each published panel of contaminants, where they were measured.
 
     Parameters
     ----------
@@ -32,17 +33,39 @@ def audit_contamination(cohort: Cohort) -> list[Finding]:
 
     Returns
     -------
-    list of Finding
+    list of Baseline
         Empty for cargo without a panel.
     """
     table = cohort.cargo
-    found = [_haemolysis(cohort)] if table.kind == "mirna" else []
-    for panel in PANELS:
-        if panel.kind == table.kind:
-            score = _panel_score(table, panel)
-            if score is not None:
-                found.append(_of_panel(cohort, panel, score))
-    return found
+    found: list[Baseline] = []
+    red_cells = False
+    panels = [(panel, columns) for panel in PANELS if (columns := _columns(table, panel))]
+    log = log_view(table) if panels else np.zeros((cohort.n_samples, 0))
+    for panel, columns in panels:
+        V = log[:, columns]
+        spread = V.std(axis=0)
+        score = ((V - V.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
+        together = len(columns) > 1 and _together(cohort, V)
+        red_cells |= together and panel.name == "red blood cells"
+        alone = len(columns) == 1  # one molecule of a cell may as well be a marker
+        chance = None if alone or together else 1.0
+        name = f"contamination by {panel.name} ({panel.source})"
+        found.append(Baseline(name, Number(score), "contamination", values=score, p_value=chance, mild=alone))
+    index = haemolysis_index(table) if table.kind == "mirna" else None
+    if index is not None and np.isfinite(index).sum() >= 3:
+        name = "haemolysis index (miR-451a over miR-23a-3p)"
+        found.append(Baseline(name, Number(index), "contamination", values=index, mild=not red_cells))
+    return [one for one in found if one.values is not None and np.nanstd(one.values) > 1e-9]
+
+
+def _together(cohort: Cohort, V: Floats) -> bool:
+    """Whether most molecules of a panel differ between the states, all in one direction: a single one may be a marker."""
+    for state in cohort.states:
+        here = cohort.y == state
+        z = np.array([ranksums(column[here], column[~here]).statistic for column in V.T])
+        if max((z > _DIFFERS).mean(), (z < -_DIFFERS).mean()) > 0.5:
+            return True
+    return False
 
 
 def haemolysis_index(table: CargoTable) -> Floats | None:
@@ -80,78 +103,63 @@ def haemolysis_index(table: CargoTable) -> Floats | None:
     return np.asarray(np.log2(red + 1) - np.log2(stable + 1), dtype=np.float64)
 
 
-def _haemolysis(cohort: Cohort) -> Finding:
-    index = haemolysis_index(cohort.cargo)
-    if index is None or np.isfinite(index).sum() < 3:
-        message = "miR-451a or miR-23a-3p was not measured, so haemolysis cannot be judged from the cargo."
-        return Finding(
-            "haemolysis", "cohort", "miR-451a over miR-23a-3p", None, "info", message,
-            "record haemolysis (A414 or by eye) in the sheet",
-        )  # fmt: skip
-    area, p_value = _difference(cohort, index)
-    scale = "Cq(miR-23a-3p) − Cq(miR-451a)" if cohort.cargo.unit == "ct" else "log2 miR-451a over miR-23a-3p"
-    medians = ", ".join(f"{np.nanmedian(index[cohort.y == state]):.1f} in {state}" for state in cohort.states)
-    message = (
-        f"Haemolysis index ({scale}): median {medians}; AUC {area:.2f} between states, p = {p_value:.2g}."
-    )
-    severity: Severity = "warning" if p_value < _ALPHA else "info"
-    if cohort.cargo.unit == "ct":
-        likely = float(np.nanmean(index > _HAEMOLYSED))
-        message += f" {likely:.0%} of the samples lie above {_HAEMOLYSED:g}, where haemolysis is likely."
-        severity = "warning" if likely > 0.1 else severity
-    mend = "exclude haemolysed samples, or show that the model holds without erythroid miRNA (miR-451a, -486-5p, -16-5p, -144-3p)"
-    return Finding(
-        "haemolysis",
-        "cohort",
-        "AUC of the index",
-        area,
-        severity,
-        message,
-        mend if severity == "warning" else "",
-    )
+def audit_haemolysis(cohort: Cohort) -> list[Finding]:
+    """Say how many samples are likely to be haemolysed, among those that can be judged.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Finding
+        Empty for other cargo than miRNA.
+    """
+    table = cohort.cargo
+    if table.kind != "mirna":
+        return []
+    index = haemolysis_index(table)
+    known = np.zeros(0) if index is None else index[np.isfinite(index)]
+    if index is None or len(known) < 3:
+        message = "Haemolysis cannot be judged from the cargo: miR-451a or miR-23a-3p was not measured."
+        mend = "record haemolysis (A414 or by eye) in the sheet"
+        return [Finding("haemolysis", "cohort", "miR-451a over miR-23a-3p", None, "info", message, mend)]
+    scale = "Cq(miR-23a-3p) − Cq(miR-451a)" if table.unit == "ct" else "log2 miR-451a over miR-23a-3p"
+    medians = ", ".join(_median(index[cohort.y == state], state) for state in cohort.states)
+    message = f"Haemolysis index ({scale}): median {medians}"
+    likely = 0.0
+    if table.unit == "ct":
+        high = np.flatnonzero(np.nan_to_num(index, nan=-np.inf) > _HAEMOLYSED)
+        likely = len(high) / len(known)
+        named = f" ({first_three(cohort.sheet.sample_ids[i] for i in high)})" if len(high) else ""
+        message += (
+            f"; {len(high)} of the {len(known)} samples that can be judged lie above {_HAEMOLYSED:g}{named}, where "
+            "haemolysis is likely and its miRNA drown those of vesicles"
+        )
+    mend = "exclude them, or show that the model holds without miRNA of red cells (miR-451a, -486-5p, -16-5p, -144-3p)"
+    many = likely > _MANY
+    return [
+        Finding(
+            "haemolysis", "cohort", "share likely haemolysed", likely if table.unit == "ct" else None,
+            "warning" if many else "info", f"{message}.", mend if many else "",
+        )
+    ]  # fmt: skip
 
 
-def _panel_score(table: CargoTable, panel: ContaminationPanel) -> Floats | None:
-    """Mean standardised log abundance of the panel's molecules; None when fewer than half, or none, were measured."""
+def _median(index: Floats, state: str) -> str:
+    known = index[np.isfinite(index)]
+    return f"{np.median(known):.1f} in {state}" if len(known) else f"not known in {state}"
+
+
+def _columns(table: CargoTable, panel: ContaminationPanel) -> list[int]:
+    """Columns of a panel's molecules; empty when fewer than half were measured, or the panel is of other cargo."""
+    if panel.kind != table.kind:
+        return []
     where = {name.lower(): i for i, name in enumerate(table.molecules)}
-    columns = [
+    found = [
         next((where[name.lower()] for name in names if name.lower() in where), None)
         for names in panel.molecules
     ]
-    present = [column for column in columns if column is not None]
-    if not present or 2 * len(present) < len(panel.molecules):
-        return None
-    normaliser = normaliser_for(table.unit, "auto", table.not_detected)
-    log = imputer_for(table.unit).fit_transform(normaliser.fit_transform(table.values))[:, present]
-    spread = log.std(axis=0)
-    score: Floats = ((log - log.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
-    return score
-
-
-def _of_panel(cohort: Cohort, panel: ContaminationPanel, score: Floats) -> Finding:
-    area, p_value = _difference(cohort, score)
-    severity: Severity = "warning" if p_value < _ALPHA else "info"
-    counted = f"AUC {area:.2f} between states, p = {p_value:.2g}; {panel.source}"
-    if severity == "warning":
-        message = (
-            f"Marks of {panel.name} go with the state ({counted}): part of the model may be contamination."
-        )
-        mend = "compare handling of the states (needle, spins, tube, time to processing); show the model without these molecules"
-        return Finding("contamination", panel.name, "AUC of the panel", area, severity, message, mend)
-    message = f"Marks of {panel.name} do not differ between states ({counted})."
-    return Finding("contamination", panel.name, "AUC of the panel", area, severity, message, "")
-
-
-def _difference(cohort: Cohort, score: Floats) -> tuple[float, float]:
-    """Largest AUC of one state against the rest, either way, and the p-value that no state differs; by subject."""
-    known = np.isfinite(score)
-    subjects = [f"{g}\0{s}" for g, s in zip(cohort.groups[known], cohort.y[known], strict=True)]
-    _, first, code = np.unique(subjects, return_index=True, return_inverse=True)
-    means = np.bincount(code, score[known]) / np.bincount(code)
-    y = cohort.y[known][first]
-    parts = [means[y == state] for state in cohort.states if (y == state).any()]
-    if len(parts) < 2 or np.ptp(means) == 0:
-        return 0.5, 1.0
-    areas = [auc(means, y == state).value for state in cohort.states if (y == state).any()]
-    test = mannwhitneyu(*parts) if len(parts) == 2 else kruskal(*parts)
-    return max(max(area, 1 - area) for area in areas), float(test.pvalue)
+    present = [column for column in found if column is not None]
+    return present if 2 * len(present) >= len(panel.molecules) else []

@@ -30,6 +30,7 @@ class ContaminationPanel:
 
 
 _CELLS = "Pritchard et al. 2012, doi 10.1158/1940-6207.CAPR-11-0370"
+_PLATELETS = "Krammer et al. 2022, doi 10.3390/cells11081254"
 _LYSIS = "Kirschner et al. 2013, doi 10.3389/fgene.2013.00094"
 _PLASMA = "Geyer et al. 2019, EMBO Mol. Med. 11:e10427"
 _MISEV = "MISEV2018, doi 10.1080/20013078.2018.1535750"
@@ -42,6 +43,14 @@ PANELS = (
     ),
     ContaminationPanel("myeloid cells", "mirna", (("hsa-miR-223-3p",), ("hsa-miR-197-3p",), ("hsa-miR-574-3p",)), _CELLS),
     ContaminationPanel("lymphocytes", "mirna", (("hsa-miR-150-5p",),), _CELLS),
+    ContaminationPanel(
+        "platelets", "mirna",
+        (
+            ("hsa-miR-148b-3p",), ("hsa-miR-151a-5p", "hsa-miR-151a-3p"), ("hsa-miR-199a-3p",), ("hsa-miR-22-3p",),
+            ("hsa-miR-185-5p",), ("hsa-miR-320b",), ("hsa-miR-423-5p",),
+        ),
+        _PLATELETS,
+    ),
     ContaminationPanel(
         "red blood cells", "protein",
         (

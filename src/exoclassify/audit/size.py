@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from exoclassify.audit.batches import REFERENCE
 from exoclassify.audit.findings import Finding, Severity
+from exoclassify.audit.reference import ridge_scores
+from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import DesignError
-from exoclassify.learning.evaluate import cross_validated, workers_started_undisturbed
-from exoclassify.learning.folds import stratified_folds, subjects_per_state
+from exoclassify.learning.folds import Fold, stratified_folds, subjects_per_state
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import macro_auc
-from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.sample_size import (
     auc_half_width,
     cox_snell_from_auc,
@@ -26,19 +23,28 @@ from exoclassify.learning.sample_size import (
     supported_parameters,
 )
 
-__all__ = ["audit_size", "learning_curve"]
+__all__ = ["audit_preselection", "audit_size", "learning_curve"]
 
 Codes = NDArray[np.intp]
 
 _FEWEST = 5
 _SHARES = (0.4, 0.6, 0.8, 1.0)
 _DRAWS = 3
+_FOLDS = 5
 _WANTED = 0.1
+_VAGUE = 0.17
+"""Half width of the AUC's interval from which on it hardly says anything."""
+_MEASURED = {
+    ("mirna", "counts"): 150, ("mirna", "cpm"): 150, ("mirna", "log2_intensity"): 100, ("mrna", "counts"): 2000,
+    ("mrna", "cpm"): 2000, ("lncrna", "counts"): 500, ("lncrna", "cpm"): 500, ("protein", "intensity"): 60,
+    ("protein", "log2_intensity"): 60, ("mirna", "ct"): 12,
+}  # fmt: skip
+"""Molecules below which a table of this kind and unit is a choice: what sequencing, mass spectrometry and panels report."""
 _SIGNATURE = 10
 
 
 def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] | None) -> list[Finding]:
-    """Hold the number of subjects against what a model needs.
+    """Compare the number of subjects with what a model needs.
 
     Parameters
     ----------
@@ -54,7 +60,7 @@ def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] |
     list of Finding
     """
     subjects = subjects_per_state(samples.y, samples.groups)
-    fewest, n = int(subjects.min()), int(subjects.sum())
+    fewest, n = int(subjects.min()), len(np.unique(samples.groups))  # a person in two states is one
     if fewest < _FEWEST:
         message = (
             f"{samples.states[int(subjects.argmin())]} has {fewest} subjects: nothing can be concluded. Three against three "
@@ -65,10 +71,11 @@ def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] |
             Finding("sample-size", "smallest state", "subjects", float(fewest), "critical", message, mend)
         ]
     assumed = float(np.clip(auc_found, 0.6, 0.9))
-    share = fewest / n
+    in_states = int(subjects.sum())
+    share = fewest / in_states
     return [
         _riley(n, share, assumed, samples.X.shape[1]),
-        _precision(fewest, n, assumed),
+        _precision(fewest, in_states, assumed),
         *([_of_curve(curve)] if curve else []),
     ]
 
@@ -77,11 +84,11 @@ def _riley(n: int, share: float, assumed: float, n_molecules: int) -> Finding:
     cox_snell = cox_snell_from_auc(round(assumed, 3), round(share, 3))
     carried = supported_parameters(n, share, cox_snell)
     needed = riley_binary(_SIGNATURE, share, cox_snell).needed
-    severity: Severity = "info" if n >= needed else "warning"
+    few = n < needed
     message = (
-        f"By the criteria of Riley et al. (doi 10.1002/sim.7992), at an AUC of {assumed:.2f}, {n} subjects carry a model of "
-        f"{carried} freely estimated parameters; a signature of {_SIGNATURE} molecules named beforehand needs {needed}. The "
-        f"table has {n_molecules} molecules: the model lives from shrinkage, and its coefficients are not to be read one by one."
+        f"{n} subjects carry a model of {carried} freely estimated parameters at an AUC of {assumed:.2f} (Riley et al., doi "
+        f"10.1002/sim.7992), and a signature of {_SIGNATURE} molecules named beforehand needs {needed}: with {n_molecules} "
+        "molecules the model lives from shrinkage, and its coefficients are not to be read one by one."
     )
     mend = f"plan for {needed} subjects or more, or name at most {max(carried, 1)} molecules beforehand"
     return Finding(
@@ -89,17 +96,20 @@ def _riley(n: int, share: float, assumed: float, n_molecules: int) -> Finding:
         "parameters carried",
         "parameters",
         float(carried),
-        severity,
+        "info",
         message,
-        "" if severity == "info" else mend,
+        mend if few else "",
     )
 
 
 def _precision(fewest: int, n: int, assumed: float) -> Finding:
     width = auc_half_width(assumed, fewest, n - fewest)
     enough = samples_for_half_width(assumed, fewest / n, _WANTED)
-    severity: Severity = "info" if width <= _WANTED else "warning"
-    message = f"With {fewest} against {n - fewest} subjects an AUC of {assumed:.2f} is known to ±{width:.2f} at best."
+    severity: Severity = "info" if width <= _VAGUE else "warning"
+    message = (
+        f"With {fewest} against {n - fewest} subjects an AUC of {assumed:.2f} is known to ±{width:.2f} at best, so small "
+        "differences mean nothing."
+    )
     mend = f"{enough} subjects in the same mix give ±{_WANTED:g}"
     return Finding(
         "sample-size",
@@ -108,7 +118,7 @@ def _precision(fewest: int, n: int, assumed: float) -> Finding:
         width,
         severity,
         message,
-        "" if severity == "info" else mend,
+        mend if width > _WANTED else "",
     )
 
 
@@ -148,10 +158,15 @@ def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[
     """
     rng = np.random.default_rng(seed)
     parts = [(share, _part(samples, share, rng), draw) for share in _SHARES for draw in range(_DRAWS)]
-    jobs = (delayed(_auc_of_part)(samples.take(rows), REFERENCE, seed + draw) for _, rows, draw in parts)
-    with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
-        results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="all")(jobs)
-    found = np.array(list(results), dtype=np.float64)
+    jobs = [(rows, _prepared(samples, rows, seed + draw)) for _, rows, draw in parts]
+    possible = [i for i, (_, job) in enumerate(jobs) if job is not None]
+    found = np.full((len(parts), 3), np.nan)
+    asked = [job for _, job in jobs if job is not None]
+    for i, (part, folds), (scores, fold) in zip(
+        possible, asked, ridge_scores(asked, n_jobs=n_jobs), strict=True
+    ):
+        figure = macro_auc(scores, part.y, fold)
+        found[i] = figure.value, *figure.over_folds(len(folds)).interval(part.groups)
     points = []
     for share in _SHARES:
         here = [i for i, part in enumerate(parts) if part[0] == share and np.isfinite(found[i, 0])]
@@ -172,13 +187,46 @@ def _part(samples: Samples, share: float, rng: np.random.Generator) -> Codes:
     return np.flatnonzero(np.isin(samples.groups, np.concatenate(kept)))
 
 
-def _auc_of_part(part: Samples, recipe: Recipe, seed: int) -> tuple[float, float, float]:
-    """Give the AUC with its interval by subject, NaN when the part is too small to be judged."""
+def _prepared(samples: Samples, rows: Codes, seed: int) -> tuple[Samples, list[Fold]] | None:
+    """Give a part of the samples with its folds; None when it is too small to be judged."""
+    part = samples.take(rows)
     part = dataclasses.replace(part, groups=np.unique(part.groups, return_inverse=True)[1], batches=None)
     try:
-        folds = stratified_folds(part.y, part.groups, recipe.folds.outer, seed)
-        kept = cross_validated(part, recipe, folds)
+        return part, stratified_folds(part.y, part.groups, _FOLDS, seed)
     except DesignError:
-        return float("nan"), float("nan"), float("nan")
-    figure = macro_auc(kept.log_odds, part.y[kept.rows], kept.fold)
-    return figure.value, *figure.over_folds(len(folds)).interval(part.groups[kept.rows])
+        return None
+
+
+def audit_preselection(table: CargoTable) -> list[Finding]:
+    """Ask how the molecules were chosen where there are far fewer than such a platform reports.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any kind.
+
+    Returns
+    -------
+    list of Finding
+        Empty where as many as usual are there, or the kind has no usual number.
+    """
+    usual = _MEASURED.get((table.kind, table.unit), 0)
+    if table.n_molecules >= usual:
+        return []
+    message = (
+        f"The table has {table.n_molecules} molecules, and {table.kind} measured as {table.unit} usually gives {usual} or more: "
+        "if they were chosen by their difference between these very states, every figure here is optimistic, and nothing in the "
+        "table can show it."
+    )
+    mend = "say how the molecules were chosen; if it was on these samples, give the whole table"
+    return [
+        Finding(
+            "preselection",
+            "molecules in the table",
+            "molecules",
+            float(table.n_molecules),
+            "warning",
+            message,
+            mend,
+        )
+    ]

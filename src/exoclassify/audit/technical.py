@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from exoclassify.audit.association import association
-from exoclassify.audit.baselines import Baseline, baselines, judged
+from exoclassify.audit.baselines import Baseline, Mask, input_baselines, judged
+from exoclassify.audit.columns import (
+    column_baselines,
+    describes_the_state,
+    given_for_one_state,
+    restates,
+)
+from exoclassify.audit.contamination import contamination_baselines
+from exoclassify.audit.detection import detection_baselines
 from exoclassify.audit.findings import Finding, Severity
+from exoclassify.audit.judged import Judged
+from exoclassify.audit.order import order_baselines
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.folds import Fold
-from exoclassify.learning.judgement import Judgement
-from exoclassify.learning.metrics import Figure
+from exoclassify.learning.metrics import Figure, against_rest, auc_within, mean_figure
 
-__all__ = ["Technical", "audit_technical", "better"]
+__all__ = ["Technical", "audit_technical", "better", "technical_baselines", "within_levels"]
 
 Codes = NDArray[np.intp]
 
 _ALPHA = 0.05
-_DIRECT, _USEFUL = 0.02, 0.6
-"""A figure that differs between the states this surely, and tells them apart this well in folds, is no chance."""
+_USEFUL = 0.6
+"""A technical figure that predicts the state no better than this is left in peace, however surely it does."""
+_WARNED, _CRITICAL = 0.02, 0.004
+"""Chances, for one family of figures, of a warning and of a critical finding where nothing is wrong."""
 _STRONG = 0.75
-"""A technical figure that tells the states apart this well is confounded with them, whatever else a model finds."""
+"""A technical figure that predicts the state this well is confounded with it, whatever else a model finds."""
+_CHECKS = {"order": "run-order", "contamination": "contamination"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,66 +52,101 @@ class Technical:
     best : str or None
         The best baseline.
     beaten : bool or None
-        The model is better than the best one (paired test, one-sided 5 %); None without baselines.
+        The model is better than every one that predicts the state at all; None without baselines.
+    confounders : dict
+        Names and values of those that are critical and are one value a sample.
     """
 
     findings: tuple[Finding, ...]
     rows: tuple[dict[str, Any], ...]
     best: str | None
     beaten: bool | None
+    confounders: dict[str, NDArray[Any]]
 
 
-def audit_technical(
-    cohort: Cohort, judgement: Judgement, model: Figure, *, model_name: str, declared: Sequence[str] = ()
-) -> Technical:
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    """A baseline, its AUC, and what speaks for and against it."""
+
+    baseline: Baseline
+    figure: Figure
+    chance: float
+    p_better: float
+    n_family: int
+    within: Figure | None
+
+
+def technical_baselines(cohort: Cohort) -> list[Baseline]:
+    """Give every technical figure of a cohort that varies.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Baseline
+    """
+    ordered = order_baselines(cohort)
+    taken = {one.column for one in ordered} - {None}
+    columns = [
+        one
+        for one in column_baselines(cohort)
+        if one.column not in taken or (one.values is not None and one.values.dtype.kind in "US")
+    ]
+    return [
+        *input_baselines(cohort.cargo),
+        *detection_baselines(cohort),
+        *ordered,
+        *contamination_baselines(cohort),
+        *columns,
+    ]
+
+
+def audit_technical(cohort: Cohort, model: Judged) -> Technical:
     """Judge every technical figure in the folds of the model, and test whether the model is better.
 
     Parameters
     ----------
     cohort : Cohort
         With one layer.
-    judgement : Judgement
-        Of the model on it.
-    model : Figure
-        Macro AUC of the model in cross-validation.
-    model_name : str
-        What messages call it.
-    declared : sequence of str
-        Columns named as batch or covariates: when one of them says the same as the label, no claim can be made.
+    model : Judged
+        The model's scores on samples that were held out.
 
     Returns
     -------
     Technical
     """
-    samples = judgement.samples
-    repeats = _repeats(judgement)
-    groups = samples.groups
     findings: list[Finding] = []
-    n_folds = len(repeats[0])
-    rows = [_row(model_name, model.over_folds(n_folds), groups, None)]
-    found: dict[str, tuple[Figure, float]] = {}
-    for baseline in baselines(cohort):
-        if baseline.column is not None and _restates(cohort, baseline.column):
-            findings.append(_restating(cohort, baseline, baseline.column in declared))
-            continue
-        figure = judged(baseline, repeats, samples.y, len(samples.states))
-        p_value = better(model, figure, groups)
-        found[baseline.name] = (figure, p_value)
-        rows.append(_row(baseline.name, figure.over_folds(n_folds), groups, p_value))
-        directly = _directly(baseline, samples.y, groups)
-        findings.append(_finding(baseline, figure, model, p_value, directly, groups, n_folds, model_name))
-    best = max(found, key=lambda name: found[name][0].value) if found else None
-    beaten = None if best is None else found[best][1] < _ALPHA
-    return Technical(tuple(findings), tuple(rows), best, beaten)
+    weighed: list[_Weighed] = []
+    candidates = technical_baselines(cohort)
+    families = [one.family for one in candidates]
+    for baseline in candidates:
+        named = None if baseline.column is None else _of_column(cohort, baseline.column)
+        if named is not None:
+            findings.append(named)
+        else:
+            weighed.append(_weigh(cohort, baseline, model, families.count(baseline.family)))
+    rows = [_row(model.name, model.figure, model, None)]
+    rows += [_row(one.baseline.name, one.figure, model, one.p_better) for one in weighed]
+    findings += [_finding(one, model) for one in weighed]
+    best = max(weighed, key=lambda one: one.figure.value, default=None)
+    critical = {finding.subject for finding in findings if finding.severity == "critical"}
+    rivals = [one for one in weighed if one.baseline.name in critical]
+    beaten = None if best is None else not any(one.p_better >= _ALPHA for one in rivals)
+    confounders = {
+        one.baseline.name: values for one in rivals if (values := _values(one.baseline)) is not None
+    }
+    shown = max(rivals, key=lambda one: one.figure.value, default=best)
+    return Technical(
+        tuple(findings), tuple(rows), None if shown is None else shown.baseline.name, beaten, confounders
+    )
 
 
-def _repeats(judgement: Judgement) -> list[tuple[Fold, ...]]:
-    repeats, at = [], 0
-    for kept in judgement.passes:
-        count = int(kept.fold.max()) + 1
-        repeats.append(judgement.plan[at : at + count])
-        at += count
-    return repeats
+def _values(baseline: Baseline) -> NDArray[Any] | None:
+    """One value a sample: of a mask, how much of it is set."""
+    return baseline.guess.mask.sum(axis=1) if isinstance(baseline.guess, Mask) else baseline.values
 
 
 def better(model: Figure, baseline: Figure, groups: Codes) -> float:
@@ -131,85 +175,137 @@ def better(model: Figure, baseline: Figure, groups: Codes) -> float:
     return float(norm.sf(difference / error)) if error > 0 else float(difference <= 0)
 
 
-def _row(name: str, figure: Figure, groups: Codes, p_value: float | None) -> dict[str, Any]:
-    low, high = figure.interval(groups)
+def within_levels(model: Judged, levels: NDArray[Any]) -> Figure | None:
+    """AUC of the model over pairs of samples of one fold and one level, such as one batch.
+
+    Parameters
+    ----------
+    model : Judged
+        Its scores.
+    levels : ndarray of shape (n_samples,)
+        Texts or codes.
+
+    Returns
+    -------
+    Figure or None
+        None where some state shares no level with another in any fold.
+    """
+    codes = np.unique(levels, return_inverse=True)[1]
+    y = model.samples.y
+    found = []
+    for scores, fold in model.passes:
+        cells = fold * (int(codes.max()) + 1) + codes
+        each = [auc_within(against_rest(scores, k), y == k, cells) for k in range(scores.shape[1])]
+        known = [one for one in each if one is not None]
+        found += [mean_figure(known)] if len(known) == len(each) else []
+    return mean_figure(found) if found else None
+
+
+def _weigh(cohort: Cohort, baseline: Baseline, model: Judged, n_family: int) -> _Weighed:
+    samples = model.samples
+    figure = judged(baseline, model.repeats, samples.y, len(samples.states))
+    levels = None
+    if baseline.family == "column" and baseline.values is not None and baseline.values.dtype.kind in "US":
+        levels = baseline.values
+    within = None if levels is None else within_levels(model, levels)
+    chance = _chance(baseline, figure, model)
+    return _Weighed(baseline, figure, chance, better(model.figure, figure, samples.groups), n_family, within)
+
+
+def _chance(baseline: Baseline, figure: Figure, model: Judged) -> float:
+    """P-value that the figure has nothing to do with the state: by its own test, else by Mann and Whitney's variance."""
+    y, groups = model.samples.y, model.samples.groups
+    if baseline.p_value is not None:
+        return baseline.p_value
+    first = np.unique(groups * (int(y.max()) + 1) + y, return_index=True)[1]
+    if baseline.values is not None:
+        return association(baseline.values[first], y[first])[1]
+    n, smallest = len(first), int(np.bincount(y[first]).min())
+    error = np.sqrt((n + 1) / (12 * smallest * (n - smallest)))
+    return float(norm.sf((figure.value - 0.5) / (error * np.sqrt(1.5))))  # as `Figure.over_folds` widens it
+
+
+def _row(name: str, figure: Figure, model: Judged, p_value: float | None) -> dict[str, Any]:
+    low, high = figure.over_folds(len(model.repeats[0])).interval(model.samples.groups)
     return {"name": name, "auc": figure.value, "low": low, "high": high, "p_model_better": p_value}
 
 
-def _directly(baseline: Baseline, y: Codes, groups: Codes) -> float:
-    """P-value that the figure itself does not differ between states: surer than an AUC over folds when samples are few."""
-    if baseline.values is None:
-        return 1.0
-    first = np.unique(groups, return_index=True)[1]
-    return association(baseline.values[first], y[first])[1]
+def _severity(one: _Weighed, model: Judged) -> Severity:
+    chance = one.chance * one.n_family
+    if one.figure.value < _USEFUL or chance >= _WARNED:
+        return "info"
+    if one.baseline.mild or chance >= _CRITICAL:
+        return "warning"
+    if one.within is not None and one.figure.value < 0.95:
+        # Levels can be compared within: what the model finds there is not theirs.
+        return (
+            "warning"
+            if one.within.over_folds(len(model.repeats[0])).interval(model.samples.groups)[0] > 0.5
+            else "critical"
+        )
+    strong = (
+        one.figure.value >= _STRONG and one.baseline.family != "contamination"
+    )  # whose molecules may be markers too
+    return "warning" if one.p_better < _ALPHA and not strong else "critical"
 
 
-def _finding(
-    baseline: Baseline,
-    figure: Figure,
-    model: Figure,
-    p_value: float,
-    directly: float,
-    groups: Codes,
-    n_folds: int,
-    model_name: str,
-) -> Finding:
-    low, high = figure.over_folds(n_folds).interval(groups)
-    severity: Severity = "info"
-    differs = directly < _DIRECT and figure.value > _USEFUL
-    surely = f"differs between them beyond chance (p = {directly:.2g}), " if differs else ""
-    # By DeLong's narrower interval: to overlook what fools the model is worse than to name one thing too many.
-    if figure.interval(groups)[0] > 0.5 or differs:
-        severity = "warning" if p_value < _ALPHA and figure.value < _STRONG else "critical"
-    beaten = (
-        f"less than the {model_name} ({model.value:.2f}, p = {p_value:.2g}), but so much that the model may rest on it"
-        if p_value < _ALPHA
-        else f"and the {model_name} ({model.value:.2f}) is not better (p = {p_value:.2g})"
+def _finding(one: _Weighed, model: Judged) -> Finding:
+    severity, name = _severity(one, model), one.baseline.name
+    low, high = one.figure.over_folds(len(model.repeats[0])).interval(model.samples.groups)
+    seen = f", {one.baseline.seen}" if one.baseline.seen else ""
+    message = (
+        f"{name} alone predicts the state with AUC {one.figure.value:.2f} ({low:.2f} to {high:.2f}) in the folds of the model"
+        f"{seen}: {_why(one, model, severity)}."
     )
-    verdicts = {
-        "critical": beaten,
-        "warning": f"less than the {model_name} ({model.value:.2f}, p = {p_value:.2g}), but not nothing",
-        "info": "which may be chance",
-    }
     mends = {
-        "critical": "balance it between the states (re-sequence, downsample, match) or take it into the model as a covariate "
-        "before anything is said of biology",
+        "critical": "balance it between the states (measure again, downsample, match) before anything is said of biology",
         "warning": "state it beside the model's figure, and balance it in the next run",
         "info": "",
     }
-    return Finding(
-        "technical-baseline", baseline.name, "AUC", figure.value, severity,
-        f"{baseline.name} alone tells the states apart with AUC {figure.value:.2f} ({low:.2f} to {high:.2f}) in the same folds, "
-        f"{surely}{verdicts[severity]}.",
-        mends[severity],
-    )  # fmt: skip
+    check = _CHECKS.get(one.baseline.family, "technical-baseline")
+    return Finding(check, name, "AUC", one.figure.value, severity, message, mends[severity])
 
 
-def _restates(cohort: Cohort, column: str) -> bool:
-    """Whether every level of a column holds one state only, with two samples a level on average at least."""
-    cells = cohort.sheet.frame[column]
-    levels = pd.DataFrame({"level": cells.to_numpy(), "state": cohort.y}).dropna()
-    if levels.empty or levels["level"].nunique() > len(levels) / 2 or levels["state"].nunique() < 2:
-        return False
-    return bool((levels.groupby("level")["state"].nunique() == 1).all())
-
-
-def _restating(cohort: Cohort, baseline: Baseline, declared: bool) -> Finding:
-    column = baseline.column
-    if declared:
-        message = (
-            f"column {column} and the label are the same thing: every level of it holds one state only, so a difference between "
-            "states cannot be told from one of this column. No claim about the states can be made from this cohort."
+def _why(one: _Weighed, model: Judged, severity: Severity) -> str:
+    mine = f"the {model.name} ({model.figure.value:.2f})"
+    if severity == "info":
+        return "that may be chance"
+    if one.baseline.mild:
+        order = (
+            "harmless where samples were sorted at the desk, fatal where that was the order of measurement"
         )
-        return Finding(
-            "technical-baseline", f"column {column}", "AUC", 1.0, "critical", message,
-            "measure samples of every state at every level",
-        )  # fmt: skip
-    message = (
-        f"every level of column {column} holds one state only: harmless if it describes the diagnosis, fatal if it says where, "
-        "when or how the samples were handled."
+        return order if one.baseline.family == "order" else "a contaminant, or a marker that goes with one"
+    if one.within is not None and one.figure.value < 0.95:
+        inside = f"within its levels the {model.name} reaches {one.within.value:.2f}"
+        return (
+            f"{inside}, so not all of its figure is the column's, but part of it may be"
+            if severity == "warning"
+            else f"{inside}, no better than guessing, so what it found may be the column"
+        )
+    if one.p_better >= _ALPHA:
+        return f"{mine} is not better (p = {one.p_better:.2g}), and may be nothing else"
+    return f"{mine} is better (p = {one.p_better:.2g}), but may rest on it" + (
+        " in good part" if severity == "critical" else ""
     )
-    return Finding(
-        "technical-baseline", f"column {column}", "AUC", 1.0, "warning", message,
-        "check what it means; if it is technical, name it with --batch or --covariates, and expect the claim to fall",
-    )  # fmt: skip
+
+
+def _of_column(cohort: Cohort, column: str) -> Finding | None:
+    """Say of a column that it is the state under another name, or that it describes the state; else None."""
+    cells, y = cohort.sheet.frame[column], cohort.y
+    if given_for_one_state(cells, y):
+        message = f"column {column} is filled in for one state only, so it describes that state and cannot be compared."
+        return Finding("technical-baseline", f"column {column}", "AUC", None, "info", message, "")
+    if not restates(cells, y):
+        return None
+    if describes_the_state(column):
+        message = f"column {column} goes with the label level by level, as a description of the disease does."
+        return Finding("technical-baseline", f"column {column}", "AUC", 1.0, "info", message, "")
+    message = (
+        f"column {column} and the label are the same thing: every level of it holds one state only, so a difference between "
+        "states cannot be told from one of this column."
+    )
+    mend = (
+        "measure samples of every state at every level, or, if the column only says the diagnosis in other words, take it out of "
+        "the sheet"
+    )
+    return Finding("technical-baseline", f"column {column}", "AUC", 1.0, "critical", message, mend)

@@ -41,7 +41,7 @@ def audit(
         typer.Option(help="For ct: from this many cycles on, none was found.  [default: 40]"),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print verdict and findings as JSON.")] = False,
     jobs: Annotated[
         int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
     ] = -1,
@@ -53,8 +53,9 @@ def audit(
 ) -> None:
     """Find what makes a classifier of this cohort look better than it is: before anything is trained.
 
-    Depth, missingness, run order and every column of the sheet are judged like a model, in the same folds; batch, sex and
-    age are held against the state; samples are compared with each other; and it is said what this many samples can carry.
+    Depth, zeros, order and time, contamination and every column of the sheet are judged like a model, in the same folds; so is
+    each molecule alone. Batch, sex and age are compared with the state, samples with each other, and values with their unit;
+    and it is said what this many samples can carry.
     """
     import json
 
@@ -87,7 +88,7 @@ def audit(
             force,
         )
     if as_json:
-        print(json.dumps({"findings": found.to_dict()["findings"]}, indent=1, allow_nan=False))
+        print(json.dumps(found.told(), indent=1, allow_nan=False))
         return
     print("\n".join(_told(found)))
     if report is not None:
@@ -115,5 +116,7 @@ def _told(found: Audit) -> list[str]:
         lines.append(f"{finding.severity.upper()}  {finding.check}: {finding.subject}")
         lines += textwrap.wrap(finding.message, 100, initial_indent="  ", subsequent_indent="  ")
         if finding.mend:
-            lines += textwrap.wrap(f"Mend: {finding.mend}.", 100, initial_indent="  ", subsequent_indent="  ")
+            lines += textwrap.wrap(
+                f"To do: {finding.mend}.", 100, initial_indent="  ", subsequent_indent="  "
+            )
     return lines

@@ -181,6 +181,7 @@ def _rows(signature: Signature) -> list[str]:
         if row["low"] != row["low"]:  # no values on one side
             effect = f"found in {row['found_in_state']:.0%}, not {row['found_in_reference']:.0%}"
         beware = [row["blood_cells"], "direction differs between batches" if row["direction_differs"] else ""]
+        beware += [f"follows {row['follows']}"] if row["follows"] else []
         told = "; ".join(part for part in (row["evidence"], *beware, row["public_tables"]) if part)
         lines.append(
             f"{row['molecule']:<{width}}  {row['direction']:<4} {effect:<24}  {row['q']:<8.2g} {row['stability']:<10.2f} "

@@ -99,9 +99,9 @@ def evaluate(
     if report is not None:
         _write(report, found, audit, bundle.about, cargo.name, force)
     if as_json:
-        findings = None if audit is None else audit["findings"]
-        told = {"model": bundle.name, "version": bundle.version, "evaluation": found, "findings": findings}
-        print(json.dumps(told, indent=1))
+        heard: dict[str, Any] = {"verdict": None, "findings": None} if audit is None else audit
+        told = {"model": bundle.name, "version": bundle.version, "evaluation": found}
+        print(json.dumps(told | {key: heard[key] for key in ("verdict", "findings")}, indent=1))
     else:
         for line in _told(found, audit, f"{bundle.name} {bundle.version}"):
             print(line)

@@ -106,7 +106,7 @@ Columns = Annotated[
     str | None,
     typer.Option(
         "--columns",
-        help="Columns of the table that hold samples, with * for the sample's name, as in 'LFQ intensity *'.",
+        help="Columns that hold samples, with * for the sample's name, as in 'LFQ intensity *'; several with commas between.",
     ),
 ]
 Sheet = Annotated[str | None, typer.Option("--sheet", help="Sheet of the table's workbook.")]
@@ -154,7 +154,7 @@ def shares_of(text: str, option: str = "--prevalence") -> dict[str, float]:
     Parameters
     ----------
     text : str
-        Such as ``neuropathic=0.05,inflammatory=0.1``.
+        Such as ``neuropathic=0.05,inflammatory=10%``.
     option : str
         Named in messages.
 
@@ -173,7 +173,7 @@ def shares_of(text: str, option: str = "--prevalence") -> dict[str, float]:
     for pair in text.split(","):
         state, found, share = (part.strip() for part in pair.rpartition("="))
         try:
-            value = float(share)
+            value = float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
         except ValueError:
             found = ""
         if not found or not state:

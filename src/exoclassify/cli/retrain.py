@@ -262,6 +262,7 @@ def _lines(decision: dict[str, Any]) -> list[str]:
     left_out = ", ".join(f"{count} by {way}" for way, count in decision["left_out"].items() if count)
     return [
         *decision["lines"],
+        f"the samples: {decision['audit']['verdict']}",
         f"known to have been trained on, and not counted: {left_out or 'none'}",
         f"numbered {decision['challenger']}: {decision['numbering']}",
         decision["sentence"],

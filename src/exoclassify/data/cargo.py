@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.data.orientation import samples_in_rows
 from exoclassify.data.texts import frame_cells, without_texts
-from exoclassify.data.units import KINDS, UNITS, Cells, doubtful_blanks
+from exoclassify.data.units import KINDS, UNITS, Cells, doubtful_blanks, known_kind, known_unit
 from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.controls import without_control_molecules
@@ -79,6 +79,8 @@ class CargoTable:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sample_ids", tuple(self.sample_ids))
         object.__setattr__(self, "molecules", tuple(self.molecules))
+        object.__setattr__(self, "kind", known_kind(self.kind))
+        object.__setattr__(self, "unit", known_unit(self.unit))
         check_choice(self.source, "kind", self.kind, KINDS)
         check_choice(self.source, "unit", self.unit, UNITS)
         check_unique(self.source, "sample ids", self.sample_ids)
@@ -160,6 +162,7 @@ class CargoTable:
             If what is expected is in both directions or in neither, two columns are the same molecule, a cell
             holds text, or a value cannot be of the unit.
         """
+        kind, unit = known_kind(kind), known_unit(unit)
         check_choice(Path(path).name, "kind", kind, KINDS)
         wide = read_wide(Path(path), reading)
         wide.check_unit(unit)
@@ -198,6 +201,7 @@ class CargoTable:
         InputError
             As in `read`.
         """
+        kind, unit = known_kind(kind), known_unit(unit)
         check_choice(source, "kind", kind, KINDS)
         cells, texts = frame_cells(frame)
         rows, columns = (

@@ -124,7 +124,7 @@ class Cohort:
             not_detected=not_detected,
             reading=replace(reading, id_if_there=True),
         )
-        return cls.from_layers({kind: table}, sheet)
+        return cls.from_layers({table.kind: table}, sheet)
 
     @classmethod
     def from_layers(cls, layers: Mapping[str, CargoTable], sheet: SampleSheet) -> Cohort:

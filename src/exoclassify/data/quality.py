@@ -12,9 +12,13 @@ from scipy import stats
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 
-__all__ = ["Missingness", "missing_mask", "missingness"]
+__all__ = ["FEWEST_READS", "Missingness", "failed_libraries", "missing_mask", "missingness"]
 
 _ALPHA = 0.05
+
+FEWEST_READS = 50_000
+"""Reads of a library below which it failed. Public exosome miRNA tables have medians of 200,000 to 5,000,000."""
+_OF_TYPICAL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,29 @@ def missing_mask(table: CargoTable) -> NDArray[np.bool_]:
     elif table.unit == "intensity":
         missing |= table.values == 0
     return missing
+
+
+def failed_libraries(table: CargoTable) -> NDArray[np.bool_]:
+    """Say which libraries of counts hold too few reads to stand for a sample.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of counts; no library of another unit fails by this.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
+        Below `FEWEST_READS`, or a twentieth of the upper quartile, whichever is more; where even that quartile is below
+        `FEWEST_READS`, the table is of another make (a targeted panel, a test) and only the second limit counts.
+    """
+    if table.unit != "counts":
+        return np.zeros(table.n_samples, dtype=bool)
+    reads = np.nansum(table.values, axis=1)
+    usual = float(np.quantile(reads, 0.75))
+    limit = _OF_TYPICAL * usual
+    failed: NDArray[np.bool_] = reads < (max(limit, FEWEST_READS) if usual >= FEWEST_READS else limit)
+    return failed
 
 
 def _per_subject(values: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:

@@ -12,13 +12,27 @@ from numpy.typing import NDArray
 from exoclassify.errors import InputError
 from exoclassify.tables.ids import counted
 
-__all__ = ["KINDS", "UNITS", "Cells", "doubtful_blanks"]
+__all__ = ["KINDS", "UNITS", "Cells", "doubtful_blanks", "known_kind", "known_unit"]
 
 KINDS = ("mirna", "mrna", "lncrna", "protein", "other")
 """What molecules a table can hold."""
 
 UNITS = ("counts", "ct", "intensity", "log2_intensity", "cpm")
 """What its numbers can be."""
+
+_KIND_WORDS = {
+    **dict.fromkeys(("mirnas", "microrna", "micrornas", "mir", "smallrna"), "mirna"),
+    **dict.fromkeys(("mrnas", "gene", "genes", "transcripts"), "mrna"),
+    **dict.fromkeys(("lncrnas", "lincrna"), "lncrna"),
+    **dict.fromkeys(("proteins", "proteome", "proteomics"), "protein"),
+}
+_UNIT_WORDS = {
+    **dict.fromkeys(("count", "reads", "read", "readcounts", "rawcounts"), "counts"),
+    **dict.fromkeys(("cq", "cts", "cqs", "cycles"), "ct"),
+    **dict.fromkeys(("intensities", "lfq", "rfu", "mfi"), "intensity"),
+    **dict.fromkeys(("log2", "log2intensities", "log2intensity", "npx"), "log2_intensity"),
+    **dict.fromkeys(("rpm", "countspermillion"), "cpm"),
+}
 
 _CT_MAX = 50.0  # no instrument runs more cycles
 _COUNT_MAX = 1e9  # more reads of one molecule than a whole run gives
@@ -31,6 +45,42 @@ _LOG2_SPREAD = 16.0  # raw intensities of one table span far more than a factor 
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+
+def known_kind(word: str) -> str:
+    """Give the kind that a word means, as ``mirna`` for ``miRNA`` or ``microRNAs``; an unknown word as it is.
+
+    Parameters
+    ----------
+    word : str
+        Of a user.
+
+    Returns
+    -------
+    str
+    """
+    return _known(word, KINDS, _KIND_WORDS)
+
+
+def known_unit(word: str) -> str:
+    """Give the unit that a word means, as ``counts`` for ``count`` or ``reads``; an unknown word as it is.
+
+    Parameters
+    ----------
+    word : str
+        Of a user.
+
+    Returns
+    -------
+    str
+    """
+    return _known(word, UNITS, _UNIT_WORDS)
+
+
+def _known(word: str, known: tuple[str, ...], others: dict[str, str]) -> str:
+    plain = word.strip().lower()
+    joined = plain.replace("_", "").replace("-", "").replace(" ", "")
+    return plain if plain in known else others.get(joined, word)
 
 
 @dataclass(frozen=True, eq=False)

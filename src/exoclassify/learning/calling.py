@@ -55,9 +55,9 @@ def call_limits(p: Floats, y: Codes, batch: Codes, *, bounded: bool = False) -> 
         n = each.shape[1]
         mean = each.mean(axis=1)
         error = each.std(axis=1, ddof=1) / math.sqrt(n) if n > 1 else 0.0
-        kept = last & (pooled <= share) & (mean + error <= share if n > 1 else True)
+        kept = last & (pooled <= share + 1e-12) & (mean + error <= share + 1e-12 if n > 1 else True)
         if bounded:
-            kept &= bound <= 2 * share
+            kept &= bound <= 2 * share + 1e-12
         if kept.any():
             limits[i] = best[order][np.flatnonzero(kept)[-1]]
     return limits

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from threadpoolctl import threadpool_limits
 
+from exoclassify.audit.audit import audit
+from exoclassify.audit.following import following
 from exoclassify.data.cohort import Cohort
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
@@ -90,6 +92,7 @@ def discover(
             in_tables[name] = told_in_tables(public.of(name))
         if contrast.cohort.cargo.kind == "mirna" and blood_cells(name):
             marks[name] = blood_cells(name)
+    found = audit(contrast.cohort, covariates=covariates, curve=False, seed=seed)
     return Signature(
         contrast,
         measured,
@@ -103,6 +106,8 @@ def discover(
         marks,
         in_tables,
         cohort.digest(),
+        found.to_dict(),
+        following(found, contrast.cohort, tuple(standings)),
     )
 
 

@@ -148,7 +148,7 @@ def retrain(
         checks += _one_batch(champion, bundle, allow_one_batch)
     if recipe.gate.audit:
         checks.append(_audited(done.audit))
-    decision = _decision(champion, bundle, recipe, checks, how, left_out)
+    decision = _decision(champion, bundle, recipe, checks, how, left_out, done.audit)
     return Retrained(bundle, {**decision, "numbering": numbering})
 
 
@@ -190,6 +190,7 @@ def _decision(
     checks: list[Check],
     how: str,
     left_out: dict[str, int],
+    audited: Audit,
 ) -> dict[str, Any]:
     failed = [check for check in checks if not check.passed]
     loss, auc = checks[0], checks[1]
@@ -206,6 +207,7 @@ def _decision(
         "champion": champion.version,
         "challenger": challenger.version,
         "passed": not failed,
+        "audit": audited.told(),
         "sentence": f"{verdict}: {figures}, on {how}",
         "lines": [check.line() for check in checks],
         "checks": [check.plain() for check in checks],

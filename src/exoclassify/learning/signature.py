@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,10 @@ class Signature:
         What public tables say of each marker; empty where none holds it.
     chosen_on : str
         sha256 of the cohort.
+    audit : mapping
+        Of the samples compared, as `Audit.to_dict` gives it.
+    follows : mapping of str to str
+        What a marker follows of that which the audit found critical.
     """
 
     contrast: Contrast
@@ -67,12 +72,21 @@ class Signature:
     marks: dict[str, str]
     in_tables: dict[str, str]
     chosen_on: str
+    audit: Mapping[str, Any]
+    follows: Mapping[str, str]
 
     @property
     def order(self) -> Codes:
-        """Positions of the markers among the tested molecules, the most stable first."""
+        """Positions of the markers among the tested molecules, the most stable first, last those half of the batches deny."""
         chosen = np.flatnonzero(self.stability.selected)
-        return chosen[np.lexsort((self.tests.p[chosen], -self.stability.score[chosen]))]
+        same, known = (counts[chosen] for counts in self.tests.agreeing)
+        doubtful = (known > 1) & (2 * same <= known)
+        return chosen[np.lexsort((self.tests.p[chosen], -self.stability.score[chosen], doubtful))]
+
+    @property
+    def critical(self) -> bool:
+        """Whether the audit found something critical."""
+        return any(finding["severity"] == "critical" for finding in self.audit["findings"])
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -88,6 +102,7 @@ class Signature:
         table["references"] = ["; ".join(standing.references) for standing in found]
         table["public_tables"] = [self.in_tables.get(name, "") for name in self.markers]
         table["blood_cells"] = [self.marks.get(name, "") for name in self.markers]
+        table["follows"] = [self.follows.get(name, "") for name in self.markers]
         table["in_panel"] = [name in self.panel for name in self.markers]
         return table.drop(columns="selected")
 
@@ -127,7 +142,8 @@ class Signature:
             for name, value in self.measured.technical.items()
             if value >= _TECHNICAL
         ]
-        lines = [
+        lines = [f"CRITICAL: {self.audit['verdict']}"] if self.critical else []
+        lines.append(
             f"{contrast.state} ({counts[1]} samples) against {' and '.join(contrast.reference)} ({counts[0]}): "
             f"{len(self.measured.molecules)} of {contrast.cohort.cargo.n_molecules} molecules were found often enough to be "
             f"tested; the design holds {', '.join(contrast.columns)}"
@@ -137,7 +153,7 @@ class Signature:
                 else ""
             )
             + "."
-        ]
+        )
         if technical:
             lines.append(
                 f"Beware: {', and '.join(technical)}. What goes with the depth or quality of a sample then looks like a marker: "
@@ -167,6 +183,11 @@ class Signature:
             lines.append(
                 f"{len(self.marks)} of them follow haemolysis or platelets ({', '.join(self.marks)}): check how the blood was "
                 "drawn and spun."
+            )
+        if self.follows:
+            lines.append(
+                f"{len(self.follows)} of them follow what the audit found critical and mark that as well as the state "
+                f"({', '.join(list(self.follows)[:5])}{', …' if len(self.follows) > 5 else ''})."
             )
         if self.curve is not None:
             at = self.curve.sizes.index(self.curve.chosen)

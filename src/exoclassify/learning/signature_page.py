@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from exoclassify.evidence.agreement import STANDINGS
 from exoclassify.learning.panel_size import PanelCurve
 from exoclassify.learning.signature import Signature
+from exoclassify.report.audit import audit_section
 from exoclassify.report.html import Cell, Figure, Section, Table
 from exoclassify.report.plots import Axis, Series, curves
 
@@ -42,9 +43,11 @@ def discovery_sections(signature: Signature) -> list[Section]:
             "\n\n".join(signature.in_words()),
             figures,
             notes=_methods(signature),
-            tone="good" if found else "warning",
+            tone="critical" if signature.critical else "good" if found else "warning",
         )
     ]
+    if signature.critical:
+        sections.insert(0, audit_section(signature.audit))
     if found:
         sections.append(_one_by_one(signature))
     if signature.curve is not None:
@@ -190,6 +193,7 @@ def _one_by_one(signature: Signature) -> Section:
         low, high = row["low"], row["high"]
         marks = [str(row["blood_cells"])] if row["blood_cells"] else []
         marks += ["differs between batches"] if row["direction_differs"] else []
+        marks += [f"follows {row['follows']}"] if row["follows"] else []
         rows.append(
             (
                 str(row["molecule"]),

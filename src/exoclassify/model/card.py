@@ -223,8 +223,13 @@ def _audit(about: Mapping[str, Any]) -> str:
     if audit is None:
         return "Not audited: `exoclassify audit` looks for what makes a figure better than it is."
     found = [f for f in audit["findings"] if f["severity"] != "info"]
-    lines = [f"- **{f['severity']}**, {f['check']}: {f['message']}" for f in found]
+    lines = [f"- **{f['severity']}**, {f['check']}: {f['message']}{_to_do(f)}" for f in found]
     return "\n".join([audit["verdict"], *([""] if lines else []), *lines])
+
+
+def _to_do(finding: Mapping[str, Any]) -> str:
+    mend = finding["mend"]
+    return f" To do: {mend}." if mend else ""
 
 
 def _answers(about: Mapping[str, Any], panel: Panel) -> str:

@@ -36,7 +36,7 @@ _MIN_OUTCOMES = 5
 _FEWEST_LEVEL = 20
 """Answers from which the level of probabilities is looked at."""
 
-_SITE_NEEDS = "make a profile of it from 10 of its samples, unlabelled with their mix or labelled (exoclassify recalibrate --site …)"
+_SITE_NEEDS = "make a profile of it from 10 of its samples, with their mix or their labels (exoclassify recalibrate --site …)"
 
 
 @dataclass(frozen=True, eq=False)

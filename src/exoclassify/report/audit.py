@@ -10,6 +10,7 @@ from exoclassify.report.plots import Axis, Bar, Series, curves, intervals
 
 __all__ = ["audit_section", "baseline_section", "learning_curve_section", "tone_of"]
 
+_ALPHA = 0.05
 _WORDS = {"critical": "Critical", "warning": "Warning", "info": "For the record"}
 
 
@@ -31,7 +32,7 @@ def tone_of(audit: Mapping[str, Any]) -> str:
 
 
 def audit_section(audit: Mapping[str, Any]) -> Section:
-    """List every finding with its mend, the worst first.
+    """List every finding with what to do, the worst first.
 
     Parameters
     ----------
@@ -86,11 +87,12 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
     )
     best, beaten = audit["drawn"]["best_baseline"], audit["drawn"]["beats_best_baseline"]
     p_value = next(row["p_model_better"] for row in rows if row["name"] == best)
-    verdict = (
-        f"The model is better than the best of them, {best} (one-sided p = {p_value:.2g})."
-        if beaten
-        else f"The model is not better than {best} (one-sided p = {p_value:.2g}). What it found may be no more than that."
-    )
+    if not beaten:
+        verdict = f"The model is not better than {best} (one-sided p = {p_value:.2g}). What it found may be no more than that."
+    elif p_value < _ALPHA:
+        verdict = f"The model is better than the best of them, {best} (one-sided p = {p_value:.2g})."
+    else:
+        verdict = f"None of them predicts the state beyond chance; the model is not clearly better than {best} either."
     return Section(
         "Is it more than the technique?",
         "A difference in sequencing depth, in what was detected, in run order or in a column of the sheet can pass for biology. "
@@ -101,7 +103,7 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
             "An AUC below one half is what cross-validation gives to a column that tells nothing: a level with more of a state "
             "in the training part has fewer of it in the part kept aside.",
         ],
-        tone="good" if beaten else "critical",
+        tone="critical" if not beaten else "good" if p_value < _ALPHA else "plain",
     )
 
 

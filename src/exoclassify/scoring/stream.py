@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from exoclassify.data.units import KINDS, UNITS
+from exoclassify.data.units import KINDS, UNITS, known_kind, known_unit
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
@@ -116,9 +116,10 @@ def score_files(
     check_ending(out.name)
     sources, left_out = find_sources(given)
     panel = bundle.panel
-    for what, word, known in (("kind", asked.kind, KINDS), ("unit", asked.unit, UNITS)):
-        check_choice(sources[0].name, what, word or getattr(panel, what), known)
-    panel.check_stated(asked.kind or panel.kind, asked.unit or panel.unit, sources[0].name)
+    kind, unit = known_kind(asked.kind or panel.kind), known_unit(asked.unit or panel.unit)
+    for what, word, known in (("kind", kind, KINDS), ("unit", unit, UNITS)):
+        check_choice(sources[0].name, what, word, known)
+    panel.check_stated(kind, unit, sources[0].name)
     own = () if asked.batch_column is None or asked.batch_column in asked.keep else (asked.batch_column,)
     keep = (*asked.keep, *own)
     plans, malformed = planned(sources, panel, keep, asked.long, asked.reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -155,16 +156,18 @@ def _refuse(table: WideTable, texts: Collection[int], named: Collection[int]) ->
     words = first_three(table.row_ids[i] for i in sorted(texts))
     others = first_three(table.row_ids[i] for i in sorted(set(named) - set(texts)))
     also = f", and {others} describe molecules too" if others else ""
-    samples = [name for i, name in enumerate(table.row_ids) if i not in texts and i not in named]
-    example = _pattern(samples)
+    out = {*texts, *named}
+    example = _pattern(table.row_ids, [name for i, name in enumerate(table.row_ids) if i not in out])
     raise InputError(
         f"{table.source}: its columns {words} hold text{also}, so not every column is a sample; say which are, as with "
         f"--columns {example!r}, or take the others out"
     )
 
 
-def _pattern(names: Sequence[str]) -> str:
-    """Give a pattern that fits the most names with the same beginning."""
-    starts = [re.match(r"[^\d]*", name).group() for name in names]  # type: ignore[union-attr]
-    best = max(set(starts), key=lambda start: (starts.count(start), start), default="")
-    return f"{best}*" if best else "S*"
+def _pattern(names: Sequence[str], samples: Sequence[str]) -> str:
+    """Give a pattern that fits the samples and no other name; some of them where there is none."""
+    start = os.path.commonprefix(list(samples))  # noqa: RUF071 - of names, not of paths
+    others = [name for name in names if name not in samples]
+    if start and not any(name.startswith(start) for name in others):
+        return f"{start}*"
+    return ",".join(samples[:3])

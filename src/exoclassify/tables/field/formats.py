@@ -162,9 +162,16 @@ def _olink_unsure(row: Cells) -> str:
     return "with a QC warning" if any(row.get(name, "").upper() in warned for name in quality) else ""
 
 
+def _at_most(text: str, limit: float) -> bool:
+    try:
+        return float(text.replace(",", ".")) <= limit
+    except ValueError:
+        return False
+
+
 def _report(row: Cells) -> str:
     for name in ("q.value", "pg.q.value", "global.pg.q.value"):
-        if row.get(name) and float(row[name]) > 0.01:
+        if row.get(name) and not _at_most(row[name], 0.01):
             return f"with {name} above 0.01"
     return ""
 

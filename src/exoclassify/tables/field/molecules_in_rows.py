@@ -55,13 +55,16 @@ def chosen_columns(header: Sequence[str], pattern: str) -> dict[int, str]:
     header : sequence of str
         Names of all columns.
     pattern : str
-        With ``*`` for the sample's name.
+        With ``*`` for the sample's name; several with commas between.
 
     Returns
     -------
     dict of int to str
         Position and the sample's name.
     """
+    if "," in pattern and pattern not in header:
+        each = [chosen_columns(header, part.strip()) for part in pattern.split(",") if part.strip()]
+        return dict(sorted({j: name for found in each for j, name in found.items()}.items()))
     parts = [re.escape(part) for part in pattern.split("*")]
     known = re.compile("(.+?)".join(parts[:-1]) + ("(.+)" if len(parts) > 1 else "") + parts[-1])
     found = {j: match for j, name in enumerate(header) if (match := known.fullmatch(name.strip()))}

@@ -1,4 +1,4 @@
-"""Samples that are the same library twice, persons that come twice unsaid, and samples unlike all others."""
+"""Samples that are the same library twice."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from exoclassify.audit.baselines import library_sizes
 from exoclassify.audit.findings import Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask
 from exoclassify.errors import first_three
-from exoclassify.tables.ids import counted
 
-__all__ = ["alike", "audit_alike", "audit_outliers", "audit_subjects"]
+__all__ = ["MOST", "alike", "alike_within", "audit_alike"]
 
 Floats = NDArray[np.float64]
 
 _EXPRESSED = 0.5  # a molecule found in half of the samples
 _SAME_LIBRARY = 0.985  # technical replicates of one library; different persons of one cohort lie below .96
 _SAME_RESIDUAL = 0.9  # after the mean profile of the cohort is taken away
-_ROBUST_Z = 3.5  # Iglewicz & Hoaglin 1993
-_MOST = 5000  # samples compared pair by pair: the matrix of more would not fit
+MOST = 5000  # samples compared pair by pair: the matrix of more would not fit
 
 
 def alike(table: CargoTable) -> tuple[Floats, Floats]:
@@ -39,13 +36,18 @@ def alike(table: CargoTable) -> tuple[Floats, Floats]:
         As it is (Spearman's), and with the mean rank of each molecule taken away, which leaves what is the sample's own.
         The diagonal is NaN.
     """
+    ranks = _ranks(table)
+    return _correlation(ranks), _correlation(ranks - ranks.mean(axis=0))
+
+
+def _ranks(table: CargoTable) -> Floats:
+    """Ranks of the molecules found in half of the samples, within each sample."""
     missing = missing_mask(table) | (table.values == 0)
     kept = np.flatnonzero((~missing).mean(axis=0) >= _EXPRESSED)
     values = np.where(np.isnan(table.values), -np.inf, table.values)[:, kept]
     if table.unit == "ct":
         values = np.where(np.isinf(values), values, -values)
-    ranks = rankdata(values, axis=1) if len(kept) else np.zeros((table.n_samples, 1))
-    return _correlation(ranks), _correlation(ranks - ranks.mean(axis=0))
+    return np.asarray(rankdata(values, axis=1)) if len(kept) else np.zeros((table.n_samples, 1))
 
 
 def _correlation(rows: Floats) -> Floats:
@@ -72,9 +74,9 @@ def audit_alike(cohort: Cohort, against: CargoTable | None = None) -> list[Findi
     list of Finding
     """
     table = cohort.cargo
-    if table.n_samples > _MOST:
+    if table.n_samples > MOST:
         message = f"{table.n_samples} samples are too many to be compared pair by pair; near-duplicates were not looked for."
-        mend = f"audit parts of at most {_MOST} samples, with --against for the others"
+        mend = f"audit parts of at most {MOST} samples, with --against for the others"
         return [
             Finding("near-duplicates", f"{table.n_samples} samples", "pairs", None, "info", message, mend)
         ]
@@ -143,8 +145,8 @@ def _across(table: CargoTable, other: CargoTable) -> Finding:
     return Finding("near-duplicates", subject, "pairs", float(len(near)), "critical", message, mend)
 
 
-def audit_subjects(cohort: Cohort) -> list[Finding]:
-    """Say whether persons are known, and look for pairs so alike that one person may hide behind two samples.
+def alike_within(cohort: Cohort) -> Floats:
+    """Rank correlation of every pair of samples after the mean profile of their state and batch is taken away.
 
     Parameters
     ----------
@@ -153,99 +155,12 @@ def audit_subjects(cohort: Cohort) -> list[Finding]:
 
     Returns
     -------
-    list of Finding
-
-    Notes
-    -----
-    Suspected: each the most alike of the other, and more alike (residual rank correlation, Fisher's z) than three
-    interquartile ranges above the upper quartile of all pairs, Tukey's "far out". Batches and states make groups of samples
-    alike too, so this is a hint and not a proof.
+    ndarray of shape (n_samples, n_samples)
+        The diagonal is NaN.
     """
-    n = cohort.n_samples
-    if n > _MOST:
-        return [] if cohort.has_subjects else [_no_subjects(0, "", n)]
-    residual = alike(cohort.cargo)[1]
-    z = np.arctanh(np.clip(residual, -0.999, 0.999))
-    pairs = z[np.triu_indices(n, k=1)]
-    low, high = np.quantile(pairs, [0.25, 0.75])
-    best = np.nanargmax(np.where(np.isnan(z), -np.inf, z), axis=1)
-    suspects = [
-        (i, int(best[i]))
-        for i in range(n)
-        if i < best[i] and best[best[i]] == i and z[i, best[i]] > high + 3 * (high - low)
-    ]
-    unsaid = [(i, j) for i, j in suspects if cohort.groups[i] != cohort.groups[j]]
-    ids = cohort.sheet.sample_ids
-    named = first_three(f"{ids[i]} and {ids[j]}" for i, j in unsaid)
-    if not cohort.has_subjects:
-        return [_no_subjects(len(unsaid), named, n)]
-    repeated = n - len(np.unique(cohort.groups))
-    known = f"{n} samples of {len(np.unique(cohort.groups))} subjects; all samples of a subject stay on one side of every split."
-    if not unsaid:
-        return [
-            Finding("missing-subjects", "subjects", "repeated samples", float(repeated), "info", known, "")
-        ]
-    message = (
-        f"{known} {len(unsaid)} pairs of different subjects are as alike as repeats of one person ({named})."
-    )
-    mend = "check that they are different persons"
-    return [
-        Finding("missing-subjects", named, "suspected pairs", float(len(unsaid)), "warning", message, mend)
-    ]
-
-
-def _no_subjects(suspected: int, named: str, n: int) -> Finding:
-    message = (
-        "No subject column is given. If a person gave several samples, that person is both trained on and tested on, and every "
-        "figure is optimistic."
-    )
-    if suspected:
-        message += f" {suspected} pairs among {n} samples are as alike as repeats of one person ({named})."
-    return Finding(
-        "missing-subjects", "no subject column", "suspected pairs", float(suspected), "critical" if suspected else "warning",
-        message, "add a column that says which person each sample is of, and name it with --subject",
-    )  # fmt: skip
-
-
-def audit_outliers(cohort: Cohort) -> list[Finding]:
-    """Look for samples unlike all others, and for very small libraries.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
-    Returns
-    -------
-    list of Finding
-
-    Notes
-    -----
-    Robust z (median and MAD) below −3.5, of the median rank correlation with the others and of the library size.
-    """
-    compared = cohort.cargo.take(np.arange(min(cohort.n_samples, _MOST)))
-    typical = np.nanmedian(alike(compared)[0], axis=1)
-    name, size = library_sizes(cohort.cargo)
-    found = []
-    for what, values in (("median rank correlation with the others", typical), (name, size)):
-        low = np.flatnonzero(_robust_z(values) < -_ROBUST_Z)
-        named = first_three(cohort.sheet.sample_ids[i] for i in low)
-        if not len(low):
-            message = f"No sample stands out by {what}."
-            found.append(Finding("outliers", what, "samples", 0.0, "info", message, ""))
-            continue
-        states, counts = np.unique(cohort.y[low], return_counts=True)
-        mix = ", ".join(f"{count} {state}" for state, count in zip(states, counts, strict=True))
-        message = (
-            f"{counted(len(low), 'samples', 'lies', 'lie')} far below the others by {what} ({named}; {mix})."
-        )
-        mend = "look at these libraries; leave failed ones out by a blank label, and say so"
-        found.append(Finding("outliers", named, what, float(len(low)), "warning", message, mend))
-    return found
-
-
-def _robust_z(values: Floats) -> Floats:
-    centre = np.median(values)
-    spread = np.median(np.abs(values - centre)) / 0.6745
-    result: Floats = (values - centre) / spread if spread > 0 else np.zeros(len(values))
-    return result
+    ranks = _ranks(cohort.cargo)
+    batches = cohort.batches if cohort.batches is not None else np.zeros(len(ranks), dtype=np.str_)
+    for labels in (cohort.y, batches):  # one after the other: cells of both may hold a single sample
+        for level in np.unique(labels):
+            ranks[labels == level] -= ranks[labels == level].mean(axis=0)
+    return _correlation(ranks)

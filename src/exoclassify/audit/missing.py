@@ -1,20 +1,19 @@
-"""Whether missing values and the order of measurement go with the state."""
+"""Whether missing values go with the state."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.audit.baselines import run_order
 from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask, missingness
 
-__all__ = ["audit_missingness", "audit_order"]
+__all__ = ["audit_missingness"]
 
 Codes = NDArray[np.intp]
 
-_ALPHA = 0.05
+_ALPHA = 0.01
 
 
 def audit_missingness(cohort: Cohort) -> list[Finding]:
@@ -73,42 +72,3 @@ def _spread(mask: NDArray[np.float64], y: Codes) -> float:
         return 0.0
     shares = np.stack([mask[y == k].mean(axis=0) for k in range(int(y.max()) + 1)])
     return float(np.mean(np.ptp(shares, axis=0) ** 2))
-
-
-def audit_order(cohort: Cohort) -> list[Finding]:
-    """Test whether labels lie in blocks along the run order, or, where none is given, along the rows of the sheet.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With its sheet.
-
-    Returns
-    -------
-    list of Finding
-
-    Notes
-    -----
-    The number of runs of equal labels against 1,999 orders dealt at random (Wald & Wolfowitz 1940, by permutation).
-    """
-    order, column = run_order(cohort)
-    rows = np.arange(cohort.n_samples) if order is None else np.argsort(order, kind="stable")
-    labels = np.unique(cohort.y[rows], return_inverse=True)[1]
-    runs = 1 + int((np.diff(labels) != 0).sum())
-    rng = np.random.default_rng(0)
-    dealt = np.array([1 + (np.diff(rng.permutation(labels)) != 0).sum() for _ in range(1999)])
-    p_value = float((1 + (dealt <= runs).sum()) / 2000)
-    where = f"run order (column {column})" if column else "the order of the sheet"
-    counts = f"the labels form {runs} runs along {where}; mixed they would form about {dealt.mean():.0f} (p = {p_value:.2g})"
-    if p_value >= _ALPHA:
-        return [Finding("run-order", where, "runs of equal labels", float(runs), "info", f"{counts}.", "")]
-    if column:
-        message = f"Labels lie in blocks: {counts}. Whatever drifted during the run looks like a difference between states."
-        mend = "measure again in random order, with the states mixed in every batch"
-        return [Finding("run-order", where, "runs of equal labels", float(runs), "critical", message, mend)]
-    message = (
-        f"Labels lie in blocks: {counts}. That is harmless if the sheet was sorted, and fatal if it is the order of "
-        "measurement."
-    )
-    mend = "add a column run_order to the sheet"
-    return [Finding("run-order", where, "runs of equal labels", float(runs), "info", message, mend)]

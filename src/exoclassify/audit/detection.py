@@ -1,0 +1,204 @@
+"""What was not found, what was filled in, and on which grid values lie: traces of the technique inside the numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import poisson
+
+from exoclassify.audit.baselines import Baseline, Mask, Number
+from exoclassify.audit.findings import Finding
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.quality import missing_mask
+
+__all__ = ["audit_imputed", "detection_baselines", "floor_mask", "surprising_zeros"]
+
+Floats = NDArray[np.float64]
+Mask_ = NDArray[np.bool_]
+
+_ABUNDANT = 5.0
+"""Reads that nine in ten of the samples with any have: of such a molecule a zero is no thinning of reads."""
+_FLOOR = 0.05
+"""Share of the samples that hold a molecule's least value, from which on it is a floor."""
+_CONTINUOUS = 0.3
+"""Share of different values from which on a molecule was measured on a continuous scale."""
+
+
+def detection_baselines(cohort: Cohort) -> list[Baseline]:
+    """Give the masks of what is missing, zero, at a floor or repeated, and the grid that each sample's values lie on.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Baseline
+        Those that vary.
+    """
+    table = cohort.cargo
+    masks = {
+        "which values are missing": missing_mask(table),
+        "which abundant molecules are zero": surprising_zeros(table),
+        "which values lie at a floor": floor_mask(table),
+        "which values are repeated": _repeated(table)[0],
+    }
+    found = []
+    for name, mask in masks.items():
+        varies = mask[:, mask.any(axis=0) & ~mask.all(axis=0)].astype(np.float64)
+        if varies.shape[1]:
+            found.append(Baseline(name, Mask(varies), "detection"))
+    for name, values in (
+        ("common divisor or decimals of the values", _grid(table)),
+        ("smallest value of a sample", _smallest(table)),
+    ):
+        if np.ptp(values) > 1e-9:
+            found.append(Baseline(name, Number(values), "detection", values=values))
+    return found
+
+
+def surprising_zeros(table: CargoTable) -> Mask_:
+    """Say which values are zero though the molecule is abundant wherever it was found.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any unit; only counts and cpm hold such zeros.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples, n_molecules)
+    """
+    zero = np.zeros(table.values.shape, dtype=bool)
+    if table.unit not in ("counts", "cpm"):
+        return zero
+    positive = np.where(table.values > 0, table.values, np.nan)
+    unit = 1.0 if table.unit == "counts" else float(np.nanmedian(np.nanmin(positive, axis=1)))
+    some = np.flatnonzero(np.isfinite(positive).sum(axis=0) >= 5)
+    abundant = some[np.nanquantile(positive[:, some], 0.1, axis=0) >= _ABUNDANT * unit]
+    zero[:, abundant] = table.values[:, abundant] == 0
+    return zero
+
+
+def floor_mask(table: CargoTable) -> Mask_:
+    """Say which values are a molecule's least, or the table's, where that is shared by many: filled in, not measured.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Counts have natural floors and none of these.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples, n_molecules)
+    """
+    values = table.values
+    if table.unit == "counts":
+        return np.zeros(values.shape, dtype=bool)
+    known = np.where((values == 0) | missing_mask(table), np.nan, values)
+    some = np.isfinite(known).any(axis=0)
+    end = np.full(values.shape[1], np.nan)
+    extreme = np.nanmax if table.unit == "ct" else np.nanmin
+    end[some] = extreme(known[:, some], axis=0)
+    at_end = known == end
+    often = (at_end.sum(axis=0) >= 3) & (at_end.mean(axis=0) >= _FLOOR) & _continuous(known)
+    return np.asarray(at_end & often)
+
+
+def _continuous(known: Floats) -> Mask_:
+    counts = np.isfinite(known).sum(axis=0)
+    ordered = np.sort(known, axis=0)
+    steps = (np.diff(ordered, axis=0) > 0).sum(axis=0) + 1
+    return np.asarray(steps >= np.maximum(_CONTINUOUS * counts, 5))
+
+
+def _repeated(table: CargoTable) -> tuple[Mask_, list[list[Mask_]]]:
+    """Mark values that come at least three times in a molecule whose values hardly ever come twice; and list them by molecule."""
+    values = np.where(missing_mask(table) | (table.values == 0), np.nan, table.values)
+    if table.unit == "counts":
+        values = np.where(values >= 50, values, np.nan)  # fewer reads repeat by themselves
+    mask, groups = np.zeros(values.shape, dtype=bool), []
+    for j in np.flatnonzero(_continuous(values)):
+        found, counts = np.unique(values[np.isfinite(values[:, j]), j], return_counts=True)
+        typical = np.median(counts)
+        often = found[counts >= max(3, 3 * typical, 0.03 * len(values))]
+        here = [values[:, j] == value for value in often]
+        if here:
+            groups.append(here)
+            mask[:, j] = np.any(here, axis=0)
+    return mask & ~floor_mask(table), groups
+
+
+def _grid(table: CargoTable) -> Floats:
+    """Find the grid of each sample's values: the largest common divisor of counts, the number of decimals of others."""
+    steps = np.zeros(table.n_samples)
+    for i, row in enumerate(table.values):
+        known = np.unique(row[np.isfinite(row)])
+        gaps = np.diff(known)
+        gaps = gaps[gaps > 1e-9]
+        if not len(gaps):
+            continue
+        if table.unit == "counts":
+            steps[i] = float(np.gcd.reduce(known.astype(np.int64)))
+        else:
+            steps[i] = _decimals(known)
+    return steps
+
+
+def _decimals(values: Floats) -> float:
+    """Fewest decimals with which nine in ten of the values are written; 9 for more than 8."""
+    for places in range(9):
+        if np.isclose(values, np.round(values, places), rtol=0, atol=1e-9).mean() > 0.9:
+            return float(places)
+    return 9.0
+
+
+def _smallest(table: CargoTable) -> Floats:
+    """Log of the least positive value: for counts per million it is one read, and so tells the depth."""
+    if table.unit != "cpm":
+        return np.zeros(table.n_samples)
+    least = np.where(table.values > 0, table.values, np.inf).min(axis=1)
+    return np.asarray(np.log2(np.where(np.isfinite(least), least, 1.0)), dtype=np.float64)
+
+
+def audit_imputed(cohort: Cohort) -> list[Finding]:
+    """Look for values that were filled in by state: repeated within one state, and another one within another.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Finding
+        Empty where no molecule repeats values.
+    """
+    y = np.unique(cohort.y, return_inverse=True)[1]
+    shares = np.bincount(y) / len(y)
+    by_state, expected = 0, 0.0
+    names = cohort.cargo.molecules
+    mask, groups = _repeated(cohort.cargo)
+    columns = np.flatnonzero(mask.any(axis=0))
+    for here in groups:
+        states = [set(y[where]) for where in here]
+        pure = [float((shares ** where.sum()).sum()) for where in here]
+        if len(here) >= 2 and all(len(one) == 1 for one in states) and len(set.union(*states)) > 1:
+            by_state += 1
+        if len(here) >= 2:
+            expected += float(np.prod(pure))
+    if not groups or by_state < 2 or poisson.sf(by_state - 1, expected) > 1e-4:
+        return []
+    named = ", ".join(names[j] for j in columns[:3])
+    message = (
+        f"In {by_state} molecules (such as {named}) one value comes again and again in one state and another in another: missing "
+        "values were filled in by state, which writes the label into the cargo"
+    )
+    return [
+        Finding(
+            "imputed-by-state", f"{by_state} molecules", "molecules", float(by_state), "critical", f"{message}.",
+            "go back to the values before imputation and leave missing ones empty: the folds fill them in without labels",
+        )
+    ]  # fmt: skip

@@ -1,0 +1,134 @@
+"""The model that everything technical is compared with: its scores on samples that were held out."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.audit.reference import ridge_scores
+from exoclassify.learning.folds import Fold, stratified_folds
+from exoclassify.learning.judgement import Judgement
+from exoclassify.learning.learn import Samples
+from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
+
+__all__ = ["Judged"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+_FOLDS, _REPEATS = 5, 3
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Scores of a model on samples that were held out, and the folds.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the model.
+    samples : Samples
+        The cohort.
+    repeats : tuple of tuple of (train, test)
+        Folds of each repeat of cross-validation.
+    passes : tuple of (ndarray of shape (n_samples, n_states), ndarray of shape (n_samples,))
+        For each repeat the scores, and the fold that each sample was held out in.
+    judgement : Judgement or None
+        Where the scores are from, when they are a model's own.
+    failed : str
+        Name of a model that gave every sample the same answer, in whose place this one stands; empty for none.
+    """
+
+    name: str
+    samples: Samples
+    repeats: tuple[tuple[Fold, ...], ...]
+    passes: tuple[tuple[Floats, Codes], ...]
+    judgement: Judgement | None = None
+    failed: str = ""
+
+    @classmethod
+    def of(cls, judgement: Judgement, *, n_jobs: int = 1) -> Judged:
+        """Take over what was said of samples kept aside; a plain ridge regression stands in for a model that said nothing.
+
+        Parameters
+        ----------
+        judgement : Judgement
+            Of the model in question.
+        n_jobs : int
+            Parallel processes.
+
+        Returns
+        -------
+        Judged
+        """
+        repeats, at = [], 0
+        for kept in judgement.passes:
+            count = int(kept.fold.max()) + 1
+            repeats.append(tuple(judgement.plan[at : at + count]))
+            at += count
+        passes = tuple((kept.log_odds, kept.fold) for kept in judgement.passes)
+        found = cls("model", judgement.samples, tuple(repeats), passes, judgement)
+        if found.silent:
+            ridge = ridge_scores([(found.samples, folds) for folds in found.repeats], n_jobs=n_jobs)
+            return dataclasses.replace(
+                found, name="plain ridge regression", passes=tuple(ridge), failed="model"
+            )
+        return found
+
+    @classmethod
+    def reference(cls, samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> Judged:
+        """Judge a plain ridge regression.
+
+        Parameters
+        ----------
+        samples : Samples
+            The cohort.
+        seed : int
+            Of the folds.
+        n_jobs : int
+            Parallel processes.
+
+        Returns
+        -------
+        Judged
+
+        Raises
+        ------
+        DesignError
+            If the cohort is too small for folds.
+        """
+        repeats = tuple(
+            tuple(stratified_folds(samples.y, samples.groups, _FOLDS, seed + 1000 * (r + 1)))
+            for r in range(_REPEATS)
+        )
+        passes = tuple(ridge_scores([(samples, folds) for folds in repeats], n_jobs=n_jobs))
+        found = cls("reference model (plain ridge)", samples, repeats, passes)
+        return dataclasses.replace(found, failed=found.name) if found.silent else found
+
+    @cached_property
+    def figure(self) -> Figure:
+        """Macro AUC within folds, averaged over repeats, by sample."""
+        return mean_figure([macro_auc(scores, self.samples.y, fold) for scores, fold in self.passes])
+
+    @property
+    def silent(self) -> bool:
+        """Whether every sample of a fold got the same answer, in half of the folds or more."""
+        flat = [
+            np.ptp(scores[fold == k], axis=0).max() < 1e-9
+            for scores, fold in self.passes
+            for k in np.unique(fold)
+        ]
+        return bool(np.mean(flat) >= 0.5)
+
+    @cached_property
+    def mean_scores(self) -> Floats:
+        """Scores averaged over repeats, each fold centred, shape (n_samples, n_states)."""
+        total = np.zeros(self.passes[0][0].shape)
+        for scores, fold in self.passes:
+            for k in np.unique(fold):
+                total[fold == k] += scores[fold == k] - scores[fold == k].mean(axis=0)
+        return total / len(self.passes)

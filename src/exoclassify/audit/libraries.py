@@ -1,0 +1,103 @@
+"""Libraries that failed, and samples unlike all others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exoclassify.audit.baselines import library_sizes
+from exoclassify.audit.duplicates import MOST, alike
+from exoclassify.audit.findings import Finding
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.quality import FEWEST_READS, failed_libraries
+from exoclassify.errors import first_three
+from exoclassify.tables.ids import counted
+
+__all__ = ["audit_libraries", "audit_outliers"]
+
+Floats = NDArray[np.float64]
+
+_ROBUST_Z = 3.5  # Iglewicz & Hoaglin 1993
+
+
+def audit_libraries(cohort: Cohort) -> list[Finding]:
+    """Count the libraries with too few reads to stand for a sample, however many they are.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Finding
+        Empty for other units than counts.
+    """
+    table = cohort.cargo
+    if table.unit != "counts":
+        return []
+    failed = np.flatnonzero(failed_libraries(table))
+    if not len(failed):
+        message = f"No library failed for want of reads (fewer than {FEWEST_READS:,}, or a twentieth of the others)."
+        return [Finding("failed-libraries", "reads", "samples", 0.0, "info", message, "")]
+    named = first_three(cohort.sheet.sample_ids[i] for i in failed)
+    reads = int(np.nansum(table.values[failed], axis=1).max())
+    message = (
+        f"{counted(len(failed), 'samples', 'has', 'have')} {reads:,} reads or fewer, a failed library ({named}; "
+        f"{_mix(cohort, failed)}): what is found in so few is a matter of chance."
+    )
+    mend = "leave failed libraries out by a blank label, or sequence them again, and say so"
+    return [Finding("failed-libraries", named, "samples", float(len(failed)), "warning", message, mend)]
+
+
+def audit_outliers(cohort: Cohort) -> list[Finding]:
+    """Look for samples unlike all others, and for libraries far smaller than the others.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Finding
+
+    Notes
+    -----
+    Robust z (median and MAD) below −3.5, of the median rank correlation with the others and of the library size. More than a
+    few such samples are a warning; one or two in a hundred are what a skewed distribution has.
+    """
+    compared = cohort.cargo.take(np.arange(min(cohort.n_samples, MOST)))
+    typical = np.arctanh(np.clip(np.nanmedian(alike(compared)[0], axis=1), -0.999, 0.999))
+    name, size = library_sizes(cohort.cargo)
+    found = []
+    for what, values in (("median rank correlation with the others", typical), (name, size)):
+        z = _robust_z(values)
+        low = np.flatnonzero(z < -_ROBUST_Z)
+        if not len(low):
+            message = f"No sample stands out by {what}."
+            found.append(Finding("outliers", what, "samples", 0.0, "info", message, ""))
+            continue
+        named = first_three(cohort.sheet.sample_ids[i] for i in low)
+        far = (z < -2 * _ROBUST_Z).any() or len(low) > max(2, 0.03 * len(values))
+        message = (
+            f"{counted(len(low), 'samples', 'lies', 'lie')} far below the others by {what} ({named}; {_mix(cohort, low)}): "
+            "failed libraries add noise, and bias where they gather in one state."
+        )
+        mend = "look at these libraries; leave failed ones out by a blank label, and say so"
+        found.append(
+            Finding("outliers", named, what, float(len(low)), "warning" if far else "info", message, mend)
+        )
+    return found
+
+
+def _mix(cohort: Cohort, rows: NDArray[np.intp]) -> str:
+    states, counts = np.unique(cohort.y[rows], return_counts=True)
+    return ", ".join(f"{count} {state}" for state, count in zip(states, counts, strict=True))
+
+
+def _robust_z(values: Floats) -> Floats:
+    centre = np.median(values)
+    spread = np.median(np.abs(values - centre)) / 0.6745
+    result: Floats = (values - centre) / spread if spread > 0 else np.zeros(len(values))
+    return result

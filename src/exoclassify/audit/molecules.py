@@ -1,0 +1,248 @@
+"""One molecule that is too good: labels, spike-ins and other columns that are no cargo, and a single one far ahead of all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, norm, rankdata
+
+from exoclassify.audit.findings import Finding, Severity
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.errors import first_three
+
+__all__ = ["audit_molecules", "foreign", "spike_ins"]
+
+Floats = NDArray[np.float64]
+
+_SPIKE = re.compile(r"^(?:uni-?sp|ercc|sirv|spike|cel-|ath-|osa-|dme-).*|.*spike-?in.*", re.IGNORECASE)
+_SPECIES = re.compile(r"([a-z]{3,4})-(?:mir|let|lin|bantam)", re.IGNORECASE)
+_VIRAL = ("ebv", "kshv", "hcmv", "hsv", "hhv", "hbv", "hiv", "jcv", "bkv", "mcv", "hpv", "iltv", "svv")
+_SHEET_WORDS = re.compile(
+    r"(?i)(?:group|label|status|class|case|control|disease|diagnosis|condition|sex|gender|age|bmi|batch|plate|site|centre|center|"
+    r"lane|run|outcome|target|state|cohort|study|sample|subject|patient|unnamed|total|library_?size|depth|index|row|id)"
+    r"(?:[_.:-].*)?"
+)
+_FORMS = {
+    "mirna": re.compile(
+        r"(?i)(?:[a-z0-9]{3,6}-)?(?:mir|let|lin|bantam).*|MIMAT\d+.*|MI\d{7}.*|.*(?:RNA|RNU|SNOR|U6|5S|pi-?R).*"
+    ),
+    "protein": re.compile(
+        r"(?i)[OPQ][0-9][A-Z0-9]{3}[0-9](?:-\d+)?|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]{2}[0-9]){1,2}(?:-\d+)?"
+    ),
+    "mrna": re.compile(r"ENS[A-Z]*G\d+.*"),
+    "lncrna": re.compile(r"ENS[A-Z]*[GT]\d+.*|NONHSA[GT]\d+.*"),
+}
+_MOST = 0.8  # share of the names of one form from which on others are foreign
+_GOES = 1e-3  # for one table, all molecules looked at
+_FEW = 5
+_EVEN = 0.02
+_AHEAD, _NEARLY, _GOOD = 0.1, 0.9, 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class _Single:
+    """AUC of each molecule alone, either way, the largest over states; and its p-value."""
+
+    auc: Floats
+    p_value: Floats
+
+
+def spike_ins(table: CargoTable) -> NDArray[np.intp]:
+    """Give positions of molecules whose names are of spike-ins.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any kind.
+
+    Returns
+    -------
+    ndarray of int
+    """
+    return np.array([j for j, name in enumerate(table.molecules) if _SPIKE.match(name)], dtype=np.intp)
+
+
+def foreign(table: CargoTable) -> NDArray[np.intp]:
+    """Give positions of molecules whose names are not of the table's kind, where nearly all others are.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any kind.
+
+    Returns
+    -------
+    ndarray of int
+        Spike-ins are left out.
+    """
+    names = table.molecules
+    form = _FORMS.get(table.kind)
+    of_kind = np.array([form is not None and form.fullmatch(name) is not None for name in names])
+    species = [match[1].lower() if (match := _SPECIES.match(name)) else "" for name in names]
+    usual = max(set(species) - {""}, key=species.count, default="")
+    spikes = set(spike_ins(table).tolist())
+    positions = []
+    for j, name in enumerate(names):
+        odd = of_kind.mean() >= _MOST and not of_kind[j]
+        other = species[j] not in ("", usual) and not species[j].startswith(_VIRAL)
+        odd |= other and species.count(usual) >= _MOST * len(names)
+        if j not in spikes and (odd or (_SHEET_WORDS.fullmatch(name) is not None and not of_kind[j])):
+            positions.append(j)
+    return np.array(positions, dtype=np.intp)
+
+
+def audit_molecules(cohort: Cohort) -> list[Finding]:
+    """Judge each molecule alone.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Finding
+        Empty where nothing stands out.
+    """
+    table = cohort.cargo
+    single = _alone(cohort, _ranked(table))
+    limit = _GOES / table.n_molecules
+    spikes, odd = spike_ins(table), foreign(table)
+    found = []
+    if len(spikes):
+        found.append(_spiked(table, single, spikes, _GOES / len(spikes)))
+    if len(odd):
+        found.append(_foreign(table, single, odd, _GOES / len(odd)))
+    codes = np.flatnonzero((_n_values(table) <= 3) & (single.auc >= _NEARLY))
+    flat = np.setdiff1d([*_too_even(table), *codes], [*spikes, *odd]).astype(np.intp)
+    if len(flat):
+        found.append(_uneven(table, single, flat, _GOES / len(flat)))
+    rest = np.setdiff1d(np.arange(table.n_molecules), [*spikes, *odd, *flat])
+    return found + _far_ahead(cohort, single, rest, limit)
+
+
+def _ranked(table: CargoTable) -> Floats:
+    """Ranks of each molecule's share of its library, blanks lowest."""
+    values = table.values
+    if table.unit in ("counts", "intensity"):
+        total = np.nansum(values, axis=1, keepdims=True)
+        values = values / np.where(total > 0, total, 1.0)
+    lowest = np.inf if table.unit == "ct" else -np.inf
+    return np.asarray(rankdata(np.where(np.isnan(values), lowest, values), axis=0), dtype=np.float64)
+
+
+def _alone(cohort: Cohort, ranks: Floats) -> _Single:
+    persons = [f"{g}\0{s}" for g, s in zip(cohort.groups, cohort.y, strict=True)]
+    first = np.unique(persons, return_index=True)[1]
+    n = len(first)
+    R = np.asarray(rankdata(ranks[first], axis=0))
+    y = cohort.y[first]
+    best, p_value = np.full(R.shape[1], 0.5), np.ones(R.shape[1])
+    for state in cohort.states:
+        n1 = int((y == state).sum())
+        n0 = n - n1
+        area = (R[y == state].sum(axis=0) - n1 * (n1 + 1) / 2) / (n1 * n0)
+        ties = np.maximum(R.var(axis=0) * 12 / (n**2 - 1), 1e-12)
+        z = np.abs(area - 0.5) / np.sqrt((n + 1) / (12 * n1 * n0) * ties)
+        better = np.maximum(area, 1 - area)
+        best, p_value = np.maximum(best, better), np.minimum(p_value, 2 * norm.sf(z))
+    return _Single(best, np.minimum(p_value * max(len(cohort.states) - 1, 1), 1.0))
+
+
+def _too_even(table: CargoTable) -> NDArray[np.intp]:
+    """Molecules whose values vary less than reads can, or are few where others hold many: codes, not measurements."""
+    values = table.values
+    n = np.isfinite(values).sum(axis=0)
+    if table.unit == "counts":
+        some = n >= 10
+        mean, spread = np.zeros(len(n)), np.ones(len(n))
+        mean[some], spread[some] = np.nanmean(values[:, some], axis=0), np.nanvar(values[:, some], axis=0)
+        index = n * spread / np.where(mean > 0, mean, 1.0)
+        return np.flatnonzero(some & (spread > 0) & (mean > 0.1) & (chi2.cdf(index, n - 1) < _EVEN / len(n)))
+    distinct = _n_values(table)
+    if np.median(distinct) <= 4 * _FEW:
+        return np.array([], dtype=np.intp)
+    seen = n >= 0.5 * len(values)
+    return np.flatnonzero(seen & (distinct > 1) & (distinct <= _FEW))
+
+
+def _n_values(table: CargoTable) -> NDArray[np.intp]:
+    return np.array([len(np.unique(column[np.isfinite(column)])) for column in table.values.T], dtype=np.intp)
+
+
+def _of(table: CargoTable, single: _Single, at: NDArray[np.intp]) -> tuple[int, str]:
+    order = at[np.argsort(-single.auc[at], kind="stable")]
+    return int(order[0]), first_three(f"{table.molecules[j]}, AUC {single.auc[j]:.2f}" for j in order)
+
+
+def _spiked(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: float) -> Finding:
+    best, named = _of(table, single, at)
+    goes = single.p_value[best] < limit
+    message = f"{len(at)} of the molecules are spike-ins ({named}), added in the laboratory and no cargo" + (
+        ": they go with the state, so input or extraction differed between the states." if goes else "."
+    )
+    mend = (
+        "leave them out of the table; extraction must be the same for every state"
+        if goes
+        else "leave them out of the table"
+    )
+    return Finding(
+        "foreign-molecule", "spike-ins", "AUC of the best", float(single.auc[best]), "critical" if goes else "info",
+        message, mend,
+    )  # fmt: skip
+
+
+def _foreign(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: float) -> Finding:
+    best, named = _of(table, single, at)
+    goes = single.p_value[best] < limit
+    severity: Severity = "critical" if goes else "warning"
+    message = f"{len(at)} of the molecules do not have names of {table.kind} ({named})" + (
+        f": {table.molecules[best]} alone predicts the state, and a model would learn it as if it were cargo."
+        if goes
+        else ": a column of the sheet among the molecules would be learned as if it were cargo."
+    )
+    mend = "leave out of the table whatever was not measured in the vesicles, and move it to the sheet"
+    return Finding(
+        "foreign-molecule",
+        table.molecules[best],
+        "AUC alone",
+        float(single.auc[best]),
+        severity,
+        message,
+        mend,
+    )
+
+
+def _uneven(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: float) -> Finding:
+    best, named = _of(table, single, at)
+    goes = single.p_value[best] < limit
+    what = "vary less than reads can" if table.unit == "counts" else f"hold {_FEW} different values at most"
+    message = f"The values of {len(at)} molecules {what} ({named}), as codes do" + (
+        f": {table.molecules[best]} predicts the state and may be the label itself." if goes else "."
+    )
+    mend = "find out what these columns are, and leave out of the table what is no measurement"
+    return Finding(
+        "one-molecule", table.molecules[best], "AUC alone", float(single.auc[best]), "critical" if goes else "warning",
+        message, mend,
+    )  # fmt: skip
+
+
+def _far_ahead(cohort: Cohort, single: _Single, at: NDArray[np.intp], limit: float) -> list[Finding]:
+    if len(at) < 2 or cohort.n_samples < 20:
+        return []
+    order = at[np.argsort(-single.auc[at], kind="stable")]
+    best, second = (float(single.auc[j]) for j in order[:2])
+    if best < _GOOD or best - second < _AHEAD or single.p_value[order[0]] > limit:
+        return []
+    name = cohort.cargo.molecules[int(order[0])]
+    severity: Severity = "critical" if best >= _NEARLY else "warning"
+    message = (
+        f"{name} alone separates the states with AUC {best:.2f}, and the next molecule with {second:.2f} only: biology seldom "
+        "moves one molecule alone, an assay, a contaminant or a label in the table does."
+    )
+    mend = f"look at the values of {name} sample by sample, and judge the model without it"
+    return [Finding("one-molecule", name, "AUC alone", best, severity, message, mend)]

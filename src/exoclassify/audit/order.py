@@ -1,0 +1,308 @@
+"""Order and time: run orders, dates, clock times, wells, numbers inside ids, and the order of rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import kruskal, norm, rankdata
+
+from exoclassify.audit.baselines import Baseline, Neighbours, Number
+from exoclassify.audit.reference import log_view
+from exoclassify.data.cohort import Cohort
+
+__all__ = ["Ordering", "drifts", "order_baselines", "orderings", "runs_of"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+_ORDER_NAMES = (
+    "run_order",
+    "runorder",
+    "injection_order",
+    "acquisition_order",
+    "processing_order",
+    "order",
+    "run_number",
+)
+_DATES = (
+    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y%m%d", "%Y-%m",
+    "%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d-%m-%Y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d %Y",
+    "%b %d, %Y", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M",
+)  # fmt: skip
+_CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p")
+_WELL = re.compile(r"(?:.*?(\d+)\D*[-_ :/])?([A-Pa-p])0?([1-9]|1\d|2[0-4])")
+_KNOWN = 0.9  # share of the cells that must be of the form
+_TRIES = 499
+_ASKED = 0.05
+_COMPONENTS = 5
+_DRIFT = 0.005
+
+
+@dataclass(frozen=True, eq=False)
+class Ordering:
+    """One way to put the samples in order.
+
+    Parameters
+    ----------
+    name : str
+        In plain words.
+    values : ndarray of shape (n_samples,)
+        Larger is later; no NaN.
+    column : str or None
+        The sheet's column that it is read from.
+    incidental : bool
+        Order of rows or of ids, which need not be that of measurement.
+    """
+
+    name: str
+    values: Floats
+    column: str | None = None
+    incidental: bool = False
+
+
+def orderings(cohort: Cohort) -> list[Ordering]:
+    """Find every order of the samples that the sheet and the table hold; each once.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Ordering
+    """
+    found: list[Ordering] = []
+    for one in _candidates(cohort):
+        ranks = rankdata(one.values)
+        known = [rankdata(other.values) for other in found]
+        if len(np.unique(ranks)) > 2 and not any(np.array_equal(ranks, other) for other in known):
+            found.append(one)
+    return found
+
+
+def _candidates(cohort: Cohort) -> Iterator[Ordering]:
+    sheet, n = cohort.sheet, cohort.n_samples
+    for column in sheet.frame.columns:
+        if column not in (sheet.label_column, sheet.subject_column, sheet.batch_column):
+            yield from _of_column(str(column), sheet.frame[column])
+    yield Ordering("the order of the sheet's rows", np.arange(n, dtype=np.float64), incidental=True)
+    at = {sample: float(i) for i, sample in enumerate(next(iter(cohort.layers.values())).sample_ids)}
+    if len(at) == n:
+        rows = np.array([at[sample] for sample in sheet.sample_ids])
+        yield Ordering("the order of the table's rows", rows, incidental=True)
+    yield from _of_ids("sample ids", pd.Series(sheet.sample_ids), None)
+    if sheet.subject_column is not None:
+        yield from _of_ids(f"column {sheet.subject_column}", sheet.frame[sheet.subject_column], None)
+
+
+def _of_column(column: str, cells: pd.Series) -> Iterator[Ordering]:
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
+    named = column.lower().replace(" ", "_").replace("-", "_") in _ORDER_NAMES
+    whole = np.isfinite(numbers).all() and bool((numbers == np.floor(numbers)).all())
+    dates = _parsed(cells, _DATES)
+    if dates is not None:
+        yield Ordering(f"column {column}, as dates", dates, column)
+    elif (
+        whole
+        and len(np.unique(numbers)) > len(cells) * (0.5 if named else 0.9)
+        and (named or _is_index(numbers))
+    ):
+        name = f"run order (column {column})" if named else f"column {column}, as an order"
+        yield Ordering(name, numbers, column)
+    elif np.isfinite(numbers).mean() > 1 - _KNOWN:
+        return
+    elif (clock := _parsed(cells, _CLOCKS)) is not None:
+        yield Ordering(f"column {column}, as clock times", clock, column)
+    elif (wells := _wells(cells)) is not None:
+        yield Ordering(f"column {column}, wells along rows", wells[0], column)
+        yield Ordering(f"column {column}, wells along columns", wells[1], column)
+    elif cells.nunique() > len(cells) / 2:
+        yield from _of_ids(f"column {column}", cells, column)
+
+
+def _is_index(numbers: Floats) -> bool:
+    return bool(np.ptp(numbers) < 3 * len(numbers))
+
+
+def _parsed(cells: pd.Series, formats: tuple[str, ...]) -> Floats | None:
+    texts = cells.dropna().astype(str)
+    if (
+        len(texts) < _KNOWN * len(cells)
+        or not texts.str.contains(r"[-./: ]|^(?:19|20)\d{6}$").mean() > _KNOWN
+    ):
+        return None
+    for form in formats:
+        times = pd.to_datetime(cells, format=form, errors="coerce")
+        if times.notna().mean() >= _KNOWN:
+            seconds = times.astype("datetime64[s]").astype("int64").to_numpy().astype(np.float64)
+            return _filled(np.where(times.notna().to_numpy(), seconds, np.nan))
+    return None
+
+
+def _filled(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.nanmedian(values))
+
+
+def _wells(cells: pd.Series) -> tuple[Floats, Floats] | None:
+    found = [_WELL.fullmatch(str(cell)) for cell in cells]
+    if sum(one is not None for one in found) < _KNOWN * len(cells):
+        return None
+    plate = np.array([np.nan if one is None else float(one[1] or 0) for one in found])
+    row = np.array([np.nan if one is None else float(ord(one[2].upper()) - 65) for one in found])
+    place = np.array([np.nan if one is None else float(one[3]) for one in found])
+    return _filled(plate * 1000 + row * 30 + place), _filled(plate * 1000 + place * 30 + row)
+
+
+def _of_ids(name: str, ids: pd.Series, column: str | None) -> Iterator[Ordering]:
+    """Numbers inside ids, each place where ids hold one, where most of them differ."""
+    numbers = [re.findall(r"\d+", str(one)) for one in ids]
+    places = min((len(found) for found in numbers), default=0)
+    for place in range(places):
+        values = np.array([float(found[place]) for found in numbers])
+        if len(np.unique(values)) > len(values) / 2:
+            yield Ordering(f"numbers inside {name}", values, column, incidental=True)
+
+
+def order_baselines(cohort: Cohort) -> list[Baseline]:
+    """Give every order as a technical figure: neighbours along it, and trend.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    list of Baseline
+        One for each order, with the p-value of runs and trend together.
+
+    Notes
+    -----
+    Rows and ids in blocks are what sorting a sheet gives too: they are no more than a warning, unless the cargo itself follows
+    them within each state, which only the order of measurement explains.
+    """
+    found = []
+    for one in orderings(cohort):
+        runs, expected, p_value = runs_of(one.values, cohort)
+        seen = f"labels form {runs} runs along it where mixed ones would form about {expected:.0f}"
+        follows = one.incidental and p_value < _ASKED and drifts(one.values, cohort)
+        mild = one.incidental and not follows
+        if follows:
+            seen += ", and the cargo follows it within each state"
+        found.append(
+            Baseline(one.name, _Along(one.values), "order", one.column, one.values, p_value, seen, mild)
+        )
+    return found
+
+
+def runs_of(order: Floats, cohort: Cohort) -> tuple[int, float, float]:
+    """Count runs of equal labels along an order, persons once.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n_samples,)
+        Ties are broken at random.
+    cohort : Cohort
+        The labels.
+
+    Returns
+    -------
+    runs : int
+        Of equal labels.
+    expected : float
+        With labels permuted.
+    p_value : float
+        That there are as few runs, or as strong a trend, by chance; twice the smaller of the two.
+
+    Notes
+    -----
+    Wald & Wolfowitz 1940, mean and variance by permutation; the trend by Kruskal and Wallis's test.
+    """
+    first = _first_of_persons(cohort)
+    y = np.unique(cohort.y[first], return_inverse=True)[1]
+    rng = np.random.default_rng(0)
+    labels = y[np.lexsort((rng.random(len(first)), order[first]))]
+    permuted = np.array([_n_runs(rng.permutation(labels)) for _ in range(_TRIES)])
+    spread = max(float(permuted.std()), 1e-9)
+    runs = _n_runs(labels)
+    few = float(norm.cdf((runs + 0.5 - permuted.mean()) / spread))
+    parts = [order[first][y == k] for k in range(int(y.max()) + 1)]
+    trend = float(kruskal(*parts).pvalue) if len(np.unique(order[first])) > 1 else 1.0
+    return runs, float(permuted.mean()), min(1.0, 2 * min(few, trend))
+
+
+def _n_runs(labels: Codes) -> int:
+    return 1 + int((np.diff(labels) != 0).sum())
+
+
+def drifts(order: Floats, cohort: Cohort) -> bool:
+    """Say whether the cargo follows an order beyond state and batch, persons once.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n_samples,)
+        Any.
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    bool
+        Neighbours are alike (lag-one products of five principal components), or the order can be predicted (kernel ridge
+        regression, each sample left out); either compared with random orders, p below 0.01 together.
+    """
+    first = _first_of_persons(cohort)
+    V, ranks = log_view(cohort.cargo)[first], rankdata(order[first])
+    V = V / np.maximum(V.std(axis=0), 1e-9)
+    batches = cohort.batches[first] if cohort.batches is not None else np.zeros(len(V), dtype=np.str_)
+    for labels in (cohort.y[first], batches):
+        for level in np.unique(labels):
+            here = labels == level
+            V[here] -= V[here].mean(axis=0)
+            ranks[here] -= ranks[here].mean()
+    squares, U = np.linalg.eigh(V @ V.T)
+    Z = U[:, np.argsort(-squares)[:_COMPONENTS]][np.argsort(order[first], kind="stable")]
+    shrunk = np.maximum(squares, 0) / (np.maximum(squares, 0) + max(float(squares.mean()), 1e-12))
+    hat = (U * shrunk) @ U.T
+    rng = np.random.default_rng(0)
+    likeness, predicted = [_lagged(Z)], [_left_out(hat, ranks)]
+    for _ in range(_TRIES):
+        shuffled = rng.permutation(len(Z))
+        likeness.append(_lagged(Z[shuffled]))
+        predicted.append(_left_out(hat, ranks[shuffled]))
+    return bool(min(np.mean(np.array(one) >= one[0]) for one in (likeness, predicted)) < _DRIFT)
+
+
+def _first_of_persons(cohort: Cohort) -> Codes:
+    """Positions of the first sample of each person in each state."""
+    persons = [f"{g}\0{s}" for g, s in zip(cohort.groups, cohort.y, strict=True)]
+    return np.asarray(np.unique(persons, return_index=True)[1], dtype=np.intp)
+
+
+def _lagged(Z: Floats) -> float:
+    return float((Z[1:] * Z[:-1]).sum())
+
+
+def _left_out(hat: Floats, target: Floats) -> float:
+    """Correlation of a target with its prediction for each sample left out."""
+    diagonal = np.diag(hat)
+    said = (hat @ target - diagonal * target) / np.maximum(1 - diagonal, 1e-9)
+    spread = float(said.std() * target.std())
+    return float((said * target).mean() / spread) if spread > 0 else 0.0
+
+
+class _Along:
+    """Neighbours along an order and its trend, together."""
+
+    def __init__(self, order: Floats) -> None:
+        spread = float(order.std()) or 1.0
+        self.neighbours, self.trend = Neighbours(order), Number((order - order.mean()) / spread)
+
+    def __call__(self, train: Codes, test: Codes, y: Codes, n_states: int) -> Floats:
+        return self.neighbours(train, test, y, n_states) + self.trend(train, test, y, n_states)
