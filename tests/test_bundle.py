@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from cohorts import EVERY_VOICE, FAST
+from cohorts import EVERY_VOICE, FAST, cohort_of, counts
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.simulate import simulate
@@ -17,6 +18,7 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, FileError, InputError, ModelError, RecipeError
 from exoclassify.learning.fit import fit
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import REASONS, Use
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
@@ -409,3 +411,16 @@ def test_the_same_training_gives_the_same_files(tmp_path: Path) -> None:
     for file in ("arrays.npz", "golden.csv"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     shutil.rmtree(tmp_path / "a")
+
+
+def test_a_library_that_failed_for_want_of_reads_counts_as_not_measured() -> None:
+    deep = counts(n=30, p=40)
+    deep = dataclasses.replace(deep, X=np.ceil(deep.X * 60_000 / deep.X.sum(axis=1, keepdims=True)) * 2)
+    table = cohort_of(deep).cargo
+    panel = Panel.fit(table, np.arange(20), 0.8)
+    assert 0 < panel.fewest_reads < 50_000
+    X = table.values[:, :20].copy()
+    X[3] //= 100
+    X[4, 0] = np.nan
+    assert np.flatnonzero(panel.coverage(X) == 0).tolist() == [3]
+    assert Panel.fit(cohort_of(counts(n=30, p=40)).cargo, np.arange(20), 0.8).fewest_reads == 0

@@ -49,7 +49,7 @@ def test_every_batch_counts_alike_and_their_spread_counts_against_it() -> None:
 
 
 def test_few_calls_without_error_are_not_enough_where_it_must_be_bounded() -> None:
-    """Clopper and Pearson, 80 %: of 3 right calls at most 1 - .2^(1/3) = .415 are wrong, more than twice .2 and less than twice .25."""
+    """Clopper and Pearson, 80 %: of 3 right calls at most 1 - .2^(1/3) = .415 are wrong: more than .4, less than .5."""
     found = limits([0.9] * 3, [0] * 3, bounded=True)
     assert found[0.2] == math.inf
     assert found[0.25] == 0.9

@@ -65,11 +65,23 @@ def test_confounding_with_batch_shows_when_batches_are_left_out() -> None:
     assert found["headline"]["value"] == unseen
 
 
-def test_the_headline_is_the_worse_of_the_two() -> None:
-    found = judged(counts(n=60, n_batches=2))
-    values = [found[key]["figures"]["auc"]["value"] for key in ("cross_validation", "leave_one_batch_out")]
-    assert found["headline"]["value"] == min(values)
-    assert set(found["leave_one_batch_out"]["batches"]) == {"0", "1"}
+def test_the_headline_is_the_auc_within_left_out_batches_and_as_wide_as_they_differ() -> None:
+    found = judged(counts(n=90, n_batches=3, effect=1.0))
+    each = [batch["auc"] for batch in found["leave_one_batch_out"]["batches"].values()]
+    headline = found["headline"]
+    assert headline["value"] == found["leave_one_batch_out"]["figures"]["auc"]["value"]
+    assert headline["n_batches"] == len(each) == 3
+    half = 1.96 * np.std(each, ddof=1) / np.sqrt(3)
+    assert headline["low"] <= headline["value"] - half + 1e-12
+    assert headline["high"] >= min(1.0, headline["value"] + half) - 1e-12
+    assert min(each) <= headline["value"] <= max(each)
+
+
+def test_without_batches_the_headline_is_that_of_cross_validation() -> None:
+    found = judged(counts(n=60))
+    assert found["leave_one_batch_out"] is None
+    assert found["headline"]["value"] == found["cross_validation"]["figures"]["auc"]["value"]
+    assert (found["headline"]["from"], found["headline"]["n_batches"]) == ("cross_validation", None)
 
 
 def test_a_batch_equal_to_a_state_leaves_nothing_to_leave_out() -> None:

@@ -38,10 +38,9 @@ def registry(tmp_path: Path) -> Registry:
 
 
 def shifted(by: float) -> ModelBundle:
-    calibration = replace(
-        BUNDLE.blend.calibration, shift=BUNDLE.blend.calibration.shift + np.array([by, 0, -by])
-    )
-    return replace(BUNDLE, blend=replace(BUNDLE.blend, calibration=calibration))
+    known = BUNDLE.blend.calibration
+    heads = tuple(replace(head, shift=head.shift + np.array([by, 0, -by])) for head in known.heads)
+    return replace(BUNDLE, blend=replace(BUNDLE.blend, calibration=replace(known, heads=heads)))
 
 
 def test_versions_are_listed_by_their_numbers(registry: Registry) -> None:
@@ -291,6 +290,13 @@ def test_a_version_says_what_changes_for_the_user(by: float, expected: str, reas
     version, why = next_version(BUNDLE, shifted(by))
     assert version == expected
     assert re.search(reason, why)
+
+
+def test_other_probabilities_in_an_unknown_batch_alone_are_another_minor_version() -> None:
+    known = BUNDLE.blend.calibration
+    further = replace(known.unknown, untested=known.unknown.untested + 1e-4)
+    blend = replace(BUNDLE.blend, calibration=replace(known, unknown=further))
+    assert next_version(BUNDLE, replace(BUNDLE, blend=blend))[0] == "1.1.0"
 
 
 def test_a_model_of_other_molecules_or_states_is_a_major_version() -> None:

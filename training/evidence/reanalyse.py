@@ -7,6 +7,7 @@ number of molecules found as covariates where they tell the states apart (AUC 0.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import io
 import tomllib
@@ -86,7 +87,9 @@ def reanalysed(entry: Mapping[str, Any], data: Path) -> tuple[PublicTable, list[
                 + [f"{x:.3g}" for x in (tests.p[i], tests.q[i])]
                 + [f"{x:.2f}" for x in shares]
             )
-    verdict = audit(contrast.cohort).verdict
+    sheet = contrast.cohort.sheet
+    plain_sheet = dataclasses.replace(sheet, frame=sheet.frame.drop(columns=["depth", "detection"]))
+    verdict = audit(dataclasses.replace(contrast.cohort, sheet=plain_sheet), curve=False).verdict
     batch = [entry["batch"]] if "batch" in entry else []
     table = PublicTable(
         entry["accession"], entry.get("part_of", ""), entry["condition"], entry["biofluid"], entry["state"],

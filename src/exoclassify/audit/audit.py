@@ -25,6 +25,7 @@ from exoclassify.audit.metadata import audit_metadata
 from exoclassify.audit.missing import audit_missingness
 from exoclassify.audit.molecules import audit_molecules
 from exoclassify.audit.people import audit_subjects
+from exoclassify.audit.public_libraries import audit_public
 from exoclassify.audit.scale import audit_scale
 from exoclassify.audit.size import audit_preselection, audit_size, learning_curve
 from exoclassify.audit.technical import Technical, audit_technical
@@ -94,6 +95,7 @@ def audit(
         lambda: audit_scale(cohort),
         lambda: audit_covariates(cohort, cohort.sheet.covariates(covariates)),
         lambda: audit_alike(cohort, against),
+        lambda: audit_public(cohort),
         lambda: audit_subjects(cohort),
         lambda: audit_missingness(cohort),
         lambda: [*audit_libraries(cohort), *audit_outliers(cohort)],

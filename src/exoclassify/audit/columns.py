@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from exoclassify.audit.baselines import Baseline, Levels, Number
 from exoclassify.data.cohort import Cohort
 
-__all__ = ["column_baselines", "describes_the_state", "given_for_one_state", "restates"]
+__all__ = ["column_baselines", "describes_the_state", "given_for_one_state", "names_persons", "restates"]
+
+_OF_PERSONS = re.compile(
+    r"(?:subject|patient|donor|participant|person|individual|proband|volunteer)s?(?:[_ .-]?(?:id|no|nr|code))?"
+)
 
 _OF_THE_STATE = re.compile(
     r"diagnos|diseas|stage|grade|severity|subtype|pain|score|vas\b|nrs\b|treatment|phenotype|condition|symptom|onset|duration"
@@ -32,8 +36,11 @@ def column_baselines(cohort: Cohort) -> list[Baseline]:
     """
     sheet, found = cohort.sheet, []
     for column in sheet.frame.columns:
-        if column in (sheet.label_column, sheet.subject_column, sheet.batch_column):
-            continue  # batches are compared within, see `exoclassify.audit.batches`
+        # Batches are compared within, see `exoclassify.audit.batches`; a person has one state, and is no handling.
+        if column in (sheet.label_column, sheet.subject_column, sheet.batch_column) or names_persons(
+            str(column)
+        ):
+            continue
         cells = sheet.frame[column]
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
         name = f"column {column}"
@@ -44,6 +51,21 @@ def column_baselines(cohort: Cohort) -> list[Baseline]:
             levels = cells.fillna("").to_numpy(dtype=np.str_)
             found.append(Baseline(name, Levels(codes), "column", str(column), levels))
     return found
+
+
+def names_persons(column: str) -> bool:
+    """Say whether a column's name is of persons, such as subject or patient_id.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+
+    Returns
+    -------
+    bool
+    """
+    return _OF_PERSONS.fullmatch(column.lower()) is not None
 
 
 def describes_the_state(column: str) -> bool:

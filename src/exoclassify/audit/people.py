@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.audit.columns import names_persons
 from exoclassify.audit.duplicates import MOST, alike_within
 from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
@@ -115,6 +116,12 @@ def audit_subjects(cohort: Cohort) -> list[Finding]:
         count = len(found.pairs)
         said = f" {count} pairs under different ids are as alike as samples of one person ({named}); {_how_sure(found)}"
     if not cohort.has_subjects:
+        named_so = next((str(c) for c in cohort.sheet.frame.columns if names_persons(str(c))), None)
+        mend = (
+            "add a column that says which person each sample is of, and name it with --subject"
+            if named_so is None
+            else f"name column {named_so} with --subject"
+        )
         message = (
             "No subject column is given: a person who gave several samples is both trained on and tested on, and every figure is "
             f"optimistic.{said}"
@@ -122,7 +129,7 @@ def audit_subjects(cohort: Cohort) -> list[Finding]:
         return [
             Finding(
                 "missing-subjects", "no subject column", "suspected pairs", float(len(found.pairs)), "warning", message,
-                "add a column that says which person each sample is of, and name it with --subject",
+                mend,
             )
         ]  # fmt: skip
     repeated = n - len(np.unique(cohort.groups))

@@ -123,7 +123,11 @@ def audit_technical(cohort: Cohort, model: Judged) -> Technical:
     candidates = technical_baselines(cohort)
     families = [one.family for one in candidates]
     for baseline in candidates:
-        named = None if baseline.column is None else _of_column(cohort, baseline.column)
+        named = (
+            None
+            if baseline.column is None or baseline.family != "column"
+            else _of_column(cohort, baseline.column)
+        )
         if named is not None:
             findings.append(named)
         else:

@@ -13,6 +13,9 @@ from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from exoclassify.data.cohort import Cohort
+    from exoclassify.evidence.catalogue import Catalogue
+    from exoclassify.evidence.priors import Prior
     from exoclassify.learning.signature import Signature
 
 __all__ = ["SIGNATURE_FILES", "discover"]
@@ -60,6 +63,16 @@ def discover(
     add: Annotated[
         list[Path] | None, typer.Option(help="CSV of your own evidence, see exoclassify evidence.")
     ] = None,
+    informed: Annotated[
+        bool,
+        typer.Option(
+            "--informed", help="Weigh the tests by claims and public tables, the cohort's own left out."
+        ),
+    ] = False,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Accession that --informed is to leave out; may be given several times."),
+    ] = None,
     level: Annotated[float, typer.Option(help="Largest share of false markers, above 0 to 0.5.")] = 0.1,
     min_prevalence: Annotated[
         float, typer.Option(help="Least share of the samples in which a molecule is found.")
@@ -94,6 +107,7 @@ def discover(
         reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     _say_notes(cohort.notes, subject, batch)
+    prior = _prior(cohort, catalogue, condition, leave_out or []) if informed else None
     with progress_bar("judging panels") as progress:
         signature = find(
             cohort,
@@ -102,6 +116,7 @@ def discover(
             covariates=_listed(covariates),
             catalogue=catalogue,
             condition=condition,
+            prior=prior,
             level=level,
             min_prevalence=min_prevalence,
             panel=not no_panel,
@@ -118,6 +133,22 @@ def discover(
     for line in (*signature.in_words(), *_rows(signature)):
         print(line)
     print(f"written to {out}")
+
+
+def _prior(cohort: Cohort, catalogue: Catalogue, condition: str | None, leave_out: list[str]) -> Prior:
+    from exoclassify.evidence.priors import Prior
+    from exoclassify.evidence.reanalysis import Reanalysis
+    from exoclassify.learning.discover import tables_of_others
+
+    tables = tables_of_others(cohort, leave_out)
+    own = {table.accession for table in Reanalysis.read().tables} - {
+        table.accession for table in tables.tables
+    }
+    if own:
+        note(f"left out of what is known beforehand, as the cohort's own: {', '.join(sorted(own))}")
+    if condition is None:
+        note("no --condition is given: what is known of every condition counts alike, and less")
+    return Prior(catalogue, tables, () if condition is None else catalogue.condition(condition))
 
 
 def _check_shares(level: float, min_prevalence: float, seed: int) -> None:

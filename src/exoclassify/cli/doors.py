@@ -26,6 +26,28 @@ _PIPE_CLOSED = 141  # 128 + SIGPIPE
 class Doored(TyperGroup):
     """The group of all commands; what a command raises goes through `doors`."""
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command; a study file among its arguments becomes the options that it says.
+
+        Parameters
+        ----------
+        ctx : typer's context
+            Of the call.
+        args : list of str
+            The command's name and what follows.
+
+        Returns
+        -------
+        tuple of (str or None, click's command, list of str)
+        """
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and any(text.endswith(".toml") for text in rest):
+            from exoclassify.cli.studies import with_study
+
+            with doors():
+                rest = with_study(command, name or "", rest)
+        return name, command, rest
+
     def invoke(self, ctx: Any) -> Any:  # typer keeps the type of a context to itself
         """Run the command asked for.
 

@@ -13,12 +13,14 @@ from exoclassify.cli.discover import discover
 from exoclassify.cli.doors import Doored, doors
 from exoclassify.cli.evaluate import evaluate
 from exoclassify.cli.evidence import evidence
+from exoclassify.cli.init import init
 from exoclassify.cli.models import models
 from exoclassify.cli.monitor import monitor
 from exoclassify.cli.outcomes import outcomes
 from exoclassify.cli.recalibrate import recalibrate
 from exoclassify.cli.records import records
 from exoclassify.cli.retrain import retrain
+from exoclassify.cli.run import run
 from exoclassify.cli.score import score
 from exoclassify.cli.show import show
 from exoclassify.cli.simulate import simulate
@@ -36,7 +38,7 @@ app = typer.Typer(
     add_completion=False,
 )
 for _command in (
-    simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate, monitor,
+    init, run, simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate, monitor,
 ):  # fmt: skip
     app.command(no_args_is_help=_command is not demo)(_command)
 

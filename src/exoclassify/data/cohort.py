@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.leaks import check_no_leak, check_not_scaled
 from exoclassify.data.samples import SampleSheet
+from exoclassify.data.study import Study
 from exoclassify.errors import DesignError, InputError, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.ids import counted
@@ -125,6 +126,37 @@ class Cohort:
             reading=replace(reading, id_if_there=True),
         )
         return cls.from_layers({table.kind: table}, sheet)
+
+    @classmethod
+    def of_study(cls, study: Study | str | Path) -> Cohort:
+        """Read the cohort that a study file names.
+
+        Parameters
+        ----------
+        study : Study or path
+            The study, or its file.
+
+        Returns
+        -------
+        Cohort
+
+        Raises
+        ------
+        FileError, InputError
+            As in `read`, or if the study file cannot be used.
+        """
+        said = study if isinstance(study, Study) else Study.read(study)
+        return cls.read(
+            said.cargo,
+            kind=said.kind,
+            unit=said.unit,
+            samples=said.samples,
+            label=said.label,
+            subject=said.subject,
+            batch=said.batch,
+            not_detected=said.not_detected,
+            reading=Reading(said.format, said.columns, said.sheet, said.id_column),
+        )
 
     @classmethod
     def from_layers(cls, layers: Mapping[str, CargoTable], sheet: SampleSheet) -> Cohort:

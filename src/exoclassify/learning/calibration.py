@@ -173,7 +173,19 @@ def _held_out(fit: _Fit, held: HeldOut, evidence: Floats) -> Batches:
 
 
 def loads_of(head: Head, nodes: Floats) -> Floats:
-    """Give what offsets multiply the odds by; shape (n_states, n_nodes)."""
+    """Give what offsets multiply the odds by.
+
+    Parameters
+    ----------
+    head : Head
+        With the means of the states.
+    nodes : ndarray of shape (n_nodes, n_dims)
+        Offsets.
+
+    Returns
+    -------
+    ndarray of shape (n_states, n_nodes)
+    """
     result: Floats = np.exp(np.clip(-head.means @ nodes.T, -300, 300))
     return result
 
@@ -187,7 +199,20 @@ def _normal_nodes(n: int, d: int) -> tuple[Floats, Floats]:
 
 
 def fresh(tau: Floats, weight: Floats, d: int, n: int = _NODES) -> Floats:
-    """Give offsets of batches not seen, the spread itself drawn from its posterior; shape (n, d)."""
+    """Give offsets of batches not seen, the spread itself drawn from its posterior.
+
+    Parameters
+    ----------
+    tau, weight : ndarray of shape (n_grid,)
+        The spread and its posterior.
+    d, n : int
+        Dimensions; how many offsets, an even number.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        In mirrored pairs, the same every time.
+    """
     z, u = _normal_nodes(n // 2, d)
     drawn = tau[np.minimum(np.searchsorted(np.cumsum(weight), u), len(tau) - 1)]
     result: Floats = z * drawn[:, None]

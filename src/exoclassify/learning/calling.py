@@ -64,6 +64,16 @@ def call_limits(p: Floats, y: Codes, batch: Codes, *, bounded: bool = False) -> 
 
 
 def strictest(*limits: Floats) -> Floats:
-    """Give the highest limit for each share."""
+    """Give the highest limit for each share.
+
+    Parameters
+    ----------
+    *limits : ndarray of shape (len(MAX_WRONG),)
+        As `call_limits` gives them.
+
+    Returns
+    -------
+    ndarray of shape (len(MAX_WRONG),)
+    """
     result: Floats = np.max(limits, axis=0)
     return result

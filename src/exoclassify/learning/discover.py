@@ -12,6 +12,8 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
 from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.evidence.fingerprints import Fingerprints
+from exoclassify.evidence.priors import Prior
 from exoclassify.evidence.reanalysis import Reanalysis, told_in_tables
 from exoclassify.learning.contrast import Contrast
 from exoclassify.learning.marker_tests import MarkerTests, Measured
@@ -19,7 +21,7 @@ from exoclassify.learning.panel_size import PanelCurve, panel_curve, ranked
 from exoclassify.learning.signature import Signature
 from exoclassify.learning.stability import Stability, stability_selection
 
-__all__ = ["discover"]
+__all__ = ["discover", "tables_of_others"]
 
 
 def discover(
@@ -30,6 +32,7 @@ def discover(
     covariates: Sequence[str] = (),
     catalogue: Catalogue | None = None,
     condition: str | None = None,
+    prior: Prior | None = None,
     level: float = 0.1,
     min_prevalence: float = 0.2,
     panel: bool = True,
@@ -48,6 +51,8 @@ def discover(
         What is published; the project's own if omitted.
     condition : str, optional
         The condition studied, as `Catalogue.condition` finds it; without it every known marker is known elsewhere.
+    prior : Prior, optional
+        What is known beforehand, by which tests are weighed; all alike if omitted.
     level : float
         Largest share of false markers, above 0 and at most 0.5.
     min_prevalence : float
@@ -76,22 +81,24 @@ def discover(
     with threadpool_limits(limits=1):  # many small products: more threads only wait for each other
         measured = Measured.of(contrast, min_prevalence=min_prevalence)
         tests = MarkerTests.of(contrast, measured)
+        weights = None if prior is None else prior.weights(measured.molecules, tests.p)
+        tests = tests if weights is None else tests.weighed(weights)
         stable = stability_selection(
-            measured.units(contrast), level=level, allowed=tests.q <= level, seed=seed
+            measured.units(contrast), level=level, allowed=tests.q <= level, weights=weights, seed=seed
         )
         curve = None
         if panel and stable.selected.any():
             curve = panel_curve(contrast, largest=int(stable.selected.sum()), seed=seed, progress=progress)
     chosen, references = _panel(contrast, measured, stable, curve)
     ways = {1: "up", -1: "down", 0: ""}
-    standings, marks, in_tables, public = {}, {}, {}, Reanalysis.read()
+    standings, marks, in_tables, public = {}, {}, {}, tables_of_others(cohort)
     for i in stable.selected.nonzero()[0]:
         name = measured.molecules[i]
         standings[name] = standing(catalogue.of(name), ways[int(tests.direction[i])], conditions)
         if contrast.cohort.cargo.kind == "mirna":
             in_tables[name] = told_in_tables(public.of(name))
-        if contrast.cohort.cargo.kind == "mirna" and blood_cells(name):
-            marks[name] = blood_cells(name)
+            if blood_cells(name):
+                marks[name] = blood_cells(name)
     found = audit(contrast.cohort, covariates=covariates, curve=False, seed=seed)
     return Signature(
         contrast,
@@ -105,10 +112,36 @@ def discover(
         standings,
         marks,
         in_tables,
+        weights,
         cohort.digest(),
         found.to_dict(),
         following(found, contrast.cohort, tuple(standings)),
     )
+
+
+def tables_of_others(cohort: Cohort, leave_out: Sequence[str] = ()) -> Reanalysis:
+    """Give the public tables that are not the cohort itself.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        One layer; its libraries are looked for among the public ones.
+    leave_out : sequence of str
+        Accessions to be left out besides.
+
+    Returns
+    -------
+    Reanalysis
+
+    Raises
+    ------
+    InputError
+        If one of those named is no table of the reanalysis.
+    """
+    whole = Reanalysis.read()
+    known = {table.accession for table in whole.tables}
+    own = {one.accession for one in Fingerprints.read().recognise(cohort.cargo)} & known
+    return whole.without([*leave_out, *own])
 
 
 def _panel(

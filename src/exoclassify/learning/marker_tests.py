@@ -189,7 +189,7 @@ class MarkerTests:
         Of abundance; where a missing value means too little to be found, of both parts together. 1 where nothing could be
         tested.
     q : ndarray of shape (n_molecules,)
-        Benjamini–Hochberg's adjustment of p.
+        Benjamini–Hochberg's adjustment of p; with weights, of p / weight (Genovese 2006).
     share_state, share_reference : ndarray of shape (n_molecules,)
         Share of the samples in which the molecule was found.
     by_batch : ndarray of shape (n_batches, n_molecules)
@@ -233,6 +233,20 @@ class MarkerTests:
             measured.found[~state].mean(axis=0),
             _by_batch(contrast, measured),
         )
+
+    def weighed(self, weights: Floats) -> MarkerTests:
+        """Give the same tests with q of p / weight.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_molecules,)
+            Above 0 with mean 1, see `exoclassify.evidence.priors`.
+
+        Returns
+        -------
+        MarkerTests
+        """
+        return dataclasses.replace(self, q=false_discovery_control(np.minimum(self.p / weights, 1.0)))
 
     @property
     def direction(self) -> NDArray[np.intp]:

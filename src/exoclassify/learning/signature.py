@@ -52,6 +52,8 @@ class Signature:
         haemolysis or platelets, for the markers that are known to follow them.
     in_tables : mapping of str to str
         What public tables say of each marker; empty where none holds it.
+    weights : ndarray of shape (n_molecules,) or None
+        Of the tests, by what was known beforehand; None when all were alike.
     chosen_on : str
         sha256 of the cohort.
     audit : mapping
@@ -71,6 +73,7 @@ class Signature:
     standings: dict[str, Standing]
     marks: dict[str, str]
     in_tables: dict[str, str]
+    weights: NDArray[np.float64] | None
     chosen_on: str
     audit: Mapping[str, Any]
     follows: Mapping[str, str]
@@ -126,6 +129,7 @@ class Signature:
                 "found_in_reference": tests.share_reference,
                 "stability": stable.frequency,
                 "score": stable.score,
+                "weight": np.ones(len(tests.p)) if self.weights is None else self.weights,
                 "selected": stable.selected,
                 "batches_agreeing": [f"{a}/{b}" for a, b in zip(same, known, strict=True)],
                 "direction_differs": same < known,
@@ -158,6 +162,16 @@ class Signature:
             lines.append(
                 f"Beware: {', and '.join(technical)}. What goes with the depth or quality of a sample then looks like a marker: "
                 "compare samples of equal depth, or confirm in a cohort where it does not differ."
+            )
+        if self.weights is not None:
+            top, low = self.weights.max(), self.weights.min()
+            lines.append(
+                f"Tests were weighed by claims and public tables: {int((self.weights > 1).sum())} molecules counted up to "
+                f"{top:.1f} times, the others down to {low:.2f}; learned from the cohort's other molecules, so a prior that does "
+                "not fit gives 1."
+                if top > 1
+                else "Tests were to be weighed by claims and public tables, but the molecules known are no richer in effects "
+                "here: all weights are 1."
             )
         if not n:
             lines.append(

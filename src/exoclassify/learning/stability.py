@@ -84,6 +84,7 @@ def stability_selection(
     *,
     level: float = 0.1,
     allowed: Masks | None = None,
+    weights: Floats | None = None,
     pairs: int = 50,
     decoy_sets: int = 40,
     shuffles: int = 199,
@@ -99,6 +100,9 @@ def stability_selection(
         Share of false ones that the signature keeps below, on average over cohorts.
     allowed : ndarray of bool, shape (n_molecules,), optional
         Molecules that another test allows in the signature; all if omitted.
+    weights : ndarray of shape (n_molecules,), optional
+        What is known beforehand, as for weighted tests: t² grows by 2 log weight, about what dividing p by the weight does.
+        Decoys and shuffled labellings of a molecule are raised with it, so that they still show what chance would select.
     pairs : int
         Complementary pairs of halves.
     decoy_sets : int
@@ -123,20 +127,20 @@ def stability_selection(
     rng = np.random.default_rng(seed)
     p = units.Y.shape[1]
     halves = _halves(units, pairs, rng)
-    true = moderated_statistics(units, units.y, halves)
+    true = _raised(moderated_statistics(units, units.y, halves), weights)
     depths = np.unique(np.geomspace(min(5, p), max(min(20, p), p // 8), _N_DEPTHS).round().astype(np.intp))
     paths, decoys = np.zeros((len(depths), p)), np.zeros((decoy_sets, p))
     for i in range(decoy_sets):
         order = _shuffled(units.strata, rng)
         # A shuffled sample keeps its side of the halving, so that decoys have the same states in each half.
-        decoy = moderated_statistics(units, units.y[order], halves[:, order])
+        decoy = _raised(moderated_statistics(units, units.y[order], halves[:, order]), weights)
         shares = _among_strongest(np.hstack([true, decoy]), depths)
         paths += shares[:, :p] / decoy_sets
         decoys[i] = shares[:, p:].mean(axis=0)
     score = paths.mean(axis=0)
     threshold, share = false_share(score, decoys, _IN_HAND * level)
     orders = np.array([_shuffled(units.strata, rng) for _ in range(shuffles)])
-    chance = _chance(units, orders)
+    chance = _chance(units, orders, weights)
     selected = (score >= threshold) & (chance <= _GATE * level)
     if allowed is not None:
         selected &= allowed
@@ -181,6 +185,14 @@ def false_share(score: Floats, decoys: Floats, level: float) -> tuple[float, flo
     return float(values[passing[0]]), float(share[passing[0]])
 
 
+def _raised(statistics: Floats, weights: Floats | None) -> Floats:
+    """Raise |t| by what is known beforehand; 0 says nothing and stays."""
+    if weights is None:
+        return statistics
+    raised: Floats = np.sqrt(np.maximum(statistics**2 + 2 * np.log(weights), 1e-12))
+    return np.where(statistics > 0, raised, 0.0)
+
+
 def _halves(units: Units, pairs: int, rng: np.random.Generator) -> Masks:
     """Halve the subjects of each kind (strata and states of their units), again and again; both halves are kept."""
     kinds: dict[tuple[tuple[int, int], ...], list[int]] = {}
@@ -221,10 +233,11 @@ def _among_strongest(statistics: Floats, depths: Codes) -> Floats:
     return np.stack([(statistics >= cuts[:, [i]]).mean(axis=0) for i in range(len(depths))])
 
 
-def _chance(units: Units, orders: Codes) -> float:
+def _chance(units: Units, orders: Codes, weights: Floats | None) -> float:
     """Share of the labellings, the true one among them, whose strongest molecules stand out as much as the true one's."""
     labels = np.vstack([units.y[None, :], units.y[orders]])
-    statistics = np.sort(moderated_statistics(units, labels, np.ones(labels.shape, dtype=bool)), axis=1)
+    whole = moderated_statistics(units, labels, np.ones(labels.shape, dtype=bool))
+    statistics = np.sort(_raised(whole, weights), axis=1)
     pool = np.sort(statistics.ravel())
     above = np.arange(statistics.shape[1], 0, -1)
     # For each labelling the least share of false ones that the other labellings put on any of its thresholds.

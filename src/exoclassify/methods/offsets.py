@@ -33,7 +33,21 @@ _MIX = 2.0
 
 
 def batch_mix(y: Codes, batch: Codes, n_batches: int, prevalence: Floats) -> Floats:
-    """Mix of states in each batch, held back towards that of all; shape (n_batches, n_states)."""
+    """Mix of states in each batch, held back towards that of all.
+
+    Parameters
+    ----------
+    y, batch : ndarray of shape (n_samples,)
+        Codes.
+    n_batches : int
+        Batch codes run below it.
+    prevalence : ndarray of shape (n_states,)
+        Of all samples.
+
+    Returns
+    -------
+    ndarray of shape (n_batches, n_states)
+    """
     counts = np.zeros((n_batches, len(prevalence)))
     np.add.at(counts, (batch, y), 1.0)
     result: Floats = (counts + _MIX * prevalence) / (counts.sum(axis=1, keepdims=True) + _MIX)
@@ -224,7 +238,15 @@ def _at(
 
 
 class Link(NamedTuple):
-    """``log-odds_k = gamma (w' m_k - |m_k|^2 / 2) + constant_k``."""
+    """``log-odds_k = gamma (w' m_k - |m_k|^2 / 2) + constant_k``.
+
+    Parameters
+    ----------
+    gamma : float
+        How far the log-odds of two normal distributions are to be believed, 0 or more.
+    constant : ndarray of shape (n_states,)
+        Summing to zero.
+    """
 
     gamma: float
     constant: Floats

@@ -32,7 +32,7 @@ from exoclassify.tables.writing import write_folder_atomically
 
 __all__ = ["Measured", "ModelBundle"]
 
-_PANEL = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart")
+_PANEL = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart", "fewest_reads")
 """Plain values of the panel, kept in bundle.json."""
 
 Floats = NDArray[np.float64]
@@ -329,7 +329,9 @@ class ModelBundle:
         panel = Panel(
             molecules=tuple(described["molecules"]),
             weight=parts.arrays["panel.weight"],
-            **{key: described[key] for key in _PANEL},
+            **{
+                key: described[key] for key in _PANEL if key in described
+            },  # earlier models have no fewest_reads
         )
         profiles = _numbers(parts.golden[list(panel.molecules)])
         expected = _numbers(parts.golden[[f"p_{state}" for state in blend.states]])

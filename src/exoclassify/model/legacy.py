@@ -25,7 +25,17 @@ _KEPT = 0.25
 
 @dataclass(frozen=True, eq=False)
 class FirstMember:
-    """A base learner with a calibration of its own."""
+    """A base learner with a calibration of its own.
+
+    Parameters
+    ----------
+    name, learner
+        As in `Member`.
+    calibration : ScaleAndShift
+        Of its scores.
+    weight, inner_log_loss : float
+        Its share, and the log-loss on which that rests.
+    """
 
     name: str
     learner: Learner
@@ -36,7 +46,21 @@ class FirstMember:
 
 @dataclass(frozen=True, eq=False)
 class FirstBlend:
-    """A blend with one calibration."""
+    """A blend with one calibration.
+
+    Parameters
+    ----------
+    states, prevalence, views, novelty
+        As in `FittedBlend`.
+    members : tuple of FirstMember
+        The base learners.
+    calibration : ScaleAndShift
+        Of the blended log-odds.
+    sets : ClassConditionalSets
+        Held-out strangeness, pooled and of each batch.
+    novelty_reference : ndarray of shape (n_samples,)
+        Sorted held-out residuals.
+    """
 
     states: tuple[str, ...]
     prevalence: Floats

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.names import canonical_names
+from exoclassify.data.quality import FEWEST_READS
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError, ModelError, first_three
 
@@ -43,6 +44,8 @@ class Panel:
     hairpins_apart : bool
         The training table told arms of hairpins (``hsa-mir-107-3p``) from mature miRNA, and so does the model, however
         few names it is given.
+    fewest_reads : float
+        Reads on the panel below which a library of counts failed, and counts as not measured; 0 for no limit.
     """
 
     molecules: tuple[str, ...]
@@ -53,6 +56,7 @@ class Panel:
     typical: float
     min_coverage: float
     hairpins_apart: bool
+    fewest_reads: float = 0.0
 
     @classmethod
     def fit(cls, table: CargoTable, support: NDArray[np.intp], min_coverage: float) -> Panel:
@@ -84,6 +88,7 @@ class Panel:
             typical,
             min_coverage,
             table.hairpins_apart,
+            _fewest_reads(table, support),
         )
 
     @cached_property
@@ -116,13 +121,17 @@ class Panel:
         -------
         ndarray of shape (n_samples,)
             1 when as much was measured as in a typical training sample; molecules that training often lacked count less.
-            For counts this is the plain share of the panel.
+            For counts this is the plain share of the panel, and 0 for a library that failed.
         """
         found = np.full(len(X), self.weight.sum())
-        partial = np.isnan(X.sum(axis=1))  # the quickest look; most tables of counts lack nothing
+        sums = X.sum(axis=1)
+        partial = np.isnan(sums)  # the quickest look; most tables of counts lack nothing
         if partial.any():
             found[partial] = np.where(np.isnan(X[partial]), 0.0, self.weight).sum(axis=1)
         result: Floats = np.minimum(1.0, found / max(self.typical, 1e-12))
+        if self.fewest_reads:
+            sums[partial] = np.nansum(X[partial], axis=1)
+            result[sums < self.fewest_reads] = 0.0
         return result
 
     def values(self, table: CargoTable) -> Floats:
@@ -280,3 +289,14 @@ class Panel:
                 self._seen.clear()
             self._seen[names] = known
         return known
+
+
+def _fewest_reads(table: CargoTable, support: NDArray[np.intp]) -> float:
+    """Share of `FEWEST_READS` that falls on the panel; 0 for tables that are not of counts, or are shallow as a whole."""
+    if table.unit != "counts":
+        return 0.0
+    reads = np.nansum(table.values, axis=1)
+    if np.quantile(reads, 0.25) < FEWEST_READS:
+        return 0.0
+    on_panel = np.nansum(table.values[:, support], axis=1)
+    return float(round(FEWEST_READS * np.median(on_panel / reads)))

@@ -47,7 +47,7 @@ REASONS: Mapping[str, str] = {
     "several-states": "Two or more states remain plausible; only more samples like this one in training would settle it.",
     "no-state-fits": "It looks like no state of the training samples; check the sample and how it was measured.",
     "novel": "It is unlike the training samples; check the sample, its unit and its preparation, and measure it again.",
-    "low-coverage": "Too little of the panel was measured; measure the molecules that are missing.",
+    "low-coverage": "Too little of the panel was measured, or with too few reads; measure what is missing, or sequence again.",
     "one-batch": "The model was trained in one batch and never tested in another; 10 local samples (recalibrate --site) "
     "or training on two batches would settle it.",
     "rare-here": "At the prevalence of the answer another state is more probable.",

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from exoclassify.data.sketches import BITS, bits_apart, sketches
 from exoclassify.errors import ModelError
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import CompiledBlend
@@ -19,7 +20,6 @@ __all__ = ["SHARES", "TrainedOn", "id_keys"]
 
 Floats = NDArray[np.float64]
 
-_BITS = 256
 _NEAR = 37
 """Bits that may differ: random directions separate two profiles of correlation 0.9 in 256 * arccos(0.9) / pi of 256 cases
 (Charikar 2002), unrelated ones in 128 +- 8."""
@@ -200,7 +200,7 @@ class TrainedOn:
         found = np.full(len(X), -1, dtype=np.intp)
         limit = self._limit()
         for i, one in enumerate(_sketches(blend, molecules, blend.views.log(X))):
-            apart = np.bitwise_count(self.sketches ^ one).sum(axis=1)
+            apart = bits_apart(self.sketches, one)
             if apart.min() <= limit:
                 found[i] = apart.argmin()
         return found
@@ -210,8 +210,8 @@ class TrainedOn:
         some = self.sketches[:: max(1, len(self.sketches) // _COMPARED)]
         nearest = []
         for i, one in enumerate(some):
-            apart = np.bitwise_count(some ^ one).sum(axis=1)
-            apart[i] = _BITS
+            apart = bits_apart(some, one)
+            apart[i] = BITS
             nearest.append(int(apart.min()))
         return max(0, min(_NEAR, int(np.quantile(nearest, 0.05)) - 1))  # the very same is always known again
 
@@ -322,8 +322,4 @@ def _hashes(ids: Sequence[str], key: str) -> NDArray[np.uint64]:
 
 
 def _sketches(blend: FittedBlend, molecules: Sequence[str], log: Floats) -> NDArray[np.uint8]:
-    # Each molecule's side of every direction comes from its name: the same on every machine, in any order.
-    names = b"".join(hashlib.shake_128(name.encode()).digest(_BITS // 8) for name in molecules)
-    signs = np.unpackbits(np.frombuffer(names, dtype=np.uint8).reshape(len(molecules), -1), axis=1)
-    Z = (log - blend.novelty.mean) / blend.novelty.scale
-    return np.packbits((signs * 2.0 - 1).T @ Z.T > 0, axis=0).T.copy()
+    return sketches(molecules, (log - blend.novelty.mean) / blend.novelty.scale)

@@ -1,0 +1,155 @@
+"""The study file: a cohort's paths and columns, said once in ``cohort.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from exoclassify.errors import FileError, InputError
+from exoclassify.tables.opening import check_file
+
+__all__ = ["Study"]
+
+_PATHS = ("cargo", "samples")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What every command needs to know of a cohort.
+
+    Parameters
+    ----------
+    cargo, samples : str
+        Paths of the table and of the sample sheet; in the file relative to it.
+    kind, unit : str
+        What the table holds.
+    label : str
+        Column of the states.
+    subject, batch, time : str, optional
+        Columns of persons, of batches, and of visits.
+    reference : str, optional
+        State to compare with.
+    covariates : tuple of str
+        Columns to hold against the state.
+    not_detected : float, optional
+        For Ct, as in `exoclassify.data.cargo.CargoTable`.
+    format, columns, sheet, id_column : str, optional
+        As in `exoclassify.tables.asked.Reading`.
+    """
+
+    cargo: str
+    samples: str
+    kind: str
+    unit: str
+    label: str
+    subject: str | None = None
+    batch: str | None = None
+    time: str | None = None
+    reference: str | None = None
+    covariates: tuple[str, ...] = ()
+    not_detected: float | None = None
+    format: str | None = None
+    columns: str | None = None
+    sheet: str | None = None
+    id_column: str | None = None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Study:
+        """Read a study file.
+
+        Parameters
+        ----------
+        path : path
+            In TOML.
+
+        Returns
+        -------
+        Study
+            Its paths as seen from here.
+
+        Raises
+        ------
+        FileError
+            If the file is missing or no TOML.
+        InputError
+            If a key is missing, unknown, or of the wrong type.
+        """
+        path = Path(path)
+        check_file(path)
+        try:
+            said = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise FileError(f"{path}: is no TOML ({error}); write it with exoclassify init") from error
+        known = {field.name for field in fields(cls)}
+        unknown = [key for key in said if key not in known]
+        if unknown:
+            raise InputError(
+                f"{path.name}: there is no key {unknown[0]}; expected are {', '.join(sorted(known))}"
+            )
+        lacking = [key for key in ("cargo", "samples", "kind", "unit", "label") if key not in said]
+        if lacking:
+            raise InputError(f"{path.name}: lacks {', '.join(lacking)}; every study names them")
+        return cls(**{key: _checked(key, value, path) for key, value in said.items()})
+
+    def write_text(self, reasons: dict[str, str]) -> str:
+        """Give the file's text.
+
+        Parameters
+        ----------
+        reasons : dict of str to str
+            By key, why its value was chosen; written as a comment.
+
+        Returns
+        -------
+        str
+        """
+        lines = [
+            "# What exoclassify is to know of this cohort; every command reads it, and its options override it."
+        ]
+        for key, value in asdict(self).items():
+            if value in (None, ()):
+                continue
+            why = f"  # {reasons[key]}" if key in reasons else ""
+            lines.append(f"{key} = {_toml(value)}{why}")
+        return "\n".join(lines) + "\n"
+
+    def overridden(self, **given: object) -> Study:
+        """Give the study with other values where one is given.
+
+        Parameters
+        ----------
+        **given : object
+            By key; None leaves the study's own.
+
+        Returns
+        -------
+        Study
+        """
+        return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def _checked(key: str, value: object, path: Path) -> Any:
+    if key == "covariates":
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise InputError(
+                f"{path.name}: covariates is {value!r}; write a list of columns, as in ['age', 'sex']"
+            )
+        return tuple(value)
+    if key == "not_detected":
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{path.name}: not_detected is {value!r}; write a number of cycles")
+        return float(value)
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{path.name}: {key} is {value!r}; write a text in quotes")
+    return str(path.parent / value) if key in _PATHS else value
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

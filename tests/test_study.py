@@ -1,0 +1,121 @@
+"""A study is said once, in a file that every command reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from exoclassify.cli.main import app
+from exoclassify.cli.options import shares_of
+from exoclassify.cli.studies import with_study
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.study import Study
+from exoclassify.data.units import known_kind, known_unit
+from exoclassify.errors import FileError, InputError
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def write(folder: Path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(0)
+    names = [f"hsa-miR-{100 + j}-5p" for j in range(12)]
+    counts = rng.poisson(30, (24, 12))
+    counts[::2, :2] += 40
+    cargo, samples = folder / "counts.csv", folder / "sheet.csv"
+    rows = [f"S{i:02d}," + ",".join(map(str, row)) for i, row in enumerate(counts)]
+    cargo.write_text("\n".join([",".join(["sample_id", *names]), *rows]) + "\n")
+    people = [f"S{i:02d},P{i:02d},{('pain', 'control')[i % 2]},B{i // 12},{30 + i}" for i in range(24)]
+    samples.write_text("\n".join(["sample_id,patient,group,plate,age", *people]) + "\n")
+    return cargo, samples
+
+
+def test_init_guesses_with_reasons_and_every_command_reads_what_it_wrote(tmp_path: Path) -> None:
+    cargo, samples = write(tmp_path)
+    done = run("init", "--cargo", cargo, "--samples", samples, "--out", tmp_path / "cohort.toml")
+    assert done.exit_code == 0, done.stderr
+    study = Study.read(tmp_path / "cohort.toml")
+    assert (study.kind, study.unit, study.label, study.subject, study.batch) == (
+        "mirna", "counts", "group", "patient", "plate",
+    )  # fmt: skip
+    assert (study.reference, study.covariates) == ("control", ("age",))
+    assert "# by its name; 12 pain, 12 control" in (tmp_path / "cohort.toml").read_text()
+    assert Cohort.of_study(tmp_path / "cohort.toml").digest() == Cohort.of_study(study).digest()
+    audit = run("audit", tmp_path / "cohort.toml", "--json", "--jobs", "1")
+    assert audit.exit_code == 0, audit.stderr
+    assert json.loads(audit.stdout)["findings"]
+    refused = run("audit", tmp_path / "cohort.toml", "--label", "nowhere")
+    assert refused.exit_code == 2
+    assert "there is no label column nowhere" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cargo = 'x.csv'", "lacks samples, kind, unit, label"),
+        ("cargo = 3\nsamples='s'\nkind='mirna'\nunit='counts'\nlabel='l'", "cargo is 3; write a text in quotes"),
+        ("colour = 'red'", "there is no key colour; expected are batch, cargo"),
+        ("cargo = ", "is no TOML"),
+    ],
+)  # fmt: skip
+def test_a_study_file_that_cannot_be_used_is_refused_in_one_line(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "cohort.toml"
+    path.write_text(text)
+    with pytest.raises((FileError, InputError), match=said):
+        Study.read(path)
+
+
+def test_options_override_the_file_and_a_value_that_ends_in_toml_is_no_study(tmp_path: Path) -> None:
+    from typer.main import get_command
+
+    path = tmp_path / "cohort.toml"
+    path.write_text(
+        "cargo='c.csv'\nsamples='s.csv'\nkind='mirna'\nunit='counts'\nlabel='l'\nbatch='b'\ntime='t'\n"
+    )
+    train = get_command(app).commands["train"]  # type: ignore[attr-defined]
+    found = with_study(train, "train", [str(path), "--label", "mine", "--recipe", "r.toml"])
+    assert found == [
+        "--label", "mine", "--recipe", "r.toml", "--cargo", str(tmp_path / "c.csv"), "--samples", str(tmp_path / "s.csv"),
+        "--kind", "mirna", "--unit", "counts", "--batch", "b",
+    ]  # fmt: skip
+    score = get_command(app).commands["score"]  # type: ignore[attr-defined]
+    assert "--samples" not in with_study(score, "score", ["model", str(path)])
+
+
+@pytest.mark.parametrize("word", ["miRNA", "microRNA", "MIRNAS", "mirna "])
+def test_a_kind_is_understood_in_the_words_of_users(word: str) -> None:
+    assert known_kind(word) == "mirna"
+
+
+@pytest.mark.parametrize(
+    ("word", "unit"), [("count", "counts"), ("Cq", "ct"), ("NPX", "log2_intensity"), ("tpm", "tpm")]
+)
+def test_a_unit_is_understood_in_the_words_of_users(word: str, unit: str) -> None:
+    assert known_unit(word) == unit
+
+
+def test_a_share_can_be_written_in_per_cent() -> None:
+    assert shares_of("neuropathic=5%,inflammatory=0.1") == {"neuropathic": 0.05, "inflammatory": 0.1}
+
+
+@pytest.mark.slow
+def test_run_audits_trains_and_finds_markers_and_one_page_leads_to_them(tmp_path: Path) -> None:
+    cargo, samples = write(tmp_path)
+    run("init", "--cargo", cargo, "--samples", samples, "--out", tmp_path / "cohort.toml")
+    done = run("run", tmp_path / "cohort.toml", "--out", tmp_path / "study", "--jobs", "1")
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "study" / "index.html").read_text()
+    for place in ("audit.html", "model/report.html", "markers/report.html"):
+        assert (tmp_path / "study" / place).is_file()
+        assert f'href="{place}"' in page
+    assert page.count("<h2>Verdict</h2>") + page.count(">Verdict<") >= 1
+    again = run("run", tmp_path / "cohort.toml", "--out", tmp_path / "study")
+    assert again.exit_code == 2
+    assert "is there already; give --force" in again.stderr
