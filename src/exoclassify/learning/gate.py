@@ -35,8 +35,6 @@ class Gate(BaseModel):
         By how much log-loss may be worse in any one batch or subgroup.
     call_margin : float
         By how much the share called may be lower; a challenger that calls nothing where the champion calls never passes.
-    wrong_margin : float
-        By how much the share of wrong calls among the calls may be higher.
     smallest_group : int
         Batches and subgroups of fewer samples are shown and do not decide.
     confidence : float
@@ -59,7 +57,6 @@ class Gate(BaseModel):
     margin: Annotated[float, Field(ge=0, le=1)] = 0.02
     group_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
     call_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
-    wrong_margin: Annotated[float, Field(ge=0, le=1)] = 0.03
     smallest_group: Annotated[int, Field(ge=2)] = 10
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     better: Annotated[tuple[Literal["log_loss", "auc"], ...], Field(strict=False)] = ()
@@ -216,7 +213,7 @@ def check_setting(
         _calibration(setting),
         *_coverage(setting, states, level),
         _share_called(setting, weights, gate, max_wrong),
-        _wrong_among_calls(setting, weights, gate, max_wrong),
+        _wrong_among_calls(setting, max_wrong),
     ]
     for name, rows in setting.parts.items():
         if rows.sum() >= gate.smallest_group:
@@ -330,25 +327,14 @@ def _share_called(setting: Setting, weights: Floats, gate: Gate, max_wrong: floa
     return replace(check, rule=rule, passed=(enough or fewer_and_right) and not none_left)
 
 
-def _wrong_gain(setting: Setting, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    both = []
+def _wrong_among_calls(setting: Setting, max_wrong: float) -> Check:
+    shares = []
     for answers in (setting.champion, setting.challenger):
-        called = weights @ answers.called()
-        both.append(
-            np.divide(
-                weights @ answers.wrong(setting.y), called, out=np.full_like(called, np.nan), where=called > 0
-            )
-        )
-    return both[0], both[1], both[0] - both[1]
-
-
-def _wrong_among_calls(setting: Setting, weights: Floats, gate: Gate, max_wrong: float) -> Check:
-    """Compare shares of wrong calls; where one of the two calls nothing, only what is stated counts."""
-    what, stated = "wrong among the calls", not _surely_wrong(setting.challenger, setting.y, max_wrong)
+        called, wrong = answers.called().sum(), answers.wrong(setting.y).sum()
+        shares.append(float(wrong / called) if called else None)
+    one, two = shares
+    gain = None if one is None or two is None else one - two
+    no_more = gain is not None and gain >= 0
+    passed = no_more or not _surely_wrong(setting.challenger, setting.y, max_wrong)
     rule = f"not surely above the {max_wrong:.0%} stated, or no more than before"
-    one, two, gain = (float(value[0]) for value in _wrong_gain(setting, np.ones((1, len(setting.y)))))
-    if np.isnan(gain):
-        values = [None if np.isnan(value) else value for value in (one, two)]
-        return Check(setting.name, what, values[0], values[1], None, None, None, stated, rule)
-    check = _paired(setting, what, _wrong_gain, weights, gate, gate.wrong_margin, False)
-    return replace(check, rule=f"{check.rule}, and {rule}", passed=check.passed and (stated or two <= one))
+    return Check(setting.name, "wrong among the calls", one, two, gain, None, None, passed, rule)
