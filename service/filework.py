@@ -138,7 +138,9 @@ def _write(
                 answer = result(found, i, Sample(sample, {}))
                 if job["explain"]:
                     head = bundle.blend.place(Use(**job["use"]))[0].head
-                    answer.explanation = explanation(bundle, X[i : i + 1], job["explain"], published, head)
+                    answer.explanation = explanation(
+                        bundle, X[i : i + 1], job["explain"], published, head, answer.best_guess
+                    )
                 file.write(msgspec.json.encode(answer) + b"\n")
     elif form == "arrow":
         answers = pa.Table.from_pandas(found.to_frame(), preserve_index=False)

@@ -167,7 +167,14 @@ class Predicting:
         try:
             for answer, row, head in zip(results, X, heads, strict=True):
                 answer.explanation = await loop.run_in_executor(
-                    self._explainer, explanation, bundle, row[None, :], n, self._published, head
+                    self._explainer,
+                    explanation,
+                    bundle,
+                    row[None, :],
+                    n,
+                    self._published,
+                    head,
+                    answer.best_guess,
                 )
         finally:
             self._n_explaining -= len(results)
@@ -233,7 +240,9 @@ def explained(query: dict[str, str]) -> int:
     return int(text)
 
 
-def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published, head: int = 0) -> Explanation:
+def explanation(
+    bundle: ModelBundle, X: Floats, n: int, published: Published, head: int, best_guess: str
+) -> Explanation:
     """Say which molecules moved one answer, and what is published on them.
 
     Parameters
@@ -248,13 +257,15 @@ def explanation(bundle: ModelBundle, X: Floats, n: int, published: Published, he
         Claims on molecules.
     head : int
         As in `exoclassify.model.explain.contributions`.
+    best_guess : str
+        The most probable state of the answer, of which it is told: offset and mix have a say in that.
 
     Returns
     -------
     Explanation
     """
     parts, base = contributions(bundle, X, head)
-    state = int((base + parts[0].sum(axis=0)).argmax())
+    state = bundle.states.index(best_guess)
     moved = against_rest(parts[0], state)
     strongest = [j for j in np.argsort(-np.abs(moved), kind="stable")[:n].tolist() if moved[j] != 0]
     movers = []

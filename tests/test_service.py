@@ -20,6 +20,7 @@ import pytest
 
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.explain import against_rest
 from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
 from service.filework import carried_out
@@ -98,15 +99,79 @@ def test_prevalence_batch_and_metadata_are_heeded(service: Running, bundle: Mode
     assert found["metadata"] == question["samples"][0]["metadata"]
 
 
+@pytest.mark.parametrize(
+    "asked_for",
+    [
+        {"batch": "B1"},
+        {"batch": "B2", "prevalence": {"control": 0.2}},
+        {"batch": "elsewhere"},
+        {"max_wrong": 0.3, "level": 0.8},
+    ],
+    ids=str,
+)
+def test_a_batch_and_a_stated_error_are_heeded_as_by_the_library(
+    service: Running, bundle: ModelBundle, asked_for: dict[str, Any]
+) -> None:
+    reply = service.ask("POST", "/v1/predict", body(bundle, range(20), **asked_for))
+    assert reply.status == 200, reply.body
+    expected = bundle.predict(TABLE.take(np.arange(20)), Use(**asked_for))
+    for i, found in enumerate(reply.json["results"]):
+        assert list(found["probabilities"].values()) == expected.probabilities[i].tolist()
+        assert (found["call"], found["place"]) == (expected.calls[i], expected.places[i])
+        assert found["best_guess"] == expected.best_guesses[i]
+        assert found["p_best_guess"] == expected.probabilities[i].max()
+        assert " ".join(found["reasons"]) == expected.reasons[i]
+
+
+def test_each_sample_may_name_its_own_batch(service: Running, bundle: ModelBundle) -> None:
+    names = ["B1", None, "B2", "elsewhere", "B1"]
+    question = body(bundle, range(5), batch="B2")
+    for sample, name in zip(question["samples"], names, strict=True):
+        if name is not None:
+            sample["batch"] = name
+    reply = service.ask("POST", "/v1/predict", question)
+    assert reply.status == 200, reply.body
+    told = ["B2" if name is None else name for name in names]
+    expected = bundle.predict(TABLE.take(np.arange(5)), batches=told)
+    assert [found["place"] for found in reply.json["results"]] == list(expected.places)
+    assert expected.places[:4] == ("batch B1", "batch B2", "batch B2", "unknown batch")
+    for i, found in enumerate(reply.json["results"]):
+        assert list(found["probabilities"].values()) == expected.probabilities[i].tolist()
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "message"),
+    [
+        ({"batch": "B1", "same_batch": True}, "say one of them"),
+        ({"site": "clinic-b"}, "no model has a profile of the site 'clinic-b'"),
+        ({"max_wrong": 0.6}, "max_wrong"),
+        ({"level": 0.5}, "level"),
+    ],
+    ids=str,
+)
+def test_a_place_that_cannot_be_is_refused(
+    service: Running, bundle: ModelBundle, asked_for: dict[str, Any], message: str
+) -> None:
+    reply = service.ask("POST", "/v1/predict", body(bundle, [0], **asked_for))
+    assert 400 <= reply.status < 500
+    assert message in reply.body.decode()
+    question = body(bundle, [0], same_batch=True)
+    question["samples"][0]["batch"] = "B1"
+    both = service.ask("POST", "/v1/predict", question)
+    assert 400 <= both.status < 500
+    assert "say one of them" in both.body.decode()
+
+
 def test_an_explanation_adds_up_and_brings_its_evidence(service: Running, bundle: ModelBundle) -> None:
     reply = service.ask("POST", "/v1/predict?explain=50", body(bundle, [0]))
     found = reply.json["results"][0]
     told, p = found["explanation"], found["probabilities"]
     assert told["state"] == max(p, key=p.__getitem__)
-    log_p = {state: np.log(value) for state, value in p.items()}
-    others = np.mean([value for state, value in log_p.items() if state != told["state"]])
+    # Of a batch without an offset, the mix not added.
+    log_odds = bundle.blend.evaluate(bundle.panel.values(TABLE.take([0])))[0][0, 0]
+    moved = against_rest(log_odds, bundle.states.index(told["state"]))
     total = told["base"] + told["others"] + sum(mover["log_odds"] for mover in told["movers"])
-    assert total == pytest.approx(log_p[told["state"]] - others, abs=1e-6)
+    assert total == pytest.approx(moved, abs=1e-6)
     assert len(told["movers"]) == 50
     strengths = [abs(mover["log_odds"]) for mover in told["movers"]]
     assert strengths == sorted(strengths, reverse=True)
