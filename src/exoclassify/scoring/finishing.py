@@ -208,6 +208,7 @@ def _count(tally: Tally, table: pa.Table) -> None:
             reasons,
             coverage,
             dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)),
+            batch.column(7).true_count,
         )
 
 

@@ -230,6 +230,7 @@ def _described(bundle: ModelBundle, report: Report) -> dict[str, object]:
         "version": bundle.version,
         "answers": str(report.out),
         "samples": report.tally.n,
+        "trained_on": report.tally.trained_on,
         "calls": {name: n for name, n in report.tally.calls.items() if n},
         "reasons": {name: n for name, n in report.tally.reasons.items() if n},
         "mean_coverage": report.tally.coverage / report.tally.n if report.tally.n else None,
