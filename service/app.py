@@ -24,9 +24,11 @@ import bentoml
 import click
 from _bentoml_sdk import Service
 from bentoml._internal.configuration.containers import BentoMLContainer
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
+from service.exchange import Refusal
 from service.files import Files
 from service.guard import Guard, Message, Scope, Send, is_loopback
 from service.keys import Keys
@@ -37,6 +39,7 @@ from service.predict import Predicting
 from service.published import Published
 from service.reading import Receive
 from service.records import Records
+from service.repository import Repository
 from service.routes import routes
 from service.served import Served
 from service.settings import ROOT, Settings, SettingsError
@@ -80,10 +83,11 @@ class PainApp:
             settings,
             version,
             self._served,
-            Models(self._served, metrics, lambda: self._guard.draining),
+            Models(self._served, metrics, self._records, lambda: self._guard.draining),
             predicting,
             self._files,
             Protocol(self._served, predicting, version),
+            Repository(self._served),
             published,
             self._records,
             keyed=bool(self._keys.digests),
@@ -221,6 +225,19 @@ class PainService:
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
         os.environ.pop(_CONTAINER, None)  # BentoML, finding it, would not replace a worker that died
+
+
+def _not_http(self: HttpToolsProtocol, msg: str) -> None:
+    """Answer what is no HTTP in the shape of all errors; nothing of it reaches the guard."""
+    body = Refusal(400, "not_http", f"the request cannot be read ({msg})").answer().body
+    self.transport.write(
+        b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n"
+        b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    self.transport.close()
+
+
+HttpToolsProtocol.send_400_response = _not_http  # type: ignore[method-assign] # uvicorn offers no other way
 
 
 def asgi() -> Any:

@@ -9,10 +9,13 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["JSON", "Answer", "Handler", "Refusal", "Request", "Route", "encoded"]
+__all__ = ["FHIR", "JSON", "Answer", "Handler", "Refusal", "Request", "Route", "encoded"]
 
 JSON = "application/json"
 """Media type of nearly everything here."""
+
+FHIR = "application/fhir+json"
+"""Media type of FHIR resources."""
 
 encoded = msgspec.json.Encoder().encode
 """JSON of a plain value or a struct."""
@@ -120,12 +123,39 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         self.status, self.code, self.message, self.where = status, code, message, where
         self.headers = dict(headers or {})
 
-    def answer(self) -> Answer:
-        """Give the answer that says so."""
+    def answer(self, path: str = "") -> Answer:
+        """Give the answer that says so, in the shape that callers of a path can read.
+
+        Parameters
+        ----------
+        path : str
+            As it was asked.
+
+        Returns
+        -------
+        Answer
+        """
         message, where = _shortened(self.message), self.where and _shortened(self.where)
-        said = {"error": {"code": self.code, "message": message, "where": where}}
         headers = tuple((name.encode(), value.encode()) for name, value in self.headers.items())
+        said: dict[str, Any] = {"error": {"code": self.code, "message": message, "where": where}}
+        if path == "/v2" or path.startswith("/v2/"):  # the Open Inference Protocol: one text
+            said = {"error": message if where is None else f"{message} (at {where})"}
+        elif path.startswith("/fhir/"):
+            issue = {
+                "severity": "error",
+                "code": _ISSUES.get(self.status, "processing"),
+                "diagnostics": message,
+            }
+            said = {"resourceType": "OperationOutcome", "issue": [issue]}
+            return Answer(encoded(said), FHIR, self.status, headers)
         return Answer(encoded(said), status=self.status, headers=headers)
+
+
+_ISSUES = {
+    400: "invalid", 401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 408: "timeout",
+    413: "too-long", 415: "not-supported", 429: "throttled", 431: "too-long", 500: "exception", 503: "transient",
+}  # fmt: skip
+"""FHIR's code for an issue, by HTTP status; for the others ``processing``."""
 
 
 def _shortened(text: str) -> str:
@@ -152,6 +182,8 @@ class Route:
         Content types it reads; empty when it has no body.
     max_body : int
         Largest body in bytes.
+    untyped : bool
+        A body without a Content-Type is read too, for clients that send none.
     streams : bool
         It reads the body itself.
     needs_key : bool
@@ -171,6 +203,7 @@ class Route:
     handler: Handler
     media: tuple[str, ...] = ()
     max_body: int = 0
+    untyped: bool = False
     streams: bool = False
     needs_key: bool = True
     sheds: bool = False

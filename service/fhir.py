@@ -6,15 +6,12 @@ import datetime
 from typing import Any
 
 from exoclassify.model.bundle import ModelBundle
-from service.exchange import Answer, Refusal, Request
+from service.exchange import FHIR, Answer, Refusal, Request
 from service.predict import Predicting
 from service.schemas import PredictRequest, PredictResponse, Result, decoded
 from service.served import Served
 
-__all__ = ["MEDIA", "Fhir"]
-
-MEDIA = "application/fhir+json"
-"""Content type of the answer."""
+__all__ = ["Fhir"]
 
 
 class Fhir:
@@ -26,6 +23,8 @@ class Fhir:
         The models.
     predicting : Predicting
         Scores.
+    version : str
+        Of the server.
 
     Raises
     ------
@@ -33,12 +32,32 @@ class Fhir:
         If ``fhir.resources`` is not installed.
     """
 
-    def __init__(self, served: Served, predicting: Predicting) -> None:
+    def __init__(self, served: Served, predicting: Predicting, version: str) -> None:
         from fhir.resources.bundle import Bundle
+        from fhir.resources.capabilitystatement import CapabilityStatement
         from fhir.resources.riskassessment import RiskAssessment
 
         self._assessment, self._bundle = RiskAssessment, Bundle
+        self._capabilities, self._version = CapabilityStatement, version
         self._served, self._predicting = served, predicting
+
+    async def metadata(self, request: Request) -> Answer:
+        """GET /fhir/metadata: the CapabilityStatement."""
+        stated: dict[str, Any] = {
+            "status": "active",
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "kind": "instance",
+            "software": {"name": "exoclassify", "version": self._version},
+            "implementation": {"description": "Pain state from the cargo of exosomes: decision support, not a diagnosis"},
+            "fhirVersion": "5.0.0",
+            "format": ["json"],
+            "rest": [{
+                "mode": "server",
+                "documentation": "POST the body of /v1/predict to RiskAssessment; nothing is stored here.",
+                "resource": [{"type": "RiskAssessment", "interaction": [{"code": "create"}]}],
+            }],
+        }  # fmt: skip
+        return Answer(self._capabilities(**stated).model_dump_json().encode(), FHIR)
 
     async def assess(self, request: Request) -> Answer:
         """POST /fhir/RiskAssessment: the body is that of /v1/predict."""
@@ -55,7 +74,7 @@ class Fhir:
             entries = [{"resource": {"resourceType": "RiskAssessment", **each}} for each in found]
             whole: dict[str, Any] = {"type": "collection", "timestamp": now, "entry": entries}
             text = self._bundle(**whole).model_dump_json()
-        return Answer(text.encode(), MEDIA, n_samples=len(found), model=f"{bundle.name} {bundle.version}")
+        return Answer(text.encode(), FHIR, n_samples=len(found), model=f"{bundle.name} {bundle.version}")
 
 
 def _assessment(result: Result, response: PredictResponse, bundle: ModelBundle, now: str) -> dict[str, Any]:

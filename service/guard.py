@@ -7,19 +7,19 @@ behind it for its life cycle and answers no request.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from functools import partial
 from typing import Any
 
 from exoclassify.errors import ExoclassifyError
 from service.exchange import Answer, Refusal, Request, Route
 from service.keys import Keys
 from service.limits import Pressure, Rates
-from service.reading import CLOSE, GoneError, Receive, body_parts, check_body, query_of
+from service.reading import CLOSE, Bodies, GoneError, Receive, check_body, query_of
 from service.settings import Settings
 from service.telemetry import Log, Metrics
 
@@ -71,6 +71,7 @@ class Guard:
     ) -> None:
         self._settings, self._keys, self._metrics, self._log = settings, keys, metrics, log
         self._pressure, self._rates = pressure, Rates(settings.rate)
+        self._bodies = Bodies(settings.max_bodies, settings.body_rate)
         self._fixed: dict[str, dict[str, Route]] = {}
         self._patterns: dict[re.Pattern[str], dict[str, Route]] = {}
         for route in routes:
@@ -111,33 +112,33 @@ class Guard:
             self._admit(route, scope, headers, seen)
             query = query_of(scope["query_string"], route)
             seconds = self._settings.file_seconds if route.streams else self._settings.body_seconds
-            chunks = partial(body_parts, route, receive, seconds)
-            body = b"" if route.streams or not route.media else b"".join([part async for part in chunks()])
-            answer = await route.handler(Request(parts, query, headers, seen.id, body, chunks, seen.key))
+            with self._bodies.of(route, receive, seconds) as body:
+                content = b"" if route.streams or not route.media else await body.whole()
+                answer = await route.handler(
+                    Request(parts, query, headers, seen.id, content, body.parts, seen.key)
+                )
             seen.n_samples, seen.model = answer.n_samples, answer.model
             return answer
-        except Refusal as refusal:
-            seen.code = refusal.code
-            return refusal.answer()
+        except Refusal as error:
+            refusal = error
         except ExoclassifyError as error:
-            seen.code = "not_usable"
-            return Refusal(409, seen.code, " ".join(str(error).split())).answer()
+            refusal = Refusal(409, "not_usable", " ".join(str(error).split()))
         except GoneError:
-            seen.code = "gone"
-            return Refusal(400, seen.code, "the connection was closed before the body came").answer()
+            refusal = Refusal(400, "gone", "the connection was closed before the body came")
         except Exception as error:  # noqa: BLE001 - the door: what is unknown becomes a 500 and a line in the log
-            return self._unknown(error, seen)
+            refusal = self._unknown(error, seen)
+        seen.code = refusal.code
+        return refusal.answer(scope["path"])
 
-    def _unknown(self, error: Exception, seen: _Seen) -> Answer:
+    def _unknown(self, error: Exception, seen: _Seen) -> Refusal:
         """Say where it failed; the text of the error stays out of the log, for it may hold values."""
         places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         self._log.event("failure", id=seen.id, type=type(error).__name__, trace=places[-6:])
-        seen.code = "failure"
         return Refusal(
             500,
-            seen.code,
+            "failure",
             f"this should not happen; the service's log says more under the request id {seen.id}",
-        ).answer()
+        )
 
     def _route(self, scope: Scope, seen: _Seen) -> tuple[Route, dict[str, str]]:
         path: str = scope["path"]
@@ -179,6 +180,8 @@ class Guard:
         if self._keys.digests or self._settings.open:
             return
         server = scope.get("server")
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise Refusal(400, "headers", "there are several Host headers; send one", "headers.host", CLOSE)
         host = headers.get(b"host", b"").decode("latin-1")
         if (server and not is_loopback(server[0])) or not is_loopback(re.sub(r":\d*$", "", host)):
             raise Refusal(
@@ -238,4 +241,11 @@ def is_loopback(host: str) -> bool:
     -------
     bool
     """
-    return host.strip("[]") in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(
+            host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        ).is_loopback
+    except ValueError:
+        return False

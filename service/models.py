@@ -10,6 +10,7 @@ from collections.abc import Callable
 from exoclassify.errors import ExoclassifyError
 from exoclassify.model.bundle import ModelBundle
 from service.exchange import Answer, Refusal, Request, encoded
+from service.records import Records
 from service.schemas import ModelList, ServedModel
 from service.served import Served, Standing
 from service.telemetry import Metrics
@@ -39,12 +40,16 @@ class Models:
         The models.
     metrics : Metrics
         For ``/metrics``.
+    records : Records
+        Where the records are, for ``/metrics``.
     draining : callable
         Says whether the worker is stopping.
     """
 
-    def __init__(self, served: Served, metrics: Metrics, draining: Callable[[], bool]) -> None:
-        self._served, self._metrics, self._draining = served, metrics, draining
+    def __init__(
+        self, served: Served, metrics: Metrics, records: Records, draining: Callable[[], bool]
+    ) -> None:
+        self._served, self._metrics, self._records, self._draining = served, metrics, records, draining
 
     async def live(self, request: Request) -> Answer:
         """GET /livez."""
@@ -64,6 +69,8 @@ class Models:
     async def metrics(self, request: Request) -> Answer:
         """GET /metrics."""
         self._metrics.looked(self._served.looked)
+        if (ledger := self._records.ledger()) is not None:
+            self._metrics.records(ledger)
         return Answer(self._metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
 
     async def listed(self, request: Request) -> Answer:

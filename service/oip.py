@@ -1,7 +1,8 @@
-"""The Open Inference Protocol, version 2, so that clients of KServe, MLServer and Triton work unchanged (JSON bodies).
+"""The Open Inference Protocol, version 2, so that clients of KServe, MLServer and Triton work unchanged.
 
 A model is given its molecules either as one tensor ``cargo`` of shape (n, n_molecules) in the panel's order, or as one
-tensor of shape (n) or (n, 1) a molecule, under its name; null is not measured. ``sample_id`` (BYTES) may stand beside.
+tensor of shape (n) or (n, 1) a molecule, under its name; null is not measured. ``sample_id`` (BYTES) may stand beside. Tensors
+may come as JSON or as bytes; answers are JSON, which every client reads.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from exoclassify.data.units import Cells
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions, Use
+from service.binary import infer_request
 from service.exchange import Answer, Refusal, Request, encoded
 from service.predict import Predicting
-from service.schemas import MAX_SAMPLES, InferRequest, InferResponse, Scalar, Tensor, decoded
+from service.schemas import MAX_SAMPLES, InferResponse, Scalar, Tensor
 from service.served import Served
 from service.together import ROWS, Asked
 
@@ -26,6 +28,10 @@ __all__ = ["Protocol"]
 Floats = NDArray[np.float64]
 
 _NUMBERS = ("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
+
+
+_OF_MLSERVER = "input-1"
+"""What the codecs of MLServer call a matrix that nobody named; it is read as ``cargo``."""
 
 
 class Protocol:
@@ -46,7 +52,15 @@ class Protocol:
 
     async def server(self, request: Request) -> Answer:
         """GET /v2."""
-        return Answer(encoded({"name": "exoclassify", "version": self._version, "extensions": []}))
+        return Answer(
+            encoded(
+                {
+                    "name": "exoclassify",
+                    "version": self._version,
+                    "extensions": ["binary_tensor_data", "model_repository"],
+                }
+            )
+        )
 
     async def live(self, request: Request) -> Answer:
         """GET /v2/health/live."""
@@ -94,7 +108,7 @@ class Protocol:
 
     async def infer(self, request: Request) -> Answer:
         """POST /v2/models/{name}/infer."""
-        asked = decoded(request.body, InferRequest)
+        asked = infer_request(request.body, request.headers)
         bundle = self._bundle(request)
         ids, X = _samples(asked.inputs, bundle)
         question = Asked(bundle, _use(asked.parameters))
@@ -161,8 +175,8 @@ def _samples(inputs: list[Tensor], bundle: ModelBundle) -> tuple[tuple[str, ...]
         ids = _ids(named.pop("sample_id"))
     if not named:
         raise Refusal(409, "not_usable", "give `cargo`, or one input a molecule", "$.inputs")
-    if set(named) == {"cargo"}:
-        return ids, _matrix(named["cargo"], ids, bundle)
+    if len(named) == 1 and (matrix := named.get("cargo") or named.get(_OF_MLSERVER)) is not None:
+        return ids, _matrix(matrix, ids, bundle)
     columns = {name: _numbers(tensor, n) for name, tensor in named.items()}
     rows = zip(*columns.values(), strict=True)
     return ids, np.concatenate(
@@ -175,6 +189,7 @@ def _samples(inputs: list[Tensor], bundle: ModelBundle) -> tuple[tuple[str, ...]
 
 def _flat(tensor: Tensor) -> list[Scalar]:
     flat: list[Scalar] = []
+    assert tensor.data is not UNSET  # `infer_request` saw to it
     for item in tensor.data:
         if isinstance(item, list):
             flat += item

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from exoclassify.model.bundle import ModelBundle
-from service.exchange import JSON, Route
+from service.exchange import FHIR, JSON, Route
 from service.schemas import (
     Error,
     Evidence,
@@ -97,12 +97,18 @@ def document(
 
 def _operation(route: Route, bundles: Sequence[ModelBundle], keyed: bool) -> dict[str, Any]:
     about = route.about
-    responses: dict[str, Any] = {"200": {"description": "Answered.", "content": about["answers"]}}
-    responses |= {str(status): _refusal(str(status)) for status in _statuses(route)}
+    answers = about["answers"](bundles) if callable(about["answers"]) else about["answers"]
+    responses: dict[str, Any] = {"200": {"description": "Answered.", "content": answers}}
+    responses |= {str(status): _refusal(str(status), route.path) for status in _statuses(route)}
     if "unavailable" in about:
-        responses["503"] = {"description": "It cannot answer.", "content": about["unavailable"]}
+        headers = _HEADERS["503"] if "503" in responses else {}
+        responses["503"] = {
+            "description": "It cannot answer.", "content": about["unavailable"], "headers": headers
+        }  # fmt: skip
     for answer in responses.values():
-        answer["headers"] = {"X-Request-ID": {"schema": {"type": "string"}, "required": True}}
+        answer["headers"] = {
+            "X-Request-ID": {"schema": {"type": "string"}, "required": True}, **answer.get("headers", {})
+        }  # fmt: skip
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").rstrip("_"),
         "summary": about["summary"],
@@ -130,14 +136,41 @@ def _statuses(route: Route) -> list[int]:
     statuses += [401] if route.needs_key else []
     statuses += [429] if route.needs_key or route.sheds else []
     statuses += [] if route.always else [503]
-    statuses += [404] if "{" in route.path or route.media else []
+    statuses += [404] if "{" in route.path or route.media or route.query else []
     statuses += [408, 409, 411, 413, 415] if route.media else []
     return sorted(set(statuses))
 
 
-def _refusal(status: str) -> dict[str, Any]:
-    content = {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
-    return {"description": _REFUSALS[status], "content": content}
+def _refusal(status: str, path: str) -> dict[str, Any]:
+    """Describe a refusal as `Refusal.answer` writes it for callers of a path."""
+    message = "what was found, what was expected, and how to fix it"
+    content: dict[str, Any] = {
+        JSON: {
+            "schema": {"$ref": "#/components/schemas/Error"},
+            "example": {"error": {"code": "one_word", "message": message, "where": None}},
+        }
+    }
+    if path == "/v2" or path.startswith("/v2/"):
+        schema = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+        content = {JSON: {"schema": schema, "example": {"error": message}}}
+    elif path.startswith("/fhir/"):
+        content = {FHIR: {"schema": {"type": "object", "required": ["resourceType", "issue"]}}}
+    return {"description": _REFUSALS[status], "content": content, "headers": _HEADERS.get(status, {})}
+
+
+_RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+_HEADERS: dict[str, Any] = {
+    "401": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    "405": {
+        "Allow": {
+            "schema": {"type": "string"},
+            "required": True,
+            "description": "Methods that the path answers.",
+        }
+    },
+    "429": _RETRY,
+    "503": _RETRY,
+}
 
 
 def _part(name: str, bundles: Sequence[ModelBundle]) -> dict[str, Any]:

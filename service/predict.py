@@ -30,7 +30,7 @@ from service.served import Served
 from service.telemetry import Metrics
 from service.together import ROWS, Asked, Together
 
-__all__ = ["MAX_MOVERS", "Predicting", "explained", "explanation", "notice", "result"]
+__all__ = ["MAX_MOVERS", "Predicting", "example_response", "explained", "explanation", "notice", "result"]
 
 Floats = NDArray[np.float64]
 
@@ -279,6 +279,24 @@ def explanation(
         )
     others = float(moved.sum() - sum(mover.log_odds for mover in movers))
     return Explanation(bundle.states[state], float(against_rest(base, state)), movers, others)
+
+
+def example_response(bundle: ModelBundle) -> PredictResponse:
+    """Answer for the first golden profile, as an example of an answer.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+
+    Returns
+    -------
+    PredictResponse
+    """
+    found = bundle.interpret(("S-001",), bundle.measure(bundle.golden[:1]), Use())
+    return PredictResponse(
+        bundle.name, bundle.version, notice(bundle), [result(found, 0, Sample("S-001", {}))]
+    )
 
 
 def use_of(asked: PredictRequest) -> Use:

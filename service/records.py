@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from exoclassify.monitoring.outcomes import Added, Outcome
     from exoclassify.monitoring.records import RecordWriter
     from exoclassify.monitoring.rows import Source
+    from exoclassify.monitoring.spool import Ledger
 
 __all__ = ["Records"]
 
@@ -57,6 +58,8 @@ class Records:
             If the URL is none, or the spool cannot be written.
         """
         if not self._settings.database:
+            if self._settings.records_required:
+                raise SettingsError("EXOCLASSIFY_RECORDS=required needs EXOCLASSIFY_DATABASE; set it too")
             return
         try:
             from exoclassify.monitoring.records import RecordWriter
@@ -67,7 +70,9 @@ class Records:
             ) from error
         logging.getLogger("exoclassify.monitoring").addHandler(_ToLog(self._log))
         self._source = Source
-        self._writer = RecordWriter(self._settings.database, self._settings.spool)
+        self._writer = RecordWriter(
+            self._settings.database, self._settings.spool, required=self._settings.records_required
+        )
 
     def stop(self) -> None:
         """Deliver what waits; what the database does not take now stays on disk for the next start."""
@@ -76,6 +81,10 @@ class Records:
             self._log.event(
                 "records", delivered=self._writer.delivered, lost=self._writer.lost, complete=complete
             )
+
+    def ledger(self) -> Ledger | None:
+        """Say where the records are, of all workers; None where none are kept."""
+        return None if self._writer is None else self._writer.ledger()
 
     def source(
         self, request: Request, X: Floats, bundle: ModelBundle, samples: Sequence[Sample] | None
@@ -119,9 +128,17 @@ class Records:
             The samples.
         bundle : ModelBundle
             That answered.
+
+        Raises
+        ------
+        Refusal
+            503 where records are required and cannot be kept.
         """
         assert self._writer is not None
-        self._writer.put(found, sources)
+        try:
+            self._writer.put(found, sources)
+        except FileError as error:
+            raise _unkept() from error
         self._writer.tally(bundle, X)
 
     def of_file(self, request: Request) -> dict[str, str] | None:
@@ -141,14 +158,24 @@ class Records:
         return {"spool": str(self._settings.spool.resolve()), "request_id": request.id, "key": request.key}
 
     def unrecorded(self, problem: str, n: int) -> None:
-        """Log that answers for a file could not be recorded.
+        """Count answers for a file that could not be recorded.
 
         Parameters
         ----------
         problem : str
             Why.
+        n : int
+            How many.
+
+        Raises
+        ------
+        Refusal
+            503 where records are required.
         """
-        self._log.event("records", problem=problem)
+        assert self._writer is not None
+        if self._settings.records_required:
+            raise _unkept()
+        self._writer.lose(n, problem)
 
     async def outcomes(self, request: Request) -> Answer:
         """POST /v1/outcomes."""
@@ -179,6 +206,13 @@ class Records:
             return add_outcomes(engine, given, replace=replace)
         finally:
             engine.dispose()
+
+
+def _unkept() -> Refusal:
+    return Refusal(
+        503, "not_recorded", "the answer cannot be recorded now, and no answer goes out without its record; ask again later",
+        None, {"Retry-After": "30"},
+    )  # fmt: skip
 
 
 class _ToLog(logging.Handler):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from exoclassify.data.units import KINDS, UNITS
 from exoclassify.model.bundle import ModelBundle
-from service.exchange import JSON, Answer, Request, Route, encoded
-from service.fhir import MEDIA as FHIR_MEDIA
+from service.exchange import FHIR, JSON, Answer, Request, Route, encoded
 from service.fhir import Fhir
 from service.files import FORMATS, Files
 from service.files import MEDIA as FILE_MEDIA
@@ -16,9 +17,11 @@ from service.models import Models
 from service.oip import Protocol
 from service.openapi import document
 from service.pages import PAGES, page
-from service.predict import MAX_MOVERS, Predicting
+from service.predict import MAX_MOVERS, Predicting, example_response
 from service.published import Published
 from service.records import Records
+from service.repository import Repository
+from service.schemas import PredictRequest, PredictResponse
 from service.served import Served
 from service.settings import Settings
 
@@ -62,6 +65,7 @@ def routes(
     predicting: Predicting,
     files: Files,
     protocol: Protocol,
+    repository: Repository,
     published: Published,
     records: Records,
     *,
@@ -75,7 +79,7 @@ def routes(
         Limits.
     version : str
         Of the service.
-    served, models, predicting, files, protocol, published, records
+    served, models, predicting, files, protocol, repository, published, records
         What answers.
     keyed : bool
         There are API keys.
@@ -89,7 +93,7 @@ def routes(
         Route(
             "POST", "/v1/predict", predicting.predict, (JSON,), settings.max_json, sheds=True, query={"explain": _EXPLAIN},
             about={
-                "summary": "Answer for 1 to 1000 samples", "request": _asked, "answers": _json("PredictResponse"),
+                "summary": "Answer for 1 to 1000 samples", "request": _asked, "answers": _answered,
             },
         ),
         Route(
@@ -112,7 +116,9 @@ def routes(
         ),
         *_outcomes(settings, records),
         *_protocol(settings, protocol),
-        *_fhir(settings, served, predicting),
+        *_fhir(settings, served, predicting, version),
+        *_repository(repository),
+        _of_bentoml(),
         *(
             Route("GET", path, page(path), needs_key=False, about=_about("The page", {media.partition(";")[0]: _TEXT}))
             for path, (_, media) in PAGES.items()
@@ -133,6 +139,7 @@ def routes(
     return found
 
 
+_BYTES = "application/octet-stream"
 _TEXT: Content = {"schema": {"type": "string"}}
 _FILE_ANSWERS: Content = {media.partition(";")[0]: _TEXT for media in FORMATS.values()}
 
@@ -194,24 +201,66 @@ def _protocol(settings: Settings, protocol: Protocol) -> list[Route]:
             Route("GET", path, protocol.model, about=_about("What a model reads and gives", _plain("name", "inputs"))),
             Route("GET", f"{path}/ready", protocol.model_ready, about=_about("A model can answer", _plain("ready"))),
             Route(
-                "POST", f"{path}/infer", protocol.infer, (JSON,), settings.max_json, sheds=True,
+                "POST", f"{path}/infer", protocol.infer, (JSON, _BYTES), settings.max_json, untyped=True, sheds=True,
                 about=_about("Answer for tensors", _json("InferResponse"), request=_tensors),
             ),
         ]  # fmt: skip
     return found
 
 
-def _fhir(settings: Settings, served: Served, predicting: Predicting) -> list[Route]:
+def _repository(repository: Repository) -> list[Route]:
+    nothing = _plain()
+    index = {
+        JSON: {
+            "schema": {"type": "array", "items": {"type": "object", "required": ["name", "state", "reason"]}}
+        }
+    }
+    return [
+        Route("POST", "/v2/repository/index", repository.index, about=_about("All models, and whether they answer", index)),
+        Route(
+            "POST", "/v2/repository/models/{name}/load", repository.load,
+            about=_about("Take up a model's champion now", nothing),
+        ),
+        Route("POST", "/v2/repository/models/{name}/unload", repository.unload, about=_about("Put a model down", nothing)),
+    ]  # fmt: skip
+
+
+def _of_bentoml() -> Route:
+    """Describe ``predict`` as BentoML's own clients ask for it."""
+    request, response = (msgspec.json.schema(each) for each in (PredictRequest, PredictResponse))
+    flat = [{**each, **each["$defs"][each["$ref"].rpartition("/")[2]]} for each in (request, response)]
+    described = {"name": "predict", "route": "/v1/predict", "input": flat[0], "output": flat[1]}
+    body = encoded({"name": "exoclassify", "type": "service", "routes": [described]})
+
+    async def schema(request: Request) -> Answer:
+        return Answer(body)
+
+    return Route(
+        "GET",
+        "/schema.json",
+        schema,
+        about=_about("What bentoml.SyncHTTPClient asks first", _plain("routes")),
+    )
+
+
+def _fhir(settings: Settings, served: Served, predicting: Predicting, version: str) -> list[Route]:
     try:
-        fhir = Fhir(served, predicting)
+        fhir = Fhir(served, predicting, version)
     except ImportError:
         return []
-    answers = {FHIR_MEDIA: {"schema": {"type": "object", "required": ["resourceType"]}}}
+    answers = {FHIR: {"schema": {"type": "object", "required": ["resourceType"]}}}
     about = _about("Answer as FHIR R5 RiskAssessment", answers, request=_asked)
     return [
         Route(
+            "GET",
+            "/fhir/metadata",
+            fhir.metadata,
+            needs_key=False,
+            about=_about("What is spoken here", answers),
+        ),
+        Route(
             "POST", "/fhir/RiskAssessment", fhir.assess, (JSON,), settings.max_json, sheds=True, about=about
-        )
+        ),
     ]
 
 
@@ -228,6 +277,13 @@ def _asked(bundles: Sequence[ModelBundle]) -> Content:
     if len(bundles) > 1:
         example["model"] = bundles[0].name
     return {JSON: {**content, "example": example}}
+
+
+def _answered(bundles: Sequence[ModelBundle]) -> Content:
+    content = _json("PredictResponse")
+    if bundles:
+        content[JSON]["example"] = msgspec.to_builtins(example_response(bundles[0]))
+    return content
 
 
 def _outcomes_asked(bundles: Sequence[ModelBundle]) -> Content:
@@ -253,4 +309,12 @@ def _tensors(bundles: Sequence[ModelBundle]) -> Content:
 
 
 def _table(bundles: Sequence[ModelBundle]) -> Content:
-    return {media: {"schema": {"type": "string", "format": "binary"}} for media in FILE_MEDIA}
+    content: Content = {media: {"schema": {"type": "string", "format": "binary"}} for media in FILE_MEDIA}
+    if bundles:
+        panel, row = bundles[0].panel, bundles[0].golden[0].tolist()
+        numbers = [_number(value) for value in row]
+        cells = ["" if number is None else str(number) for number in numbers]
+        for media, mark in (("text/csv", ","), ("text/tab-separated-values", "\t")):
+            lines = [mark.join(("sample_id", *panel.molecules)), mark.join(("S-001", *cells))]
+            content[media]["example"] = "\n".join([*lines, ""])
+    return content

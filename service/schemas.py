@@ -263,7 +263,7 @@ class Tensor(Struct):
         list[Size | Annotated[float, Meta(ge=0, le=10_000_000)]], Meta(min_length=1, max_length=2)
     ]
     datatype: str
-    data: list[Scalar | list[Scalar]]
+    data: list[Scalar | list[Scalar]] | UnsetType = UNSET
     parameters: dict[str, Any] | UnsetType = UNSET
 
 

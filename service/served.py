@@ -72,7 +72,9 @@ class Served:
         self._watcher: threading.Thread | None = None
         self._copies: Path | None = None
         self._n_copies = 0
-        self.unloaded: frozenset[str] = frozenset()
+        # What is put down is put down in every worker: bentoml serve makes this folder for all of them.
+        shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self._marks = Path(shared) if shared else Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
         self.looked = 0.0
         self.problem: str | None = None
 
@@ -88,8 +90,9 @@ class Served:
         self._stop.set()
         if self._watcher is not None:
             self._watcher.join()
-        if self._copies is not None:
-            shutil.rmtree(self._copies, ignore_errors=True)
+        for folder in (self._copies, None if "PROMETHEUS_MULTIPROC_DIR" in os.environ else self._marks):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._settings.poll_seconds):
@@ -128,7 +131,7 @@ class Served:
 
     def _standing(self, name: str, trials: Trials) -> Standing:
         before = self._standings.get(name, Standing())
-        if name in self.unloaded:
+        if self._mark(name).exists():
             return Standing(problem="unloaded; load it to have it answer again")
         version = ""
         seen: tuple[object, ...] = ()
@@ -173,16 +176,19 @@ class Served:
     def unload(self, name: str) -> None:
         """Let a model answer no more until it is loaded again; arguments and errors as `standing`."""
         self.standing(name)
-        self.unloaded |= {name}
+        self._mark(name).touch()
         self.refresh()
 
     def load(self, name: str) -> None:
         """Look at a model's champion now, and try it again if it was refused; arguments and errors as `standing`."""
         self.standing(name)
-        self.unloaded -= {name}
+        self._mark(name).unlink(missing_ok=True)
         with self._looking:
             self._standings = {**self._standings, name: replace(self._standings[name], tried=())}
         self.refresh()
+
+    def _mark(self, name: str) -> Path:
+        return self._marks / f"{name}.unloaded"
 
     @property
     def standings(self) -> dict[str, Standing]:

@@ -48,6 +48,10 @@ class Settings:
         Largest bodies, in bytes.
     body_seconds : float
         How long a client may take to send a body.
+    body_rate : float
+        Bytes a second that a body must bring on average, after 5 seconds; 0 for any.
+    max_bodies : int
+        Bytes of all bodies together that one worker holds.
     file_seconds : float
         How long one file may take.
     file_memory : int
@@ -62,6 +66,8 @@ class Settings:
         URL of the database of records, ``sqlite:///FILE`` or ``postgresql://…``; none are kept when empty.
     spool : Path
         Folder for records that the database does not have yet; on a disk that outlives the service.
+    records_required : bool
+        Refuse to answer when an answer cannot be recorded.
     record_cargo : bool
         Keep the values sent too.
     log : str
@@ -79,6 +85,8 @@ class Settings:
     max_json: int = 32 * _MEGABYTE
     max_file: int = 256 * _MEGABYTE
     body_seconds: float = 20.0
+    body_rate: float = 8192.0
+    max_bodies: int = 1024 * _MEGABYTE
     file_seconds: float = 300.0
     file_memory: int = 4096 * _MEGABYTE
     drain_seconds: float = 5.0
@@ -86,6 +94,7 @@ class Settings:
     lag_seconds: float = 0.25
     database: str = ""
     spool: Path = Path("records-spool")
+    records_required: bool = False
     record_cargo: bool = False
     log: str = "requests"
 
@@ -160,6 +169,12 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
+def _required(text: str) -> bool:
+    if text not in ("required", "best-effort"):
+        raise ValueError("give required or best-effort")
+    return text == "required"
+
+
 def _log(text: str) -> str:
     if text not in ("requests", "errors"):
         raise ValueError("give requests or errors")
@@ -178,6 +193,8 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_JSON_MB": ("max_json", _megabytes),
     "MAX_FILE_MB": ("max_file", _megabytes),
     "BODY_SECONDS": ("body_seconds", _number),
+    "BODY_RATE_KB": ("body_rate", lambda text: 1024 * _number(text)),
+    "MAX_BODIES_MB": ("max_bodies", _megabytes),
     "FILE_SECONDS": ("file_seconds", _number),
     "FILE_MEMORY_MB": ("file_memory", _megabytes),
     "DRAIN_SECONDS": ("drain_seconds", _number),
@@ -185,6 +202,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "LAG_SECONDS": ("lag_seconds", _number),
     "DATABASE": ("database", str),
     "SPOOL": ("spool", Path),
+    "RECORDS": ("records_required", _required),
     "RECORD_CARGO": ("record_cargo", _yes),
     "LOG": ("log", _log),
 }

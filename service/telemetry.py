@@ -8,7 +8,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
 from itertools import chain
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -16,10 +16,22 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from exoclassify.model.prediction import Predictions
 from service.exchange import encoded
 
+if TYPE_CHECKING:
+    from exoclassify.monitoring.spool import Ledger
+
 __all__ = ["Log", "Metrics"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _SHARES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+
+
+_LEDGER = {
+    "delivered": "Records in the database",
+    "waiting": "Records on disk that the database does not have yet",
+    "refused": "Records that the database will never take, kept in the spool",
+    "lost": "Answers without a record on disk or in the database",
+    "oldest": "Seconds that the oldest record has waited",
+}
 
 
 class Metrics:
@@ -78,6 +90,12 @@ class Metrics:
             "exoclassify_champions_looked_timestamp_seconds", "When the worker last looked for new champions",
             registry=registry, multiprocess_mode="min",
         )  # fmt: skip
+        self._records = {
+            name: Gauge(
+                f"exoclassify_records_{name}", said, registry=registry, multiprocess_mode="mostrecent"
+            )
+            for name, said in _LEDGER.items()
+        }
         self._versions: dict[str, str] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -156,6 +174,17 @@ class Metrics:
             Seconds since 1970.
         """
         self._looked.set(when)
+
+    def records(self, ledger: Ledger) -> None:
+        """Keep where the records of all workers are.
+
+        Parameters
+        ----------
+        ledger : Ledger
+            As the spool has it.
+        """
+        for name in _LEDGER:
+            self._records[name].set(getattr(ledger, name))
 
     def text(self) -> bytes:
         """Give all figures in Prometheus' text format."""

@@ -61,10 +61,16 @@ class Reply:
 
     @property
     def code(self) -> str:
-        """Of the error; every error has this shape."""
+        """Of the error; every error has this shape, but for those of other protocols."""
         assert set(self.json) == {"error"}
         assert set(self.json["error"]) == {"code", "message", "where"}
         return str(self.json["error"]["code"])
+
+    @property
+    def said(self) -> str:
+        """Message of the error, in whichever of the two shapes."""
+        error = self.json["error"]
+        return str(error if isinstance(error, str) else error["message"])
 
 
 @dataclass

@@ -193,3 +193,20 @@ def test_compare_holds_models_of_the_same_folds_against_each_other(model, cohort
     refused(in_process("compare", model, unlike), "judged on different folds")
     assert in_process("train", *asked, "--no-judge", "--out", bare).exit_code == 0
     refused(in_process("compare", model, bare), "bare: was not judged")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_score_says_how_many_samples_were_trained_on(model, cohort, elsewhere, tmp_path, suffix):  # noqa: F811
+    new, seen = (pd.read_csv(folder / "cargo.csv", index_col=0) for folder in (elsewhere, cohort))
+    by_cargo = seen.iloc[:7].rename(index=lambda sample: f"again-{sample}")
+    by_name = new.iloc[:5].set_axis(seen.index[20:25])
+    mixed = pd.concat([new.iloc[5:], by_cargo, by_name]).sample(frac=1, random_state=0)
+    for name, table in (("mixed", mixed), ("new", new)):
+        table = table.copy().rename_axis("sample_id").reset_index()
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        table.to_parquet(tmp_path / f"{name}.parquet", index=False)
+    done = in_process("score", model, "--cargo", tmp_path / f"mixed{suffix}", "--out", tmp_path / "p.csv")
+    assert done.exit_code == 0, done.output
+    assert f"note: 12 of these {len(mixed)} samples were trained on" in done.stderr
+    done = in_process("score", model, "--cargo", tmp_path / f"new{suffix}", "--out", tmp_path / "q.csv")
+    assert "trained on:" not in done.stderr

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -216,7 +217,7 @@ def test_a_database_that_is_away_from_the_start_stops_nobody(tmp_path: Path) -> 
     later = RecordWriter(f"sqlite:///{tmp_path}/records.db", tmp_path / "spool")
     assert later.close()
     assert stored(f"sqlite:///{tmp_path}/records.db") == len(ANSWERS.sample_ids)
-    assert [path.name for path in (tmp_path / "spool").iterdir()] == []
+    assert not list((tmp_path / "spool").glob("*.lost"))
 
 
 def test_records_of_a_killed_process_are_delivered_by_the_next(url: str, tmp_path: Path) -> None:
@@ -251,43 +252,44 @@ def test_records_of_a_killed_process_are_delivered_by_the_next(url: str, tmp_pat
     assert total == len(kept) * len(ANSWERS.sample_ids)
 
 
-def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/records.db"
-    writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
-    for name in "ab":
-        put(writer, ANSWERS, request_id=name, input_sha256=SHA)
-    writer.close()
-    (path,) = (tmp_path / "spool").glob("*.jsonl")
-    path.write_bytes(path.read_bytes()[:-20])
-    assert RecordWriter(url, tmp_path / "spool").close()
-    assert stored(url) == len(ANSWERS.sample_ids)
+def in_spool(folder: Path, entry: bytes) -> None:
+    with sqlite3.connect(folder / "spool.db") as connection:
+        connection.execute("insert into entries (at, n, entry) values (0, 1, ?)", (entry,))
+    connection.close()
 
 
-def test_a_line_that_nobody_understands_is_set_aside_and_holds_nothing_up(tmp_path: Path) -> None:
+def test_an_entry_that_nobody_understands_is_set_aside_and_holds_nothing_up(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/records.db"
     writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
+    for strange in (b"\0\0\0", b'["of another version", 1]'):
+        in_spool(tmp_path / "spool", strange)
     put(writer, ANSWERS, request_id="r", input_sha256=SHA)
     writer.close()
-    (path,) = (tmp_path / "spool").glob("*.jsonl")
-    path.write_bytes(b'\0\0\0\n["of another version", 1]\n' + path.read_bytes())
     later = RecordWriter(url, tmp_path / "spool")
-    assert later.close()
+    assert later.flush()
+    ledger = later.ledger()
+    later.close()
     assert later.delivered == stored(url) == len(ANSWERS.sample_ids)
-    (refused,) = (tmp_path / "spool").glob("*.refused")
-    assert [json.loads(line) for line in refused.read_text().splitlines()] == [
-        ["\0\0\0"],
-        ['["of another version", 1]'],
-    ]
+    assert (ledger.delivered, ledger.refused, ledger.waiting, ledger.lost) == (later.delivered, 2, 0, 0)
+    assert refused(tmp_path / "spool") == [b"\0\0\0", b'["of another version", 1]']
+
+
+def refused(folder: Path) -> list[bytes]:
+    connection = sqlite3.connect(folder / "spool.db")
+    found = [bytes(row) for (row,) in connection.execute("select row from refused")]
+    connection.close()
+    return found
 
 
 def test_records_delivered_twice_are_kept_once(url: str, tmp_path: Path) -> None:
     writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
     put(writer, ANSWERS, request_id="r", input_sha256=SHA)
     writer.close()
-    (path,) = (tmp_path / "spool").glob("*.jsonl")
-    again = path.read_bytes()
+    connection = sqlite3.connect(tmp_path / "spool/spool.db")
+    [(again,)] = connection.execute("select entry from entries").fetchall()
+    connection.close()
     for _ in "ab":
-        path.write_bytes(again)
+        in_spool(tmp_path / "spool", again)
         assert RecordWriter(url, tmp_path / "spool").close()
     assert stored(url) == len(ANSWERS.sample_ids)
 
@@ -302,8 +304,7 @@ def test_a_record_the_database_refuses_stops_no_other(server: Postgres, tmp_path
     assert writer.close()
     assert count(engine) == before + len(ANSWERS.sample_ids) - 2
     engine.dispose()
-    (refused,) = (tmp_path / "spool").glob("*.refused")
-    assert [json.loads(line)[3] for line in refused.read_text().splitlines()] == ["a\0b", "x" * 999]
+    assert [json.loads(row)[3] for row in refused(tmp_path / "spool")] == ["a\0b", "x" * 999]
 
 
 def deliverers(parent: int) -> list[psutil.Process]:
@@ -377,22 +378,108 @@ def test_the_delivering_process_loads_no_model_library() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_what_disk_and_memory_cannot_hold_is_counted_and_predictions_go_on(tmp_path: Path) -> None:
-    url = "postgresql://nobody@127.0.0.1:1/none"
-    writer = RecordWriter(url, tmp_path / "spool", limit=1000, interval=60)
-    n = len(ANSWERS.sample_ids)
-    for _ in range(10_000 // n + 1):
+AWAY = "postgresql://nobody@127.0.0.1:1/none"
+
+
+def test_the_ledger_adds_up_when_disk_and_memory_are_full(tmp_path: Path) -> None:
+    writer = RecordWriter(AWAY, tmp_path / "spool", limit=100_000, interval=60)
+    n, times = len(ANSWERS.sample_ids), 10_000 // len(ANSWERS.sample_ids) + 50
+    for _ in range(times):
         put(writer, ANSWERS, request_id="r", input_sha256=SHA)
-    assert writer.lost == (10_000 // n + 1) * n - 10_000
+    ledger = writer.ledger()
+    assert ledger.waiting > 0
+    assert ledger.lost > 0
+    assert ledger.waiting + ledger.lost == times * n
     writer.close()
+    later = RecordWriter(f"sqlite:///{tmp_path}/records.db", tmp_path / "spool")
+    assert later.flush()
+    again = later.ledger()
+    assert (again.delivered, again.waiting, again.lost) == (ledger.waiting, 0, ledger.lost)
+    assert stored(f"sqlite:///{tmp_path}/records.db") == ledger.waiting
+    later.close()
 
 
 def test_memory_is_delivered_when_the_disk_is_full(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/records.db"
-    writer = RecordWriter(url, tmp_path / "spool", limit=10)
-    put(writer, ANSWERS, request_id="r", input_sha256=SHA)
+    writer = RecordWriter(url, tmp_path / "spool", limit=60_000, interval=60)
+    times = 40
+    for i in range(times):
+        put(writer, ANSWERS, request_id=f"r-{i}", input_sha256=SHA)
+    n = times * len(ANSWERS.sample_ids)
+    before = writer.ledger()
+    assert before.lost > 0
+    assert before.lost + before.waiting == n
+    assert writer.flush()
+    after = writer.ledger()
+    assert (after.delivered, after.waiting, after.lost) == (n, 0, 0)
     assert writer.close()
-    assert stored(url) == len(ANSWERS.sample_ids)
+    assert stored(url) == n
+
+
+def test_where_records_are_required_a_full_disk_is_an_error_and_nothing_is_lost(tmp_path: Path) -> None:
+    writer = RecordWriter(AWAY, tmp_path / "spool", limit=60_000, interval=60, required=True)
+    kept: list[int] = []
+
+    def fill() -> None:
+        for i in range(1000):
+            put(writer, ANSWERS, request_id="r", input_sha256=SHA)
+            kept.append(i)
+
+    with pytest.raises(FileError, match="records are required, and records cannot be written"):
+        fill()
+    ledger = writer.ledger()
+    assert (ledger.waiting, ledger.lost) == (len(kept) * len(ANSWERS.sample_ids), 0)
+    writer.close()
+
+
+def test_the_ledger_adds_up_after_kill_9_on_a_full_disk(tmp_path: Path) -> None:
+    """The disk is full for real: the system refuses to let any file of the process grow."""
+    code = (
+        "import resource, sys, test_records as t\n"
+        "w = t.RecordWriter(t.AWAY, sys.argv[1], interval=60)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "for i in range(10**6):\n"
+        "    t.put(w, t.ANSWERS, request_id=f'r-{i}', input_sha256=t.SHA)\n"
+        "    print(i, flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "spool")],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=Path(__file__).parent,
+    )  # fmt: skip
+    assert process.stdout is not None
+    answered = -1
+    while answered < 600:
+        answered = int(process.stdout.readline())
+    process.kill()
+    answered = max([answered, *(int(line) for line in process.stdout.read().split("\n")[:-1])]) + 1
+    process.stdout.close()
+    process.wait()
+    writer = RecordWriter(f"sqlite:///{tmp_path}/records.db", tmp_path / "spool")
+    assert writer.flush()
+    ledger = writer.ledger()
+    writer.close()
+    n = len(ANSWERS.sample_ids)
+    assert ledger.lost > 0
+    assert ledger.delivered == stored(f"sqlite:///{tmp_path}/records.db")
+    # Killed between the record and the line: one answer more may be kept than was given.
+    assert ledger.delivered + ledger.lost - answered * n in (0, n)
+
+
+def test_what_is_kept_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    writer = RecordWriter(f"sqlite:///{tmp_path}/records.db", tmp_path / "spool")
+    put(writer, ANSWERS, request_id="r", input_sha256=SHA)
+    assert writer.flush()
+    for path in [*(tmp_path / "spool").iterdir(), *tmp_path.glob("records.db*")]:
+        if not path.name.endswith(".lock"):
+            assert path.stat().st_mode & 0o077 == 0, path
+    writer.close()
+
+
+def test_a_spool_of_the_earlier_layout_is_refused_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool/1-ab-000001.jsonl").write_text("[]\n")
+    with pytest.raises(FileError, match="holds records of an earlier version"):
+        RecordWriter(AWAY, tmp_path / "spool")
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "records.db", "", "postgres:/x"])

@@ -224,7 +224,12 @@ def throw(service: Running, path: str, bodies: Iterator[bytes]) -> Counter[int]:
         seen[reply.status] += 1
         assert reply.status in (200, 400, 404, 409), (content[:300], found)
         if reply.status != 200:
-            assert set(json.loads(found)["error"]) == {"code", "message", "where"}
+            error = json.loads(found)["error"]
+            assert (
+                isinstance(error, str)
+                if path.startswith("/v2")
+                else set(error) == {"code", "message", "where"}
+            )
             assert len(found) < 5000
     connection.close()
     assert process.memory_info().rss < memory + 60e6
@@ -257,7 +262,12 @@ def test_no_mutated_tensor_breaks_the_service(service: Running, made: tuple[Path
 @pytest.mark.parametrize(
     ("paths", "examples", "tested"),
     [
-        (("--exclude-path", "/v1/predict-file"), "8", r"Tested: 2\d"),
+        (
+            # what puts the model down would have nothing left to ask
+            ("--exclude-path", "/v1/predict-file", "--exclude-path", "/v2/repository/models/{name}/unload"),
+            "8",
+            r"Tested: [23]\d",
+        ),
         (("--include-path", "/v1/predict-file"), "2", r"Tested: 1\b"),  # few: every file starts a process
     ],
 )

@@ -45,7 +45,7 @@ def test_what_arrives_is_scored_once_and_moved_with_its_report(watch, tmp_path):
     assert (arrival.name, arrival.outcome) == ("plate-1.csv", "done")
     assert "40 samples scored, 0 rows without an answer" in arrival.said
     assert list(watch.look()) == []
-    same(read(tmp_path / "outbox/plate-1.csv.csv"), expected(BUNDLE, FRAME))
+    same(read(tmp_path / "outbox/plate-1.answers.csv"), expected(BUNDLE, FRAME))
     assert names(tmp_path / "inbox") == ["notes.docx"]
     assert names(tmp_path / "inbox/done") == ["plate-1.csv", "plate-1.csv.report.json"]
     report = json.loads((tmp_path / "inbox/done/plate-1.csv.report.json").read_text())
@@ -61,7 +61,7 @@ def test_a_file_that_still_grows_waits(watch, tmp_path):
         path.write_text(text[: int(len(text) * share)])
         assert list(watch.look()) == []
     assert [arrival.outcome for arrival in watch.look()] == ["done"]
-    same(read(tmp_path / "outbox/x.csv.csv"), expected(BUNDLE, FRAME))
+    same(read(tmp_path / "outbox/x.answers.csv"), expected(BUNDLE, FRAME))
 
 
 def test_what_cannot_be_scored_goes_to_failed_with_its_reason_and_the_next_is_scored(watch, tmp_path):
@@ -76,7 +76,7 @@ def test_what_cannot_be_scored_goes_to_failed_with_its_reason_and_the_next_is_sc
     assert names(tmp_path / "inbox/failed") == ["a.csv", "a.csv.report.json"]
     assert "web page" in json.loads((tmp_path / "inbox/failed/a.csv.report.json").read_text())["error"]
     assert "39 samples scored, 1 rows without an answer" in outcomes["b.parquet"].said
-    assert names(tmp_path / "outbox") == ["b.parquet.csv", "b.parquet.csv.rejected.csv"]
+    assert names(tmp_path / "outbox") == ["b.answers.csv", "b.answers.csv.rejected.csv"]
 
 
 def test_a_name_that_comes_again_replaces_nothing(watch, tmp_path):
@@ -84,7 +84,7 @@ def test_a_name_that_comes_again_replaces_nothing(watch, tmp_path):
         write(FRAME.iloc[:n], tmp_path / "inbox/week.csv")
         list(watch.look())
         list(watch.look())
-    assert names(tmp_path / "outbox") == ["week-2.csv.csv", "week.csv.csv"]
+    assert names(tmp_path / "outbox") == ["week-2.answers.csv", "week.answers.csv"]
     assert [len(read(tmp_path / "outbox" / name)) for name in names(tmp_path / "outbox")] == [20, 40]
     assert names(tmp_path / "inbox/done")[::2] == ["week-2.csv", "week.csv"]
 
@@ -100,7 +100,7 @@ def test_a_stop_between_answer_report_and_move_is_made_good_after_a_restart(
 
     def stopping(old, new):
         nonlocal left
-        if "inbox" in str(new) or str(new).endswith("x.csv.csv"):
+        if "inbox" in str(new) or str(new).endswith("x.answers.csv"):
             left -= 1
             if not left:
                 raise KeyboardInterrupt
@@ -116,9 +116,9 @@ def test_a_stop_between_answer_report_and_move_is_made_good_after_a_restart(
     list(again.look())
     assert [arrival.outcome for arrival in again.look()] == ["done"]
     again.end()
-    assert names(tmp_path / "outbox") == ["x.csv.csv"]
+    assert names(tmp_path / "outbox") == ["x.answers.csv"]
     assert names(tmp_path / "inbox/done") == ["x.csv", "x.csv.report.json"]
-    same(read(tmp_path / "outbox/x.csv.csv"), expected(BUNDLE, FRAME))
+    same(read(tmp_path / "outbox/x.answers.csv"), expected(BUNDLE, FRAME))
 
 
 def test_a_full_disk_blames_no_table(watch, tmp_path, monkeypatch):
@@ -170,4 +170,84 @@ def test_the_command_watches_is_killed_and_goes_on(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2.csv: done: 40 samples scored")
     for i in range(3):
-        same(read(tmp_path / f"outbox/{i}.csv.csv"), expected(BUNDLE, FRAME))
+        same(read(tmp_path / f"outbox/{i}.answers.csv"), expected(BUNDLE, FRAME))
+
+
+def test_two_tables_of_one_name_and_other_endings_do_not_share_their_answers(watch, tmp_path):
+    write(FRAME, tmp_path / "inbox/p.v1.csv")
+    list(watch.look())
+    list(watch.look())
+    write(FRAME.iloc[:20], tmp_path / "inbox/p.v1.parquet")
+    list(watch.look())
+    list(watch.look())
+    assert names(tmp_path / "outbox") == ["p.v1-2.answers.csv", "p.v1.answers.csv"]
+    assert [len(read(tmp_path / "outbox" / name)) for name in names(tmp_path / "outbox")] == [20, 40]
+
+
+def test_a_table_that_ends_the_program_twice_goes_to_failed_and_the_next_is_scored(tmp_path):
+    BUNDLE.save(tmp_path / "m")
+    (tmp_path / "inbox").mkdir()
+    write(FRAME, tmp_path / "inbox/a.csv")
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom exoclassify.model.bundle import ModelBundle\n"
+        "from exoclassify.scoring import watch as module\nfrom exoclassify.scoring.stream import Asked\n"
+        "module.score_files = lambda *_, **__: os.abort()\n"
+        "w = module.Watch(ModelBundle.load(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), '.csv', Asked())\n"
+        "w.begin(); list(w.look()); list(w.look())\n"
+    )
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "m", tmp_path / "inbox", tmp_path / "outbox"],
+            capture_output=True,
+        )
+        assert done.returncode == -signal.SIGABRT, done.stderr
+        assert (tmp_path / "inbox/a.csv").exists()
+    write(FRAME, tmp_path / "inbox/b.csv")
+    watch = Watch(BUNDLE, tmp_path / "inbox", tmp_path / "outbox", ".csv", Asked())
+    watch.begin()
+    list(watch.look())
+    outcomes = {arrival.name: (arrival.outcome, arrival.said) for arrival in watch.look()}
+    watch.end()
+    assert outcomes["a.csv"][0] == "failed"
+    assert "the program ended 2 times while it was scored" in outcomes["a.csv"][1]
+    assert outcomes["b.csv"][0] == "done"
+    assert not list((tmp_path / "inbox").glob(".*.attempts"))
+
+
+def test_a_link_is_not_followed(watch, tmp_path):
+    write(FRAME, tmp_path / "secret.csv")
+    (tmp_path / "inbox/x.csv").symlink_to(tmp_path / "secret.csv")
+    (tmp_path / "inbox/nowhere.csv").symlink_to(tmp_path / "none.csv")
+    list(watch.look())
+    assert {arrival.outcome for arrival in watch.look()} == {"failed"}
+    assert (tmp_path / "secret.csv").exists()
+    assert not list((tmp_path / "outbox").iterdir())
+
+
+def test_a_table_that_takes_too_much_memory_fails_and_the_next_is_scored(watch, tmp_path, monkeypatch):
+    monkeypatch.setattr("exoclassify.scoring.bounds._MEMORY", 200 * 2**20)
+    score = module.score_files
+
+    def unfolding(bundle, given, *rest, **more):
+        if "bomb" in given[0]:
+            bytearray(2**30)
+        return score(bundle, given, *rest, **more)
+
+    monkeypatch.setattr(module, "score_files", unfolding)
+    for name in ("bomb", "sound"):
+        write(FRAME, tmp_path / f"inbox/{name}.csv")
+    list(watch.look())
+    outcomes = {arrival.name: arrival for arrival in watch.look()}
+    assert outcomes["bomb.csv"].outcome == "failed"
+    assert "GB of memory to read" in outcomes["bomb.csv"].said
+    assert outcomes["sound.csv"].outcome == "done"
+
+
+def test_a_table_that_takes_too_long_fails(watch, tmp_path, monkeypatch):
+    monkeypatch.setattr("exoclassify.scoring.bounds._SECONDS", 0.05)
+    monkeypatch.setattr(module, "score_files", lambda *_, **__: time.sleep(30))
+    write(FRAME, tmp_path / "inbox/x.csv")
+    list(watch.look())
+    (arrival,) = watch.look()
+    assert arrival.outcome == "failed"
+    assert "hours; give it in smaller files" in arrival.said

@@ -234,6 +234,9 @@ def _zeros(seed: int, strength: float) -> Cohort:
 def _floor(seed: int, strength: float) -> Cohort:
     """Missing values filled in with half the least value of the molecule, more of them in one state."""
     cohort, rng = clean(seed, unit="log2_intensity"), np.random.default_rng(seed)
+    kept = np.flatnonzero(np.isnan(cohort.cargo.values).mean(axis=0) < 0.03)
+    names = tuple(cohort.cargo.molecules[j] for j in kept)
+    cohort = with_table(cohort, cohort.cargo.values[:, kept], names)
     values = cohort.cargo.values.copy()
     at = np.argsort(np.isnan(values).sum(axis=0))[:20]
     share = np.where(_y(cohort) == 1, _chance(strength, 20, 0.05), 0.05)

@@ -1,6 +1,6 @@
 """Scoring files against just reading them, and against the usual way. Prints medians and ratios of one run.
 
-Run as ``python tests/benchmarks/scoring_files.py [--rows 100000] [--repeats 3] [--models logistic,xgboost,blend]
+Run as ``python tests/benchmarks/scoring_files.py [--rows 100000] [--repeats 3] [--models blend,logistic,xgboost,v1]
 [--formats parquet,csv] [--only reading,exoclassify] [--workers]``.
 *Reading* is what pyarrow and polars (where it is installed) take for the same file and nothing else: the physical limit. It is
 measured twice: in a process that has read it before and holds the memory for it, and in a new one, as whoever reads a file once
@@ -47,10 +47,11 @@ from exoclassify.scoring.rows import checked
 from exoclassify.scoring.sources import find_sources
 from exoclassify.scoring.stream import Asked, score_files
 
-VOICES = {
-    "logistic": [{"learner": "ridge", "view": "log"}],
-    "xgboost": [{"learner": "xgboost", "view": "log"}],
-    "blend": None,
+RECIPES = {
+    "blend": Recipe(),
+    "v1": Recipe.read(Path(__file__).parents[2] / "training" / "recipes" / "v1.toml"),
+    "logistic": Recipe.of({"learners": [{"learner": "ridge", "view": "log"}]}),
+    "xgboost": Recipe.of({"learners": [{"learner": "xgboost", "view": "log"}]}),
 }
 GROUP = 25_000
 
@@ -59,9 +60,7 @@ def make(folder: Path, rows: int, names: list[str]) -> None:
     """Train the models, and write the tables in both formats at a tenth of the rows and at all of them."""
     cohort = simulate(SimulationDesign(seed=1, n_samples=150, n_molecules=480)).cohort
     for name in names:
-        voices = VOICES[name]
-        recipe = Recipe() if voices is None else Recipe.of({"voices": voices})
-        bundle = fit(cohort, recipe, judge=False, name=name)
+        bundle = fit(cohort, RECIPES[name], judge=False, name=name)
         bundle.save(folder / name)
     molecules, rng = bundle.panel.molecules, np.random.default_rng(0)
     profiles = cohort.cargo.aligned(molecules)
@@ -187,7 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--models", default="logistic,xgboost")
+    parser.add_argument("--models", default="blend,logistic,xgboost")
     parser.add_argument("--formats", default="parquet,csv")
     parser.add_argument(
         "--only",

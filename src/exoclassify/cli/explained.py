@@ -93,6 +93,7 @@ def write_explained(
         If the files do not fit the model, or the output cannot be written.
     """
     from exoclassify.scoring.explaining import explained_files
+    from exoclassify.tables.formulas import guarded_frame
     from exoclassify.tables.writing import write_atomically
 
     path, without = explained_path(report.out), _rejected(report)
@@ -101,7 +102,7 @@ def write_explained(
     def write(partial: Path) -> None:
         with partial.open("w", encoding="utf-8", newline="") as file:
             for frame in explained_files(bundle, given, asked, n, without):
-                frame.to_csv(file, index=False, header=not first)
+                guarded_frame(frame).to_csv(file, index=False, header=not first)
                 if not first:
                     first.append(frame.iloc[:n])
 

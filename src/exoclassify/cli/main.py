@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from exoclassify.cli.audit import audit
+from exoclassify.cli.bench import bench
 from exoclassify.cli.compare import compare
 from exoclassify.cli.demo import demo
 from exoclassify.cli.discover import discover
@@ -38,7 +39,8 @@ app = typer.Typer(
     add_completion=False,
 )
 for _command in (
-    init, run, simulate, audit, train, evaluate, compare, score, show, discover, evidence, demo, retrain, recalibrate, monitor,
+    init, run, simulate, audit, train, evaluate, compare, bench, score, show, discover, evidence, demo, retrain, recalibrate,
+    monitor,
 ):  # fmt: skip
     app.command(no_args_is_help=_command is not demo)(_command)
 

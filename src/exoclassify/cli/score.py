@@ -185,6 +185,11 @@ def score(
         watched(bundle, watch, out, f".{ending.removeprefix('.')}", asked, runner, every=every, once=once)
         return
     report = _scored(bundle, given, out, asked, runner)
+    if report.tally.trained_on:
+        note(
+            f"{report.tally.trained_on} of these {report.tally.n} samples were trained on: what the model says of them does not "
+            "show how good it is"
+        )
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
     for text in report.notes[:_MOST_NOTES]:

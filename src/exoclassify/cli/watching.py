@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from exoclassify.cli.doors import note
 
@@ -51,6 +52,7 @@ def watched(
 
     watch = Watch(bundle, inbox, outbox, ending, asked, runner)
     watch.begin()
+    signal.signal(signal.SIGTERM, _stop)  # of a service manager: no fault of the table that is being scored
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")
     try:
@@ -63,6 +65,10 @@ def watched(
             _say(arrival)
     finally:
         watch.end()
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _say(arrival: Arrival) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -33,6 +33,8 @@ class Gate(BaseModel):
         By how much log-loss (in nats) and AUC may be worse over all samples.
     group_margin : float
         By how much log-loss may be worse in any one batch or subgroup.
+    call_margin : float
+        By how much the share called may be lower; a challenger that calls nothing where the champion calls never passes.
     smallest_group : int
         Batches and subgroups of fewer samples are shown and do not decide.
     confidence : float
@@ -54,6 +56,7 @@ class Gate(BaseModel):
 
     margin: Annotated[float, Field(ge=0, le=1)] = 0.02
     group_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
+    call_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
     smallest_group: Annotated[int, Field(ge=2)] = 10
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     better: Annotated[tuple[Literal["log_loss", "auc"], ...], Field(strict=False)] = ()
@@ -82,6 +85,16 @@ class Answers:
     def of(self, rows: Codes | NDArray[np.bool_]) -> Answers:
         """Give the answers to some samples."""
         return Answers(self.log_odds[:, rows], self.sets[:, rows], self.calls[:, rows])
+
+    def called(self) -> Floats:
+        """Share of the passes in which each sample was called; shape (n_samples,)."""
+        result: Floats = (self.calls >= 0).mean(axis=0)
+        return result
+
+    def wrong(self, y: Codes) -> Floats:
+        """Share of the passes in which each sample was called wrongly; shape (n_samples,)."""
+        result: Floats = ((self.calls >= 0) & (self.calls != y)).mean(axis=0)
+        return result
 
     def losses(self, y: Codes) -> Floats:
         """Log-loss of each sample, averaged over passes; shape (n_samples,)."""
@@ -168,7 +181,7 @@ class Check:
 
 
 def check_setting(
-    setting: Setting, gate: Gate, *, states: tuple[str, ...], level: float, seed: int
+    setting: Setting, gate: Gate, *, states: tuple[str, ...], level: float, max_wrong: float, seed: int
 ) -> list[Check]:
     """Judge a challenger in one setting.
 
@@ -182,6 +195,8 @@ def check_setting(
         What the codes stand for.
     level : float
         That prediction sets promise.
+    max_wrong : float
+        Stated share of wrong calls among the calls.
     seed : int
         Of the bootstrap over subjects.
 
@@ -197,6 +212,8 @@ def check_setting(
         _against_guessing(setting),
         _calibration(setting),
         *_coverage(setting, states, level),
+        _share_called(setting, weights, gate, max_wrong),
+        _wrong_among_calls(setting, max_wrong),
     ]
     for name, rows in setting.parts.items():
         if rows.sum() >= gate.smallest_group:
@@ -276,6 +293,48 @@ def _coverage(setting: Setting, states: tuple[str, ...], level: float) -> list[C
         one, two = (float(a.sets[:, rows, k].mean()) for a in (setting.champion, setting.challenger))
         short = float(binom.cdf(round(two * rows.sum()), int(rows.sum()), level)) < 0.05
         passed = not (short and two < one)
-        what, rule = f"{level:.0%} sets that hold {state}", "as promised, or no less than before"
+        what, rule = (
+            f"{level:.0%} sets that hold {state}",
+            f"not surely less than {level:.0%}, or no less than before",
+        )
         checks.append(Check(setting.name, what, one, two, two - one, None, None, passed, rule))
     return checks
+
+
+def _surely_wrong(answers: Answers, y: Codes, max_wrong: float) -> bool:
+    """Whether more of the calls are wrong than stated, by more than chance."""
+    called, wrong = round(float(answers.called().sum())), round(float(answers.wrong(y).sum()))
+    return bool(called and binom.sf(wrong - 1, called, max_wrong) < 0.05)
+
+
+def _called_gain(setting: Setting, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    total = weights.sum(axis=1)
+    one, two = (weights @ a.called() / total for a in (setting.champion, setting.challenger))
+    return one, two, two - one
+
+
+def _share_called(setting: Setting, weights: Floats, gate: Gate, max_wrong: float) -> Check:
+    check = _paired(setting, "share called", _called_gain, weights, gate, gate.call_margin, False)
+    assert check.gain is not None
+    enough = (
+        check.gain >= -gate.call_margin
+    )  # a few calls less do no harm, however sure it is that they are less
+    rule = f"{check.rule}, and not none where it called before"
+    fewer_and_right = _surely_wrong(
+        setting.champion, setting.y, max_wrong
+    )  # fewer calls are then what is wanted
+    none_left = check.challenger == 0 and check.champion != 0
+    return replace(check, rule=rule, passed=(enough or fewer_and_right) and not none_left)
+
+
+def _wrong_among_calls(setting: Setting, max_wrong: float) -> Check:
+    shares = []
+    for answers in (setting.champion, setting.challenger):
+        called, wrong = answers.called().sum(), answers.wrong(setting.y).sum()
+        shares.append(float(wrong / called) if called else None)
+    one, two = shares
+    gain = None if one is None or two is None else one - two
+    no_more = gain is not None and gain >= 0
+    passed = no_more or not _surely_wrong(setting.challenger, setting.y, max_wrong)
+    rule = f"not surely above the {max_wrong:.0%} stated, or no more than before"
+    return Check(setting.name, "wrong among the calls", one, two, gain, None, None, passed, rule)

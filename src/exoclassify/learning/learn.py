@@ -14,7 +14,7 @@ from exoclassify.errors import RecipeError
 from exoclassify.learning.calibration import HeldOut, calibrated
 from exoclassify.learning.folds import Codes, Fold, batches_left_out, stratified_folds
 from exoclassify.learning.recipe import Recipe, Voice
-from exoclassify.methods.learners.linear import Rotated, fit_elastic_net, fit_ridge, fit_svm
+from exoclassify.methods.learners.linear import Rotated, Scaling, fit_elastic_net, fit_ridge, fit_svm
 from exoclassify.methods.learners.ratios import fit_ratios
 from exoclassify.methods.learners.trees import fit_boosted, fit_forest
 from exoclassify.methods.novelty import PCAResidual
@@ -25,7 +25,7 @@ from exoclassify.model.blend import FittedBlend, Learner, Member
 from exoclassify.model.compiled import CompiledBlend
 from exoclassify.model.prediction import Answers, Limits, Use
 
-__all__ = ["Learned", "Samples", "learn"]
+__all__ = ["Learned", "Samples", "learn", "learn_each"]
 
 Floats = NDArray[np.float64]
 
@@ -165,34 +165,92 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
     RecipeError
         If the recipe's normaliser does not fit the unit.
     """
+    return learn_each(samples, [recipe])[0]
+
+
+def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
+    """Learn by several recipes that share all but base learners and blend, and fit each base learner once.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training samples, every state present.
+    recipes : sequence of Recipe
+        At least one.
+
+    Returns
+    -------
+    list of Learned
+        In the order of the recipes, each what `learn` gives for it alone.
+
+    Raises
+    ------
+    DesignError
+        If the samples are too few to split, or no molecule is detected often enough.
+    RecipeError
+        If the recipes differ in more than base learners and blend, or the normaliser does not fit the unit.
+    """
+    wide = _joined(recipes)
     # One thread: sums in another order would be other numbers in the last bit.
     with threadpool_limits(limits=1):
         y, groups, batches = samples.y, samples.groups, samples.batches
-        seed, n_folds = recipe.seed + 1, recipe.folds.inner
-        trained = _held_out(samples, stratified_folds(y, groups, n_folds, seed), recipe)
+        seed, n_folds = wide.seed + 1, wide.folds.inner
+        trained = _held_out(samples, stratified_folds(y, groups, n_folds, seed), wide)
         left_out = [] if batches is None else batches_left_out(y, groups, batches, n_folds)
-        new = _held_out(samples, left_out, recipe) if left_out else None
-        final = _fit_voices(samples, recipe)
-        blend = FittedBlend(
-            states=samples.states,
-            prevalence=np.bincount(y, minlength=len(samples.states)) / len(y),
-            views=final.views,
-            members=tuple(
-                Member(voice.name, learner)
-                for voice, learner in zip(recipe.voices, final.learners, strict=True)
-            ),
-            calibration=calibrated(
-                trained,
-                new,
-                np.bincount(y, minlength=len(samples.states)) / len(y),
-                samples.batch_names
-                or tuple(str(code) for code in range(0 if batches is None else trained.n_batches)),
-                np.array([voice.share for voice in recipe.voices]),
-                recipe.blend.temperature if recipe.blend.weights == "learned" else None,
-            ),
-            novelty=final.novelty,
-        )
-        return Learned(final.support, blend, new is not None)
+        new = _held_out(samples, left_out, wide) if left_out else None
+        final = _fit_voices(samples, wide)
+        return [_blended(samples, recipe, wide, final, trained, new) for recipe in recipes]
+
+
+def _blended(
+    samples: Samples, recipe: Recipe, wide: Recipe, final: _Fitted, trained: HeldOut, new: HeldOut | None
+) -> Learned:
+    """Blend and calibrate the base learners of one recipe among those that were fitted."""
+    places = [wide.voices.index(_whatever_share(voice)) for voice in recipe.voices]
+    prevalence = np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y)
+    n_batches = 0 if samples.batches is None else trained.n_batches
+    calibration = calibrated(
+        replace(trained, scores=trained.scores[places]),
+        None if new is None else replace(new, scores=new.scores[places]),
+        prevalence,
+        samples.batch_names or tuple(str(code) for code in range(n_batches)),
+        np.array([voice.share for voice in recipe.voices]),
+        recipe.blend.temperature if recipe.blend.weights == "learned" else None,
+    )
+    blend = FittedBlend(
+        states=samples.states,
+        prevalence=prevalence,
+        views=final.views,
+        members=tuple(
+            Member(voice.name, final.learners[place])
+            for voice, place in zip(recipe.voices, places, strict=True)
+        ),
+        calibration=calibration,
+        novelty=final.novelty,
+    )
+    return Learned(final.support, blend, new is not None)
+
+
+def _joined(recipes: Sequence[Recipe]) -> Recipe:
+    """One recipe with the base learners of all."""
+    first = recipes[0]
+    shared = {"panel", "normalise", "answers", "seed"}
+    for recipe in recipes:
+        if (
+            recipe.model_dump(include=shared) != first.model_dump(include=shared)
+            or recipe.folds.inner != first.folds.inner
+            or recipe.blend.class_weight != first.blend.class_weight
+        ):
+            raise RecipeError(
+                "recipes that are learned together differ in more than their base learners and shares; keep seed, panel, "
+                "normalise, answers, folds.inner and blend.class_weight the same"
+            )
+    voices = dict.fromkeys(_whatever_share(voice) for recipe in recipes for voice in recipe.voices)
+    return first.model_copy(update={"voices": tuple(voices)})
+
+
+def _whatever_share(voice: Voice) -> Voice:
+    return voice.model_copy(update={"share": 1.0})
 
 
 def _held_out(samples: Samples, folds: Sequence[Fold], recipe: Recipe) -> HeldOut:
@@ -220,27 +278,37 @@ def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
     panel = np.ascontiguousarray(samples.X[:, support])
     views = Views.fit(panel, normaliser, imputer_for(samples.unit))
     tables = views.of(panel)
-    rotated = {name: Rotated.fit(name, tables[name]) for name in _rotated_views(recipe)}
+    rotated = {
+        (name, scaling): Rotated.fit(name, tables[name], scaling) for name, scaling in _rotated_views(recipe)
+    }
     learners = tuple(_fit_voice(voice, rotated, tables, samples, recipe) for voice in recipe.voices)
     return _Fitted(
-        support, views, learners, PCAResidual.from_rotated(rotated["log"], recipe.answers.novelty_components)
+        support,
+        views,
+        learners,
+        PCAResidual.from_rotated(rotated["log", "standard"], recipe.answers.novelty_components),
     )
 
 
-def _rotated_views(recipe: Recipe) -> set[str]:
-    return {"log"} | {voice.view for voice in recipe.voices if voice.learner in ("ridge", "svm")}
+def _rotated_views(recipe: Recipe) -> set[tuple[str, Scaling]]:
+    novelty: tuple[str, Scaling] = ("log", "standard")
+    return {novelty} | {(v.view, v.scaling) for v in recipe.voices if v.learner in ("ridge", "svm")}
 
 
 def _fit_voice(
-    voice: Voice, rotated: dict[str, Rotated], tables: dict[str, Floats], samples: Samples, recipe: Recipe
+    voice: Voice,
+    rotated: dict[tuple[str, Scaling], Rotated],
+    tables: dict[str, Floats],
+    samples: Samples,
+    recipe: Recipe,
 ) -> Learner:
     y, V = samples.y, tables[voice.view]
     class_weight = None if recipe.blend.class_weight == "none" else "balanced"
     match voice.learner:
         case "ridge":
-            return fit_ridge(rotated[voice.view], y, voice.C, class_weight)
+            return fit_ridge(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
         case "svm":
-            return fit_svm(rotated[voice.view], y, voice.C, class_weight)
+            return fit_svm(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
         case "elastic-net":
             return fit_elastic_net(
                 voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed
@@ -248,7 +316,8 @@ def _fit_voice(
         case "ratios":
             return fit_ratios(
                 voice.view, V, y, samples.batches,
-                C=voice.C, n_ratios=voice.n_ratios, pool=voice.pool, class_weight=class_weight,
+                C=voice.C, n_ratios=voice.n_ratios, pool=voice.pool, uses=voice.uses, scaling=voice.scaling,
+                class_weight=class_weight,
             )  # fmt: skip
         case "xgboost":
             return fit_boosted(

@@ -136,7 +136,12 @@ def retrain(
         check
         for setting in settings
         for check in check_setting(
-            setting, recipe.gate, states=champion.states, level=recipe.answers.level, seed=recipe.seed
+            setting,
+            recipe.gate,
+            states=champion.states,
+            level=recipe.answers.level,
+            max_wrong=recipe.answers.max_wrong,
+            seed=recipe.seed,
         )
     ]
     if not bundle.about["training"]["tested_across_batches"]:

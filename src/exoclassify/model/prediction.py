@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from exoclassify.errors import FileError, InputError
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.methods.heads import Place
+from exoclassify.tables.formulas import guarded_frame
 from exoclassify.tables.writing import write_atomically
 
 __all__ = [
@@ -314,9 +315,10 @@ class Predictions:
             If the ending is unknown, the file exists, or it cannot be written.
         """
         path, frame = Path(path), self.to_frame()
+        safe = guarded_frame(frame)
         writers: Mapping[str, Callable[[Path], None]] = {
-            ".csv": partial(frame.to_csv, index=False),
-            ".tsv": partial(frame.to_csv, index=False, sep="\t"),
+            ".csv": partial(safe.to_csv, index=False),
+            ".tsv": partial(safe.to_csv, index=False, sep="\t"),
             ".parquet": partial(frame.to_parquet, index=False),
             ".jsonl": partial(frame.to_json, orient="records", lines=True, double_precision=15),
         }

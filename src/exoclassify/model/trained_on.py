@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from exoclassify.data.sketches import BITS, bits_apart, sketches
 from exoclassify.errors import ModelError
 from exoclassify.model.blend import FittedBlend
+from exoclassify.model.compiled import CompiledBlend
 
-__all__ = ["SHARES", "TrainedOn"]
+__all__ = ["SHARES", "TrainedOn", "id_keys"]
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +26,10 @@ _NEAR = 37
 
 _COMPARED = 1000
 """Training samples compared with each other."""
+
+_SAME, _LEAST = 1e-9, 1e-6
+"""Share by which two residuals of the very same cargo may differ, and the least that is not noise: a panel of no more molecules
+than the directions of variation that count as known leaves none."""
 
 SHARES = np.linspace(0, 1, 21)
 """Shares at which quantiles are kept."""
@@ -43,6 +49,12 @@ class TrainedOn:
         On which side of 256 directions each standardised log profile lies.
     log : ndarray of float32 of shape (n_molecules, 21)
         Quantiles of each molecule of the panel in the log view, at `SHARES`.
+    sieve : ndarray of uint16 or None
+        Last 16 bits of another hash of the sample ids, by which nearly all other ids are ruled out at once; None in a model of
+        an earlier version.
+    residuals : ndarray of float64
+        How unlike the others the finished model finds each, sorted: the very same cargo gets the very same number. Empty
+        where these numbers do not differ.
 
     Notes
     -----
@@ -53,6 +65,8 @@ class TrainedOn:
     subjects: NDArray[np.uint64]
     sketches: NDArray[np.uint8]
     log: NDArray[np.float32]
+    sieve: NDArray[np.uint16] | None = None
+    residuals: Floats = field(default_factory=lambda: np.empty(0))
 
     @classmethod
     def of(
@@ -89,6 +103,8 @@ class TrainedOn:
             _hashes(subject_ids or (), key),
             _sketches(blend, molecules, log),
             np.quantile(log, SHARES, axis=0).T.astype(np.float32),
+            _sieve(sample_ids),
+            _residuals(blend, X),
         )
 
     def recognised(
@@ -131,6 +147,42 @@ class TrainedOn:
         ndarray of bool of shape (n_samples,)
         """
         return np.isin(_hashes(sample_ids, key), self.samples)
+
+    def seen(
+        self, sample_ids: NDArray[np.object_], keys: NDArray[np.uint64], residuals: Floats, key: str
+    ) -> NDArray[np.bool_]:
+        """Say which of very many samples were trained on, by their id or by the very same cargo, at little cost.
+
+        Parameters
+        ----------
+        sample_ids : ndarray of str of shape (n_samples,)
+            Who they are.
+        keys : ndarray of uint64 of shape (n_samples,)
+            `id_keys` of them.
+        residuals : ndarray of shape (n_samples,)
+            How unlike the training samples the model finds them.
+        key : str
+            As for `of`.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+        """
+        found = np.zeros(len(keys), dtype=bool)
+        if len(self.residuals):
+            at = np.clip(np.searchsorted(self.residuals, residuals), 1, len(self.residuals) - 1)
+            apart = np.minimum(
+                np.abs(self.residuals[at] - residuals), np.abs(self.residuals[at - 1] - residuals)
+            )
+            found = apart <= _SAME * residuals
+        maybe = ~found
+        if self.sieve is not None:
+            held = np.zeros(2**16, dtype=bool)
+            held[self.sieve] = True
+            maybe &= held[keys & np.uint64(2**16 - 1)]
+        rows = np.flatnonzero(maybe)
+        found[rows] = self.named(sample_ids[rows].tolist(), key)
+        return found
 
     def copies(self, blend: FittedBlend, molecules: Sequence[str], X: Floats) -> NDArray[np.intp]:
         """Find the training sample that each sample is a near-duplicate of, by its cargo alone.
@@ -197,11 +249,13 @@ class TrainedOn:
             np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
             self.sketches,
             quantiles,
+            None if self.sieve is None else np.union1d(self.sieve, _sieve(sample_ids)),
+            np.sort(np.concatenate([self.residuals, _residuals(blend, X)])),
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give its arrays by name, to be kept with a model's."""
-        return {f"{_PREFIX}{name}": value for name, value in vars(self).items()}
+        return {f"{_PREFIX}{name}": value for name, value in vars(self).items() if value is not None}
 
     @classmethod
     def read(cls, arrays: dict[str, NDArray[Any]]) -> TrainedOn | None:
@@ -234,6 +288,32 @@ class TrainedOn:
             raise ModelError(
                 f"arrays.npz: what is kept of the training samples is incomplete ({error}); train or fetch the model again"
             ) from error
+
+
+def id_keys(ids: NDArray[np.object_]) -> NDArray[np.uint64]:
+    """Give quick hashes of sample ids, the same on every machine.
+
+    Parameters
+    ----------
+    ids : ndarray of str of shape (n_samples,)
+        Any ids.
+
+    Returns
+    -------
+    ndarray of uint64 of shape (n_samples,)
+    """
+    keys: NDArray[np.uint64] = pd.util.hash_array(ids, categorize=False)
+    return keys
+
+
+def _sieve(ids: Sequence[str]) -> NDArray[np.uint16]:
+    return np.unique(id_keys(np.array(ids, dtype=object)).astype(np.uint16))
+
+
+def _residuals(blend: FittedBlend, X: Floats) -> Floats:
+    found: Floats = np.sort(CompiledBlend.of(blend).evaluate(X)[1])
+    rounded = np.unique(np.round(found / max(found[-1], _LEAST), 6)) if len(found) else found
+    return found if len(rounded) > 0.9 * len(found) else np.empty(0)
 
 
 def _hashes(ids: Sequence[str], key: str) -> NDArray[np.uint64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -70,12 +71,21 @@ def upgrade(engine: Engine) -> None:
         If the database cannot be reached, or is of a newer version of this package.
     """
     script = ScriptDirectory(str(Path(__file__).parent / "migrations"), version_locations=[_migrations()])
+    with reached(engine):
+        _make_private(engine)
     with reached(engine), _alone(engine), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         else:  # unasked, SQLite's driver begins no transaction for tables: a kill would leave half of them
             connection.exec_driver_sql("begin immediate")
         _run(script, connection)
+
+
+def _make_private(engine: Engine) -> None:
+    """Make a new SQLite file readable by its owner alone; what SQLite writes beside it gets the same mode."""
+    name = engine.url.database
+    if engine.dialect.name == "sqlite" and name and name != ":memory:":
+        os.close(os.open(name, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 @contextmanager

@@ -24,12 +24,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from exoclassify.errors import FileError
 from exoclassify.monitoring.bins import bins_of
 from exoclassify.monitoring.database import opened, reached, upgrade
-from exoclassify.monitoring.journal import Journal
 from exoclassify.monitoring.rows import Row, rows_of
+from exoclassify.monitoring.spool import Spool
 from exoclassify.monitoring.tables import PREDICTIONS
 from exoclassify.monitoring.tallies import InputTally
 
 __all__ = ["Delivery", "serve"]
+
+_BATCH = 500
+"""Entries delivered at once."""
 
 _NICE = 10
 """How far it stands back where the machine has not enough processors."""
@@ -48,21 +51,32 @@ class Delivery:
         self._engine = opened(url)
         self._tally = InputTally(secrets.token_hex(8))
         self._ready = False
+        self._spool: Spool | None = None
 
-    def file(self, order: dict[str, Any], _: bytes) -> dict[str, Any]:
-        """Insert the records of a file; ``n`` of them, without those that are ``refused``."""
+    def spool(self, order: dict[str, Any], _: bytes) -> dict[str, Any]:
+        """Insert the oldest records of a spool; ``n`` of them, without the ``n_refused`` that are kept apart there."""
+        if self._spool is None:
+            self._spool = Spool(Path(order["folder"]))
+        self._spool.to_disk()
+        taken = self._spool.take(_BATCH)
         rows: list[Row] = []
-        unread: list[Row] = []
-        for line in Journal.read(Path(order["path"])):
+        unread: list[bytes] = []
+        n_unread = 0
+        for _id, n, entry in taken:
             try:
-                rows += rows_of(msgspec.json.decode(line))
+                rows += rows_of(msgspec.json.decode(entry))
             except (
                 ValueError,
                 TypeError,
-            ):  # a damaged disk, or another version's; the lines after it are not to wait
-                unread.append([line.decode(errors="replace")])
+            ):  # a damaged disk, or another version's; those after it are not to wait
+                unread.append(entry)
+                n_unread += n
         outcome = self._insert(rows)
-        return outcome | {"refused": outcome["refused"] + unread}
+        refused = [msgspec.json.encode(row) for row in outcome["refused"]] + unread
+        n_refused = n_unread + len(outcome["refused"])
+        if taken:
+            self._spool.done(taken, refused, n_refused)
+        return {"n": outcome["n"], "n_refused": n_refused, "more": len(taken) == _BATCH}
 
     def entries(self, order: dict[str, Any], _: bytes) -> dict[str, Any]:
         """Insert records that never came to disk."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from exoclassify.errors import FileError
@@ -17,8 +20,8 @@ from exoclassify.model.prediction import Predictions
 from exoclassify.monitoring.courier import Courier
 from exoclassify.monitoring.database import opened
 from exoclassify.monitoring.drift import in_log_view
-from exoclassify.monitoring.journal import LIMIT, Entry, Journal
 from exoclassify.monitoring.rows import Source, entry_of
+from exoclassify.monitoring.spool import LIMIT, Entry, Ledger, Spool
 from exoclassify.monitoring.tallies import Incoming
 
 __all__ = ["RecordWriter"]
@@ -28,6 +31,9 @@ _log = logging.getLogger(__name__)
 _PATIENCE = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds until a database that was away is asked again; the last one stays."""
 _MEMORY = 10_000
+_TURN = 30.0
+_QUIET = 10.0
+"""Seconds between two lines of the log that say the same."""
 
 
 class RecordWriter:
@@ -43,6 +49,8 @@ class RecordWriter:
         Seconds between two deliveries.
     limit : int
         Bytes that may wait on disk.
+    required : bool
+        Refuse what cannot be written to disk; otherwise it is held in memory, or lost and counted.
 
     Raises
     ------
@@ -52,21 +60,34 @@ class RecordWriter:
     Notes
     -----
     `put` writes to disk and returns; what it wrote survives the end of the process, kill -9 included, and is delivered by
-    the next writer on that folder. Where the disk refuses, up to 10,000 records are held in memory; those beyond are
-    counted in `lost` and logged, and predictions go on. Each record is delivered once, however often it is tried. The
-    process that delivers, `exoclassify.monitoring.delivery`, is started with the first delivery.
+    any writer on that folder. Where the disk refuses, up to 10,000 records are held in memory; they and those beyond are
+    counted as lost, in a count that survives too, until they are delivered; so `ledger` accounts for every answer at every
+    moment. Each record is delivered once, however often it is tried. The process that delivers,
+    `exoclassify.monitoring.delivery`, is started with the first delivery.
     """
 
-    def __init__(self, url: str, spool: str | Path, *, interval: float = 1.0, limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        url: str,
+        spool: str | Path,
+        *,
+        interval: float = 1.0,
+        limit: int = LIMIT,
+        required: bool = False,
+    ) -> None:
         opened(url)  # says what is wrong with it, before anything is answered
         self._courier = Courier(url)
-        self._journal = Journal(Path(spool), limit)
+        self._folder, self._required = Path(spool), required
+        self._spool = Spool(self._folder, limit)
+        self._spool.begin_counting()
+        self._turn = FileLock(self._folder / "delivery.lock", timeout=_TURN, thread_local=False, mode=0o600)
         self._incoming = Incoming()
-        self._memory: deque[Entry] = deque()
+        self._memory: deque[tuple[Entry, int]] = deque()
         self._n_memory = 0
         self._interval = interval
         self._wake, self._stop = threading.Event(), threading.Event()
         self._delivering = threading.Lock()
+        self._told = 0.0
         self.lost = 0
         self.delivered = 0
         self.away = False
@@ -82,12 +103,38 @@ class RecordWriter:
             The answers, to one request or to several.
         sources : sequence of Source
             Of their samples, in order.
+
+        Raises
+        ------
+        FileError
+            If records are required and the disk refuses.
         """
-        entry = entry_of(predictions, sources)
+        entry, n = entry_of(predictions, sources), len(predictions.sample_ids)
         try:
-            self._journal.append(entry)
+            self._spool.append(entry, n)
         except OSError as error:
-            self._hold(entry, len(predictions.sample_ids), error)
+            if self._required:
+                self._tell("no answer goes out without its record, and %s", error)
+                raise FileError(f"records are required, and {error.strerror}") from error
+            self._hold(entry, n, error)
+
+    def lose(self, n: int, problem: str) -> None:
+        """Count answers that went out without a record.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        problem : str
+            Why.
+        """
+        self.lost += n
+        self._spool.count_lost(n)
+        self._tell("%d records are lost so far (%s)", self.lost, problem)
+
+    def ledger(self) -> Ledger:
+        """Say where the records of this folder are, those of other writers too."""
+        return self._spool.ledger()
 
     def tally(self, bundle: ModelBundle, X: NDArray[np.float64]) -> None:
         """Count what came in, for drift; no sample's values are kept. Counts not delivered yet end with the process.
@@ -126,18 +173,20 @@ class RecordWriter:
         self._thread.join()
         complete = self._deliver()
         self._courier.stop()
-        self._journal.close()
+        self._spool.close()
         return complete
 
     def _hold(self, entry: Entry, n: int, error: OSError) -> None:
-        if not self.lost and not self._memory:
-            _log.error("records cannot be written to disk (%s)", error)
-        if self._n_memory + n > _MEMORY:
-            self.lost += n
-            _log.error("%d records are lost: disk and memory are full (%s)", self.lost, error)
-            return
-        self._n_memory += n
-        self._memory.append(entry)
+        self.lose(n, str(error.strerror))
+        if self._n_memory + n <= _MEMORY:
+            self._n_memory += n
+            self._memory.append((entry, n))
+
+    def _tell(self, message: str, *values: object) -> None:
+        """Log, and not a line for each request while a disk stays full."""
+        if time.monotonic() >= self._told:
+            self._told = time.monotonic() + _QUIET
+            _log.error(message, *values)
 
     def _run(self) -> None:
         failures = 0
@@ -169,21 +218,35 @@ class RecordWriter:
                 "tally", quantiles.tobytes(), samples.tobytes(), model=bundle.name, version=bundle.version,
                 n_molecules=quantiles.shape[0], n_quantiles=quantiles.shape[1],
             )  # fmt: skip
-        for path in self._journal.take():
-            outcome = self._courier.order("file", path=str(path))
-            self.delivered += outcome["n"]
-            if outcome["refused"]:
-                aside = self._journal.refuse(path, outcome["refused"])
-                _log.error(
-                    "the database refuses %d records; they are kept in %s", len(outcome["refused"]), aside
-                )
-            self._journal.done(path)
         while self._memory:
             held = list(self._memory)[:500]
-            outcome = self._courier.order("entries", entries=held)
+            outcome = self._courier.order("entries", entries=[entry for entry, _ in held])
             for _ in held:
                 self._memory.popleft()
-            self._n_memory -= outcome["n"] + len(outcome["refused"])
-            self.lost += len(outcome["refused"])
+            self._n_memory -= sum(n for _, n in held)
+            self.lost -= outcome["n"]
             self.delivered += outcome["n"]
+            self._spool.found(outcome["n"])
+        with self._one_at_a_time():
+            more = True
+            while more:
+                outcome = self._courier.order("spool", folder=str(self._folder))
+                self.delivered += outcome["n"]
+                more = outcome["more"]
+                if outcome["n_refused"]:
+                    _log.error(
+                        "the database refuses %d records; they are kept in %s, table refused",
+                        outcome["n_refused"], self._folder / "spool.db",
+                    )  # fmt: skip
         self._courier.order("settle")
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Let one writer of the folder deliver at a time, so that each record is counted once."""
+        try:
+            with self._turn:
+                yield
+        except Timeout as error:
+            raise FileError(
+                f"{self._folder}: another process has been delivering for {_TURN:.0f} s"
+            ) from error

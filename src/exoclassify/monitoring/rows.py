@@ -1,4 +1,4 @@
-"""Answers as entries of the journal, and entries as rows of the table of predictions, ready for the database's driver."""
+"""Answers as entries of the spool, and entries as rows of the table of predictions, ready for the database's driver."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from exoclassify.monitoring.journal import LIMIT, Entry, Journal
+from exoclassify.monitoring.spool import Entry, Spool
 
 if TYPE_CHECKING:
     from exoclassify.model.prediction import Predictions
@@ -91,7 +91,7 @@ def rows_of(entry: Entry) -> list[Row]:
     Parameters
     ----------
     entry : list
-        As `entry_of` gives it, or as it comes back from the journal.
+        As `entry_of` gives it, or as it comes back from the spool.
 
     Returns
     -------
@@ -147,8 +147,8 @@ def leave_in_spool(folder: Path, entry: Entry) -> None:
     OSError
         If the disk is full.
     """
-    journal = Journal(folder, LIMIT)
+    spool = Spool(folder)
     try:
-        journal.append(entry)
+        spool.append(entry, sum(source[0] for source in entry[2]))
     finally:
-        journal.close()
+        spool.close()

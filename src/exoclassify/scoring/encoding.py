@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from exoclassify.tables.formulas import guarded, guarded_cells
+
 __all__ = ["ENDINGS", "Column", "header", "lines"]
 
 
@@ -42,7 +44,7 @@ class _Separated:
     separator: str
 
     def cells(self, column: Column) -> pa.Array | str:
-        return _escaped(column.cells, f'"\r\n{self.separator}', self._quoted)
+        return _escaped(_safe(column.cells), f'"\r\n{self.separator}', self._quoted)
 
     @staticmethod
     def _quoted(text: str) -> str:
@@ -50,7 +52,7 @@ class _Separated:
 
     def header(self, names: Sequence[str]) -> bytes:
         text = io.StringIO()
-        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerow(names)
+        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerow(map(guarded, names))
         return text.getvalue().encode()
 
     def around(self, columns: Sequence[Column]) -> list[str]:
@@ -140,6 +142,17 @@ def _merged(parts: Sequence[pa.Array | str]) -> list[pa.Array | str]:
 def _is_float(cells: pa.Array) -> bool:
     of_words = isinstance(cells, pa.DictionaryArray)
     return bool(pa.types.is_floating(cells.type.value_type if of_words else cells.type))
+
+
+def _safe(cells: pa.Array | pa.Scalar) -> pa.Array | pa.Scalar:
+    """Give cells that no spreadsheet runs."""
+    if isinstance(cells, pa.Scalar):
+        return pa.scalar(guarded(text)) if isinstance(text := cells.as_py(), str) else cells
+    if _is_float(cells):
+        return cells
+    if isinstance(cells, pa.DictionaryArray):
+        return pa.DictionaryArray.from_arrays(cells.indices, guarded_cells(cells.dictionary))
+    return guarded_cells(cells)
 
 
 def _escaped(cells: pa.Array | pa.Scalar, special: str, escape: Callable[[str], str]) -> pa.Array | str:

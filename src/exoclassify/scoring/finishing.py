@@ -21,6 +21,7 @@ from exoclassify.scoring.parts import Part, Parts
 from exoclassify.scoring.rows import Reject
 from exoclassify.scoring.sources import Source
 from exoclassify.scoring.tally import Report, Tally
+from exoclassify.tables.formulas import guarded
 from exoclassify.tables.writing import system_refusals
 
 __all__ = ["REJECTED_COLUMNS", "finish", "rejected_path", "without_name"]
@@ -137,7 +138,8 @@ def finish(
             rejects = csv.writer(file, lineterminator="\n")
             rejects.writerow(REJECTED_COLUMNS)
             rejects.writerows(
-                [source.name, "", "", "", without_name(reason, source)] for source, reason in malformed
+                [guarded(source.name), "", "", "", guarded(without_name(reason, source))]
+                for source, reason in malformed
             )
             for source, stretches in order:
                 n_rejected += _write_file(parts, source, stretches, twice, writer, rejects, tally, broken)
@@ -161,12 +163,21 @@ def _write_file(
             rejected, table = _without_twice(part, twice)
             _count(tally, table)
             writer.write(table.select(range(BOOKKEEPING, table.num_columns)))
-            rejects.writerows([source.name, row + r.row, r.sample_id, r.column, r.reason] for r in rejected)
+            rejects.writerows(
+                [
+                    guarded(source.name),
+                    row + r.row,
+                    guarded(r.sample_id),
+                    guarded(r.column),
+                    guarded(r.reason),
+                ]
+                for r in rejected
+            )
             n_rejected += len(rejected)
             row += part.n_read
             for fault in part.broken:
                 reason = f"{without_name(fault, source)} (after row {row - 1})"
-                rejects.writerow([source.name, "", "", "", reason])
+                rejects.writerow([guarded(source.name), "", "", "", guarded(reason)])
                 broken.append(f"{source.name}: {reason}")
     return n_rejected
 
@@ -197,6 +208,7 @@ def _count(tally: Tally, table: pa.Table) -> None:
             reasons,
             coverage,
             dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)),
+            batch.column(7).true_count,
         )
 
 

@@ -6,21 +6,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import Measured, ModelBundle
 from exoclassify.model.prediction import UNCERTAIN, Answers, Use, explained, reasons_of
+from exoclassify.model.trained_on import id_keys
 from exoclassify.scoring.encoding import ENDINGS, Column, lines
 from exoclassify.scoring.pieces import Piece, Stretch
 from exoclassify.scoring.rows import Reject, Rows, checked
 
 __all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "columns_of", "pieces_and_ends"]
 
-BOOKKEEPING = 7
-"""Columns of a scored batch before those that are written: sample id, its hash, row, call, reasons, coverage, place."""
+BOOKKEEPING = 8
+"""Columns of a scored batch before those that are written: sample id, its hash, row, call, reasons, coverage, place,
+whether it was trained on."""
 
 PIECES_IN_PART = 12
 """Pieces whose answers are stored together."""
@@ -99,7 +100,7 @@ class Job:
             return replace(self.nothing(), n_read=rows.n_read, rejected=rows.rejected)
         measured = Measured(*map(np.concatenate, zip(*blocks, strict=True)))
         answers = self.bundle.judge(measured, self.use, self._batches(rows))
-        return Scored(self._batch(rows, answers), rows.n_read, rows.rejected)
+        return Scored(self._batch(rows, answers, measured.residuals), rows.n_read, rows.rejected)
 
     def _batches(self, rows: Rows) -> list[str] | None:
         if self.batches is not None:
@@ -110,7 +111,7 @@ class Job:
 
     def nothing(self) -> Scored:
         """Give the answers for no rows, which have the same columns."""
-        return Scored(self._batch(*self._none()), 0, ())
+        return Scored(self._batch(*self._none(), np.empty(0)), 0, ())
 
     def _none(self) -> tuple[Rows, Answers]:
         n_states = len(self.bundle.states)
@@ -128,13 +129,17 @@ class Job:
         columns = columns_of(self.bundle, rows.ids, answers, dict(zip(self.keep, rows.keep, strict=True)))
         return pa.schema([(column.name, column.filled(0).type) for column in columns])
 
-    def _batch(self, rows: Rows, answers: Answers) -> pa.RecordBatch:
+    def _batch(self, rows: Rows, answers: Answers, residuals: Floats) -> pa.RecordBatch:
         columns = columns_of(self.bundle, rows.ids, answers, dict(zip(self.keep, rows.keep, strict=True)))
-        keys = pd.util.hash_array(rows.ids.to_numpy(zero_copy_only=False), categorize=False)
+        ids = rows.ids.to_numpy(zero_copy_only=False)
+        keys, remembered = id_keys(ids), self.bundle.trained_on
+        seen = np.zeros(len(ids), dtype=bool)
+        if remembered is not None and len(ids):
+            seen = remembered.seen(ids, keys, residuals, self.bundle.about["training"]["data_sha256"])
         book = [
             rows.ids, pa.array(keys), pa.array(rows.places.astype(np.int64)), pa.array(answers.calls),
             pa.array(answers.reasons), pa.array(answers.coverage),
-            _worded(answers.places, lambda i: answers.named[i]).dictionary_decode(),
+            _worded(answers.places, lambda i: answers.named[i]).dictionary_decode(), pa.array(seen),
         ]  # fmt: skip
         written = ENDINGS[self.ending]
         if written is None:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from exoclassify.errors import FileError, first_three
 from exoclassify.tables.reading import SUFFIXES
 
-__all__ = ["STREAMED_TEXT", "Source", "find_sources", "is_table"]
+__all__ = ["STREAMED_TEXT", "Source", "find_sources", "is_table", "without_ending"]
 
 STREAMED_TEXT = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".zst"))
 """Endings of text tables that are read as a stream."""
@@ -206,6 +206,22 @@ def is_table(name: str) -> bool:
     bool
     """
     return name.lower().endswith(_KNOWN)
+
+
+def without_ending(name: str) -> str:
+    """Give the name of a table without what says its format and packing.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+
+    Returns
+    -------
+    str
+    """
+    ending = max((ending for ending in _KNOWN if name.lower().endswith(ending)), key=len, default="")
+    return name[: len(name) - len(ending)]
 
 
 def _hidden(path: Path) -> bool:

@@ -187,7 +187,7 @@ def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, An
     bundle = job.bundle
     about = json.dumps(bundle.about, sort_keys=True).encode()
     return {
-        "parts format": 3,
+        "parts format": 4,
         "model": hashlib.sha256(about + bundle.golden_probabilities().tobytes()).hexdigest(),
         "files": [[source.url, source.size, source.stamp] for source in sources],
         "kept columns": list(job.keep),

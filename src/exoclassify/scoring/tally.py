@@ -31,6 +31,8 @@ class Tally:
         Sum over the answers.
     places : Counter
         How many were answered as from each.
+    trained_on : int
+        How many the model was trained on, as far as it remembers.
     """
 
     states: tuple[str, ...]
@@ -39,6 +41,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     coverage: float = 0.0
     places: Counter[str] = field(default_factory=Counter)
+    trained_on: int = 0
 
     def add(
         self,
@@ -46,6 +49,7 @@ class Tally:
         reasons: NDArray[np.uint8],
         coverage: NDArray[np.float64],
         places: Mapping[str, int],
+        trained_on: int,
     ) -> None:
         """Count some answers.
 
@@ -55,6 +59,8 @@ class Tally:
             As in `exoclassify.model.prediction.Answers`.
         places : mapping of str to int
             How many were answered as from each place.
+        trained_on : int
+            How many of them the model was trained on.
         """
         self.n += len(calls)
         names = (*self.states, "uncertain")
@@ -64,6 +70,7 @@ class Tally:
             self.reasons[reason] += int((reasons >> np.uint8(bit) & np.uint8(1)).sum())
         self.coverage += float(coverage.sum())
         self.places.update(places)
+        self.trained_on += trained_on
 
     @classmethod
     def of(cls, predictions: Predictions) -> Tally:

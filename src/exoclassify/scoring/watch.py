@@ -14,9 +14,10 @@ from typing import IO
 
 from exoclassify.errors import ExoclassifyError, FileError
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.scoring.bounds import bounded
 from exoclassify.scoring.parts import locked
 from exoclassify.scoring.runners import Runner
-from exoclassify.scoring.sources import is_table
+from exoclassify.scoring.sources import is_table, without_ending
 from exoclassify.scoring.stream import Asked, check_ending, score_files
 from exoclassify.scoring.tally import Report
 from exoclassify.tables.writing import system_refusals
@@ -24,6 +25,7 @@ from exoclassify.tables.writing import system_refusals
 __all__ = ["Arrival", "Watch"]
 
 _NOT_THE_FILE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # refusals to write, for which no table is to blame
+_ATTEMPTS = 2  # after so many that ended the program a table is not tried again
 _SETTLED = 2  # looks at a file that must find it unchanged: a copy in progress grows
 
 
@@ -68,7 +70,9 @@ class Watch:
     Notes
     -----
     A file is complete when two looks find it of the same size and age; write it under another ending (``.tmp``) and rename it
-    to be sure. A kill at any moment loses nothing: the table is moved last, so it is scored again, from its parts.
+    to be sure. A kill at any moment loses nothing: the table is moved last, so it is scored again, from its parts; one that
+    ended the program twice goes to ``failed``. Links are not followed. The answers to ``plate-1.csv`` are
+    ``plate-1.answers.csv``.
     """
 
     bundle: ModelBundle
@@ -135,15 +139,44 @@ class Watch:
             If the system refuses to write; the file is then left where it is.
         """
         for path in self._complete():
-            yield self._settle(path)
+            yield self._settled(path)
+
+    def _settled(self, path: Path) -> Arrival:
+        """Score a table, unless it is a link or has ended the program before."""
+        name = self._free_name(path)
+        if path.is_symlink():
+            said = f"{path.name}: is a link, which is not followed; copy the table itself here"
+            return self._moved(path, name, "failed", said, {"error": said})
+        attempts = self.inbox / f".{path.name}.attempts"
+        before = attempts.stat().st_size if attempts.exists() else 0
+        if before >= _ATTEMPTS:
+            said = f"{path.name}: the program ended {before} times while it was scored; it is damaged or too large"
+            arrival = self._moved(path, name, "failed", said, {"error": said})
+            attempts.unlink()
+            return arrival
+        with system_refusals(attempts):
+            attempts.write_bytes(b"." * (before + 1))
+        try:
+            return self._settle(path, name)
+        except BaseException:  # stopped, or refused by the system: no kill
+            with suppress(OSError):
+                os.truncate(attempts, before)
+            raise
+        finally:
+            if not path.exists() or attempts.stat().st_size == 0:
+                attempts.unlink(missing_ok=True)
 
     def _complete(self) -> list[Path]:
         """Find the tables that have not changed since the last look, oldest first."""
         now: dict[str, tuple[int, int, int]] = {}
         for path in self.inbox.iterdir():
-            if not path.name.startswith(".") and is_table(path.name) and path.is_file():
+            if (
+                not path.name.startswith(".")
+                and is_table(path.name)
+                and (path.is_symlink() or path.is_file())
+            ):
                 with suppress(FileNotFoundError):  # its sender took it back
-                    state = path.stat()
+                    state = path.lstat()
                     before = self._seen.get(path.name, (-1, -1, 0))
                     looks = before[2] + 1 if before[:2] == (state.st_size, state.st_mtime_ns) else 1
                     now[path.name] = (state.st_size, state.st_mtime_ns, looks)
@@ -151,12 +184,12 @@ class Watch:
         ready = [name for name, (_, _, looks) in now.items() if looks >= _SETTLED]
         return [self.inbox / name for name in sorted(ready, key=lambda name: (now[name][1], name))]
 
-    def _settle(self, path: Path) -> Arrival:
-        name = self._free_name(path)
-        out = self.outbox / f"{name}{self.ending}"
+    def _settle(self, path: Path, name: str) -> Arrival:
+        out = self.outbox / f"{without_ending(name)}.answers{self.ending}"
         asked = replace(self.asked, resume=True, force=True)
         try:
-            report = score_files(self.bundle, [str(path)], out, asked, runner=self.runner)
+            with bounded(path.name):
+                report = score_files(self.bundle, [str(path)], out, asked, runner=self.runner)
         except ExoclassifyError as error:
             cause = error.__cause__
             if isinstance(cause, OSError) and cause.errno in _NOT_THE_FILE:
@@ -166,13 +199,19 @@ class Watch:
         return self._moved(path, name, "done", words, _described(self.bundle, report))
 
     def _free_name(self, path: Path) -> str:
-        """Give a name that no earlier table has, as one of the same name may arrive each week; the same after a kill."""
-        n, name = 1, path.name
-        while any((self.inbox / outcome / name).exists() for outcome in ("done", "failed")):
+        """Give a name whose answers no earlier table has, as one of the same name may arrive each week; the same after a kill."""
+        stem = without_ending(path.name)
+        ending = path.name[len(stem) :]
+        taken = {
+            without_ending(found.name)
+            for outcome in ("done", "failed")
+            for found in (self.inbox / outcome).iterdir()
+        }
+        n, free = 1, stem
+        while free in taken:
             n += 1
-            stem, dot, endings = path.name.partition(".")
-            name = f"{stem}-{n}{dot}{endings}"
-        return name
+            free = f"{stem}-{n}"
+        return f"{free}{ending}"
 
     def _moved(self, path: Path, name: str, outcome: str, said: str, described: dict[str, object]) -> Arrival:
         folder = self.inbox / outcome
@@ -191,6 +230,7 @@ def _described(bundle: ModelBundle, report: Report) -> dict[str, object]:
         "version": bundle.version,
         "answers": str(report.out),
         "samples": report.tally.n,
+        "trained_on": report.tally.trained_on,
         "calls": {name: n for name, n in report.tally.calls.items() if n},
         "reasons": {name: n for name, n in report.tally.reasons.items() if n},
         "mean_coverage": report.tally.coverage / report.tally.n if report.tally.n else None,

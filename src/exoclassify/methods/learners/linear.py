@@ -8,15 +8,19 @@ the cost falls by n_molecules / n_samples (Hastie, Tibshirani & Friedman, The El
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-__all__ = ["Linear", "Rotated", "fit_elastic_net", "fit_ridge", "fit_svm", "symmetric"]
+__all__ = ["Linear", "Rotated", "Scaling", "fit_elastic_net", "fit_ridge", "fit_svm", "symmetric"]
 
 Floats = NDArray[np.float64]
+
+Scaling = Literal["standard", "none"]
+"""Each column divided by its spread, or only centred: then a column counts as much as it varies."""
 
 
 def symmetric(scores: Floats) -> Floats:
@@ -72,14 +76,14 @@ class Linear:
 
 @dataclass(frozen=True, eq=False)
 class Rotated:
-    """A standardised view rotated onto its row space, shared by all linear learners of one training fold.
+    """A centred and scaled view rotated onto its row space, shared by all linear learners of one training fold.
 
     Parameters
     ----------
     view : str
         The view's name.
     mean, scale : ndarray of shape (n_molecules,)
-        The fold's standardisation; a molecule that does not vary has scale 1.
+        What is subtracted and what is divided by; a molecule that does not vary has scale 1.
     coordinates : ndarray of shape (n_samples, r)
         The samples in the rotated frame, divided by sqrt(n_molecules) so that a penalty means the same at any width.
     basis : ndarray of shape (n_molecules, r)
@@ -93,8 +97,8 @@ class Rotated:
     basis: Floats
 
     @classmethod
-    def fit(cls, view: str, V: Floats) -> Rotated:
-        """Standardise and rotate one view.
+    def fit(cls, view: str, V: Floats, scaling: Scaling = "standard") -> Rotated:
+        """Centre, scale and rotate one view.
 
         Parameters
         ----------
@@ -102,13 +106,15 @@ class Rotated:
             The view's name.
         V : ndarray of shape (n_samples, n_molecules)
             Training samples; no NaN.
+        scaling : {"standard", "none"}
+            Whether each molecule is divided by its spread.
 
         Returns
         -------
         Rotated
         """
-        mean, scale = V.mean(axis=0), V.std(axis=0)
-        scale = np.where(scale > 1e-9, scale, 1.0)
+        mean, spread = V.mean(axis=0), V.std(axis=0)
+        scale = np.where(spread > 1e-9, spread, 1.0) if scaling == "standard" else np.ones(V.shape[1])
         n, p = V.shape
         A = (V - mean) / (scale * np.sqrt(p))
         if p <= n:

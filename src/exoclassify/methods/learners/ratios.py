@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.learners.linear import Floats, Rotated, fit_ridge
+from exoclassify.methods.learners.linear import Floats, Rotated, Scaling, fit_ridge
 
 __all__ = ["Ratios", "fit_ratios", "within_batch_t"]
 
 
-def within_batch_t(
-    V: Floats, y: NDArray[np.intp], batches: NDArray[np.intp] | None, codes: NDArray[np.intp] | None = None
-) -> Floats:
+@dataclass(frozen=True, eq=False)
+class _Contrasts:
+    """Columns and indicators of the states, both centred within batches."""
+
+    centred: Floats
+    indicators: Floats
+    freedom: int
+
+    @classmethod
+    def of(cls, V: Floats, y: NDArray[np.intp], batches: NDArray[np.intp] | None) -> _Contrasts:
+        n_states = int(y.max()) + 1
+        indicators = (y[:, None] == np.arange(1 if n_states == 2 else 0, n_states)).astype(np.float64)
+        groups = np.zeros(len(y), dtype=np.intp) if batches is None else batches
+        centred = V.copy()
+        for batch in np.unique(groups):
+            rows = groups == batch
+            centred[rows] -= centred[rows].mean(axis=0)
+            indicators[rows] -= indicators[rows].mean(axis=0)
+        return cls(centred, indicators, max(len(y) - len(np.unique(groups)) - 1, 1))
+
+    def strongest(self, total: Floats, slopes_of: Callable[[Floats], Floats]) -> Floats:
+        """Largest absolute t over the states, from each column's sum of squares and its slopes."""
+        found = np.zeros(len(total))
+        for d in self.indicators.T:
+            weight = d @ d
+            if weight < 1e-9:
+                continue
+            slope = slopes_of(d @ self.centred / weight)
+            variance = np.maximum(total - slope**2 * weight, 0) / self.freedom / weight
+            steadied = np.sqrt(variance + 0.05 * np.median(variance)) + 1e-12
+            found = np.maximum(found, np.abs(slope) / steadied)
+        return found
+
+
+def within_batch_t(V: Floats, y: NDArray[np.intp], batches: NDArray[np.intp] | None) -> Floats:
     """Test each column for a difference between states, computed within batches.
 
     Parameters
@@ -26,8 +59,6 @@ def within_batch_t(
     batches : ndarray of shape (n_samples,), optional
         Batch codes; both the columns and the state indicator are centred within them, which is the
         t of a linear model with batch in the design.
-    codes : ndarray, optional
-        The states to test against the rest; all of them by default (one of two suffices).
 
     Returns
     -------
@@ -39,27 +70,23 @@ def within_batch_t(
     A twentieth of the median variance is added to each, the idea of SAM (Tusher, Tibshirani & Chu 2001), so that a column
     that hardly varies does not win by its denominator.
     """
-    n_states = int(y.max()) + 1
-    states = codes if codes is not None else np.arange(1 if n_states == 2 else 0, n_states)
-    indicator = (y[:, None] == states).astype(np.float64)
-    groups = np.zeros(len(y), dtype=np.intp) if batches is None else batches
-    centred = V.copy()
-    for batch in np.unique(groups):
-        rows = groups == batch
-        centred[rows] -= centred[rows].mean(axis=0)
-        indicator[rows] -= indicator[rows].mean(axis=0)
-    total = (centred**2).sum(axis=0)
-    freedom = max(len(y) - len(np.unique(groups)) - 1, 1)
-    strongest = np.zeros(V.shape[1])
-    for d in indicator.T:
-        weight = d @ d
-        if weight < 1e-9:
-            continue
-        slope = d @ centred / weight
-        variance = np.maximum(total - slope**2 * weight, 0) / freedom / weight
-        steadied = np.sqrt(variance + 0.05 * np.median(variance)) + 1e-12
-        strongest = np.maximum(strongest, np.abs(slope) / steadied)
-    return strongest
+    contrasts = _Contrasts.of(V, y, batches)
+    return contrasts.strongest((contrasts.centred**2).sum(axis=0), lambda slopes: slopes)
+
+
+def _t_of_pairs(
+    V: Floats,
+    y: NDArray[np.intp],
+    batches: NDArray[np.intp] | None,
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+) -> Floats:
+    """`within_batch_t` of the differences of columns, from the products of the columns: the differences are never formed."""
+    contrasts = _Contrasts.of(V, y, batches)
+    products = contrasts.centred.T @ contrasts.centred
+    squares = np.diagonal(products)
+    total = np.maximum(squares[left] + squares[right] - 2 * products[left, right], 0)
+    return contrasts.strongest(total, lambda slopes: slopes[left] - slopes[right])
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +100,9 @@ class Ratios:
     numerators, denominators : ndarray of shape (n_ratios,)
         Positions of the two molecules of each ratio on the panel.
     mean, scale : ndarray of shape (n_ratios,)
-        The training fold's standardisation of the ratios.
+        What is subtracted from the ratios and what they are divided by.
     coef : ndarray of shape (n_states, n_ratios)
-        Weights on standardised ratios.
+        Weights on the ratios so scaled.
     intercept : ndarray of shape (n_states,)
         Constants in log-odds.
     """
@@ -130,6 +157,8 @@ def fit_ratios(
     C: float,
     n_ratios: int,
     pool: int,
+    uses: int = 4,
+    scaling: Scaling = "standard",
     class_weight: str | None,
 ) -> Ratios:
     """Choose the log-ratios that differ most between states within batches, and fit a ridge regression on them.
@@ -150,6 +179,10 @@ def fit_ratios(
         How many ratios to keep.
     pool : int
         Ratios are formed among this many molecules with the largest t after centring each sample.
+    uses : int
+        In how many ratios a molecule may stand.
+    scaling : {"standard", "none"}
+        Whether each ratio is divided by its spread.
     class_weight : {None, "balanced"}
         Weights of the states in the loss.
 
@@ -164,10 +197,9 @@ def fit_ratios(
         none, states = np.zeros(0, dtype=np.intp), int(y.max()) + 1
         empty = np.zeros(0)
         return Ratios(view, none, none, empty, empty, np.zeros((states, 0)), np.zeros(states))
-    among = V[:, best[left]] - V[:, best[right]]
-    chosen = _choose_pairs(within_batch_t(among, y, batches), left, right, n_ratios, uses=4)
-    table = Rotated.fit(view, among[:, chosen])
+    strength = _t_of_pairs(V[:, best], y, batches, left, right)
+    chosen = _choose_pairs(strength, left, right, n_ratios, uses)
+    numerators, denominators = best[left[chosen]], best[right[chosen]]
+    table = Rotated.fit(view, V[:, numerators] - V[:, denominators], scaling)
     fitted = fit_ridge(table, y, C, class_weight)
-    return Ratios(
-        view, best[left[chosen]], best[right[chosen]], table.mean, table.scale, fitted.coef, fitted.intercept
-    )
+    return Ratios(view, numerators, denominators, table.mean, table.scale, fitted.coef, fitted.intercept)
