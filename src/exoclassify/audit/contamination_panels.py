@@ -30,7 +30,10 @@ class ContaminationPanel:
 
 
 _CELLS = "Pritchard et al. 2012, doi 10.1158/1940-6207.CAPR-11-0370"
-_PLATELETS = "Krammer et al. 2022, doi 10.3390/cells11081254"
+_PLATELETS = (
+    "Krammer et al. 2022, doi 10.3390/cells11081254 (miR-148b-3p, -151a-5p, -199a-3p); "
+    "ashpublications.com/view-large/figure/6376939 (miR-22, -185, -320b, -423-5p)"
+)
 _LYSIS = "Kirschner et al. 2013, doi 10.3389/fgene.2013.00094"
 _PLASMA = "Geyer et al. 2019, EMBO Mol. Med. 11:e10427"
 _MISEV = "MISEV2018, doi 10.1080/20013078.2018.1535750"

@@ -45,7 +45,7 @@ def audit_missingness(cohort: Cohort) -> list[Finding]:
 
 
 def _molecules_missing(cohort: Cohort, mask: NDArray[np.bool_]) -> Finding:
-    """Count molecules whose missingness goes with the state more often than dealt labels give it."""
+    """Count molecules whose missingness goes with the state more often than permuted labels give it."""
     y = np.unique(cohort.y, return_inverse=True)[1]
     partly = mask[:, (mask.mean(axis=0) > 0.1) & (mask.mean(axis=0) < 0.9)].astype(np.float64)
     rng = np.random.default_rng(0)
@@ -56,12 +56,12 @@ def _molecules_missing(cohort: Cohort, mask: NDArray[np.bool_]) -> Finding:
     meaning = (
         "missingness goes with the state: values are not missing at random, and an imputer will turn that into abundance"
         if severity == "warning"
-        else "no more than labels dealt at random give"
+        else "no more than labels permuted at random give"
     )
     return Finding(
         "missingness-informative", "which molecules are missing", "mean squared difference of shares", observed, severity,
         f"Among {partly.shape[1]} molecules missing in some samples, the share missing differs between states by "
-        f"{np.sqrt(observed):.2f} (root mean square; dealt labels: {np.sqrt(dealt.mean()):.2f}, p = {p_value:.2g}): {meaning}.",
+        f"{np.sqrt(observed):.2f} (root mean square; permuted labels {np.sqrt(dealt.mean()):.2f}, p = {p_value:.2g}): {meaning}.",
         "report the model beside the missingness mask alone; use molecules measured in most samples of every state"
         if severity == "warning" else "",
     )  # fmt: skip

@@ -138,7 +138,7 @@ def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> li
     auc, calls = found["figures"]["auc"], found["calls"]
     lines = [
         f"{model} on {found['n_samples']} samples: AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), p = "
-        f"{found['permutation']['p_value']:.2g} against dealt labels",
+        f"{found['permutation']['p_value']:.2g} against permuted labels",
     ]
     for name in ("brier", "log_loss", "calibration_slope"):
         figure = found["figures"].get(name)

@@ -85,7 +85,7 @@ def train(
         int,
         typer.Option(
             min=0,
-            help="Run the judgement again this often on labels dealt at random, for a p-value: 99 take about as long as 33 "
+            help="Run the judgement again this often on labels permuted at random, for a p-value: 99 take about as long as 33 "
             "judgements.",
         ),
     ] = 0,
@@ -173,7 +173,7 @@ def fitted(
     covariates : tuple of str
         Columns to hold against the state.
     permutations : int
-        How often the judgement is run again on dealt labels.
+        How often the judgement is run again on permuted labels.
 
     Returns
     -------

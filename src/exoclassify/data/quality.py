@@ -17,7 +17,8 @@ __all__ = ["FEWEST_READS", "Missingness", "failed_libraries", "missing_mask", "m
 _ALPHA = 0.05
 
 FEWEST_READS = 50_000
-"""Reads of a library below which it failed. Public exosome miRNA tables have medians of 200,000 to 5,000,000."""
+"""Reads of a library below which it failed. Medians of 35 public exosome miRNA tables run from 10,000 to 5,300,000, most of them
+from 40,000 to 2,100,000; a table that is shallow as a whole is held to its own depth alone."""
 _OF_TYPICAL = 0.05
 
 

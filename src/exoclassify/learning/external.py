@@ -88,7 +88,7 @@ def validate(
     covariates : sequence of str
         Columns to report apart, beside those called sex, age or BMI.
     seed : int
-        Of the bootstrap and of dealt labels.
+        Of the bootstrap and of permuted labels.
 
     Returns
     -------

@@ -42,7 +42,7 @@ def fit(
     covariates : sequence of str
         Columns of the sheet that are held against the state and reported apart, beside those called sex, age or BMI.
     permutations : int
-        How often the judgement is run again with labels dealt at random, for a p-value; 0 for none. At least 19 to reach 0.05.
+        How often the judgement is run again with labels permuted at random, for a p-value; 0 for none. At least 19 to reach 0.05.
     cache : Path, optional
         Folder in which finished folds are kept, so that the same run asked again goes on from there.
     name, version : str

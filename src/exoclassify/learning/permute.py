@@ -1,4 +1,4 @@
-"""How often labels dealt at random would have scored as well, the whole pipeline run again each time."""
+"""How often labels permuted at random would have scored as well, the whole pipeline run again each time."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def permutation_test(
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Run the whole judgement on dealt labels, and count how often the AUC is at least as high.
+    """Run the whole judgement on permuted labels, and count how often the AUC is at least as high.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def permutation_test(
     Returns
     -------
     dict
-        ``p_value``, ``n_permutations``, ``mean`` and ``highest`` AUC of dealt labels.
+        ``p_value``, ``n_permutations``, ``mean`` and ``highest`` AUC of permuted labels.
 
     Notes
     -----

@@ -128,7 +128,7 @@ def _short(
     mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
     parts = [
         f"On {found['n_samples']} samples of {source} ({mix}), {model} has AUC {auc['value']:.3f} ({auc['low']:.3f} to "
-        f"{auc['high']:.3f}; p = {found['permutation']['p_value']:.2g} against dealt labels)."
+        f"{auc['high']:.3f}; p = {found['permutation']['p_value']:.2g} against permuted labels)."
     ]
     if about["evaluation"] is not None and found["trained_on"] is not None:
         quoted = about["evaluation"]["headline"]["value"]
