@@ -91,19 +91,26 @@ def test_answers_at_a_site_are_better_after_seven_samples_of_each_state(
     assert min(gains_over_guessing) > 0.2
 
 
-def test_calls_at_a_site_are_wrong_no_more_often_than_promised_and_sets_hold_the_true_state() -> None:
-    called = wrong = asked = 0
-    held = []
-    for seed in range(4):
-        local, rest = some(20, seed)
-        answers = recalibrate(MODEL, given(local, mix=MIX), site="away").bundle.predict(rest.cargo)
+def test_over_sites_calls_are_wrong_no_more_often_than_promised_and_sets_hold_the_true_state() -> None:
+    """Each batch left out in turn, taken on board with 20 unlabelled samples: the promise is one over sites."""
+    called = wrong = asked = held = 0
+    for batch in ("B1", "B2", "B3", "B4"):
+        home = COHORT.take(COHORT.batches != batch)
+        away = COHORT.take((COHORT.batches == batch) & ~np.isin(COHORT.groups, home.groups))
+        rows = np.random.default_rng(0).permutation(away.n_samples)
+        local, rest = away.take(np.sort(rows[:20])), away.take(np.sort(rows[20:]))
+        mix = {str(state): float((local.y == state).mean()) for state in away.states}
+        model = fit(home, FAST, judge=False, name="pain")
+        answers = recalibrate(model, LocalSamples(local.cargo, mix=mix), site="away").bundle.predict(
+            rest.cargo
+        )
         mine = np.array(answers.calls) != "uncertain"
         called, asked = called + mine.sum(), asked + len(mine)
         wrong += (mine & (np.array(answers.calls) != rest.y)).sum()
-        held.append(answers.sets[np.arange(rest.n_samples), np.searchsorted(MODEL.states, rest.y)].mean())
-    assert called > 0.35 * asked
+        held += answers.sets[np.arange(rest.n_samples), np.searchsorted(model.states, rest.y)].sum()
+    assert called > 0.3 * asked
     assert wrong <= 0.08 * called
-    assert np.mean(held) > 0.84
+    assert held > 0.82 * asked
 
 
 def test_without_labels_only_the_offset_is_learned_and_what_lacks_is_said() -> None:
@@ -143,14 +150,16 @@ def test_controls_alone_say_nothing_of_how_good_it_is_there() -> None:
     assert "judging it here" in done["needs"]
 
 
-def test_a_site_far_off_is_said_to_lie_far_off() -> None:
-    def distance(sd: float) -> float:
-        factors = np.exp2(np.random.default_rng(1).normal(0, sd, AWAY.cargo.n_molecules))
-        table = replace(AWAY.cargo, values=np.round(AWAY.cargo.values * factors))
-        local = LocalSamples(table, tuple(map(str, AWAY.y)))
-        return recalibrate(MODEL, local, site="away").bundle.about["recalibration"]["distance"]
-
-    assert distance(2.0) > distance(0.0)
+def test_how_far_a_site_lies_is_told_in_units_of_the_usual_distance() -> None:
+    done = recalibrate(MODEL, given(each(7)[0], "all"), site="away")
+    held = MODEL.blend.calibration.held_out
+    assert held is not None
+    nodes = done.bundle.blend.place(Use())[0].nodes
+    usual = float(held.tau @ held.tau_weight)
+    found = done.bundle.about["recalibration"]
+    assert found["distance"] == pytest.approx(np.sqrt((nodes.mean(axis=0) ** 2).mean()) / usual)
+    assert found["uncertainty"] == pytest.approx(nodes.std(axis=0).mean() / usual)
+    assert any(f"{found['distance']:.1f} times as far" in line for line in done.decision["lines"])
 
 
 def test_the_same_samples_give_the_same_profile() -> None:
