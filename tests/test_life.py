@@ -35,9 +35,10 @@ RECIPE = """
 [folds]
 outer = 3
 repeats = 1
-inner = 3
+inner = 5
 [gate]
 margin = 1
+call_margin = 1
 group_margin = 1
 audit = false
 [[voices]]

@@ -100,7 +100,7 @@ def test_another_laboratory_is_noticed_and_told_what_it_needs(place: Path) -> No
     assert re.search(r"ALARM: \d+ of \d+ molecules have moved", done.stdout)
     assert "ALARM: samples became stranger than those of training" in done.stdout
     assert "ALARM: samples of clinic-b are unlike those of training" in done.stdout
-    assert "5 samples of each state" in done.stdout
+    assert "a profile of it from 10 of its samples" in done.stdout
     page = (place / "report.html").read_text()
     assert "clinic-b" in page
     assert "<svg" in page

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from exoclassify.cli.main import app
 from exoclassify.model.registry import Registry
 
-FAST = '[folds]\nouter = 3\nrepeats = 1\ninner = 2\n[gate]\naudit = false\n[[voices]]\nlearner = "ridge"\n'
+FAST = '[folds]\nouter = 3\nrepeats = 1\ninner = 5\n[gate]\naudit = false\n[[voices]]\nlearner = "ridge"\n'
 COLUMNS = ("--label", "label", "--subject", "subject", "--batch", "batch")
 
 
@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two cohorts of other people, a recipe, and a registry whose model was trained on the first."""
     folder = tmp_path_factory.mktemp("retrain")
     (folder / "fast.toml").write_text(FAST)
-    options = ("--samples", 130, "--seed", 3, "--effect", 1)
+    options = ("--samples", 130, "--seed", 3, "--effect", 2)
     assert run("simulate", "--out", folder / "all", *options).exit_code == 0
     sheet = pd.read_csv(folder / "all/samples.csv", index_col=0)
     cargo = pd.read_csv(folder / "all/cargo.csv", index_col=0)
