@@ -23,8 +23,8 @@ from exoclassify.model.prediction import REASONS, Use
 
 SCRIPT = Path(sys.executable).with_name("exoclassify")
 FAST = '[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\n'
-COLUMNS = ["sample_id", "call", "p_control", "p_inflammatory", "p_neuropathic", "prediction_set"]
-COLUMNS += ["novelty_p", "coverage", "flags", "model", "version"]
+COLUMNS = ["sample_id", "call", "best_guess", "p_best_guess", "p_control", "p_inflammatory", "p_neuropathic"]
+COLUMNS += ["prediction_set", "novelty_p", "coverage", "flags", "reason", "place", "model", "version"]
 
 
 @pytest.fixture(scope="module")
