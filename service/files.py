@@ -7,6 +7,7 @@ goes on answering others meanwhile.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import tempfile
 import threading
@@ -239,12 +240,12 @@ def _flag(query: dict[str, str]) -> bool:
 
 
 def _share(query: dict[str, str], name: str) -> float | None:
-    if name not in query:
+    text = query.get(name)
+    if text is None:
         return None
-    try:
-        return float(query[name])
-    except ValueError as error:
-        raise Refusal(400, "query", f"{name}: give a share such as 0.05", f"query.{name}") from error
+    if not re.fullmatch(r"(\d{1,3}(\.\d{0,20})?|\.\d{1,20})(e-?\d{1,3})?", text):
+        raise Refusal(400, "query", f"{name}: give a share such as 0.05", f"query.{name}")
+    return float(text)
 
 
 def _prevalence(query: dict[str, str]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
+from exoclassify.errors import DesignError
 from exoclassify.learning.evaluate import judge
 from exoclassify.learning.fit import fit
 from exoclassify.learning.learn import Samples
@@ -61,7 +62,10 @@ def at_site(bundle: ModelBundle, new: Cohort, n: int, how: str, seed: int) -> Co
         stated = {state: 1 / len(bundle.states) for state in bundle.states}
     local, rest = new.take(order[:n]), new.take(np.sort(order[n:]))
     samples = LocalSamples(local.cargo, labels, mix=stated)
-    done = recalibrate(bundle, samples, site="new").bundle
+    try:
+        done = recalibrate(bundle, samples, site="new").bundle
+    except DesignError:  # all of them are novel: no profile is made, and the batch stays unknown
+        return counted(bundle.predict(rest.cargo, Use(prevalence=mix)), rest.y)
     use = Use(prevalence=mix) if how == "controls" else Use()
     return counted(done.predict(rest.cargo, use), rest.y)
 

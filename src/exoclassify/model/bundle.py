@@ -56,7 +56,7 @@ class Measured(NamedTuple):
     coverage: Floats
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelBundle:
     """A model one can use: fitted parts, panel, and everything that should be known before it is trusted.
 
@@ -98,6 +98,10 @@ class ModelBundle:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "compiled", CompiledBlend.of(self.blend))
+
+    def __repr__(self) -> str:
+        molecules = len(self.panel.molecules)
+        return f"<ModelBundle {self.name} {self.version}: {', '.join(self.states)}; {molecules} molecules>"
 
     @property
     def name(self) -> str:
