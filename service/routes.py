@@ -43,12 +43,12 @@ _FILE_QUERY: dict[str, dict[str, Any]] = {
     "batch": {"type": "string", "description": "Of all samples; one that was not trained on is an unknown batch."},
     "site": {"type": "string", "description": "Of which a profile was made."},
     "max_wrong": {
-        "type": "string", "description": "Share of the calls that may be wrong, up to 0.5.", "pattern": r"^0?\.[0-4][0-9]{0,6}$",
-        "example": "0.05",
+        "type": "number", "description": "Share of the calls that may be wrong.", "exclusiveMinimum": 0, "maximum": 0.5,
+        "example": 0.05,
     },
     "level": {
-        "type": "string", "description": "Promised coverage of the prediction sets, above 0.5.",
-        "pattern": r"^0?\.[6-9][0-9]{0,6}$", "example": "0.9",
+        "type": "number", "description": "Promised coverage of the prediction sets.", "exclusiveMinimum": 0.5,
+        "exclusiveMaximum": 1, "example": 0.9,
     },
     "model": {"type": "string", "description": "Needed only where several models are served."},
     "explain": {**_EXPLAIN, "description": "As for /v1/predict; with format=ndjson only."},
