@@ -77,7 +77,7 @@ def rest(service: Running, bundle: ModelBundle, frame: pd.DataFrame, **more: Any
     return np.array([list(found["probabilities"].values()) for found in reply.json["results"]])
 
 
-def tensors(service: Running, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+def tensors(service: Running, frame: pd.DataFrame, same_batch: bool) -> np.ndarray[Any, Any]:
     n = len(frame)
     columns = [
         {
@@ -88,7 +88,8 @@ def tensors(service: Running, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
         }
         for name in frame
     ]
-    reply = service.ask("POST", "/v2/models/pain/infer", {"inputs": columns})
+    question = {"inputs": columns, "parameters": {"same_batch": same_batch}}
+    reply = service.ask("POST", "/v2/models/pain/infer", question)
     assert reply.status == 200, reply.body
     found = next(output for output in reply.json["outputs"] if output["name"] == "probabilities")
     return np.array(found["data"]).reshape(found["shape"])
@@ -115,7 +116,7 @@ def test_library_rest_and_protocol_agree_whatever_the_order_and_the_number(
     alone = [rest(service, bundle, frame.iloc[[i]], **more)[0] for i in range(len(frame))]
     np.testing.assert_array_equal(alone, expected)
     if share is None:
-        np.testing.assert_array_equal(tensors(service, frame), expected)
+        np.testing.assert_array_equal(tensors(service, frame, same_batch), expected)
 
 
 @settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
