@@ -19,7 +19,6 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.special import softmax
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import log_loss, roc_auc_score
@@ -29,11 +28,10 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from exoclassify.data.cohort import Cohort
+from exoclassify.learning.evaluate import said
 from exoclassify.learning.folds import Fold, stratified_folds
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
-from exoclassify.methods.conformal import conformal_p
-from exoclassify.model.compiled import CompiledBlend
 
 PEERS: dict[str, Callable[[], object]] = {
     "ridge": lambda: LogisticRegressionCV(
@@ -110,11 +108,9 @@ def one_fold(samples: Samples, fold: Fold) -> dict[str, np.ndarray]:
     """Log-odds of the second state by every method, and what the blend would have called."""
     train, test = fold
     learned = learn(samples.take(train), Recipe())
-    log_odds, residuals = CompiledBlend.of(learned.blend).evaluate(samples.X[test][:, learned.support])
-    sets = learned.blend.sets.sets(softmax(log_odds, axis=1), 0.9, same_batch=True)
-    called = (sets.sum(axis=1) == 1) & (conformal_p(learned.blend.novelty_reference, residuals) > 0.05)
-    found = {"exoclassify": log_odds[:, 1] - log_odds[:, 0]}
-    found["called wrongly"] = (called & (sets.argmax(axis=1) != samples.y[test])).astype(float)
+    log_p, _, _, calls = said(learned, samples, Recipe(), test)
+    found = {"exoclassify": log_p[:, 1] - log_p[:, 0]}
+    found["called wrongly"] = ((calls >= 0) & (calls != samples.y[test])).astype(float)
     logs = plain_logs(samples, train)
     for name, make in PEERS.items():
         model = make_pipeline(StandardScaler(), make()).fit(logs[train], samples.y[train])

@@ -20,6 +20,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.fit import fit
+from exoclassify.model.prediction import Use
 
 N_TRAIN, N_NEW = 120, 240
 
@@ -57,7 +58,7 @@ def one_new_batch(seed: int, n_batches: int, batch_effect: float, same_batch: bo
 
 def judged(train: Cohort, new: Cohort, *, same_batch: bool) -> Row:
     """Give coverage per state, mean set size, macro AUC, share called, share called wrongly."""
-    found = fit(train, judge=False).predict(new.cargo, same_batch=same_batch)
+    found = fit(train, judge=False).predict(new.cargo, Use(same_batch=same_batch))
     y = np.searchsorted(found.states, new.y)
     held = found.sets[np.arange(len(y)), y]
     called = np.array(found.calls) != "uncertain"
