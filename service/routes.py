@@ -43,7 +43,7 @@ _FILE_QUERY: dict[str, dict[str, Any]] = {
     "batch": {"type": "string", "description": "Of all samples; one that was not trained on is an unknown batch."},
     "site": {"type": "string", "description": "Of which a profile was made."},
     "max_wrong": {
-        "type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "example": 0.05,
+        "type": "number", "minimum": 0.01, "maximum": 0.5, "example": 0.05,
         "description": "Share of the calls that may be wrong.",
     },
     "level": {

@@ -97,7 +97,8 @@ class PredictRequest(Strict):
         Batch | None, Meta(description="Of which a profile was made (exoclassify recalibrate --site).")
     ] = None
     max_wrong: Annotated[
-        Annotated[float, Meta(gt=0, le=0.5)] | None, Meta(description="Share of the calls that may be wrong.")
+        Annotated[float, Meta(ge=0.01, le=0.5)] | None,
+        Meta(description="Share of the calls that may be wrong."),
     ] = None
     level: Annotated[
         Annotated[float, Meta(gt=0.5, lt=1)] | None,

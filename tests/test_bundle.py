@@ -193,7 +193,7 @@ def test_a_higher_level_makes_larger_sets() -> None:
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        (Use(max_wrong=0.0), r"max-wrong: 0; give a share above 0 and below 0\.5, such as 0\.05"),
+        (Use(max_wrong=0.0), r"max-wrong: 0; give a share from 0\.01 to 0\.5, such as 0\.05"),
         (Use(max_wrong=0.6), "max-wrong: 0.6"),
         (Use(level=1.0), r"level: 1; give a share above 0\.5 and below 1, such as 0\.9"),
         (Use(level=float("nan")), "level: nan"),

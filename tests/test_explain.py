@@ -23,7 +23,8 @@ def bundled(samples: Samples, learned: Learned) -> ModelBundle:
     n = len(learned.support)
     names = tuple(f"hsa-miR-{i}-5p" for i in learned.support)
     panel = Panel(names, "mirna", "counts", None, np.ones(n), float(n), 0.8, False)
-    return ModelBundle(learned.blend, panel, {}, samples.X[:20, learned.support], "")
+    about = {"answers": {"level": 0.9, "novelty_alpha": 0.05}}
+    return ModelBundle(learned.blend, panel, about, samples.X[:20, learned.support], "")
 
 
 BUNDLES = {k: bundled(SAMPLES[k], LEARNED[k]) for k in (2, 3)}

@@ -235,8 +235,8 @@ def _to_do(finding: Mapping[str, Any]) -> str:
 def _answers(about: Mapping[str, Any], panel: Panel) -> str:
     training = about["training"]
     samples = about.get("recalibration", training)["samples"]
-    total = sum(samples.values())
-    mix = ", ".join(f"{state} {n / total:.2f}" for state, n in samples.items())
+    known = {state: n for state, n in samples.items() if state in about["states"]}
+    mix = ", ".join(f"{state} {n / max(1, sum(known.values())):.2f}" for state, n in known.items())
     limits = about["answers"]
     lines = [
         f"Probabilities hold at the training mix ({mix}); state the prevalence of the place of use to shift them.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from exoclassify.model.blend import FittedBlend
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Use
 
 __all__ = ["Mover", "against_rest", "contributions", "of_blend", "top"]
 
@@ -114,7 +115,9 @@ def of_blend(blend: FittedBlend, X: Floats, head: int = 0) -> tuple[Floats, Floa
     return total, base
 
 
-def top(bundle: ModelBundle, X: Floats, n: int, head: int = 0) -> list[tuple[Mover, ...]]:
+def top(
+    bundle: ModelBundle, X: Floats, n: int, use: Use | None = None, batches: Sequence[str] | None = None
+) -> list[tuple[Mover, ...]]:
     """Name the molecules that moved each answer most.
 
     Parameters
@@ -125,18 +128,21 @@ def top(bundle: ModelBundle, X: Floats, n: int, head: int = 0) -> list[tuple[Mov
         Raw values in the panel's order.
     n : int
         How many molecules a sample.
-    head : int
-        As in `contributions`.
+    use, batches
+        As in `ModelBundle.predict`: they say whose log-odds are split, and the state that is told of, the best guess.
 
     Returns
     -------
     list of tuple of Mover
         One tuple a sample, the strongest first; molecules that moved nothing are left out.
     """
+    use = Use() if use is None else use
+    names = [use.batch] * len(X) if batches is None else batches
+    heads = [bundle.blend.place(replace(use, batch=name))[0].head for name in names]
+    states = bundle.judge(bundle.measure(X), use, batches).probabilities.argmax(axis=1).tolist()
     result = []
-    for row in X:  # one at a time: the whole table of contributions is never held
-        parts, base = contributions(bundle, row[None, :], head)
-        state = int((base + parts[0].sum(axis=0)).argmax())
+    for row, head, state in zip(X, heads, states, strict=True):  # one at a time: contributions are large
+        parts, _ = contributions(bundle, row[None, :], head)
         moved = against_rest(parts[0], state)
         first = np.argsort(-np.abs(moved), kind="stable")[:n]
         result.append(

@@ -16,6 +16,7 @@ from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.reanalysis import Reanalysis, told_in_tables
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import top
+from exoclassify.model.prediction import Use
 
 __all__ = ["MOST_SAMPLES", "explained", "explanations"]
 
@@ -65,7 +66,13 @@ def explanations(
 
 
 def explained(
-    bundle: ModelBundle, sample_ids: Sequence[str], X: NDArray[np.float64], n: int, catalogue: Catalogue
+    bundle: ModelBundle,
+    sample_ids: Sequence[str],
+    X: NDArray[np.float64],
+    n: int,
+    catalogue: Catalogue,
+    use: Use | None = None,
+    batches: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Name the molecules that moved the answers to rows that are in the panel's order already.
 
@@ -81,6 +88,8 @@ def explained(
         How many molecules a sample.
     catalogue : Catalogue
         What is published.
+    use, batches
+        As in `ModelBundle.predict`.
 
     Returns
     -------
@@ -96,7 +105,7 @@ def explained(
 
     rows = [
         (sample, mover.state, rank, mover.molecule, mover.log_odds, mover.value, *published(mover.molecule))
-        for sample, movers in zip(sample_ids, top(bundle, X, n), strict=True)
+        for sample, movers in zip(sample_ids, top(bundle, X, n, use, batches), strict=True)
         for rank, mover in enumerate(movers, start=1)
     ]
     columns = [

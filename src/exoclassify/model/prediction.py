@@ -209,15 +209,10 @@ class Use:
         InputError
             If a share is out of range, or the place is stated twice.
         """
-        for name, value, low, high in (
-            ("max-wrong", self.max_wrong, 0.0, 0.5),
-            ("level", self.level, 0.5, 1.0),
-        ):
-            if value is not None and not low < value < high + (name == "max-wrong") * 1e-9:
-                raise InputError(
-                    f"{name}: {value:g}; give a share above {low:g} and below {high:g}, such as "
-                    f"{0.05 if name == 'max-wrong' else 0.9:g}"
-                )
+        if self.max_wrong is not None and not 0.01 <= self.max_wrong <= 0.5:
+            raise InputError(f"max-wrong: {self.max_wrong:g}; give a share from 0.01 to 0.5, such as 0.05")
+        if self.level is not None and not 0.5 < self.level < 1:
+            raise InputError(f"level: {self.level:g}; give a share above 0.5 and below 1, such as 0.9")
         stated = [
             name
             for name, given in (("batch", self.batch), ("same-batch", self.same_batch), ("site", self.site))

@@ -13,7 +13,7 @@ from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explanations import explained
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.job import pieces_and_ends
+from exoclassify.scoring.job import batches_of, pieces_and_ends
 from exoclassify.scoring.pieces import Piece
 from exoclassify.scoring.planning import planned
 from exoclassify.scoring.rows import checked
@@ -56,26 +56,27 @@ def explained_files(
         If no file can be used as stated.
     """
     known = Catalogue.read()
-    plans, _ = planned(find_sources(given)[0], bundle.panel, asked.keep, asked.long, asked.reading)
+    plans, _ = planned(find_sources(given)[0], bundle.panel, asked.kept, asked.long, asked.reading)
     for plan in plans:
         for stretch in plan.stretches():
             for piece, _, _ in pieces_and_ends(stretch):
                 if piece is not None:
-                    for ids, X in _answered(piece, bundle.panel, plan.source.name, without):
-                        yield explained(bundle, ids, X, n, known)
+                    for ids, X, batches in _answered(piece, bundle.panel, plan.source.name, asked, without):
+                        yield explained(bundle, ids, X, n, known, asked.use, batches)
 
 
 def _answered(
-    piece: Piece, panel: Panel, source: str, without: Collection[str]
-) -> Iterator[tuple[list[str], NDArray[np.float64]]]:
+    piece: Piece, panel: Panel, source: str, asked: Asked, without: Collection[str]
+) -> Iterator[tuple[list[str], NDArray[np.float64], list[str] | None]]:
     """Give the rows of a piece that got an answer, some at a time; of a broken piece none did, which was said."""
     try:
         rows, blocks = checked(piece.rows(), panel, source, np.copy)
     except FileError:
         return
     ids = rows.ids.to_pylist()
+    batches = batches_of(rows, asked.batches, asked.batch_column, asked.kept)
     X = np.concatenate([np.empty((0, len(panel.molecules))), *blocks])
     kept = [i for i, sample in enumerate(ids) if sample not in without]
     for at in range(0, len(kept), _TOGETHER):
         some = kept[at : at + _TOGETHER]
-        yield [ids[i] for i in some], X[some]
+        yield [ids[i] for i in some], X[some], None if batches is None else [batches[i] for i in some]

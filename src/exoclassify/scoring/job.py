@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from exoclassify.scoring.encoding import ENDINGS, Column, lines
 from exoclassify.scoring.pieces import Piece, Stretch
 from exoclassify.scoring.rows import Reject, Rows, checked
 
-__all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "columns_of", "pieces_and_ends"]
+__all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "batches_of", "columns_of", "pieces_and_ends"]
 
 BOOKKEEPING = 8
 """Columns of a scored batch before those that are written: sample id, its hash, row, call, reasons, coverage, place,
@@ -103,11 +103,7 @@ class Job:
         return Scored(self._batch(rows, answers, measured.residuals), rows.n_read, rows.rejected)
 
     def _batches(self, rows: Rows) -> list[str] | None:
-        if self.batches is not None:
-            return [self.batches.get(sample, "") for sample in rows.ids.to_pylist()]
-        if self.batch_column is not None:
-            return [name or "" for name in rows.keep[self.keep.index(self.batch_column)].to_pylist()]
-        return None
+        return batches_of(rows, self.batches, self.batch_column, self.keep)
 
     def nothing(self) -> Scored:
         """Give the answers for no rows, which have the same columns."""
@@ -148,6 +144,33 @@ class Job:
             shown = [("line", lines(columns, written, len(rows.ids)))]
         names = [*(f"_{i}" for i in range(BOOKKEEPING)), *(name for name, _ in shown)]
         return pa.RecordBatch.from_arrays([*book, *(array for _, array in shown)], names=names)
+
+
+def batches_of(
+    rows: Rows, by_id: Mapping[str, str] | None, column: str | None, keep: Sequence[str]
+) -> list[str] | None:
+    """Give the batch of each row, if it was said.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of a piece.
+    by_id : mapping of str to str, optional
+        The batch of each sample by its id.
+    column : str, optional
+        Which of the kept columns holds the batch.
+    keep : sequence of str
+        Names of the kept columns.
+
+    Returns
+    -------
+    list of str or None
+    """
+    if by_id is not None:
+        return [by_id.get(sample, "") for sample in rows.ids.to_pylist()]
+    if column is not None:
+        return [name or "" for name in rows.keep[keep.index(column)].to_pylist()]
+    return None
 
 
 def columns_of(

@@ -72,6 +72,12 @@ class Asked:
     resume: bool = False
     force: bool = False
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Columns that pass through, the batch's among them."""
+        own = () if self.batch_column is None or self.batch_column in self.keep else (self.batch_column,)
+        return (*self.keep, *own)
+
 
 def score_files(
     bundle: ModelBundle,
@@ -120,8 +126,7 @@ def score_files(
     for what, word, known in (("kind", kind, KINDS), ("unit", unit, UNITS)):
         check_choice(sources[0].name, what, word, known)
     panel.check_stated(kind, unit, sources[0].name)
-    own = () if asked.batch_column is None or asked.batch_column in asked.keep else (asked.batch_column,)
-    keep = (*asked.keep, *own)
+    keep = asked.kept
     plans, malformed = planned(sources, panel, keep, asked.long, asked.reading)
     if malformed and (asked.strict or not plans):
         raise malformed[0][1]
