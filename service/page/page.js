@@ -279,6 +279,62 @@ function claims(evidence) {
   return list;
 }
 
+// Evidence
+
+const CLAIM = ["molecule", "direction", "contrast", "species", "fluid", "n", "read at"];
+
+async function conditions() {
+  if (at("condition").options.length > 1) return;
+  const found = (await (await ask("v1/evidence")).json()).conditions;
+  at("condition").append(...found.map((each) => new Option(`${each.condition} (${each.claims})`, each.condition)));
+}
+
+function claimRow(claim) {
+  const address = make("a", "", claim.study);
+  if (/^https?:\/\//.test(claim.url)) Object.assign(address, { href: claim.url, rel: "noreferrer noopener", target: "_blank" });
+  return [claim.molecule || claim.written, claim.direction, claim.contrast, claim.species, claim.biofluid, claim.n ?? "–", address];
+}
+
+function effectRow(effect) {
+  const range = effect.low === undefined ? "" : ` (${effect.low.toFixed(2)} to ${effect.high.toFixed(2)})`;
+  return [effect.molecule, effect.accession, effect.log2_fold_change.toFixed(2) + range, effect.q.toPrecision(2)];
+}
+
+function filled(head, rows, caption) {
+  const box = make("div", "scrolls"), table = make("table");
+  table.append(make("caption", "", caption));
+  const top = table.insertRow();
+  for (const name of head) top.append(make("th", "", name));
+  for (const cells of rows) {
+    const row = table.insertRow();
+    for (const cell of cells) row.insertCell().append(cell instanceof Node ? cell : String(cell));
+  }
+  box.append(table);
+  return box;
+}
+
+async function showEvidence(path, name) {
+  at("found").replaceChildren(make("p", "soft", "Looking it up…"));
+  try {
+    const found = await (await ask(path)).json();
+    const parts = (found.summary ?? [found.notice]).map((text) => make("p", "", text));
+    const people = found.people ?? found.claims.filter((each) => each.species === "human");
+    const others = found.animals_and_cells ?? found.claims.filter((each) => each.species !== "human");
+    if (people.length) parts.push(filled(CLAIM, people.map(claimRow), `${name}: claims on people`));
+    if (others.length) parts.push(filled(CLAIM, others.map(claimRow), `${name}: animals and cells`));
+    if (!people.length && !others.length) parts.push(make("p", "", `Nothing is published on ${name} in the catalogue.`));
+    const effects = found.effects ?? found.public_tables ?? [];
+    if (found.in_public_tables) parts.push(make("p", "", `Public tables: ${found.in_public_tables}`));
+    if (effects.length) {
+      parts.push(filled(["molecule", "public table", "log2 fold change (95 %)", "q"], effects.map(effectRow),
+        "The same in public tables; most are confounded, see the verdict of each"));
+    }
+    at("found").replaceChildren(...parts);
+  } catch (error) {
+    at("found").replaceChildren(make("p", "", error.message));
+  }
+}
+
 // Downloading
 
 function csv() {
@@ -339,6 +395,11 @@ at("drop").addEventListener("drop", (event) => {
 at("which").addEventListener("change", () => showModel().catch((error) => fail(error.message)));
 for (const id of ["prevalence", "place"]) at(id).addEventListener("change", () => last && last());
 at("more").addEventListener("click", more);
+at("catalogue").addEventListener("toggle", () => conditions().catch((error) => fail(error.message)));
+at("condition").addEventListener("change", (event) => event.target.value &&
+  showEvidence(`v1/evidence?condition=${encodeURIComponent(event.target.value)}`, event.target.value));
+at("molecule").addEventListener("change", (event) => event.target.value.trim() &&
+  showEvidence(`v1/evidence/${encodeURIComponent(event.target.value.trim())}`, event.target.value.trim()));
 at("csv").addEventListener("click", () => download(csv(), "answers.csv", "text/csv"));
 at("json").addEventListener("click", () =>
   download(results.map((found) => JSON.stringify(found) + "\n").join(""), "answers.jsonl", "application/x-ndjson"));

@@ -155,8 +155,8 @@ class ConditionView:
             f"{name} {count.direction} ({count.studies} studies)" for name, count in self.replicated
         )
         lines = [
-            f"{len(self.people)} claims on people from {self.studies()} independent studies, {len(self.others)} on animals and "
-            f"cells, {len(self.tables)} public table{'s' if len(self.tables) != 1 else ''} reanalysed.",
+            f"{_of(len(self.people), 'claim')} on people from {_of(self.studies(), 'independent study', 'independent studies')}, "
+            f"{len(self.others)} on animals and cells, {_of(len(self.tables), 'public table')} reanalysed.",
             f"Replicated in people: {replicated or 'nothing'}.",
             self.support_in_words if self.people else "Nothing is claimed of people.",
         ]
@@ -198,6 +198,10 @@ class ConditionView:
 def _plain(effect: Effect) -> dict[str, Any]:
     values = {name: value for name, value in vars(effect).items() if name != "table"}
     return {"accession": effect.table.accession, **values}
+
+
+def _of(n: int, one: str, many: str = "") -> str:
+    return f"{n} {one if n == 1 else many or one + 's'}"
 
 
 def _by_molecule(rows: Sequence[Evidence]) -> list[tuple[str, list[Evidence]]]:
