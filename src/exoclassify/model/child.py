@@ -67,7 +67,7 @@ class Child:
         environment = {
             k: v for k, v in os.environ.items() if not k.startswith(("EXOCLASSIFY_", "PROMETHEUS_"))
         }
-        environment |= {**_FRUGAL, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        environment |= {**_FRUGAL, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
         self._process = subprocess.Popen(
             [*_DEAF, sys.executable, "-P", "-m", module, str(memory)], env=environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
