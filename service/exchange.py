@@ -104,7 +104,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
     code : str
         One word for programs.
     message : str
-        What was found, what was expected, and the mend.
+        What was found, what was expected, and the fix.
     where : str or None
         Place in the body, the query or the headers.
     headers : mapping of str to str

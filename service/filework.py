@@ -83,7 +83,7 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``calls``: samples by call, or ``error``: one line that names the mend.
+        ``calls``: samples by call, or ``error``: one line that names the fix.
     """
     folder = Path(job["folder"])
     try:

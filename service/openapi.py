@@ -37,7 +37,7 @@ _REFUSALS = {
     "404": "There is no such thing.",
     "405": "The path answers another method; see Allow.",
     "408": "The body came too slowly.",
-    "409": "The samples cannot be used as stated, or do not fit the model; the message names the mend.",
+    "409": "The samples cannot be used as stated, or do not fit the model; the message names the fix.",
     "411": "Content-Length is missing.",
     "413": "The body is too large, or takes too much to read.",
     "415": "Another content type or encoding was expected.",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from exoclassify.errors import InputError, ModelError, first_three
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.explain import against_rest, contributions
+from exoclassify.model.explain import of_row
 from exoclassify.model.prediction import REASONS, Predictions, Use
 from service.exchange import Answer, Refusal, Request, encoded
 from service.published import Published
@@ -264,21 +264,18 @@ def explanation(
     -------
     Explanation
     """
-    parts, base = contributions(bundle, X, head)
-    state = bundle.states.index(best_guess)
-    moved = against_rest(parts[0], state)
-    strongest = [j for j in np.argsort(-np.abs(moved), kind="stable")[:n].tolist() if moved[j] != 0]
-    movers = []
-    for j in strongest:
-        molecule, value = bundle.panel.molecules[j], float(X[0, j])
-        measured = None if np.isnan(value) else value
-        movers.append(
-            Mover(
-                molecule, measured, float(moved[j]), published.claims(molecule), published.in_tables(molecule)
-            )
+    found, base, others = of_row(bundle, X[0], head, bundle.states.index(best_guess), n)
+    movers = [
+        Mover(
+            mover.molecule,
+            None if np.isnan(mover.value) else mover.value,
+            mover.log_odds,
+            published.claims(mover.molecule),
+            published.in_tables(mover.molecule),
         )
-    others = float(moved.sum() - sum(mover.log_odds for mover in movers))
-    return Explanation(bundle.states[state], float(against_rest(base, state)), movers, others)
+        for mover in found
+    ]
+    return Explanation(best_guess, base, movers, others)
 
 
 def example_response(bundle: ModelBundle) -> PredictResponse:

@@ -296,7 +296,7 @@ def _sites(standing: Standing) -> tuple[str, ...]:
 
 
 def _seen(folder: Path) -> tuple[object, ...]:
-    """Give what would differ if the folder were mended."""
+    """Give what would differ if the folder were corrected."""
     try:
         found = sorted((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in folder.iterdir())
     except OSError:

@@ -4,6 +4,11 @@ import pytest
 from exoclassify.methods.conformal import ClassConditionalSets, conformal_p
 
 
+def with_batches(p: np.ndarray, y: np.ndarray, batches: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """All samples, and those of each batch as a further reference."""
+    return [(p, y), *((p[batches == b], y[batches == b]) for b in np.unique(batches))]
+
+
 def test_p_counts_the_new_sample_among_the_reference() -> None:
     reference = np.array([0.1, 0.2, 0.3, 0.4])
     np.testing.assert_allclose(conformal_p(reference, np.array([0.0, 0.25, 0.4, 0.9])), [1.0, 0.6, 0.4, 0.2])
@@ -15,7 +20,7 @@ def test_a_state_can_be_excluded_from_that_many_samples_on(n: int, level: float)
     for size, excluded in ((n, True), (n - 1, False)):
         y = np.r_[np.zeros(200, int), np.ones(size, int)]
         p = np.where(y[:, None] == 1, [[0.1, 0.9]], [[0.9, 0.1]])
-        assert (not ClassConditionalSets.fit(p, y).sets(stranger, level, same_batch=True)[0, 1]) == excluded
+        assert (not ClassConditionalSets.fit([(p, y)]).sets(stranger, level)[0, 1]) == excluded
 
 
 def test_each_state_is_covered_at_the_level_even_a_rare_one() -> None:
@@ -30,9 +35,9 @@ def test_each_state_is_covered_at_the_level_even_a_rare_one() -> None:
     held = np.zeros(2)
     asked = np.zeros(2)
     for _ in range(200):
-        sets = ClassConditionalSets.fit(*draw(120, 0.2))
+        sets = ClassConditionalSets.fit([draw(120, 0.2)])
         p, y = draw(200, 0.2)
-        right = sets.sets(p, 0.9, same_batch=True)[np.arange(200), y]
+        right = sets.sets(p, 0.9)[np.arange(200), y]
         held += [right[y == 0].sum(), right[y == 1].sum()]
         asked += [(y == 0).sum(), (y == 1).sum()]
     assert (held / asked > 0.89).all()
@@ -41,7 +46,7 @@ def test_each_state_is_covered_at_the_level_even_a_rare_one() -> None:
 def test_a_sample_like_no_state_gets_an_empty_set() -> None:
     y = np.repeat([0, 1], 30)
     p = np.where(y[:, None] == 1, [[0.02, 0.98]], [[0.98, 0.02]])
-    assert not ClassConditionalSets.fit(p, y).sets(np.array([[0.5, 0.5]]), 0.9, same_batch=True).any()
+    assert not ClassConditionalSets.fit([(p, y)]).sets(np.array([[0.5, 0.5]]), 0.9).any()
 
 
 def test_in_a_new_batch_a_state_is_excluded_only_if_every_batch_kept_aside_would() -> None:
@@ -50,13 +55,13 @@ def test_in_a_new_batch_a_state_is_excluded_only_if_every_batch_kept_aside_would
     sure, unsure = np.array([0.05, 0.95]), np.array([0.45, 0.55])
     p = np.where((batches == 0)[:, None], sure, unsure)
     p = np.where((y == 0)[:, None], p[:, ::-1], p)
-    sets = ClassConditionalSets.fit(p, y, batches)
+    pooled, sets = ClassConditionalSets.fit([(p, y)]), ClassConditionalSets.fit(with_batches(p, y, batches))
     new = np.array([[0.5, 0.5], [0.05, 0.95]])
-    np.testing.assert_array_equal(sets.sets(new, 0.9, same_batch=True), [[False, False], [False, True]])
+    np.testing.assert_array_equal(pooled.sets(new, 0.9), [[False, False], [False, True]])
     between = np.array([[0.45, 0.55]])  # usual in the second batch, stranger than all of the first
-    np.testing.assert_array_equal(sets.sets(between, 0.6, same_batch=True), [[False, True]])
-    np.testing.assert_array_equal(sets.sets(between, 0.4, same_batch=True), [[False, False]])
-    np.testing.assert_array_equal(sets.sets(between, 0.4, same_batch=False), [[False, True]])
+    np.testing.assert_array_equal(pooled.sets(between, 0.6), [[False, True]])
+    np.testing.assert_array_equal(pooled.sets(between, 0.4), [[False, False]])
+    np.testing.assert_array_equal(sets.sets(between, 0.4), [[False, True]])
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
@@ -70,19 +75,13 @@ def test_the_limits_exclude_what_p_values_exclude(level: float) -> None:
         expected = [
             conformal_p(np.sort(1 - p[y == k, k]), 1 - asked[:, k]) > 1 - level + 1e-12 for k in (0, 1)
         ]
-        found = ClassConditionalSets.fit(p, y).sets(asked, level, same_batch=True)
+        found = ClassConditionalSets.fit([(p, y)]).sets(asked, level)
         np.testing.assert_array_equal(found, np.stack(expected, axis=1))
-        mixed = np.arange(len(asked)) % 2 == 0
-        parts = ClassConditionalSets.fit(p, y, np.arange(n) % 2)
-        np.testing.assert_array_equal(
-            parts.sets(asked, level, same_batch=mixed),
-            np.where(mixed[:, None], *(parts.sets(asked, level, same_batch=same) for same in (True, False))),
-        )
 
 
 def test_a_batch_too_small_to_exclude_anything_does_not_make_every_set_full() -> None:
     y = np.tile([0, 1], 50)
     batches = np.repeat([0, 1], [84, 16])  # 8 of each state in the second: fewer than the 9 that 90 % needs
     p = np.where((y == 1)[:, None], [[0.1, 0.9]], [[0.9, 0.1]])
-    sets = ClassConditionalSets.fit(p, y, batches).sets(np.array([[0.9, 0.1]]), 0.9, same_batch=False)
+    sets = ClassConditionalSets.fit(with_batches(p, y, batches)).sets(np.array([[0.9, 0.1]]), 0.9)
     np.testing.assert_array_equal(sets, [[True, False]])

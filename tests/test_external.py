@@ -123,7 +123,7 @@ def test_what_cannot_be_known_is_said_and_not_promised() -> None:
 def test_labels_of_another_kind_are_refused() -> None:
     samples = counts(n=40)
     other = cohort_of(dataclasses.replace(samples, states=("state-0", "fine")))
-    with pytest.raises(InputError, match="fine is no state of pain, which tells apart state-0, state-1"):
+    with pytest.raises(InputError, match="fine is no state of pain, which distinguishes state-0, state-1"):
         check_labels(BUNDLE, other)
     alone = cohort_of(samples.take(np.flatnonzero((samples.y == 0) | (np.arange(40) < 2))))
     with pytest.raises(DesignError, match=r"needs at least 2 subjects to be judged \(state-1: 1\)"):

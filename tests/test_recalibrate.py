@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
 from typer.testing import CliRunner, Result
 
 from cohorts import FAST
@@ -20,7 +19,6 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, InputError, ModelError, RecipeError
 from exoclassify.learning.fit import fit
 from exoclassify.learning.recalibrate import LocalSamples, recalibrate
-from exoclassify.methods.calibrate import ScaleAndShift
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
@@ -62,16 +60,6 @@ def given(
 def loss(model: ModelBundle, cohort: Cohort, use: Use | None = None) -> float:
     p = model.predict(cohort.cargo, use).probabilities
     return float(-np.log(p[np.arange(len(p)), np.searchsorted(model.states, cohort.y)]).mean())
-
-
-def test_a_shift_that_is_fitted_is_the_one_that_was_made() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.normal(0, 2, (20_000, 1)) * np.array([[-0.5, 0.5]])
-    y = (rng.random(20_000) < expit(scores[:, 1] - scores[:, 0] + 1.0)).astype(np.intp)
-    found = ScaleAndShift.fit_shift(scores, y)
-    assert found.scale == 1
-    assert abs(found.shift[1] - found.shift[0] - 1.0) < 0.06
-    assert abs(found.shift.sum()) < 1e-9
 
 
 @pytest.mark.parametrize(

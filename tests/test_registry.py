@@ -313,7 +313,7 @@ def test_a_model_of_other_molecules_or_states_is_a_major_version() -> None:
 
 def test_a_promotion_is_refused_when_another_version_came_into_use_meanwhile(registry: Registry) -> None:
     registry.promote("pain", "1.9.0", **WHO)
-    with pytest.raises(ModelError, match=r"1\.10\.0 was held against 1\.0\.0, and 1\.9\.0 is in use by now"):
+    with pytest.raises(ModelError, match=r"1\.10\.0 was compared with 1\.0\.0, and 1\.9\.0 is in use by now"):
         registry.promote("pain", "1.10.0", instead_of="1.0.0", **WHO)
     assert registry.promote("pain", "1.10.0", instead_of="1.9.0", **WHO).previous == "1.9.0"
 

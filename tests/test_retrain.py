@@ -178,7 +178,7 @@ def test_a_champion_without_memory_is_judged_by_its_recipe() -> None:
 def test_other_states_are_refused() -> None:
     with pytest.raises(
         InputError,
-        match="its states are inflammatory, neuropathic, and pain tells apart control, inflammatory",
+        match="its states are inflammatory, neuropathic, and pain distinguishes control, inflammatory",
     ):
         retrain(CHAMPION, COHORT.take(COHORT.y != "control"), n_jobs=1)
 

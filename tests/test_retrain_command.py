@@ -222,7 +222,7 @@ def test_two_retrains_at_once_keep_two_versions_and_promote_one(
     # One may have finished before the other began; then the second found nothing new.
     assert codes in ([0, 2], [0, 3]), said
     if codes == [0, 2]:
-        assert any("was held against 1.0.0" in text for text in said)
+        assert any("was compared with 1.0.0" in text for text in said)
     assert len(registry.history("pain")) == 2
 
 
@@ -233,7 +233,7 @@ def test_two_retrains_at_once_keep_two_versions_and_promote_one(
         (("--require-signature", "no.pub"), "give --sign-with, or --promote never"),
         (("--require-signature", "no.pub", "--promote", "never"), "is no public key that can be read"),
         (("--add-to", "nowhere"), "holds 0 files cargo"),
-        (("--label", "batch"), "its states are B1, B2, and pain tells apart control"),
+        (("--label", "batch"), "its states are B1, B2, and pain distinguishes control"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_changes_nothing(

@@ -68,7 +68,7 @@ async function findModels() {
 async function showModel() {
   const model = models.find((each) => each.name === at("which").value) ?? models[0];
   at("model").textContent =
-    `${model.name} ${model.version} answers; it reads ${model.kind}, ${model.unit}, and tells apart ${model.states.join(", ")}.`;
+    `${model.name} ${model.version} answers; it reads ${model.kind}, ${model.unit}, and distinguishes ${model.states.join(", ")}.`;
   const about = await (await ask(`v1/models/${encodeURIComponent(model.name)}`)).json();
   const places = [new Option("in a batch that the model was not trained on", "")];
   if (about.recalibration) places[0] = new Option(`at ${about.recalibration.site}`, `site:${about.recalibration.site}`);

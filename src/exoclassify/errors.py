@@ -9,7 +9,7 @@
     ├── RecipeError    a recipe has an unknown key or a value out of range
     └── ModelError     a model folder is foreign, changed, incomplete, or does not fit the table
 
-Every message says where (file, sample, column), how many and the first three, what was found, and the mend.
+Every message says where (file, sample, column), how many and the first three, what was found, and the fix.
 The doors translate once: the command line prints one line and exits 2, the service answers 4xx with a JSON body.
 """
 

@@ -79,7 +79,7 @@ class Baseline:
 
 
 def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_states: int) -> Figure:
-    """AUC of a baseline on samples kept aside in the very folds of the model.
+    """AUC of a baseline on held-out samples in the very folds of the model.
 
     Parameters
     ----------

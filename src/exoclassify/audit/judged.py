@@ -52,7 +52,7 @@ class Judged:
 
     @classmethod
     def of(cls, judgement: Judgement, *, n_jobs: int = 1) -> Judged:
-        """Take over what was said of samples kept aside; a plain ridge regression stands in for a model that said nothing.
+        """Take over what was said of held-out samples; a plain ridge regression stands in for a model that said nothing.
 
         Parameters
         ----------

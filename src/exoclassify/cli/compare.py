@@ -17,7 +17,7 @@ def compare(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
 ) -> None:
-    """Hold two models, or two recipes, against each other on the samples kept aside.
+    """Hold two models, or two recipes, against each other on the held-out samples.
 
     Both must have been judged in the same folds (the sha256 in bundle.json): train both on the same table and sheet with the
     same seed, folds and repeats. The interval is that of a paired bootstrap over subjects; the p-value that of the corrected

@@ -83,7 +83,7 @@ def _copy(made: Path, to: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """A simulated cohort in two: the centres to train on, and one kept aside as a whole."""
+    """A simulated cohort in two: the centres to train on, and one left out as a whole."""
 
     training: Cohort
     new: Cohort
@@ -131,7 +131,7 @@ def _what_is_simulated(simulated: SimulatedCohort, parts: _Parts) -> str:
         f"{cohort.n_samples} samples of {len(set(cohort.groups))} persons in {_CENTRES} centres, with {len(simulated.truth)} "
         f"true markers among {cohort.cargo.n_molecules} miRNAs (seed {_SEED}). Centres B1 to B{_CENTRES - 1} "
         f"({parts.training.n_samples} samples) are trained on. Centre B{_CENTRES} ({parts.new.n_samples} samples of other "
-        "persons, measured in a batch of its own) is kept aside as a whole and scored at the end."
+        "persons, measured in a batch of its own) is left out as a whole and scored at the end."
     )
 
 

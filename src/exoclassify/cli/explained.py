@@ -51,7 +51,7 @@ def check_explained(out: Path, n: int | None, *, force: bool, inputs: Sequence[P
     Raises
     ------
     ExoclassifyError
-        With the mend.
+        With the fix.
     """
     if n is None:
         return

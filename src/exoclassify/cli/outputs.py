@@ -26,7 +26,7 @@ def check_file(path: Path, *, force: bool, inputs: Collection[Path]) -> None:
     Raises
     ------
     FileError
-        With the mend.
+        With the fix.
     """
     if any(path.resolve() == given.resolve() for given in inputs):
         raise FileError(f"{path}: is an input of this command, and will not be replaced; give another --out")
@@ -50,7 +50,7 @@ def check_folder(path: Path, *, force: bool, own: Collection[str]) -> None:
     Raises
     ------
     FileError
-        With the mend.
+        With the fix.
     """
     if path.exists() and not path.is_dir():
         raise FileError(f"{path}: is a file, and a folder is to be written; give another name")

@@ -95,7 +95,7 @@ def train(
     sheet: Sheet = None,
     id_column: IdColumn = None,
 ) -> None:
-    """Train a classifier of pain state, and judge it on samples kept aside.
+    """Train a classifier of pain state, and judge it on held-out samples.
 
     The headline is the AUC within batches that were left out, where batches are given, else of cross-validation.
     Nothing is written to --out before everything is done. Folds that are finished are kept in the cache folder

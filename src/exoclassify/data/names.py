@@ -59,7 +59,7 @@ def canonical_name(name: str, kind: str) -> str:
     -------
     str
         For miRNA as in ``hsa-miR-21-5p``, ``hsa-let-7a-5p``, ``hsa-miR-21*``: case, underscores, R's dots
-        and a missing hyphen before the number are mended. A missing species stays missing, and a missing arm
+        and a missing hyphen before the number are corrected. A missing species stays missing, and a missing arm
         too. For protein an upper-cased UniProt accession, as in ``P12345-2``. A name of no known form is
         given back as it is, without the blanks around it.
 

@@ -189,7 +189,7 @@ def absent_fields(sheet: SampleSheet, need: str) -> list[str]:
     Parameters
     ----------
     sheet : SampleSheet
-        Columns are held against the fields without regard to case.
+        Columns are compared with the fields without regard to case.
     need : str
         As for `fields_asked`.
 

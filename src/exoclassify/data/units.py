@@ -85,7 +85,7 @@ def _known(word: str, known: tuple[str, ...], others: dict[str, str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Numbers with the names of their rows and columns, to be held against a unit.
+    """Numbers with the names of their rows and columns, to be checked against a unit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Answers to samples kept aside: as a table to compare models by, and ready to be examined."""
+"""Answers to held-out samples: as a table to compare models by, and ready to be examined."""
 
 from __future__ import annotations
 

@@ -265,10 +265,7 @@ def place_of(
     -------
     Place
     """
-    states = range(len(head.means))
-    references = [tuple(np.sort(1 - p[y == k, k]) for k in states) for p, y, _ in held_out]
-    further = tuple(tuple(reference[k] for reference in references[1:]) for k in states)
-    sets = ClassConditionalSets(references[0], further if len(references) > 1 else ())
+    sets = ClassConditionalSets.fit([(p, y) for p, y, _ in held_out])
     limits = [
         call_limits((1 - untested) * p + untested * prevalence, y, batch, bounded=bounded)
         for p, y, batch in held_out

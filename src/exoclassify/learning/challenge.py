@@ -50,7 +50,7 @@ def check_states(champion: ModelBundle, cohort: Cohort) -> None:
     if cohort.states != champion.states:
         raise InputError(
             f"{cohort.sheet.source}, column {cohort.sheet.label_column}: its states are {', '.join(cohort.states)}, and "
-            f"{champion.name} tells apart {', '.join(champion.states)}; give these states, or train a model of another name"
+            f"{champion.name} distinguishes {', '.join(champion.states)}; give these states, or train a model of another name"
         )
 
 
@@ -87,7 +87,7 @@ def as_it_is(
     recipe : Recipe
         With the gate.
     judged : Judgement
-        The challenger's answers to samples kept aside.
+        The challenger's answers to held-out samples.
     X : ndarray of shape (n_samples, n_molecules)
         The cohort in the champion's panel.
     new : ndarray of bool of shape (n_samples,)
@@ -131,7 +131,7 @@ def by_recipe(
     recipe : Recipe
         The challenger's; folds and seed are taken from it.
     judged : Judgement
-        The challenger's answers to samples kept aside.
+        The challenger's answers to held-out samples.
     known : ndarray of bool of shape (n_samples,)
         Samples that the champion was trained on; where a fold holds too few of them, all are used.
     n_jobs : int

@@ -54,7 +54,7 @@ def compare(
     if digests[0] != digests[1]:
         raise DesignError(
             f"the two were judged on different folds (sha256 {digests[0][:12]}… and {digests[1][:12]}…), so their figures "
-            "cannot be held against each other; train both on the same table, sheet, seed, folds and repeats"
+            "cannot be compared with each other; train both on the same table, sheet, seed, folds and repeats"
         )
     first, second = _crossed(first), _crossed(second)
     states = [column.removeprefix("p_") for column in first.columns if column.startswith("p_")]

@@ -196,7 +196,7 @@ def said(learned: Learned, samples: Samples, recipe: Recipe, test: Codes) -> Ans
 
 
 def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> KeptAside:
-    """Learn anew in each fold and answer for the samples kept aside, one fold after the other.
+    """Learn anew in each fold and answer for the held-out samples, one fold after the other.
 
     Parameters
     ----------

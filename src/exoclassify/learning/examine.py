@@ -1,4 +1,4 @@
-"""Every figure a reviewer asks of answers given to samples kept aside, or to another cohort, as plain values."""
+"""Every figure a reviewer asks of answers given to held-out samples, or to another cohort, as plain values."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Answered:
     prevalence : ndarray of shape (n_states,), optional
         At the place of use; that of the samples when not given.
     fold : ndarray of shape (n_passes, n_samples), optional
-        In which fold each was kept aside, where the AUC is to rank samples of the same fold only.
+        In which fold each was left out, where the AUC is to rank samples of the same fold only.
     strata : mapping of str to ndarray of str
         Such as batch, sex, age band; blank = not known.
     n_folds : int

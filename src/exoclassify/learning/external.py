@@ -50,7 +50,7 @@ def check_labels(bundle: ModelBundle, cohort: Cohort, *, left_out: int = 0) -> N
     unknown = [state for state in cohort.states if state not in bundle.states]
     if unknown:
         raise InputError(
-            f"{where}: {', '.join(unknown[:3])} is no state of {bundle.name}, which tells apart {', '.join(bundle.states)}; "
+            f"{where}: {', '.join(unknown[:3])} is no state of {bundle.name}, which distinguishes {', '.join(bundle.states)}; "
             "spell the labels alike, or leave those samples out by a blank label"
         )
     counts = {state: len(np.unique(cohort.groups[cohort.y == state])) for state in bundle.states}

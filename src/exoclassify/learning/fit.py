@@ -28,7 +28,7 @@ def fit(
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
 ) -> ModelBundle:
-    """Train a classifier of pain state on a cohort and judge it on samples kept aside.
+    """Train a classifier of pain state on a cohort and judge it on held-out samples.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def fit(
         Evaluate by repeated nested cross-validation, and batch by batch where batches are given, and audit the cohort.
         Without it the card says "not judged".
     covariates : sequence of str
-        Columns of the sheet that are held against the state and reported apart, beside those called sex, age or BMI.
+        Columns of the sheet that are compared with the state and reported apart, beside those called sex, age or BMI.
     permutations : int
         How often the judgement is run again with labels permuted at random, for a p-value; 0 for none. At least 19 to reach 0.05.
     cache : Path, optional

@@ -1,4 +1,4 @@
-"""Who is trained on and who is kept aside: stratified, never splitting a subject, by batch where batches are given."""
+"""Who is trained on and who is left out: stratified, never splitting a subject, by batch where batches are given."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 Codes = NDArray[np.intp]
 Fold = tuple[Codes, Codes]
-"""Positions of the training samples, positions of the samples kept aside."""
+"""Positions of the training samples, positions of the held-out samples."""
 
 
 def subjects_per_state(y: Codes, groups: Codes) -> NDArray[np.intp]:
@@ -131,7 +131,7 @@ def batches_left_out(y: Codes, groups: Codes, batches: Codes, most: int) -> list
 
 
 def of_known_batch(batches: Codes | None, fold: Fold) -> NDArray[np.bool_]:
-    """Say which samples kept aside are of a batch that others in training are of.
+    """Say which held-out samples are of a batch that others in training are of.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def of_known_batch(batches: Codes | None, fold: Fold) -> NDArray[np.bool_]:
 
 
 def fold_digest(sample_ids: Sequence[str], folds: Sequence[Fold]) -> str:
-    """Give a sha256 of who was kept aside when, so that two evaluations can prove that they used the same folds.
+    """Give a sha256 of who was left out when, so that two evaluations can prove that they used the same folds.
 
     Parameters
     ----------

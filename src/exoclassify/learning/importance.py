@@ -53,7 +53,7 @@ def importance(found: Floats, folds: Sequence[Fold], molecules: Sequence[str]) -
     Parameters
     ----------
     found : ndarray of shape (n_folds, n_molecules)
-        As `moved` gives it, of samples kept aside.
+        As `moved` gives it, of held-out samples.
     folds : sequence of (train, test)
         The folds, in the same order.
     molecules : sequence of str

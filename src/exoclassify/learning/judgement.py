@@ -1,4 +1,4 @@
-"""What was said of samples while they were kept aside."""
+"""What was said of samples while they were left out."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class KeptAside:
-    """What one pass over a cohort said of each sample while that sample was kept aside.
+    """What one pass over a cohort said of each sample while that sample was left out.
 
     Parameters
     ----------
     rows : ndarray of int
-        Positions of the samples; those of a batch that could not be kept aside are absent.
+        Positions of the samples; those of a batch that could not be left out are absent.
     fold : ndarray of int of the same length
-        In which fold each was kept aside.
+        In which fold each was left out.
     log_odds : ndarray of shape (n_rows, n_states)
         Logs of the probabilities answered.
     sets : ndarray of bool of shape (n_rows, n_states)
@@ -46,7 +46,7 @@ class KeptAside:
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What was said of samples kept aside, and the figures made of it.
+    """What was said of held-out samples, and the figures made of it.
 
     Parameters
     ----------

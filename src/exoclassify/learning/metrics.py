@@ -195,7 +195,7 @@ def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
 
 
 def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figure | None:
-    """Area under the ROC curve over pairs of samples that were kept aside together, so that one model ranked both.
+    """Area under the ROC curve over pairs of samples that were left out together, so that one model ranked both.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figur
     positive : ndarray of bool of shape (n_samples,)
         Samples of that state.
     fold : ndarray of shape (n_samples,)
-        In which fold each was kept aside.
+        In which fold each was left out.
 
     Returns
     -------
@@ -241,7 +241,7 @@ def macro_auc(log_odds: Floats, y: Codes, fold: Codes | None = None) -> Figure:
     y : ndarray of shape (n_samples,)
         State codes, each present.
     fold : ndarray of shape (n_samples,), optional
-        In which fold each was kept aside: then within folds, unless a state has no fold to be ranked in.
+        In which fold each was left out: then within folds, unless a state has no fold to be ranked in.
 
     Returns
     -------
@@ -318,7 +318,7 @@ def calibration(log_odds: Floats, y: Codes) -> tuple[Figure, list[Figure]] | Non
     Parameters
     ----------
     log_odds : ndarray of shape (n_samples, n_states)
-        Calibrated log-odds of samples kept aside.
+        Calibrated log-odds of held-out samples.
     y : ndarray of shape (n_samples,)
         State codes.
 

@@ -99,7 +99,7 @@ def _predictive(hit: Figure, spared: Figure, prevalence: float) -> Figure | None
 
 
 def reaching(probabilities: Sequence[Floats], positive: Mask, least: float, *, of: str) -> float:
-    """Give the threshold that reaches a sensitivity or specificity on these very samples, so a hopeful one.
+    """Give the threshold that reaches a sensitivity or specificity on these very samples, so an optimistic one.
 
     Parameters
     ----------

@@ -185,7 +185,7 @@ def panel_curve(
     Notes
     -----
     Molecules are ranked by t within batches on the training samples, the panel is normalised on itself alone, as it will be in
-    use, and a ridge regression is trained on it. The AUC of a size is that of samples kept aside, but the best of several
+    use, and a ridge regression is trained on it. The AUC of a size is that of held-out samples, but the best of several
     sizes flatters; `honest_auc` chooses the size inside each training fold.
     """
     task = _Task.of(contrast)

@@ -19,9 +19,9 @@ from exoclassify.learning.finish import numbered
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
 from exoclassify.learning.metrics import against_rest, auc
 from exoclassify.learning.site import Local, offset_nodes, site_place
-from exoclassify.methods.calibrate import ScaleAndShift
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.methods.heads import Calibration, Head, Place, mixed
+from exoclassify.methods.offsets import fit_scale
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import shifted_prevalence
 
@@ -266,8 +266,9 @@ def _placed(
 
 
 def _slope(model: ModelBundle, here: _Here) -> float:
-    """Fit how steep the log-odds are here, beside a shift of each state."""
-    scale = ScaleAndShift.fit(here.eta, here.y).scale
+    """Fit how steep the log-odds are here, beside a constant of each state."""
+    mix = np.bincount(here.y, minlength=len(model.states)) / len(here.y)
+    scale, _ = fit_scale(here.eta, here.y, np.zeros_like(here.y), mix[None], mix)
     return float(np.clip(scale, 0.05, 4.0))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from exoclassify.learning.learn import Learned, Samples
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.site import Local, site_place
 from exoclassify.model.compiled import CompiledBlend
-from exoclassify.model.prediction import Limits, answer
+from exoclassify.model.prediction import Limits, Use
 
 __all__ = ["Rehearsal", "at_new_sites", "rehearsed"]
 
@@ -82,10 +83,10 @@ def rehearsed(learned: Learned, samples: Samples, recipe: Recipe, test: NDArray[
                 local, rest = own[:n], own[n:]
                 there = Local(w[local], mix, True, np.full(n, -1, dtype=np.intp))
                 place = site_place(blend.calibration, there, blend.prevalence, seed=recipe.seed)
-                given = answer(
-                    log_odds[:, rest], residuals[rest], np.ones(len(rest)), place,
-                    training=blend.prevalence, stated=None, limits=limits, name="",
-                )  # fmt: skip
+                known = replace(blend.calibration, site_names=("here",), sites=(place,))
+                given = replace(blend, calibration=known).judge(
+                    log_odds[:, rest], residuals[rest], np.ones(len(rest)), Use(site="here"), limits
+                )
                 p = np.maximum(given.probabilities[np.arange(len(rest)), y[rest]], 1e-12)
                 called = given.calls >= 0
                 wrong = called & (given.calls != y[rest])

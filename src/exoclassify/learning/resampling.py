@@ -143,7 +143,7 @@ def corrected_resampled_t(differences: Floats, test_over_train: float) -> tuple[
     differences : ndarray of shape (n_folds,)
         First less second, fold by fold; over repeats too.
     test_over_train : float
-        Samples kept aside over samples trained on, in one fold.
+        Held-out samples over samples trained on, in one fold.
 
     Returns
     -------

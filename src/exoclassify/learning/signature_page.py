@@ -246,7 +246,7 @@ def _panel(signature: Signature, curve: PanelCurve) -> Section:
             Series(f"chosen: {curve.chosen}", [curve.chosen, curve.chosen], [lowest, 1.0], reference=True),
         ],
         Axis("markers in the panel", 0.0, float(sizes[-1])),
-        Axis("AUC on samples kept aside", lowest, 1.0),
+        Axis("AUC on held-out samples", lowest, 1.0),
         "The molecules are chosen anew in every fold.",
     )
     bounds = curve.interval
@@ -258,7 +258,7 @@ def _panel(signature: Signature, curve: PanelCurve) -> Section:
         "trains a model on exactly these molecules; trained on this same cohort it will look better than it is.",
         [figure],
         notes=[
-            "Ridge regression on the panel normalised on itself alone, as it will be in use. Batches are not kept aside here: "
+            "Ridge regression on the panel normalised on itself alone, as it will be in use. Batches are not left out here: "
             "train with --batch judges that."
         ],
     )

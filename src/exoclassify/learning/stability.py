@@ -29,7 +29,7 @@ _N_DEPTHS = 10
 
 _IN_HAND = 0.7
 """Decoys must put the share of false ones at this part of the level. The threshold is the lowest that passes, so the estimate
-there errs on the hopeful side: at 1 the mean share was .10 to .12 for a level of .1, at 0.8 .06 to .10 (50 cohorts a size)."""
+there errs on the optimistic side: at 1 the mean share was .10 to .12 for a level of .1, at 0.8 .06 to .10 (50 cohorts a size)."""
 
 _GATE = 0.5
 """Shuffled labels may do as well in this part of the level; half of it cost no power, and halves the false signatures."""

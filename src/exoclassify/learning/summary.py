@@ -1,4 +1,4 @@
-"""The figures of what was said of samples kept aside, as plain values."""
+"""The figures of what was said of held-out samples, as plain values."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,53 +48,40 @@ class ClassConditionalSets:
         For each state the sorted values 1 - p(true state) of its out-of-fold samples. A state with fewer than 9 / 19 / 99
         samples can never be excluded at the 90 / 95 / 99 % level, and so every set holds it: the honest answer.
     by_batch : tuple of tuple of ndarray
-        The same for each state and each batch that was kept aside as a whole; empty where none was.
+        The same for each state from further held-out answers, each of which must exclude it too: those of single batches in
+        models of the first format, those at fresh offsets since; empty where there are none.
 
     Notes
     -----
     Marginal conformal sets covered a minority state at 0.66 where 0.90 was promised; per state they kept it.
-    The promise holds for samples like those kept aside. A batch not seen is another draw of *batches*, of which training had
-    a few: pooled, their samples promise too much. There a state is excluded only if every batch kept aside would exclude it
-    (the idea of Dunn, Wasserman & Ramdas 2023, Distribution-free prediction sets for two-layer hierarchical models). In
-    simulated batches not seen, 90 % sets covered .89 pooled and .95 so, and wrong calls fell from 9 to 4 % of the samples.
+    The promise holds for samples like those held out. A batch not seen is another draw of *batches*, of which training had
+    a few: so a state is excluded only if every reference excludes it (the idea of Dunn, Wasserman & Ramdas 2023,
+    Distribution-free prediction sets for two-layer hierarchical models).
     """
 
     references: tuple[Floats, ...]
     by_batch: tuple[tuple[Floats, ...], ...] = ()
 
     @classmethod
-    def fit(
-        cls, probabilities: Floats, y: NDArray[np.intp], batches: NDArray[np.intp] | None = None
-    ) -> ClassConditionalSets:
-        """Keep the out-of-fold scores of each state.
+    def fit(cls, held_out: Sequence[tuple[Floats, NDArray[np.intp]]]) -> ClassConditionalSets:
+        """Keep held-out strangeness of each state.
 
         Parameters
         ----------
-        probabilities : ndarray of shape (n_samples, n_states)
-            Calibrated out-of-fold probabilities.
-        y : ndarray of shape (n_samples,)
-            State codes.
-        batches : ndarray of shape (n_samples,), optional
-            Batch codes, if each batch was kept aside as a whole.
+        held_out : sequence of (probabilities, y)
+            Calibrated, of shape (n_samples, n_states), and state codes; the first as it is, every other one a further
+            reference.
 
         Returns
         -------
         ClassConditionalSets
         """
-        states = range(probabilities.shape[1])
-        pooled = tuple(np.sort(1 - probabilities[y == k, k]) for k in states)
-        if batches is None:
-            return cls(pooled)
-        whole = [batches == batch for batch in np.unique(batches)]
-        return cls(
-            pooled,
-            tuple(tuple(np.sort(1 - probabilities[(y == k) & rows, k]) for rows in whole) for k in states),
-        )
+        states = range(held_out[0][0].shape[1])
+        first, *more = [tuple(np.sort(1 - p[y == k, k]) for k in states) for p, y in held_out]
+        return cls(first, tuple(tuple(each[k] for each in more) for k in states) if more else ())
 
-    def sets(
-        self, probabilities: Floats, level: float, *, same_batch: bool | NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Give the states that cannot be excluded at this level; shape (n_samples, n_states).
+    def sets(self, probabilities: Floats, level: float) -> NDArray[np.bool_]:
+        """Give the states that remain plausible at this level; shape (n_samples, n_states).
 
         Parameters
         ----------
@@ -101,30 +89,22 @@ class ClassConditionalSets:
             Calibrated probabilities at the training prevalence.
         level : float
             Promised share of sets that hold the true state, such as 0.9.
-        same_batch : bool, or ndarray of bool of shape (n_samples,)
-            The samples, or those of them, are of a batch that was trained on; otherwise no batch kept aside may hold the
-            state possible.
 
         Returns
         -------
         ndarray of bool
             A row may be empty: then no state looks like this sample.
         """
-        strange = 1 - probabilities
-        if isinstance(same_batch, bool):
-            return strange <= self._limits(level, new_batch=not same_batch)
-        known, new = (strange <= self._limits(level, new_batch=new_batch) for new_batch in (False, True))
-        result: NDArray[np.bool_] = np.where(same_batch[:, None], known, new)
+        result: NDArray[np.bool_] = 1 - probabilities <= self._limits(level)
         return result
 
-    def _limits(self, level: float, *, new_batch: bool) -> Floats:
-        """Strangeness up to which each state cannot be excluded: a sample beyond it has a p-value of 1 - level or less."""
+    def _limits(self, level: float) -> Floats:
+        """Strangeness up to which each state is plausible: a sample beyond it has a p-value of 1 - level or less."""
         limits = [_limit(reference, level) for reference in self.references]
-        if new_batch:
-            for k, references in enumerate(self.by_batch):
-                each = [_limit(reference, level) for reference in references]
-                # A batch too small to exclude anything, whatever it held, is not asked.
-                limits[k] = max([limits[k], *(limit for limit in each if limit < math.inf)])
+        for k, references in enumerate(self.by_batch):
+            each = [_limit(reference, level) for reference in references]
+            # One too small to exclude anything, whatever it held, is not asked.
+            limits[k] = max([limits[k], *(limit for limit in each if limit < math.inf)])
         return np.array(limits)
 
 

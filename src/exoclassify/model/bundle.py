@@ -78,7 +78,7 @@ class ModelBundle:
     report : str or None
         The page to read, HTML; None when there is none.
     aside : DataFrame or None
-        Answers to the samples kept aside, by which models are compared; None when it was not judged.
+        Answers to the held-out samples, by which models are compared; None when it was not judged.
 
     Notes
     -----
@@ -115,7 +115,7 @@ class ModelBundle:
 
     @property
     def states(self) -> tuple[str, ...]:
-        """The pain states it tells apart."""
+        """The pain states it distinguishes."""
         return self.blend.states
 
     def predict(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 
-__all__ = ["Mover", "against_rest", "contributions", "of_blend", "top"]
+__all__ = ["Mover", "against_rest", "contributions", "of_blend", "of_row", "top"]
 
 Floats = NDArray[np.float64]
 
@@ -140,19 +140,44 @@ def top(
     names = [use.batch] * len(X) if batches is None else batches
     heads = [bundle.blend.place(replace(use, batch=name))[0].head for name in names]
     states = bundle.judge(bundle.measure(X), use, batches).probabilities.argmax(axis=1).tolist()
-    result = []
-    for row, head, state in zip(X, heads, states, strict=True):  # one at a time: contributions are large
-        parts, _ = contributions(bundle, row[None, :], head)
-        moved = against_rest(parts[0], state)
-        first = np.argsort(-np.abs(moved), kind="stable")[:n]
-        result.append(
-            tuple(
-                Mover(bundle.panel.molecules[j], float(moved[j]), float(row[j]), bundle.states[state])
-                for j in first
-                if moved[j] != 0
-            )
-        )
-    return result
+    # One at a time: the whole table of contributions is never held.
+    return [of_row(bundle, *one, n)[0] for one in zip(X, heads, states, strict=True)]
+
+
+def of_row(
+    bundle: ModelBundle, row: Floats, head: int, state: int, n: int
+) -> tuple[tuple[Mover, ...], float, float]:
+    """Name the molecules that moved one answer most, and what is left to make up its score.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    row : ndarray of shape (n_molecules,)
+        Raw values in the panel's order.
+    head : int
+        As in `contributions`.
+    state : int
+        Position of the state that is told of.
+    n : int
+        How many molecules.
+
+    Returns
+    -------
+    movers : tuple of Mover
+        The strongest first; molecules that moved nothing are left out.
+    base, others : float
+        Log-odds of a sample of which nothing is known, and what all other molecules moved together.
+    """
+    parts, base = contributions(bundle, row[None, :], head)
+    moved = against_rest(parts[0], state)
+    strongest = [j for j in np.argsort(-np.abs(moved), kind="stable")[:n].tolist() if moved[j] != 0]
+    movers = tuple(
+        Mover(bundle.panel.molecules[j], float(moved[j]), float(row[j]), bundle.states[state])
+        for j in strongest
+    )
+    others = float(moved.sum() - sum(mover.log_odds for mover in movers))
+    return movers, float(against_rest(base, state)), others
 
 
 def against_rest(log_odds: Floats, state: int) -> Floats:

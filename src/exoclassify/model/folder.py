@@ -8,7 +8,7 @@
       golden.csv    about 20 made-up profiles and the answers they must get
       README.md     the model card
       report.html   the page to read, where one was written
-      aside.csv     answers to the samples kept aside, under short names, where the model was judged
+      aside.csv     answers to the held-out samples, under short names, where the model was judged
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ModelParts:
     report : str or None
         The page to read.
     aside : DataFrame or None
-        Answers to samples kept aside.
+        Answers to held-out samples.
     format : int
         Version of what was written.
     """
@@ -108,7 +108,7 @@ def fill_folder(
     report : str, optional
         The page to read.
     aside : DataFrame, optional
-        Answers to samples kept aside.
+        Answers to held-out samples.
 
     Raises
     ------

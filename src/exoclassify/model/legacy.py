@@ -8,19 +8,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.calibrate import ScaleAndShift
 from exoclassify.methods.conformal import ClassConditionalSets
 from exoclassify.methods.heads import Calibration, Head, Place
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend, Learner, Member
 
-__all__ = ["FirstBlend", "FirstMember", "brought_forward"]
+__all__ = ["FirstBlend", "FirstMember", "ScaleAndShift", "brought_forward"]
 
 Floats = NDArray[np.float64]
 
 _KEPT = 0.25
 """Share of its distance from the training mix that an answer kept in a batch where none was ever tested."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleAndShift:
+    """``log-odds = scale * score + shift``.
+
+    Parameters
+    ----------
+    scale : float
+        0 or more.
+    shift : ndarray of shape (n_states,)
+        Summing to zero.
+    """
+
+    scale: float
+    shift: Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -351,7 +351,7 @@ class Registry:
         source : str, optional
             From what, kept there too.
         instead_of : str, optional
-            The version it was held against; refuse when another one is in use by now.
+            The version it was compared with; refuse when another one is in use by now.
         require_signature : path, optional
             As in `load`.
 
@@ -371,7 +371,7 @@ class Registry:
         with self._lock(name):
             if instead_of is not None and self.champion(name) != instead_of:
                 raise ModelError(
-                    f"{name}: {version} was held against {instead_of}, and {self.champion(name)} is in use by now; "
+                    f"{name}: {version} was compared with {instead_of}, and {self.champion(name)} is in use by now; "
                     "hold it against that one"
                 )
             self.load(name, version, verify=True, require_signature=require_signature)

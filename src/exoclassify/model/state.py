@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.errors import ModelError
-from exoclassify.methods.calibrate import ScaleAndShift
 from exoclassify.methods.conformal import ClassConditionalSets
 from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.heads import Batches, Calibration, Head, Place
@@ -25,7 +24,7 @@ from exoclassify.methods.normalise_tmm import TMM
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend, Member
-from exoclassify.model.legacy import FirstBlend, FirstMember
+from exoclassify.model.legacy import FirstBlend, FirstMember, ScaleAndShift
 
 __all__ = ["pack", "unpack"]
 
@@ -42,7 +41,6 @@ _PARTS = (
     PCAResidual,
     Place,
     Ratios,
-    ScaleAndShift,
     Trees,
     Views,
 )
@@ -51,7 +49,12 @@ _STEPS = (
     MedianCentred, MedianFilled, MedianOfRatios, TMM,
 )  # fmt: skip
 _ALLOWED: Mapping[str, type[Any]] = {part.__name__: part for part in (*_PARTS, *_STEPS)}
-_FIRST: Mapping[str, type[Any]] = {**_ALLOWED, "FittedBlend": FirstBlend, "Member": FirstMember}
+_FIRST: Mapping[str, type[Any]] = {
+    **_ALLOWED,
+    "FittedBlend": FirstBlend,
+    "Member": FirstMember,
+    "ScaleAndShift": ScaleAndShift,
+}
 """Classes by the names that they had in the first format."""
 
 Arrays = dict[str, NDArray[Any]]

@@ -101,7 +101,7 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
         notes=[
             "Paired test of two AUCs on the same samples (DeLong et al. 1988), by subject.",
             "An AUC below one half is what cross-validation gives to a column that tells nothing: a level with more of a state "
-            "in the training part has fewer of it in the part kept aside.",
+            "in the training part has fewer of it in the part left out.",
         ],
         tone="critical" if not beaten else "good" if p_value < _ALPHA else "plain",
     )

@@ -42,7 +42,7 @@ def _before(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         (
             "1",
             "title: development or evaluation of a prediction model, target, outcome",
-            f"development; tells apart {states}",
+            f"development; distinguishes {states}",
         ),
         ("2", "abstract by TRIPOD+AI for abstracts", _OPEN),
         ("3a", "health context and rationale", _OPEN),

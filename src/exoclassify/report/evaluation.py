@@ -240,7 +240,7 @@ def usefulness(judged: Judged) -> Section:
             )
         ],
         notes=[
-            "Thresholds that reach 90 % were chosen on these very samples, and are hopeful.",
+            "Thresholds that reach 90 % were chosen on these very samples, and are optimistic.",
             "Decision curves: Vickers & Elkin 2006. A case-control cohort has not the prevalence of a clinic: state the clinic's "
             "with evaluate --prevalence.",
         ],
@@ -291,9 +291,7 @@ def abstaining(judged: Judged) -> Section:
     )  # fmt: skip
     name, first = judged[0]
     risk = first["examined"]["risk_coverage"]
-    summary = (
-        f"It called {risk['called']:.0%} of the samples ({name}) and said of the rest that it is uncertain."
-    )
+    summary = f"It called {risk['called']:.0%} of the samples ({name}) ; the rest are uncertain."
     if risk["wrong_among_called"] is not None:
         summary += f" Of its calls {risk['wrong_among_called']:.0%} were wrong."
     columns = ["judged by", "group", "samples", "promised", "sets that hold the truth", "states in a set"]

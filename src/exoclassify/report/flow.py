@@ -34,7 +34,7 @@ def flow(about: Mapping[str, Any]) -> Section:
         crossed = evaluation["cross_validation"]
         boxes.append(
             (
-                "Judged while kept aside",
+                "Judged while left out",
                 [f"{crossed['n_samples']} samples in {crossed['repeats']} × {crossed['folds']} folds"]
                 + (
                     [f"{evaluation['leave_one_batch_out']['n_samples']} in a batch left out"]

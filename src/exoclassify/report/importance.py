@@ -39,7 +39,7 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
         "Molecules that move the answers most",
         bars,
         Axis("mean move, in log-odds", 0.0, max(row["high"] for row in shown)),
-        caption="How far a molecule moves the answer between two states, on samples kept aside; 95 % interval over folds.",
+        caption="How far a molecule moves the answer between two states, on held-out samples; 95 % interval over folds.",
     )
     catalogue, public = Catalogue.read(), Reanalysis.read()
     table = Table(

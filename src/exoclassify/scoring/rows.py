@@ -39,7 +39,7 @@ class Reject:
     column : str
         Where the fault lies; empty when it is the row's.
     reason : str
-        What is wrong, and the mend.
+        What is wrong, and the fix.
     """
 
     row: int
@@ -123,7 +123,7 @@ def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -
     Returns
     -------
     rows : Rows
-        The sound ones, without values; every row is held against the unit alone, so that none depends on its neighbours.
+        The sound ones, without values; every row is checked against the unit alone, so that none depends on its neighbours.
     used : list
         What `use` gave for each block.
     """

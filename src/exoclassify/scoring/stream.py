@@ -39,7 +39,7 @@ class Asked:
     Parameters
     ----------
     kind, unit : str, optional
-        What the files hold, to be held against the model; the model's if omitted.
+        What the files hold, to be checked against the model; the model's if omitted.
     use : Use
         Where the samples are from, and how sure the answers must be.
     batches : mapping of str to str, optional

@@ -143,7 +143,7 @@ def system_refusals(path: Path) -> Iterator[None]:
     Raises
     ------
     FileError
-        With the cause and the mend.
+        With the cause and the fix.
     """
     try:
         yield
