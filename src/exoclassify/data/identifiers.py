@@ -1,7 +1,8 @@
 """Identifiers of the molecules that the checks of blood cells, plasma and haemolysis look for.
 
-Entry names and gene symbols with their accessions as in UniProtKB/Swiss-Prot 2025 (uniprot.org, CC BY 4.0; all reviewed human
-entries), and accessions with their names as in miRBase 22.1 (mirbase.org, public domain). Not all of either: what a check needs.
+UniProt accessions with entry names and gene symbols (uniprot.org, CC BY 4.0) and miRBase accessions with mature names (mirbase.org,
+public domain). Not all of either: what a check needs. Written down without a release at hand: the accessions of miR-451a, -486-5p,
+-223-3p, -197-3p and -574-3p were read on public pages, the others were not checked.
 """
 
 from __future__ import annotations

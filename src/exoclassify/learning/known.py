@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError
 from exoclassify.learning.finish import on_panel
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 
-__all__ = ["nothing_new", "recipe_of", "same_data", "trained_on_before", "unseen"]
+__all__ = ["nothing_new", "recipe_of", "recognised", "same_data", "trained_on_before", "unseen"]
 
 Bools = NDArray[np.bool_]
 
@@ -51,14 +54,33 @@ def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Bools]:
     dict of str to ndarray of bool of shape (n_samples,)
         By sample id, subject and near-duplicate cargo; all of them where the model does not remember.
     """
+    return recognised(model, cohort.cargo, cohort.groups.tolist() if cohort.has_subjects else None)
+
+
+def recognised(model: ModelBundle, cargo: CargoTable, subjects: Sequence[str] | None) -> dict[str, Bools]:
+    """Say which samples of a table a model was trained on; results as `trained_on_before`.
+
+    Parameters
+    ----------
+    model : ModelBundle
+        Any model.
+    cargo : CargoTable
+        Of its kind and unit.
+    subjects : sequence of str or None
+        The person of each sample, where known.
+
+    Returns
+    -------
+    dict of str to ndarray of bool of shape (n_samples,)
+    """
     if model.trained_on is None:
-        return {"not remembered by the model": np.ones(cohort.n_samples, dtype=bool)}
+        return {"not remembered by the model": np.ones(cargo.n_samples, dtype=bool)}
     return model.trained_on.recognised(
         model.blend,
         model.panel.molecules,
-        model.panel.values(cohort.cargo),
-        cohort.sheet.sample_ids,
-        cohort.groups.tolist() if cohort.has_subjects else None,
+        model.panel.values(cargo),
+        cargo.sample_ids,
+        subjects,
         model.about["training"]["data_sha256"],
     )
 

@@ -17,6 +17,7 @@ from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.learning.calibration import loads_of, place_of
 from exoclassify.learning.finish import numbered
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
+from exoclassify.learning.known import recognised
 from exoclassify.learning.metrics import against_rest, auc
 from exoclassify.learning.site import Local, offset_nodes, site_place
 from exoclassify.methods.conformal import conformal_p
@@ -158,7 +159,7 @@ def _read(model: ModelBundle, samples: LocalSamples, site: str) -> tuple[_Here, 
         )
     mix = shifted_prevalence(states, model.blend.prevalence, samples.mix, what="mix")
     X = model.panel.values(samples.cargo)
-    new = _not_trained_on(model, samples, X)
+    new = _not_trained_on(model, samples)
     y = np.array([states.index(label) if label else -1 for label in labels], dtype=np.intp)[new]
     _check_enough(model, y, mix, int(len(new) - new.sum()), source)
     log_odds, residuals = model.compiled.evaluate(X[new])
@@ -188,13 +189,10 @@ def _read(model: ModelBundle, samples: LocalSamples, site: str) -> tuple[_Here, 
     }  # fmt: skip
 
 
-def _not_trained_on(model: ModelBundle, samples: LocalSamples, X: Floats) -> Bools:
+def _not_trained_on(model: ModelBundle, samples: LocalSamples) -> Bools:
     if model.trained_on is None:
-        return np.ones(len(X), dtype=bool)
-    ways = model.trained_on.recognised(
-        model.blend, model.panel.molecules, X, samples.cargo.sample_ids, samples.subjects or None,
-        model.about["training"]["data_sha256"],
-    )  # fmt: skip
+        return np.ones(samples.cargo.n_samples, dtype=bool)
+    ways = recognised(model, samples.cargo, samples.subjects or None)
     new: Bools = ~np.any(list(ways.values()), axis=0)
     return new
 

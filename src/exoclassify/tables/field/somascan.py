@@ -1,7 +1,6 @@
 """SomaScan .adat files: a head, rows that describe the analytes, and a row for each sample.
 
-The form is that of SomaLogic's "ADAT specification" (github.com/SomaLogic/SomaLogic-Data). Their Python reader, somadata, pins
-pandas below the version used here.
+The form is that of SomaLogic's "ADAT specification" (github.com/SomaLogic/SomaLogic-Data).
 """
 
 from __future__ import annotations
