@@ -186,9 +186,10 @@ def score(
         return
     report = _scored(bundle, given, out, asked, runner)
     if report.tally.trained_on:
+        profile = " or made the profile of its site" if "recalibration" in bundle.about else ""
         note(
-            f"{report.tally.trained_on} of these {report.tally.n} samples were trained on: what the model says of them does not "
-            "show how good it is"
+            f"{report.tally.trained_on} of these {report.tally.n} samples were trained on{profile}: what the model says of "
+            "them does not show how good it is"
         )
     if bundle.about["training"]["simulated"]:
         note("this model was trained on simulated samples: not for use on patients")

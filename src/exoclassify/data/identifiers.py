@@ -1,8 +1,8 @@
 """Identifiers of the molecules that the checks of blood cells, plasma and haemolysis look for.
 
-UniProt accessions with entry names and gene symbols (uniprot.org, CC BY 4.0) and miRBase accessions with mature names (mirbase.org,
-public domain). Not all of either: what a check needs. Written down without a release at hand: the accessions of miR-451a, -486-5p,
--223-3p, -197-3p and -574-3p were read on public pages, the others were not checked.
+UniProt accessions with entry names and gene symbols (uniprot.org, CC BY 4.0), miRBase accessions with mature names (mirbase.org,
+public domain); what a check needs, no more. Written down without a release at hand: the accessions of miR-451a, -486-5p, -223-3p,
+-197-3p and -574-3p were read on public pages, the others were not checked.
 """
 
 from __future__ import annotations

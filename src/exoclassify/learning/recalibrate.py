@@ -294,7 +294,7 @@ def _judged(model: ModelBundle, here: _Here, slope: float) -> dict[str, Any]:
     before = unknown.mixed(here.eta, np.log(shares))
     before = (1 - unknown.untested) * before + unknown.untested * shares
     guess = -np.log(shares[y])
-    areas = [auc(against_rest(here.eta, k), y == k).value for k in range(len(states))]
+    areas = [auc(against_rest(np.log(p), k), y == k).value for p in passes for k in range(len(states))]
     return {
         "log_loss": float(loss.mean()),
         "log_loss_before": float(-np.log(before[rows, y]).mean()),

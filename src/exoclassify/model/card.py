@@ -81,6 +81,13 @@ def _recalibrated(about: Mapping[str, Any]) -> list[str]:
             f"- it lies {found['distance']:.1f} times as far from the training batches as they usually lie from each other "
             f"(known to ± {found['uncertainty']:.1f})"
         )
+    if "calls_from" in found:
+        limit = found["calls_from"]
+        lines.append(
+            "- it calls nothing there"
+            if limit is None
+            else f"- it calls from a probability of {limit:.2f} on there"
+        )
     return ["\n".join(lines)]
 
 
