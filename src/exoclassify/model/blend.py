@@ -155,7 +155,7 @@ class FittedBlend:
         )
 
         def at(rows: slice | NDArray[np.intp], batch: str) -> Answers:
-            place, name = self.place(replace(use, batch=batch))
+            place, name = self.place(use if batch == use.batch else replace(use, batch=batch))
             return answer(
                 log_odds[:, rows], residuals[rows], coverage[rows], place,
                 training=self.prevalence, stated=stated, limits=asked, name=name,

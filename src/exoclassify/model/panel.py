@@ -128,9 +128,9 @@ class Panel:
         partial = np.isnan(sums)  # the quickest look; most tables of counts lack nothing
         if partial.any():
             found[partial] = np.where(np.isnan(X[partial]), 0.0, self.weight).sum(axis=1)
+            sums[partial] = np.nansum(X[partial], axis=1)
         result: Floats = np.minimum(1.0, found / max(self.typical, 1e-12))
         if self.fewest_reads:
-            sums[partial] = np.nansum(X[partial], axis=1)
             result[sums < self.fewest_reads] = 0.0
         return result
 

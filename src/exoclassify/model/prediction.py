@@ -61,6 +61,9 @@ REASONS: Mapping[str, str] = {
 `no-state-fits` and `rare-here` are raised by models of the first format alone."""
 
 
+_BITS = {name: 1 << bit for bit, name in enumerate(REASONS)}
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """The numbers of many answers, before they are put into words.
@@ -443,12 +446,9 @@ def answer(
         }  # fmt: skip
     elif not place.closed:
         causes["unsure"] = probabilities.max(axis=1) < place.call_from(limits.max_wrong)
-    if place.closed:
-        causes[place.closed] = np.ones(len(size), dtype=bool)
-    reasons = np.zeros(len(size), dtype=np.uint8)
-    for bit, reason in enumerate(REASONS):
-        if reason in causes:
-            reasons |= causes[reason].astype(np.uint8) << np.uint8(bit)
+    reasons = np.full(len(size), _BITS.get(place.closed, 0), dtype=np.uint8)
+    for reason, cause in causes.items():
+        reasons |= cause * np.uint8(_BITS[reason])
     calls = np.where(reasons == 0, first if by_sets else best, -1).astype(np.int8)
     nowhere = np.zeros(len(size), dtype=np.intp)
     return Answers(probabilities, sets, novelty_p, coverage, calls, reasons, nowhere, (name,))
