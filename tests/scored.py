@@ -15,8 +15,8 @@ import pytest
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.scoring import cluster, columnar, lines, long, rows, runners, text, whole

@@ -22,7 +22,7 @@ from cohorts import EVERY_VOICE
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
 

@@ -16,7 +16,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, FileError, InputError, ModelError, RecipeError
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import REASONS, Use

@@ -11,8 +11,8 @@ from cohorts import FAST
 from exoclassify.cli.main import app
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
-from exoclassify.learning.recalibrate import LocalSamples, recalibrate
+from exoclassify.lifecycle.fit import fit
+from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 

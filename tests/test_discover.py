@@ -13,15 +13,15 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.simulate import SimulationDesign, simulate
+from exoclassify.discovery.contrast import Contrast
+from exoclassify.discovery.discover import discover
+from exoclassify.discovery.marker_tests import Measured
+from exoclassify.discovery.signature_page import discovery_sections
 from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.evidence.blood_cells import blood_cells
-from exoclassify.learning.contrast import Contrast
-from exoclassify.learning.discover import discover
-from exoclassify.learning.finish import on_panel
-from exoclassify.learning.fit import fit
-from exoclassify.learning.marker_tests import Measured
 from exoclassify.learning.recipe import Recipe
-from exoclassify.learning.signature_page import discovery_sections
+from exoclassify.lifecycle.finish import on_panel
+from exoclassify.lifecycle.fit import fit
 from exoclassify.report.html import page
 
 STRONG = simulate(

@@ -8,7 +8,7 @@ from scipy.stats import chi2
 from cohorts import FAST
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.trained_on import SHARES

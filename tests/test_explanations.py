@@ -10,8 +10,8 @@ from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.errors import InputError, ModelError
-from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model import explanations as module
 from exoclassify.model.explain import against_rest, contributions
 from exoclassify.model.explanations import explanations

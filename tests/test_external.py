@@ -9,8 +9,8 @@ from cohorts import FAST, cohort_of, counts
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.external import check_labels, validate
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.external import check_labels, validate
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.prediction import Use
 from exoclassify.report.external import audit_report, seen_before, validation_report
 from exoclassify.report.training import training_report

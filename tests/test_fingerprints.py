@@ -14,12 +14,12 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.data.sketches import bits_apart, sketches
+from exoclassify.discovery.discover import discover, tables_of_others
 from exoclassify.errors import InputError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.fingerprints import Fingerprints, standardised
 from exoclassify.evidence.priors import Prior, learned_weights
 from exoclassify.evidence.reanalysis import Reanalysis
-from exoclassify.learning.discover import discover, tables_of_others
 
 OWN = Fingerprints.read()
 MADE = simulate(

@@ -13,10 +13,10 @@ from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import InputError
 from exoclassify.learning.compare import compare
-from exoclassify.learning.finish import numbered
-from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
-from exoclassify.learning.retrain import retrain
+from exoclassify.lifecycle.finish import numbered
+from exoclassify.lifecycle.fit import fit
+from exoclassify.lifecycle.retrain import retrain
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.state import pack
 

@@ -14,7 +14,7 @@ from cohorts import FAST
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.scoring.stream import Asked, score_files
 from exoclassify.tables.formulas import guarded, guarded_cells, guarded_frame
 

@@ -8,7 +8,7 @@ import pytest
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import DesignError
-from exoclassify.learning.recalibrate import LocalSamples, recalibrate
+from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from golden_numbers import FOLDER, first_format, turned_profiles

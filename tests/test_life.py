@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from cohorts import FAST
 from databases import Postgres
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry

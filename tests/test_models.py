@@ -13,8 +13,8 @@ from cohorts import FAST
 from exoclassify.cli.main import app
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.finish import numbered
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.finish import numbered
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.registry import Registry
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort

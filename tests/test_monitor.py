@@ -13,7 +13,7 @@ from databases import Postgres
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
 from exoclassify.monitoring.database import opened, upgrade

@@ -17,8 +17,8 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, InputError, ModelError, RecipeError
-from exoclassify.learning.fit import fit
-from exoclassify.learning.recalibrate import LocalSamples, recalibrate
+from exoclassify.lifecycle.fit import fit
+from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry

@@ -21,7 +21,7 @@ from databases import Postgres
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import FileError
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.prediction import Predictions
 from exoclassify.monitoring.database import opened, upgrade
 from exoclassify.monitoring.records import RecordWriter

@@ -16,8 +16,8 @@ from cohorts import FAST
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import FileError, ModelError
-from exoclassify.learning.finish import numbered
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.finish import numbered
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
 from exoclassify.model.signature import make_keys, sign

@@ -11,11 +11,11 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, InputError, ModelError
-from exoclassify.learning.fit import fit
 from exoclassify.learning.joined import joined
-from exoclassify.learning.known import nothing_new, trained_on_before
 from exoclassify.learning.recipe import Recipe
-from exoclassify.learning.retrain import retrain
+from exoclassify.lifecycle.fit import fit
+from exoclassify.lifecycle.known import nothing_new, trained_on_before
+from exoclassify.lifecycle.retrain import retrain
 
 FAST = AUDITED.model_copy(update={"gate": AUDITED.gate.model_copy(update={"audit": False})})
 COHORT = simulate(SimulationDesign(seed=5, n_samples=160, n_molecules=80, effect=0.8)).cohort

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exoclassify.evidence.catalogue import Catalogue
-from exoclassify.learning.recalibrate import LocalSamples, recalibrate
+from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import against_rest
 from exoclassify.model.prediction import Use

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from exoclassify.errors import ModelError
-from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.folder import _digest, _sha256, describe
 from exoclassify.model.registry import Registry

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from exoclassify.learning.stability import FIRM, _halves, _shuffled, false_share, stability_selection
+from exoclassify.discovery.stability import FIRM, _halves, _shuffled, false_share, stability_selection
 from exoclassify.learning.units import Units, moderated_statistics
 
 

@@ -371,7 +371,7 @@ def test_ct_marks_are_understood_in_a_stream_as_in_a_table(tmp_path):
     from exoclassify.data.cargo import CargoTable
     from exoclassify.data.simulate import simulate
     from exoclassify.data.simulation_design import SimulationDesign
-    from exoclassify.learning.fit import fit
+    from exoclassify.lifecycle.fit import fit
     from scored import SMALL
 
     cohort = simulate(

@@ -8,7 +8,7 @@ from cohorts import FAST
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import ModelError
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.trained_on import SHARES, TrainedOn
 

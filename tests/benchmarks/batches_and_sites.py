@@ -20,10 +20,10 @@ from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError
 from exoclassify.learning.evaluate import judge
-from exoclassify.learning.fit import fit
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.recalibrate import LocalSamples, recalibrate
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.fit import fit
+from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions, Use
 

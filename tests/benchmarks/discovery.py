@@ -32,8 +32,8 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.simulate import SimulationDesign, simulate
-from exoclassify.learning.discover import discover
-from exoclassify.learning.signature import Signature
+from exoclassify.discovery.discover import discover
+from exoclassify.discovery.signature import Signature
 
 LEVELS = np.concatenate([np.geomspace(1e-4, 0.1, 40), np.linspace(0.11, 0.9, 40)])
 

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.data.simulate import SimulationDesign, simulate
+from exoclassify.discovery.discover import discover
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.priors import Prior
 from exoclassify.evidence.reanalysis import Reanalysis
-from exoclassify.learning.discover import discover
 
 
 class Given(Prior):

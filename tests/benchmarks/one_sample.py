@@ -24,8 +24,8 @@ from xgboost import XGBClassifier
 
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.fit import fit
 
 
 def microseconds(call: Callable[[], object], repeats: int) -> float:

@@ -37,8 +37,8 @@ from xgboost import XGBClassifier
 
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import Measured, ModelBundle
 from exoclassify.scoring.cluster import Cluster, client_of
 from exoclassify.scoring.job import Job

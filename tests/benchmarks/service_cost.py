@@ -33,7 +33,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.registry import Registry
 from serving import free_port
 

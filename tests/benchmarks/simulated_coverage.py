@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
-from exoclassify.learning.fit import fit
+from exoclassify.lifecycle.fit import fit
 from exoclassify.model.prediction import Use
 
 N_TRAIN, N_NEW = 120, 240

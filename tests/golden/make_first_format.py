@@ -15,7 +15,7 @@ from cohorts import FAST  # noqa: E402  (found in the folder above)
 from exoclassify.data.cargo import CargoTable  # noqa: E402
 from exoclassify.data.simulate import simulate  # noqa: E402
 from exoclassify.data.simulation_design import SimulationDesign  # noqa: E402
-from exoclassify.learning.fit import fit  # noqa: E402
+from exoclassify.lifecycle.fit import fit  # noqa: E402
 from exoclassify.model.bundle import ModelBundle  # noqa: E402
 from golden_numbers import turned_profiles  # noqa: E402
 

@@ -26,10 +26,10 @@ from exoclassify.cli.doors import doors
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
+from exoclassify.discovery.contrast import Contrast
+from exoclassify.discovery.marker_tests import MarkerTests, Measured
 from exoclassify.errors import FileError, InputError
 from exoclassify.evidence.reanalysis import PublicTable
-from exoclassify.learning.contrast import Contrast
-from exoclassify.learning.marker_tests import MarkerTests, Measured
 from exoclassify.learning.metrics import auc
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -17,10 +17,10 @@ import typer
 from exoclassify.audit.audit import audit
 from exoclassify.cli.doors import doors
 from exoclassify.data.cohort import Cohort
+from exoclassify.discovery.discover import discover
 from exoclassify.errors import DesignError, FileError
-from exoclassify.learning.discover import discover
-from exoclassify.learning.fit import fit
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.fit import fit
 
 HERE = Path(__file__).resolve().parent
 

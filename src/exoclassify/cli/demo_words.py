@@ -111,7 +111,7 @@ def with_local(bundle: ModelBundle, new: Cohort, n_local: int = 10, draws: int =
     list of str
         Lines of text.
     """
-    from exoclassify.learning.recalibrate import LocalSamples, recalibrate
+    from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
     from exoclassify.model.prediction import Use
 
     states, counts = np.unique(new.y, return_counts=True)

@@ -14,9 +14,9 @@ from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from exoclassify.data.cohort import Cohort
+    from exoclassify.discovery.signature import Signature
     from exoclassify.evidence.catalogue import Catalogue
     from exoclassify.evidence.priors import Prior
-    from exoclassify.learning.signature import Signature
 
 __all__ = ["SIGNATURE_FILES", "discover"]
 
@@ -95,8 +95,8 @@ def discover(
     check_folder(out, force=force, own=SIGNATURE_FILES)
     _check_shares(level, min_prevalence, seed)
     from exoclassify.data.cohort import Cohort
+    from exoclassify.discovery.discover import discover as find
     from exoclassify.evidence.catalogue import Catalogue
-    from exoclassify.learning.discover import discover as find
     from exoclassify.tables.writing import write_folder_atomically
 
     catalogue = Catalogue.read(*(add or []))
@@ -136,9 +136,9 @@ def discover(
 
 
 def _prior(cohort: Cohort, catalogue: Catalogue, condition: str | None, leave_out: list[str]) -> Prior:
+    from exoclassify.discovery.discover import tables_of_others
     from exoclassify.evidence.priors import Prior
     from exoclassify.evidence.reanalysis import Reanalysis
-    from exoclassify.learning.discover import tables_of_others
 
     tables = tables_of_others(cohort, leave_out)
     own = {table.accession for table in Reanalysis.read().tables} - {
@@ -182,7 +182,7 @@ def _say_notes(notes: tuple[str, ...], subject: str | None, batch: str | None) -
 def _write(signature: Signature, folder: Path, *, simulated: bool) -> None:
     import importlib.metadata
 
-    from exoclassify.learning.signature_page import discovery_sections
+    from exoclassify.discovery.signature_page import discovery_sections
     from exoclassify.report.html import page
 
     signature.frame().to_csv(folder / "signature.csv", index=False)

@@ -76,8 +76,8 @@ def evaluate(
     if report is not None:
         check_file(report, force=force, inputs=[cargo, samples])
     from exoclassify.data.cohort import Cohort
-    from exoclassify.learning.external import validate
-    from exoclassify.learning.known import unseen
+    from exoclassify.lifecycle.external import validate
+    from exoclassify.lifecycle.known import unseen
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.report.external import seen_before
 

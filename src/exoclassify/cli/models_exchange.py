@@ -72,7 +72,7 @@ def import_(
     bundle = ModelBundle.load(folder if folder.is_dir() or ":" not in source else _bento(source), verify=True)
     place = opened(registry, change=True)
     if renumber and place.history(bundle.name):
-        from exoclassify.learning.finish import numbered
+        from exoclassify.lifecycle.finish import numbered
         from exoclassify.model.version import next_version
 
         bundle = numbered(bundle, next_version(place.load(bundle.name), bundle)[0])

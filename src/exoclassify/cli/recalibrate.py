@@ -88,8 +88,8 @@ def recalibrate(
         raise typer.BadParameter("give both --samples and --label, or neither")
     from exoclassify.data.cargo import CargoTable
     from exoclassify.data.samples import SampleSheet
-    from exoclassify.learning.recalibrate import LocalSamples
-    from exoclassify.learning.recalibrate import recalibrate as refit
+    from exoclassify.lifecycle.recalibrate import LocalSamples
+    from exoclassify.lifecycle.recalibrate import recalibrate as refit
 
     place = opened(registry, change=True)
     model = place.load(name, version, verify=True, require_signature=require_signature)
@@ -113,7 +113,7 @@ def recalibrate(
     told: dict[str, Any] = {**done.decision, "name": done.bundle.name, "kept": None, "promoted": False}
     lines = [*done.decision["lines"], done.decision["sentence"]]
     if not dry_run:
-        from exoclassify.learning.finish import numbered
+        from exoclassify.lifecycle.finish import numbered
 
         bundle = _numbered(place, done.bundle)
         folder = place.add(bundle, decision=done.decision, renumber=numbered)
@@ -161,7 +161,7 @@ def _cells(sheet: SampleSheet, column: str, table: CargoTable) -> tuple[str, ...
 
 
 def _numbered(place: Registry, bundle: ModelBundle) -> ModelBundle:
-    from exoclassify.learning.finish import numbered
+    from exoclassify.lifecycle.finish import numbered
     from exoclassify.model.version import next_version
 
     if not place.history(bundle.name):

@@ -27,7 +27,7 @@ from exoclassify.cli.registry import (
 
 if TYPE_CHECKING:
     from exoclassify.data.cohort import Cohort
-    from exoclassify.learning.retrain import Retrained
+    from exoclassify.lifecycle.retrain import Retrained
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.registry import Registry
     from exoclassify.tables.asked import Reading
@@ -115,9 +115,9 @@ def retrain(
     if keep_data is not None:
         check_folder(keep_data, force=False, own=())
     from exoclassify.learning.kept import default_folder
-    from exoclassify.learning.known import nothing_new, recipe_of
     from exoclassify.learning.recipe import Recipe
-    from exoclassify.learning.retrain import retrain as challenge
+    from exoclassify.lifecycle.known import nothing_new, recipe_of
+    from exoclassify.lifecycle.retrain import retrain as challenge
 
     place = opened(registry, change=True)
     champion = place.load(name, verify=True, require_signature=require_signature)
@@ -157,7 +157,7 @@ def retrain(
 
 
 def _kept(place: Registry, done: Retrained, sign_with: Path | None) -> Path:
-    from exoclassify.learning.finish import numbered
+    from exoclassify.lifecycle.finish import numbered
     from exoclassify.model.signature import sign
 
     folder = place.add(done.bundle, decision=done.decision, renumber=numbered)
@@ -217,7 +217,7 @@ def _with_earlier(
 ) -> Cohort:
     from exoclassify.errors import FileError, InputError
     from exoclassify.learning.joined import joined
-    from exoclassify.learning.known import same_data
+    from exoclassify.lifecycle.known import same_data
 
     files = {}
     for what in ("cargo", "samples"):

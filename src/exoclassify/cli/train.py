@@ -182,10 +182,10 @@ def fitted(
     Raises
     ------
     ExoclassifyError
-        As `exoclassify.learning.fit.fit` says.
+        As `exoclassify.lifecycle.fit.fit` says.
     """
-    from exoclassify.learning.fit import fit
     from exoclassify.learning.kept import default_folder
+    from exoclassify.lifecycle.fit import fit
 
     cache = default_folder()
     try:

@@ -52,7 +52,7 @@ def validation_report(
     Parameters
     ----------
     found : mapping
-        As `exoclassify.learning.external.validate` gives it.
+        As `exoclassify.lifecycle.external.validate` gives it.
     audit : mapping or None
         Of that cohort.
     model : str
@@ -92,7 +92,7 @@ def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) ->
     Parameters
     ----------
     left_out : mapping of str to int or None
-        As ``trained_on`` of `exoclassify.learning.external.validate`.
+        As ``trained_on`` of `exoclassify.lifecycle.external.validate`.
     about : mapping
         Plain values of the model.
 

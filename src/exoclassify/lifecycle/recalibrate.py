@@ -15,11 +15,11 @@ from threadpoolctl import threadpool_limits
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.learning.calibration import loads_of, place_of
-from exoclassify.learning.finish import numbered
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
-from exoclassify.learning.known import recognised
 from exoclassify.learning.metrics import against_rest, auc
 from exoclassify.learning.site import Local, offset_nodes, site_place
+from exoclassify.lifecycle.finish import numbered
+from exoclassify.lifecycle.known import recognised
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.methods.heads import Calibration, Head, Place, mixed
 from exoclassify.methods.offsets import fit_scale

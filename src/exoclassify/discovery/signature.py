@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from exoclassify.discovery.contrast import Contrast
+from exoclassify.discovery.marker_tests import MarkerTests, Measured
+from exoclassify.discovery.panel_size import PanelCurve
+from exoclassify.discovery.stability import FIRM, Stability
 from exoclassify.evidence.agreement import Standing
-from exoclassify.learning.contrast import Contrast
-from exoclassify.learning.marker_tests import MarkerTests, Measured
-from exoclassify.learning.panel_size import PanelCurve
-from exoclassify.learning.stability import FIRM, Stability
 
 __all__ = ["Signature"]
 

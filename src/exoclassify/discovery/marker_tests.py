@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
-from exoclassify.learning.contrast import Contrast
+from exoclassify.discovery.contrast import Contrast
 from exoclassify.learning.metrics import auc
 from exoclassify.learning.units import Units
 from exoclassify.methods.detection import DetectionTests, combine, test_detection

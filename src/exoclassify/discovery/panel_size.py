@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.learning.contrast import Contrast
+from exoclassify.discovery.contrast import Contrast
 from exoclassify.learning.folds import Fold, stratified_folds
 from exoclassify.learning.metrics import auc, mean_figure
 from exoclassify.methods.learners.linear import Rotated, fit_ridge

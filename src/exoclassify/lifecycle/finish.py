@@ -81,7 +81,7 @@ def finish(
     Parameters
     ----------
     cohort, recipe, judge, covariates, permutations, cache, name, version, n_jobs, progress
-        See `exoclassify.learning.fit.fit`.
+        See `exoclassify.lifecycle.fit.fit`.
 
     Returns
     -------

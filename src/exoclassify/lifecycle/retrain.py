@@ -13,17 +13,17 @@ import numpy as np
 from exoclassify.audit.findings import Audit
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import InputError
-from exoclassify.learning.challenge import (
+from exoclassify.learning.gate import Check, check_setting
+from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.challenge import (
     as_it_is,
     by_recipe,
     check_states,
     enough,
     on_external,
 )
-from exoclassify.learning.finish import finish, numbered
-from exoclassify.learning.gate import Check, check_setting
-from exoclassify.learning.known import recipe_of, trained_on_before
-from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.finish import finish, numbered
+from exoclassify.lifecycle.known import recipe_of, trained_on_before
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.version import next_version
 
@@ -75,7 +75,7 @@ def retrain(
     allow_one_batch : bool
         A challenger that could not be tested across batches may replace a champion that was.
     covariates, cache
-        See `exoclassify.learning.fit.fit`.
+        See `exoclassify.lifecycle.fit.fit`.
     n_jobs : int
         Parallel processes; the result does not depend on it.
     progress : callable, optional

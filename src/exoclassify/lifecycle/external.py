@@ -13,8 +13,8 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.aside import strata_of
 from exoclassify.learning.examine import Answered, examine
-from exoclassify.learning.known import unseen
 from exoclassify.learning.metrics import against_rest, described, figures
+from exoclassify.lifecycle.known import unseen
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
 
@@ -95,7 +95,7 @@ def validate(
     dict
         Plain values as `exoclassify.learning.evaluate.evaluate` gives them for one way of judging, with ``examined``,
         ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples left out, see
-        `exoclassify.learning.known.unseen`).
+        `exoclassify.lifecycle.known.unseen`).
 
     Raises
     ------

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.evaluate import Answer, said
-from exoclassify.learning.finish import on_panel
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.gate import Answers, Setting
 from exoclassify.learning.judgement import Judgement, KeptAside
-from exoclassify.learning.known import recipe_of, trained_on_before
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.finish import on_panel
+from exoclassify.lifecycle.known import recipe_of, trained_on_before
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 
@@ -29,7 +29,7 @@ Bools = NDArray[np.bool_]
 Calls = NDArray[np.int8]
 
 _MIN_SUBJECTS = 5
-"""Fewer subjects of a state and two models cannot be told apart (as in `exoclassify.learning.finish`)."""
+"""Fewer subjects of a state and two models cannot be told apart (as in `exoclassify.lifecycle.finish`)."""
 
 
 def check_states(champion: ModelBundle, cohort: Cohort) -> None:

@@ -7,9 +7,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.discovery.panel_size import PanelCurve
+from exoclassify.discovery.signature import Signature
 from exoclassify.evidence.agreement import STANDINGS
-from exoclassify.learning.panel_size import PanelCurve
-from exoclassify.learning.signature import Signature
 from exoclassify.report.audit import audit_section
 from exoclassify.report.html import Cell, Figure, Section, Table
 from exoclassify.report.plots import Axis, Series, curves

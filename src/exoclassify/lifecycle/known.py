@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError
-from exoclassify.learning.finish import on_panel
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.finish import on_panel
 from exoclassify.model.bundle import ModelBundle
 
 __all__ = ["nothing_new", "recipe_of", "recognised", "same_data", "trained_on_before", "unseen"]

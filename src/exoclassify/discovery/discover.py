@@ -9,17 +9,17 @@ from threadpoolctl import threadpool_limits
 from exoclassify.audit.audit import audit
 from exoclassify.audit.following import following
 from exoclassify.data.cohort import Cohort
+from exoclassify.discovery.contrast import Contrast
+from exoclassify.discovery.marker_tests import MarkerTests, Measured
+from exoclassify.discovery.panel_size import PanelCurve, panel_curve, ranked
+from exoclassify.discovery.signature import Signature
+from exoclassify.discovery.stability import Stability, stability_selection
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.fingerprints import Fingerprints
 from exoclassify.evidence.priors import Prior
 from exoclassify.evidence.reanalysis import Reanalysis, told_in_tables
-from exoclassify.learning.contrast import Contrast
-from exoclassify.learning.marker_tests import MarkerTests, Measured
-from exoclassify.learning.panel_size import PanelCurve, panel_curve, ranked
-from exoclassify.learning.signature import Signature
-from exoclassify.learning.stability import Stability, stability_selection
 
 __all__ = ["discover", "tables_of_others"]
 

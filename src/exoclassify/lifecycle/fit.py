@@ -8,8 +8,8 @@ from pathlib import Path
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import RecipeError
-from exoclassify.learning.finish import finish
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.finish import finish
 from exoclassify.model.bundle import ModelBundle
 
 __all__ = ["fit"]

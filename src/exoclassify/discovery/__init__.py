@@ -1,0 +1,1 @@
+"""The molecules that mark a state."""

@@ -1,0 +1,1 @@
+"""Models made, judged elsewhere, replaced and taken to new sites."""
