@@ -52,8 +52,8 @@ REASONS: Mapping[str, str] = {
     "one-batch": "The model was trained in one batch and never tested in another; 10 local samples (recalibrate --site) "
     "or training on two batches would settle it.",
     "rare-here": "At the prevalence of the answer another state is more probable.",
-    "unsure": "The best guess is not probable enough for the stated error among calls; in a new batch 10 local samples "
-    "(recalibrate --site) narrow it.",
+    "unsure": "The best guess is not probable enough to keep the stated error among calls; where the batch was not trained on, "
+    "10 local samples (recalibrate --site) make it surer.",
     "no-evidence": "The model's scores were not shown to carry over to samples like this one; 10 local samples "
     "(recalibrate --site), or more training batches, would show it.",
 }
