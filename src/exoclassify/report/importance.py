@@ -64,7 +64,7 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
         [figure],
         [table],
         notes=[
-            "Exact contributions of every base learner, in log-odds, adding up to the score (TreeSHAP for trees), on samples that the "
-            "fold's model had not seen. `exoclassify score --explain` gives them sample by sample."
+            "Exact contributions of every base learner, in log-odds, adding up to the score (TreeSHAP for trees), on samples "
+            "that the fold's model had not seen. `exoclassify score --explain` gives them sample by sample."
         ],
     )
