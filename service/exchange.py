@@ -112,12 +112,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
     """
 
     def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        where: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        self, status: int, code: str, message: str, where: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.where = status, code, message, where
@@ -130,10 +125,6 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         ----------
         path : str
             As it was asked.
-
-        Returns
-        -------
-        Answer
         """
         message, where = _shortened(self.message), self.where and _shortened(self.where)
         headers = tuple((name.encode(), value.encode()) for name, value in self.headers.items())
@@ -141,11 +132,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         if path == "/v2" or path.startswith("/v2/"):  # the Open Inference Protocol: one text
             said = {"error": message if where is None else f"{message} (at {where})"}
         elif path.startswith("/fhir/"):
-            issue = {
-                "severity": "error",
-                "code": _ISSUES.get(self.status, "processing"),
-                "diagnostics": message,
-            }
+            issue = {"severity": "error", "code": _ISSUES.get(self.status, "processing"), "diagnostics": message}
             said = {"resourceType": "OperationOutcome", "issue": [issue]}
             return Answer(encoded(said), FHIR, self.status, headers)
         return Answer(encoded(said), status=self.status, headers=headers)

@@ -80,9 +80,7 @@ class Files:
         API keys there are; where there are several, none of them takes every turn.
     """
 
-    def __init__(
-        self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int
-    ) -> None:
+    def __init__(self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int) -> None:
         self._served, self._metrics, self._settings = served, metrics, settings
         self._records = records
         self._turns = Turns(_AT_ONCE, _AT_ONCE - 1 if n_keys > 1 else _AT_ONCE, _PATIENCE)
@@ -202,10 +200,7 @@ def _called(request: Request, ending: str) -> str:
     """Give the name that the caller's file has there, for messages; a Content-Disposition says it."""
     message = EmailMessage()
     message["content-disposition"] = (
-        request.headers.get(b"content-disposition", b"")
-        .decode("latin-1")
-        .replace("\n", " ")
-        .replace("\r", " ")
+        request.headers.get(b"content-disposition", b"").decode("latin-1").replace("\n", " ").replace("\r", " ")
     )
     name = PurePosixPath((message.get_filename() or "").replace("\\", "/")).name
     return "".join(letter for letter in name if letter.isprintable())[:100] or f"table{ending}"

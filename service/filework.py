@@ -98,17 +98,12 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
         )
         found = bundle.predict(table, Use(**job["use"]))
     except (ExoclassifyError, MemoryError) as error:
-        said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split()).replace(
-            job["source"], job["called"]
-        )
+        said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split()).replace(job["source"], job["called"])
         if isinstance(error, MemoryError) or "malloc of size" in said:  # how Arrow says it
             said = f"{job['called']}: takes more memory than one file may; send less at a time"
         return {"error": said}
     _write(found, bundle, table, job, folder / "answers")
-    return {
-        "calls": Counter(found.calls),
-        "unrecorded": _record(found, folder / job["source"], job["records"]),
-    }
+    return {"calls": Counter(found.calls), "unrecorded": _record(found, folder / job["source"], job["records"])}
 
 
 def _record(found: Predictions, body: Path, records: dict[str, str] | None) -> str:
@@ -127,9 +122,7 @@ def _record(found: Predictions, body: Path, records: dict[str, str] | None) -> s
     return ""
 
 
-def _write(
-    found: Predictions, bundle: ModelBundle, table: CargoTable, job: dict[str, Any], out: Path
-) -> None:
+def _write(found: Predictions, bundle: ModelBundle, table: CargoTable, job: dict[str, Any], out: Path) -> None:
     form = job["format"]
     if form == "ndjson":
         X, published = bundle.panel.values(table), _published()

@@ -61,13 +61,7 @@ class Guard:
     """
 
     def __init__(
-        self,
-        routes: Sequence[Route],
-        settings: Settings,
-        keys: Keys,
-        metrics: Metrics,
-        log: Log,
-        pressure: Pressure,
+        self, routes: Sequence[Route], settings: Settings, keys: Keys, metrics: Metrics, log: Log, pressure: Pressure
     ) -> None:
         self._settings, self._keys, self._metrics, self._log = settings, keys, metrics, log
         self._pressure, self._rates = pressure, Rates(settings.rate)
@@ -104,9 +98,7 @@ class Guard:
                 samples=seen.n_samples, model=seen.model,
             )  # fmt: skip
 
-    async def _answer(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, seen: _Seen
-    ) -> Answer:
+    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, seen: _Seen) -> Answer:
         try:
             route, parts = self._route(scope, seen)
             self._admit(route, scope, headers, seen)
@@ -114,9 +106,7 @@ class Guard:
             seconds = self._settings.file_seconds if route.streams else self._settings.body_seconds
             with self._bodies.of(route, receive, seconds) as body:
                 content = b"" if route.streams or not route.media else await body.whole()
-                answer = await route.handler(
-                    Request(parts, query, headers, seen.id, content, body.parts, seen.key)
-                )
+                answer = await route.handler(Request(parts, query, headers, seen.id, content, body.parts, seen.key))
             seen.n_samples, seen.model = answer.n_samples, answer.model
             return answer
         except Refusal as error:
@@ -135,9 +125,7 @@ class Guard:
         places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         self._log.event("failure", id=seen.id, type=type(error).__name__, trace=places[-6:])
         return Refusal(
-            500,
-            "failure",
-            f"this should not happen; the service's log says more under the request id {seen.id}",
+            500, "failure", f"this should not happen; the service's log says more under the request id {seen.id}"
         )
 
     def _route(self, scope: Scope, seen: _Seen) -> tuple[Route, dict[str, str]]:
@@ -149,9 +137,7 @@ class Guard:
                     methods, parts = known, found.groupdict()
                     break
             else:
-                raise Refusal(
-                    404, "no_path", "there is nothing at this path; see /openapi.json for what there is"
-                )
+                raise Refusal(404, "no_path", "there is nothing at this path; see /openapi.json for what there is")
         seen.route = next(iter(methods.values())).path
         route = methods.get(scope["method"])
         if route is None:
@@ -161,9 +147,7 @@ class Guard:
 
     def _admit(self, route: Route, scope: Scope, headers: Mapping[bytes, bytes], seen: _Seen) -> None:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS_MAX:
-            raise Refusal(
-                431, "headers", f"headers of more than {_HEADERS_MAX} bytes; send less", None, CLOSE
-            )
+            raise Refusal(431, "headers", f"headers of more than {_HEADERS_MAX} bytes; send less", None, CLOSE)
         if self.draining and not route.always:
             raise Refusal(503, "stopping", "this worker is stopping; ask another one", None, _LATER)
         self._check_reach(scope, headers)
@@ -236,16 +220,10 @@ def is_loopback(host: str) -> bool:
     ----------
     host : str
         Name or address, without a port.
-
-    Returns
-    -------
-    bool
     """
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(
-            host[1:-1] if host.startswith("[") and host.endswith("]") else host
-        ).is_loopback
+        return ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host).is_loopback
     except ValueError:
         return False

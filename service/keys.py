@@ -41,10 +41,6 @@ class Keys:
         settings : Settings
             Where they are.
 
-        Returns
-        -------
-        Keys
-
         Raises
         ------
         SettingsError
@@ -69,9 +65,7 @@ class Keys:
                 raise SettingsError(f"{source}: the name {name} comes twice; name every key once")
             digests[name] = bytes.fromhex(digest)
         if settings.keys_file is not None and not digests:
-            raise SettingsError(
-                f"{settings.keys_file.name}: holds no key; make one with `python -m service.keys NAME`"
-            )
+            raise SettingsError(f"{settings.keys_file.name}: holds no key; make one with `python -m service.keys NAME`")
         return cls(tuple(digests.items()))
 
     def name_of(self, key: str) -> str | None:

@@ -46,9 +46,7 @@ class Models:
         Says whether the worker is stopping.
     """
 
-    def __init__(
-        self, served: Served, metrics: Metrics, records: Records, draining: Callable[[], bool]
-    ) -> None:
+    def __init__(self, served: Served, metrics: Metrics, records: Records, draining: Callable[[], bool]) -> None:
         self._served, self._metrics, self._records, self._draining = served, metrics, records, draining
 
     async def live(self, request: Request) -> Answer:
@@ -59,10 +57,7 @@ class Models:
         """GET /readyz: 200 when a model gave its golden answers and the worker is not stopping; says which are refused."""
         models = [self._described(name, standing) for name, standing in self._served.standings.items()]
         ready = self._served.ready and not self._draining()
-        watch = {
-            "seconds_since_look": round(time.time() - self._served.looked, 1),
-            "problem": self._served.problem,
-        }
+        watch = {"seconds_since_look": round(time.time() - self._served.looked, 1), "problem": self._served.problem}
         body = {"ready": ready, "stopping": self._draining(), "models": models, "watch": watch}
         return Answer(encoded(body), status=200 if ready else 503)
 
@@ -76,9 +71,7 @@ class Models:
     async def listed(self, request: Request) -> Answer:
         """GET /v1/models."""
         standings = self._served.standings
-        return Answer(
-            encoded(ModelList([self._described(name, standing) for name, standing in standings.items()]))
-        )
+        return Answer(encoded(ModelList([self._described(name, standing) for name, standing in standings.items()])))
 
     async def card(self, request: Request) -> Answer:
         """GET /v1/models/{name}: the card, as JSON, or as HTML where the Accept header asks for it first."""
@@ -88,9 +81,7 @@ class Models:
         if request.query.get("format", "html" if wanted.startswith("text/html") else "json") == "html":
             csp = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
             return Answer(
-                _page(bundle).encode(),
-                "text/html; charset=utf-8",
-                headers=((b"content-security-policy", csp),),
+                _page(bundle).encode(), "text/html; charset=utf-8", headers=((b"content-security-policy", csp),)
             )
         panel = bundle.panel
         about = {key: bundle.about.get(key) for key in _KEPT}
@@ -156,9 +147,7 @@ def _markdown(text: str) -> str:
         elif lines[0].startswith("|"):
             rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
             body = [row for i, row in enumerate(rows) if i != 1]
-            out.append(
-                "<table>" + "".join(_row(row, "td" if i else "th") for i, row in enumerate(body)) + "</table>"
-            )
+            out.append("<table>" + "".join(_row(row, "td" if i else "th") for i, row in enumerate(body)) + "</table>")
         elif all(re.match(r"(- |  )", line) for line in lines):
             items = "\n".join(lines).removeprefix("- ").split("\n- ")
             out.append("<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>")

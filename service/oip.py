@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from msgspec import UNSET
-from numpy.typing import NDArray
 
 from exoclassify.data.units import Cells
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions, Use
+from exoclassify.typing import Floats
 from service.binary import infer_request
 from service.exchange import Answer, Refusal, Request, encoded
 from service.predict import Predicting
@@ -25,7 +25,6 @@ from service.together import ROWS, Asked
 
 __all__ = ["Protocol"]
 
-Floats = NDArray[np.float64]
 
 _NUMBERS = ("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
 
@@ -81,11 +80,7 @@ class Protocol:
         bundle = self._bundle(request)
         n, k = len(bundle.panel.molecules), len(bundle.states)
         reads = {"kind": bundle.panel.kind, "unit": bundle.panel.unit, "molecules": bundle.panel.molecules}
-        outputs = [
-            ("call", "BYTES", [-1]),
-            ("probabilities", "FP64", [-1, k]),
-            ("prediction_set", "BYTES", [-1]),
-        ]
+        outputs = [("call", "BYTES", [-1]), ("probabilities", "FP64", [-1, k]), ("prediction_set", "BYTES", [-1])]
         outputs += [("novelty_p", "FP64", [-1]), ("coverage", "FP64", [-1]), ("flags", "BYTES", [-1])]
         return Answer(
             encoded(
@@ -98,8 +93,7 @@ class Protocol:
                         {"name": "sample_id", "datatype": "BYTES", "shape": [-1]},
                     ],
                     "outputs": [
-                        {"name": name, "datatype": datatype, "shape": shape}
-                        for name, datatype, shape in outputs
+                        {"name": name, "datatype": datatype, "shape": shape} for name, datatype, shape in outputs
                     ],
                     "parameters": {"states": bundle.states},
                 }
@@ -126,9 +120,7 @@ class Protocol:
         bundle = self._served.bundle(request.path["name"])
         version = request.path.get("version", bundle.version)
         if version != bundle.version:
-            raise Refusal(
-                404, "no_version", f"{bundle.name} {version} does not answer; {bundle.version} does"
-            )
+            raise Refusal(404, "no_version", f"{bundle.name} {version} does not answer; {bundle.version} does")
         return bundle
 
 
@@ -136,9 +128,7 @@ def _use(parameters: Any) -> Use:
     given = {} if parameters is UNSET else parameters
     same_batch = given.get("same_batch", False)
     if not isinstance(same_batch, bool):
-        raise Refusal(
-            409, "not_usable", "parameters.same_batch: give true or false", "$.parameters.same_batch"
-        )
+        raise Refusal(409, "not_usable", "parameters.same_batch: give true or false", "$.parameters.same_batch")
     names = {}
     for key in ("batch", "site"):
         names[key] = given.get(key, "")
@@ -159,16 +149,11 @@ def _samples(inputs: list[Tensor], bundle: ModelBundle) -> tuple[tuple[str, ...]
         tensor.shape = [int(size) for size in tensor.shape]
     n = int(inputs[0].shape[0])
     if not 1 <= n <= MAX_SAMPLES:
-        raise Refusal(
-            409, "not_usable", f"{n} samples; give 1 to {MAX_SAMPLES} in one request", "$.inputs[0].shape"
-        )
+        raise Refusal(409, "not_usable", f"{n} samples; give 1 to {MAX_SAMPLES} in one request", "$.inputs[0].shape")
     for tensor in inputs:
         if tensor.shape[0] != n:
             raise Refusal(
-                409,
-                "not_usable",
-                f"{tensor.name} has {tensor.shape[0]} rows and {inputs[0].name} {n}",
-                "$.inputs",
+                409, "not_usable", f"{tensor.name} has {tensor.shape[0]} rows and {inputs[0].name} {n}", "$.inputs"
             )
     ids = tuple(f"sample-{i + 1}" for i in range(n))
     if "sample_id" in named:
@@ -197,9 +182,7 @@ def _flat(tensor: Tensor) -> list[Scalar]:
             flat.append(item)
     size = int(np.prod(tensor.shape))
     if len(flat) != size:
-        raise Refusal(
-            409, "not_usable", f"{tensor.name}: {len(flat)} values for the shape {tensor.shape}", "$.inputs"
-        )
+        raise Refusal(409, "not_usable", f"{tensor.name}: {len(flat)} values for the shape {tensor.shape}", "$.inputs")
     return flat
 
 
@@ -207,19 +190,14 @@ def _ids(tensor: Tensor) -> tuple[str, ...]:
     ids = tuple(value for value in _flat(tensor) if isinstance(value, str) and 0 < len(value) <= 128)
     if len(set(ids)) < tensor.shape[0] or len(ids) != tensor.shape[0] or tensor.datatype != "BYTES":
         raise Refusal(
-            409,
-            "not_usable",
-            "sample_id: give BYTES, a different text of 1 to 128 letters a sample",
-            "$.inputs",
+            409, "not_usable", "sample_id: give BYTES, a different text of 1 to 128 letters a sample", "$.inputs"
         )
     return ids
 
 
 def _numbers(tensor: Tensor, size: int) -> list[float | None]:
     if tensor.datatype not in _NUMBERS:
-        raise Refusal(
-            409, "not_usable", f"{tensor.name}: datatype {tensor.datatype[:20]}; give FP64", "$.inputs"
-        )
+        raise Refusal(409, "not_usable", f"{tensor.name}: datatype {tensor.datatype[:20]}; give FP64", "$.inputs")
     flat = _flat(tensor)
     if len(flat) != size:
         raise Refusal(409, "not_usable", f"{tensor.name}: give the shape [{size}] or [{size}, 1]", "$.inputs")
@@ -247,10 +225,7 @@ def _matrix(tensor: Tensor, ids: tuple[str, ...], bundle: ModelBundle) -> Floats
 
 
 def _outputs(
-    bundle: ModelBundle,
-    ids: tuple[str, ...],
-    parts: list[tuple[Predictions, int, int]],
-    wanted: list[str] | None,
+    bundle: ModelBundle, ids: tuple[str, ...], parts: list[tuple[Predictions, int, int]], wanted: list[str] | None
 ) -> list[Tensor]:
     states, n = bundle.states, len(ids)
     probabilities: list[Any] = []
@@ -268,9 +243,7 @@ def _outputs(
         columns["flags"] += [";".join(flags) for flags in found.flags[start:stop]]
     outputs = {
         "call": Tensor("call", [n], "BYTES", columns["call"]),
-        "probabilities": Tensor(
-            "probabilities", [n, len(states)], "FP64", probabilities, {"states": list(states)}
-        ),
+        "probabilities": Tensor("probabilities", [n, len(states)], "FP64", probabilities, {"states": list(states)}),
         "prediction_set": Tensor("prediction_set", [n], "BYTES", sets),
         "novelty_p": Tensor("novelty_p", [n], "FP64", columns["novelty_p"]),
         "coverage": Tensor("coverage", [n], "FP64", columns["coverage"]),
@@ -279,9 +252,6 @@ def _outputs(
     unknown = [name for name in wanted or () if name not in outputs]
     if unknown:
         raise Refusal(
-            409,
-            "not_usable",
-            f"there is no output {unknown[0][:50]!r}; known: {', '.join(outputs)}",
-            "$.outputs",
+            409, "not_usable", f"there is no output {unknown[0][:50]!r}; known: {', '.join(outputs)}", "$.outputs"
         )
     return [outputs[name] for name in (wanted or outputs)]

@@ -48,9 +48,7 @@ _REFUSALS = {
 }
 
 
-def document(
-    routes: Sequence[Route], version: str, bundles: Sequence[ModelBundle], *, keyed: bool
-) -> dict[str, Any]:
+def document(routes: Sequence[Route], version: str, bundles: Sequence[ModelBundle], *, keyed: bool) -> dict[str, Any]:
     """Write the document.
 
     Parameters
@@ -63,10 +61,6 @@ def document(
         Those that answer now; their kinds, units, states and molecules make the examples.
     keyed : bool
         There are API keys.
-
-    Returns
-    -------
-    dict
     """
     _, schemas = msgspec.json.schema_components(_SCHEMAS, ref_template="#/components/schemas/{name}")
     _narrow(schemas, bundles)
@@ -85,11 +79,7 @@ def document(
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "key": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "An API key, where there are keys.",
-                }
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key, where there are keys."}
             },
         },
     }
@@ -113,12 +103,7 @@ def _operation(route: Route, bundles: Sequence[ModelBundle], keyed: bool) -> dic
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").rstrip("_"),
         "summary": about["summary"],
         "parameters": [
-            {
-                "name": name,
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string", **_part(name, bundles)},
-            }
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", **_part(name, bundles)}}
             for name in re.findall(r"\{(\w+)\}", route.path)
         ]
         + [{"name": name, "in": "query", "schema": dict(schema)} for name, schema in route.query.items()],
@@ -161,13 +146,7 @@ def _refusal(status: str, path: str) -> dict[str, Any]:
 _RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
 _HEADERS: dict[str, Any] = {
     "401": {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    "405": {
-        "Allow": {
-            "schema": {"type": "string"},
-            "required": True,
-            "description": "Methods that the path answers.",
-        }
-    },
+    "405": {"Allow": {"schema": {"type": "string"}, "required": True, "description": "Methods that the path answers."}},
     "429": _RETRY,
     "503": _RETRY,
 }
@@ -175,12 +154,7 @@ _HEADERS: dict[str, Any] = {
 
 def _part(name: str, bundles: Sequence[ModelBundle]) -> dict[str, Any]:
     if name == "molecule":
-        return {
-            "minLength": 1,
-            "maxLength": 200,
-            "pattern": r"^[^/\x00-\x1f\x7f]+$",
-            "example": "hsa-miR-21-5p",
-        }
+        return {"minLength": 1, "maxLength": 200, "pattern": r"^[^/\x00-\x1f\x7f]+$", "example": "hsa-miR-21-5p"}
     values = [bundle.name if name == "name" else bundle.version for bundle in bundles]
     return {"enum": sorted(set(values))} if values else {}
 

@@ -28,10 +28,6 @@ def page(path: str) -> Handler:
     ----------
     path : str
         One of `PAGES`.
-
-    Returns
-    -------
-    callable
     """
     name, media = PAGES[path]
     content = (Path(__file__).parent / "page" / name).read_bytes()

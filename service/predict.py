@@ -8,31 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.errors import InputError, ModelError, first_three
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import of_row
 from exoclassify.model.prediction import REASONS, Predictions, Use
+from exoclassify.typing import Floats
 from service.exchange import Answer, Refusal, Request, encoded
 from service.published import Published
 from service.records import Records
-from service.schemas import (
-    Explanation,
-    Mover,
-    PredictRequest,
-    PredictResponse,
-    Result,
-    Sample,
-    decoded,
-)
+from service.schemas import Explanation, Mover, PredictRequest, PredictResponse, Result, Sample, decoded
 from service.served import Served
 from service.telemetry import Metrics
 from service.together import ROWS, Asked, Together
 
 __all__ = ["MAX_MOVERS", "Predicting", "example_response", "explained", "explanation", "notice", "result"]
 
-Floats = NDArray[np.float64]
 
 MAX_MOVERS = 50
 """Molecules in one explanation."""
@@ -48,10 +39,6 @@ def notice(bundle: ModelBundle) -> str:
     ----------
     bundle : ModelBundle
         Who answers.
-
-    Returns
-    -------
-    str
     """
     said = "Support for a decision by a person, not a diagnosis."
     if bundle.about["training"]["simulated"]:
@@ -114,10 +101,6 @@ class Predicting:
         request : Request
             As it came.
 
-        Returns
-        -------
-        PredictResponse
-
         Raises
         ------
         InputError, ModelError
@@ -132,9 +115,7 @@ class Predicting:
             samples = asked.samples[at : at + ROWS]
             X = _rows(samples, bundle)
             ids = tuple(sample.sample_id for sample in samples)
-            found, start = await self.score(
-                question, X, ids, request, samples, _batches(samples, question.use)
-            )
+            found, start = await self.score(question, X, ids, request, samples, _batches(samples, question.use))
             results += [result(found, start + i, sample) for i, sample in enumerate(samples)]
             if n_movers:
                 batches = _batches(samples, question.use) or (question.use.batch,) * len(samples)
@@ -152,11 +133,7 @@ class Predicting:
             )
         if self._n_explaining > 2 * _MAX_EXPLAINED:
             raise Refusal(
-                429,
-                "overloaded",
-                "many explanations are being made; try again in a second",
-                None,
-                {"Retry-After": "1"},
+                429, "overloaded", "many explanations are being made; try again in a second", None, {"Retry-After": "1"}
             )
 
     async def _explain(
@@ -167,14 +144,7 @@ class Predicting:
         try:
             for answer, row, head in zip(results, X, heads, strict=True):
                 answer.explanation = await loop.run_in_executor(
-                    self._explainer,
-                    explanation,
-                    bundle,
-                    row[None, :],
-                    n,
-                    self._published,
-                    head,
-                    answer.best_guess,
+                    self._explainer, explanation, bundle, row[None, :], n, self._published, head, answer.best_guess
                 )
         finally:
             self._n_explaining -= len(results)
@@ -200,10 +170,6 @@ class Predicting:
             As they were asked, where they were asked by names.
         batches : tuple of str, optional
             The batch of each row, where the samples told it.
-
-        Returns
-        -------
-        tuple
         """
         source = self._records.source(request, X, question.bundle, samples)
         found, start = await self._together.answer(question, X, ids, source, batches)
@@ -231,12 +197,7 @@ def explained(query: dict[str, str]) -> int:
     """
     text = query.get("explain", "0")
     if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MAX_MOVERS):
-        raise Refusal(
-            400,
-            "query",
-            f"explain={text[:20]}: give a whole number from 0 to {MAX_MOVERS}",
-            "query.explain",
-        )
+        raise Refusal(400, "query", f"explain={text[:20]}: give a whole number from 0 to {MAX_MOVERS}", "query.explain")
     return int(text)
 
 
@@ -259,10 +220,6 @@ def explanation(
         As in `exoclassify.model.explain.contributions`.
     best_guess : str
         The most probable state of the answer, of which it is told: offset and mix have a say in that.
-
-    Returns
-    -------
-    Explanation
     """
     found, base, others = of_row(bundle, X[0], head, bundle.states.index(best_guess), n)
     movers = [
@@ -285,15 +242,9 @@ def example_response(bundle: ModelBundle) -> PredictResponse:
     ----------
     bundle : ModelBundle
         Who answers.
-
-    Returns
-    -------
-    PredictResponse
     """
     found = bundle.interpret(("S-001",), bundle.measure(bundle.golden[:1]), Use())
-    return PredictResponse(
-        bundle.name, bundle.version, notice(bundle), [result(found, 0, Sample("S-001", {}))]
-    )
+    return PredictResponse(bundle.name, bundle.version, notice(bundle), [result(found, 0, Sample("S-001", {}))])
 
 
 def use_of(asked: PredictRequest) -> Use:
@@ -304,18 +255,12 @@ def use_of(asked: PredictRequest) -> Use:
     asked : PredictRequest
         The request.
 
-    Returns
-    -------
-    Use
-
     Raises
     ------
     InputError
         If two places are named.
     """
-    use = Use(
-        asked.prevalence, asked.batch or "", asked.same_batch, asked.site or "", asked.max_wrong, asked.level
-    )
+    use = Use(asked.prevalence, asked.batch or "", asked.same_batch, asked.site or "", asked.max_wrong, asked.level)
     use.check()
     return use
 
@@ -357,10 +302,6 @@ def result(found: Predictions, i: int, sample: Sample) -> Result:
         Which of them.
     sample : Sample
         As it was asked.
-
-    Returns
-    -------
-    Result
     """
     states, flags = found.states, list(found.flags[i])
     answer = Result(

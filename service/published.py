@@ -61,14 +61,10 @@ class Published:
         """GET /v1/evidence/{molecule}."""
         molecule = request.path["molecule"].strip()
         if not molecule.isprintable() or not molecule:
-            raise Refusal(
-                404, "no_molecule", "a molecule's name has no blanks only and no control characters"
-            )
+            raise Refusal(404, "no_molecule", "a molecule's name has no blanks only and no control characters")
         name = canonical_name(molecule, "mirna")
         effects = [_effect(effect) for effect in self._tables.of(name)]
-        return Answer(
-            encoded(Evidence(name, self.claims(name), _NOTICE, effects, self.in_tables(name), VERSION))
-        )
+        return Answer(encoded(Evidence(name, self.claims(name), _NOTICE, effects, self.in_tables(name), VERSION)))
 
 
 def _claim(link: Link) -> Claim:

@@ -54,24 +54,14 @@ def check_body(route: Route, headers: Mapping[bytes, bytes]) -> None:
         )  # fmt: skip
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refusal(
-            415,
-            "encoding",
-            "compressed bodies are not read; send it plain",
-            "headers.content-encoding",
-            CLOSE,
+            415, "encoding", "compressed bodies are not read; send it plain", "headers.content-encoding", CLOSE
         )
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or b"transfer-encoding" in headers:
-        raise Refusal(
-            411, "length", "send the body's size as Content-Length", "headers.content-length", CLOSE
-        )
+        raise Refusal(411, "length", "send the body's size as Content-Length", "headers.content-length", CLOSE)
     if len(length) > 15 or int(length) > route.max_body:
         raise Refusal(
-            413,
-            "too_large",
-            f"the body is larger than {route.max_body:,} bytes; send less at a time",
-            None,
-            CLOSE,
+            413, "too_large", f"the body is larger than {route.max_body:,} bytes; send less at a time", None, CLOSE
         )
 
 
@@ -138,10 +128,6 @@ class Bodies:
             When the body began.
         size : int
             Bytes that came.
-
-        Returns
-        -------
-        float
         """
         return began + _GRACE + size / self._slowest if self._slowest else math.inf
 
@@ -186,17 +172,10 @@ class Body:
                     if part:
                         yield part
         except TimeoutError as error:
-            raise Refusal(
-                408, "slow", "the body did not come fast enough; send it again", None, CLOSE
-            ) from error
+            raise Refusal(408, "slow", "the body did not come fast enough; send it again", None, CLOSE) from error
 
     async def whole(self) -> bytes:
-        """Read all of it; what is large waits on disk for its rest. Errors as `parts`.
-
-        Returns
-        -------
-        bytes
-        """
+        """Read all of it; what is large waits on disk for its rest. Errors as `parts`."""
         parts: list[bytes] = []
         with ExitStack() as stack:
             file: IO[bytes] | None = None
@@ -225,10 +204,6 @@ def query_of(text: bytes, route: Route) -> dict[str, str]:
     route : Route
         Says which names there are.
 
-    Returns
-    -------
-    dict of str to str
-
     Raises
     ------
     Refusal
@@ -238,11 +213,7 @@ def query_of(text: bytes, route: Route) -> dict[str, str]:
         return {}
     try:
         pairs = parse_qsl(
-            text.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=20,
+            text.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=20
         )
     except ValueError as error:
         raise Refusal(400, "query", f"the query cannot be read ({error})", "query") from error
@@ -251,9 +222,6 @@ def query_of(text: bytes, route: Route) -> dict[str, str]:
     if unknown or len(query) < len(pairs):
         known = ", ".join(route.query) or "none"
         raise Refusal(
-            400,
-            "query",
-            f"{unknown[0] if unknown else 'a name'!r} is unknown or given twice; known: {known}",
-            "query",
+            400, "query", f"{unknown[0] if unknown else 'a name'!r} is unknown or given twice; known: {known}", "query"
         )
     return query

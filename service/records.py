@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from exoclassify.errors import FileError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions
+from exoclassify.typing import Floats
 from service.exchange import Answer, Refusal, Request, encoded
 from service.schemas import OutcomesRequest, Sample, decoded
 from service.settings import Settings, SettingsError
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from exoclassify.monitoring.spool import Ledger
 
 __all__ = ["Records"]
-
-Floats = NDArray[np.float64]
 
 
 class Records:
@@ -78,9 +74,7 @@ class Records:
         """Deliver what waits; what the database does not take now stays on disk for the next start."""
         if self._writer is not None:
             complete = self._writer.close()
-            self._log.event(
-                "records", delivered=self._writer.delivered, lost=self._writer.lost, complete=complete
-            )
+            self._log.event("records", delivered=self._writer.delivered, lost=self._writer.lost, complete=complete)
 
     def ledger(self) -> Ledger | None:
         """Say where the records are, of all workers; None where none are kept."""
@@ -230,6 +224,4 @@ def _date(text: str | None) -> datetime.date | None:
     try:
         return None if text is None else datetime.date.fromisoformat(text)
     except ValueError as error:
-        raise Refusal(
-            409, "not_usable", f"{text} is no date; write dates as 2026-03-01", "outcomes"
-        ) from error
+        raise Refusal(409, "not_usable", f"{text} is no date; write dates as 2026-03-01", "outcomes") from error

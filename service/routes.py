@@ -83,10 +83,6 @@ def routes(
         What answers.
     keyed : bool
         There are API keys.
-
-    Returns
-    -------
-    list of Route
     """
     found = [
         *_health(models),
@@ -210,11 +206,7 @@ def _protocol(settings: Settings, protocol: Protocol) -> list[Route]:
 
 def _repository(repository: Repository) -> list[Route]:
     nothing = _plain()
-    index = {
-        JSON: {
-            "schema": {"type": "array", "items": {"type": "object", "required": ["name", "state", "reason"]}}
-        }
-    }
+    index = {JSON: {"schema": {"type": "array", "items": {"type": "object", "required": ["name", "state", "reason"]}}}}
     return [
         Route("POST", "/v2/repository/index", repository.index, about=_about("All models, and whether they answer", index)),
         Route(
@@ -236,10 +228,7 @@ def _of_bentoml() -> Route:
         return Answer(body)
 
     return Route(
-        "GET",
-        "/schema.json",
-        schema,
-        about=_about("What bentoml.SyncHTTPClient asks first", _plain("routes")),
+        "GET", "/schema.json", schema, about=_about("What bentoml.SyncHTTPClient asks first", _plain("routes"))
     )
 
 
@@ -251,16 +240,8 @@ def _fhir(settings: Settings, served: Served, predicting: Predicting, version: s
     answers = {FHIR: {"schema": {"type": "object", "required": ["resourceType"]}}}
     about = _about("Answer as FHIR R5 RiskAssessment", answers, request=_asked)
     return [
-        Route(
-            "GET",
-            "/fhir/metadata",
-            fhir.metadata,
-            needs_key=False,
-            about=_about("What is spoken here", answers),
-        ),
-        Route(
-            "POST", "/fhir/RiskAssessment", fhir.assess, (JSON,), settings.max_json, sheds=True, about=about
-        ),
+        Route("GET", "/fhir/metadata", fhir.metadata, needs_key=False, about=_about("What is spoken here", answers)),
+        Route("POST", "/fhir/RiskAssessment", fhir.assess, (JSON,), settings.max_json, sheds=True, about=about),
     ]
 
 

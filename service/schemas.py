@@ -39,10 +39,7 @@ MAX_SAMPLES = 1000
 Scalar = str | int | float | bool | None
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 SampleId = Annotated[
-    str,
-    Meta(
-        min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", description="Unique within the request."
-    ),
+    str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", description="Unique within the request.")
 ]
 Batch = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -60,9 +57,7 @@ class Sample(Strict):
 
     sample_id: SampleId
     cargo: Annotated[dict[Name, float | None], Meta(description="Raw values in the stated unit.")]
-    metadata: Annotated[
-        dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")
-    ] = {}
+    metadata: Annotated[dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")] = {}
     subject: Annotated[
         Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None,
         Meta(
@@ -87,22 +82,19 @@ class PredictRequest(Strict):
         Meta(description="Shares of the states at the place of use; states not named share the rest."),
     ] = {}
     same_batch: Annotated[
-        bool,
-        Meta(description="The samples are of some batch that the model was trained on, not known which."),
+        bool, Meta(description="The samples are of some batch that the model was trained on, not known which.")
     ] = False
     batch: Annotated[
         Batch | None, Meta(description="Of all samples; one that was not trained on is an unknown batch.")
     ] = None
-    site: Annotated[
-        Batch | None, Meta(description="Of which a profile was made (exoclassify recalibrate --site).")
-    ] = None
+    site: Annotated[Batch | None, Meta(description="Of which a profile was made (exoclassify recalibrate --site).")] = (
+        None
+    )
     max_wrong: Annotated[
-        Annotated[float, Meta(ge=0.01, le=0.5)] | None,
-        Meta(description="Share of the calls that may be wrong."),
+        Annotated[float, Meta(ge=0.01, le=0.5)] | None, Meta(description="Share of the calls that may be wrong.")
     ] = None
     level: Annotated[
-        Annotated[float, Meta(gt=0.5, lt=1)] | None,
-        Meta(description="Promised coverage of the prediction sets."),
+        Annotated[float, Meta(gt=0.5, lt=1)] | None, Meta(description="Promised coverage of the prediction sets.")
     ] = None
 
 
@@ -141,9 +133,7 @@ class Claim(Struct):
     direction: str
     condition: str
     contrast: str
-    pain_stratified: Annotated[
-        bool, Meta(description="A contrast of pain, not of a painful disease against controls.")
-    ]
+    pain_stratified: Annotated[bool, Meta(description="A contrast of pain, not of a painful disease against controls.")]
     species: str
     system: str
     biofluid: str
@@ -168,9 +158,7 @@ class TableEffect(Struct):
     low: float
     high: float
     q: float
-    confounded_by: Annotated[
-        str, Meta(description="Technical measures that separate the states; empty: none found.")
-    ]
+    confounded_by: Annotated[str, Meta(description="Technical measures that separate the states; empty: none found.")]
     verdict: Annotated[str, Meta(description="The audit's, on that table.")]
 
 
@@ -192,9 +180,7 @@ class Mover(Struct):
     measured: Annotated[float | None, Meta(description="null: not measured, the filled-in value moved it.")]
     log_odds: float
     evidence: list[Claim]
-    in_public_tables: Annotated[
-        str, Meta(description="What public tables say of it; empty: none holds it.")
-    ] = ""
+    in_public_tables: Annotated[str, Meta(description="What public tables say of it; empty: none holds it.")] = ""
 
 
 class Explanation(Struct):
@@ -220,10 +206,7 @@ class Result(Struct):
     flags: list[str]
     reasons: Annotated[list[str], Meta(description="What the flags mean, and what would settle it.")]
     place: Annotated[
-        str,
-        Meta(
-            description="Answered as from: `batch NAME`, `a training batch`, `site NAME` or `unknown batch`."
-        ),
+        str, Meta(description="Answered as from: `batch NAME`, `a training batch`, `site NAME` or `unknown batch`.")
     ]
     metadata: dict[str, Scalar] | UnsetType = UNSET
     explanation: Explanation | UnsetType = UNSET
@@ -260,9 +243,7 @@ class Tensor(Struct):
     """A named array of the Open Inference Protocol; extra fields of other servers are ignored."""
 
     name: Name
-    shape: Annotated[
-        list[Size | Annotated[float, Meta(ge=0, le=10_000_000)]], Meta(min_length=1, max_length=2)
-    ]
+    shape: Annotated[list[Size | Annotated[float, Meta(ge=0, le=10_000_000)]], Meta(min_length=1, max_length=2)]
     datatype: str
     data: list[Scalar | list[Scalar]] | UnsetType = UNSET
     parameters: dict[str, Any] | UnsetType = UNSET
@@ -324,10 +305,6 @@ def decoded(body: bytes, schema: type[Body]) -> Body:
         JSON.
     schema : type
         `PredictRequest`, `InferRequest` or `OutcomesRequest`.
-
-    Returns
-    -------
-    PredictRequest, InferRequest or OutcomesRequest
 
     Raises
     ------

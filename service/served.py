@@ -114,9 +114,7 @@ class Served:
             with Trials() as trials:
                 standings = {name: self._standing(name, trials) for name in names}
             if standings != self._standings:
-                dropped = {s.folder for s in self._standings.values()} - {
-                    s.folder for s in standings.values()
-                }
+                dropped = {s.folder for s in self._standings.values()} - {s.folder for s in standings.values()}
                 self._standings = standings
                 for folder in dropped:
                     self._drop_later(folder)
@@ -166,9 +164,7 @@ class Served:
             raise
         return Standing(bundle, folder=copy.path(name, version))
 
-    def _broken(
-        self, name: str, version: str, before: Standing, problem: str, seen: tuple[object, ...]
-    ) -> Standing:
+    def _broken(self, name: str, version: str, before: Standing, problem: str, seen: tuple[object, ...]) -> Standing:
         if problem != before.problem:
             self._told(name, version, problem, None)
         return replace(before, problem=problem, tried=seen)
@@ -208,9 +204,7 @@ class Served:
         """Give the model that answers, and the folder of its files; arguments and errors as `bundle`."""
         standing = self.standing(name, site)
         if standing.bundle is None or standing.folder is None:
-            raise Refusal(
-                503, "not_ready", f"no model can answer: {standing.problem}", None, {"Retry-After": "5"}
-            )
+            raise Refusal(503, "not_ready", f"no model can answer: {standing.problem}", None, {"Retry-After": "5"})
         return standing.bundle, standing.folder
 
     def standing(self, name: str | None, site: str | None = None) -> Standing:
@@ -222,10 +216,6 @@ class Served:
             None where only one is served, those bound to a site aside.
         site : str, optional
             Of which a model with a profile is wanted.
-
-        Returns
-        -------
-        Standing
 
         Raises
         ------
@@ -262,9 +252,7 @@ class Served:
             return bound[0]
         if bound:
             known = ", ".join(each.bundle.name for each in bound if each.bundle is not None)
-            raise Refusal(
-                409, "which_model", f"several models know the site {site}; name one of {known}", "model"
-            )
+            raise Refusal(409, "which_model", f"several models know the site {site}; name one of {known}", "model")
         raise Refusal(
             404,
             "no_site",

@@ -107,10 +107,6 @@ class Settings:
         environment : mapping of str to str
             Such as ``os.environ``.
 
-        Returns
-        -------
-        Settings
-
         Raises
         ------
         SettingsError

@@ -46,9 +46,7 @@ class Metrics:
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
         # Written before the first request, so that a scrape of an idle service shows them.
-        self._requests = Counter(
-            "exoclassify_requests", "Requests answered", ("route", "status"), registry=registry
-        )
+        self._requests = Counter("exoclassify_requests", "Requests answered", ("route", "status"), registry=registry)
         self._seconds = Histogram(
             "exoclassify_request_seconds",
             "Time from headers to last byte",
@@ -56,27 +54,16 @@ class Metrics:
             registry=registry,
             buckets=_SECONDS,
         )
-        self._calls = Counter(
-            "exoclassify_calls", "Samples by call", ("model", "version", "call"), registry=registry
-        )
-        self._flags = Counter(
-            "exoclassify_flags", "Reasons of uncertain calls", ("model", "flag"), registry=registry
-        )
+        self._calls = Counter("exoclassify_calls", "Samples by call", ("model", "version", "call"), registry=registry)
+        self._flags = Counter("exoclassify_flags", "Reasons of uncertain calls", ("model", "flag"), registry=registry)
         self._novelty = Histogram(
             "exoclassify_novelty_p", "p-value of novelty", ("model",), registry=registry, buckets=_SHARES
         )
         self._coverage = Histogram(
-            "exoclassify_coverage",
-            "Measured share of the panel",
-            ("model",),
-            registry=registry,
-            buckets=_SHARES,
+            "exoclassify_coverage", "Measured share of the panel", ("model",), registry=registry, buckets=_SHARES
         )
         self._swaps = Counter(
-            "exoclassify_model_loads",
-            "Models loaded or refused",
-            ("model", "version", "outcome"),
-            registry=registry,
+            "exoclassify_model_loads", "Models loaded or refused", ("model", "version", "outcome"), registry=registry
         )
         self._serving = Gauge(
             "exoclassify_model_serving", "1 for the version that answers",
@@ -91,9 +78,7 @@ class Metrics:
             registry=registry, multiprocess_mode="min",
         )  # fmt: skip
         self._records = {
-            name: Gauge(
-                f"exoclassify_records_{name}", said, registry=registry, multiprocess_mode="mostrecent"
-            )
+            name: Gauge(f"exoclassify_records_{name}", said, registry=registry, multiprocess_mode="mostrecent")
             for name, said in _LEDGER.items()
         }
         self._versions: dict[str, str] = {}

@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions, Use
+from exoclassify.typing import Floats
 
 if TYPE_CHECKING:
     from exoclassify.monitoring.rows import Source
 
 __all__ = ["ROWS", "Asked", "Together"]
 
-Floats = NDArray[np.float64]
 
 ROWS = 64
 """Rows scored in one call; about 6 ms of work for 300 molecules and the default blend."""

@@ -23,9 +23,7 @@ class Postgres:
 
     def __init__(self) -> None:
         self.bin = _binaries()
-        self.folder = folder = Path(
-            tempfile.mkdtemp(prefix="pg-")
-        )  # short, for sockets; and nobody may enter
+        self.folder = folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short, for sockets; and nobody may enter
         self._as = _ACCOUNT if os.geteuid() == 0 else None
         if self._as:
             shutil.chown(folder, _ACCOUNT)
@@ -41,15 +39,7 @@ class Postgres:
     def start(self) -> None:
         options = f"-k {self.folder} -c listen_addresses='' -c fsync=off"
         self._run(
-            "pg_ctl",
-            "-D",
-            str(self.folder / "data"),
-            "-w",
-            "-l",
-            str(self.folder / "log"),
-            "-o",
-            options,
-            "start",
+            "pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"), "-o", options, "start"
         )
 
     def stop(self) -> None:
@@ -67,9 +57,7 @@ class Postgres:
         for each in (pid, *map(int, children)):
             os.kill(each, signal.SIGKILL)
         deadline = time.monotonic() + 30
-        while any(
-            Path(f"/proc/{each}").exists() and not _zombie(each) for each in (pid, *map(int, children))
-        ):
+        while any(Path(f"/proc/{each}").exists() and not _zombie(each) for each in (pid, *map(int, children))):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         # Where nobody reaps the dead, the number in these files would seem to live on.

@@ -102,12 +102,7 @@ def main() -> None:
             continue
         assert in_child(bundle, table, out, Asked(resume=True, force=True), -1), fatal
         assert (out.read_bytes(), rejected.read_bytes()) == wanted, fatal
-        left = {path.name for path in out.parent.iterdir()} - {
-            out.name,
-            rejected.name,
-            table.name,
-            model.name,
-        }
+        left = {path.name for path in out.parent.iterdir()} - {out.name, rejected.name, table.name, model.name}
         assert not left, (fatal, left)
     sys.stdout.write(f"{fatal - 1}\n")
 

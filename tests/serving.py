@@ -158,9 +158,7 @@ def running(
         command = [str(bin_ / "bentoml"), "serve", "service.app:PainService", "--port", str(port)]
     log = folder / f"service-{port}.log"
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True)
     service = Running(process, port, log)
     try:
         service.wait_until("/livez", lambda reply: reply.status == 200)
@@ -202,9 +200,7 @@ def behind_nginx(nginx: str, service: Running) -> Iterator[Running]:
             process.wait()
 
 
-def asked(
-    bundle: ModelBundle, *samples: tuple[str, Mapping[str, float | None]], **more: Any
-) -> dict[str, Any]:
+def asked(bundle: ModelBundle, *samples: tuple[str, Mapping[str, float | None]], **more: Any) -> dict[str, Any]:
     """Body of /v1/predict."""
     listed = [{"sample_id": name, "cargo": dict(cargo)} for name, cargo in samples]
     return {"kind": bundle.panel.kind, "unit": bundle.panel.unit, "samples": listed, **more}

@@ -130,9 +130,7 @@ def test_the_paired_test_is_that_of_proc_but_for_the_correction_of_small_samples
     assert better(first, second, np.arange(80)) == pytest.approx(r["paired_p"] / 2, rel=0.05)
 
 
-def test_a_column_that_says_the_same_as_the_label_is_critical_named_or_not_unless_it_describes_the_disease() -> (
-    None
-):
+def test_a_column_that_says_the_same_as_the_label_is_critical_named_or_not_unless_it_describes_the_disease() -> None:
     samples = counts(n=40, p=30)
     level = np.where(samples.y == 1, np.where(np.arange(40) % 3 == 0, "early", "late"), "none")
     found = technical(cohort_of(samples, kit=level, stage=level))
@@ -154,9 +152,7 @@ def test_a_batch_that_is_the_label_refuses_the_claim_and_not_the_run() -> None:
 def test_a_batch_that_shifts_the_cargo_is_read_from_it() -> None:
     samples = counts(n=60, p=60, n_batches=2)
     read = of(audit_batches(cohort_of(samples, batch=True), None), "batch-confounded", "batch read")
-    assert (
-        read.severity == "info"
-    )  # as in any cohort of two batches: it matters where state and batch go together
+    assert read.severity == "info"  # as in any cohort of two batches: it matters where state and batch go together
     assert read.value is not None
     assert read.value > 0.9
     unnamed = audit_batches(cohort_of(samples, plate=[f"B{b}" for b in samples.batches]), None)
@@ -304,9 +300,7 @@ def blood(index: np.ndarray, unit: str = "counts") -> Cohort:
         X = 38 - np.log2(X + 1)
     ids = tuple(f"S{i}" for i in range(len(index)))
     frame = pd.DataFrame({"label": ["ill" if i % 2 else "well" for i in range(len(index))]}, index=list(ids))
-    return Cohort.from_layers(
-        {"mirna": CargoTable(X, ids, tuple(names), "mirna", unit)}, SampleSheet(frame, "label")
-    )
+    return Cohort.from_layers({"mirna": CargoTable(X, ids, tuple(names), "mirna", unit)}, SampleSheet(frame, "label"))
 
 
 def test_the_haemolysis_index_is_that_of_the_paper_on_both_scales() -> None:

@@ -20,9 +20,7 @@ STUMP = Recipe.of({"folds": FAST.folds.model_dump(), "voices": [{"learner": "for
 COLUMNS = Columns("mirna", "counts")
 
 
-def write(
-    folder: Path, samples: Samples, *, batch: bool = False, cargo: str = "X.csv", sheet: str = "y.csv"
-) -> None:
+def write(folder: Path, samples: Samples, *, batch: bool = False, cargo: str = "X.csv", sheet: str = "y.csv") -> None:
     folder.mkdir(parents=True)
     ids = pd.Index([f"S{i}" for i in range(len(samples.y))], name="sample_id")
     names = [f"hsa-miR-{i + 1}-5p" for i in range(samples.X.shape[1])]
@@ -65,9 +63,7 @@ def test_a_table_with_two_batches_is_judged_from_each_to_the_other() -> None:
 
 
 def test_a_clearly_worse_recipe_is_seen_to_be_worse() -> None:
-    tasks = [
-        task for seed in range(4) for task in tasks_of(f"t{seed}", counts(n=40, p=30, seed=seed), repeats=1)
-    ]
+    tasks = [task for seed in range(4) for task in tasks_of(f"t{seed}", counts(n=40, p=30, seed=seed), repeats=1)]
     found = benched(tasks, {"ridge": RIDGE, "stump": STUMP})
     worse = found.against_reference(found.log_loss, 1)
     assert 0 < worse.low < worse.mean < worse.high
@@ -110,9 +106,7 @@ def test_a_recipe_has_a_price() -> None:
 
 def test_tables_are_found_under_either_name(tmp_path: Path) -> None:
     write(tmp_path / "one", counts(n=24, p=12))
-    write(
-        tmp_path / "two", counts(n=30, p=12, n_batches=2), batch=True, cargo="cargo.csv", sheet="samples.csv"
-    )
+    write(tmp_path / "two", counts(n=30, p=12, n_batches=2), batch=True, cargo="cargo.csv", sheet="samples.csv")
     (tmp_path / "notes").mkdir()
     found = tables_in(tmp_path, COLUMNS)
     assert list(found) == ["one", "two"]

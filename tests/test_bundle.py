@@ -56,10 +56,7 @@ def test_one_sample_by_names_gets_the_answer_of_the_table() -> None:
     together = BUNDLE.predict(TABLE)
     for i in (0, 17, 42):
         named = dict(zip(TABLE.molecules, TABLE.values[i], strict=True))
-        turned = {
-            name.replace("miR", "mir").replace("-5p", "_5p"): named[name]
-            for name in reversed(TABLE.molecules)
-        }
+        turned = {name.replace("miR", "mir").replace("-5p", "_5p"): named[name] for name in reversed(TABLE.molecules)}
         for cargo in (named, turned):
             alone = BUNDLE.predict_one(cargo, sample_id=TABLE.sample_ids[i])
             assert (alone.probabilities[0] == together.probabilities[i]).all()
@@ -118,18 +115,14 @@ def test_a_sample_with_little_measured_is_uncertain_and_says_why() -> None:
 def test_a_sample_unlike_all_others_is_novel() -> None:
     rng = np.random.default_rng(0)
     noise = pd.DataFrame(
-        rng.poisson(200, (5, TABLE.n_molecules)).astype(float),
-        columns=list(TABLE.molecules),
-        index=list("abcde"),
+        rng.poisson(200, (5, TABLE.n_molecules)).astype(float), columns=list(TABLE.molecules), index=list("abcde")
     )
     found = BUNDLE.predict(CargoTable.from_frame(noise, kind="mirna", unit="counts"))
     assert all("novel" in flags for flags in found.flags)
     assert set(found.calls) == {"uncertain"}
 
 
-@pytest.mark.parametrize(
-    "use", [Use(), Use(same_batch=True), Use(batch="B1")], ids=lambda use: repr(use.batch)
-)
+@pytest.mark.parametrize("use", [Use(), Use(same_batch=True), Use(batch="B1")], ids=lambda use: repr(use.batch))
 def test_a_stated_prevalence_shifts_the_log_odds_at_every_offset_and_nothing_else(use: Use) -> None:
     """By hand: softmax of log-odds + log share at each node, their mean, drawn to the stated mix as far as said."""
     plain = BUNDLE.predict(TABLE, use)
@@ -166,8 +159,7 @@ def test_every_uncertain_answer_says_what_would_settle_it_and_no_call_does() -> 
 
 def test_more_errors_allowed_make_more_calls_and_none_fewer() -> None:
     called = [
-        np.array(BUNDLE.predict(TABLE, Use(max_wrong=share)).calls) != "uncertain"
-        for share in (0.01, 0.05, 0.2, 0.5)
+        np.array(BUNDLE.predict(TABLE, Use(max_wrong=share)).calls) != "uncertain" for share in (0.01, 0.05, 0.2, 0.5)
     ]
     for fewer, more in pairwise(called):
         assert not (fewer & ~more).any()
@@ -199,10 +191,7 @@ def test_a_higher_level_makes_larger_sets() -> None:
         (Use(level=float("nan")), "level: nan"),
         (Use(batch="B1", same_batch=True), "batch and same-batch: say one of them"),
         (Use(batch="B1", site="x"), "batch and site: say one of them"),
-        (
-            Use(site="clinic-b"),
-            "site clinic-b: this model does not know it .* recalibrate NAME --site clinic-b",
-        ),
+        (Use(site="clinic-b"), "site clinic-b: this model does not know it .* recalibrate NAME --site clinic-b"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(use: Use, message: str) -> None:
@@ -231,10 +220,7 @@ def test_each_sample_of_a_batch_of_its_own_is_answered_as_by_the_name_of_its_bat
 @pytest.mark.parametrize(
     ("prevalence", "message"),
     [
-        (
-            {"migraine": 0.1},
-            "migraine is not a state of this model; its states are control, inflammatory, neuropathic",
-        ),
+        ({"migraine": 0.1}, "migraine is not a state of this model; its states are control, inflammatory, neuropathic"),
         ({"neuropathic": 1.2}, "neuropathic=1.2; give a share above 0 and below 1"),
         ({"neuropathic": 0.6, "inflammatory": 0.6}, "add up to 1.2; leave something"),
         ({"neuropathic": 0.2, "inflammatory": 0.2, "control": 0.2}, "add up to 0.6; they must add up to 1"),
@@ -247,9 +233,7 @@ def test_a_prevalence_that_cannot_be_is_refused(prevalence: dict[str, float], me
 
 def test_a_model_of_one_batch_calls_nothing_unless_the_batch_is_known() -> None:
     sheet = COHORT.sheet
-    blind = Cohort.from_layers(
-        COHORT.layers, type(sheet)(sheet.frame, sheet.label_column, sheet.subject_column, None)
-    )
+    blind = Cohort.from_layers(COHORT.layers, type(sheet)(sheet.frame, sheet.label_column, sheet.subject_column, None))
     bundle = fit(blind, FAST, judge=False)
     assert set(bundle.predict(TABLE).calls) == {"uncertain"}
     assert all("one-batch" in flags for flags in bundle.predict(TABLE).flags)
@@ -351,9 +335,7 @@ def test_an_existing_model_is_replaced_only_when_asked(saved: Path) -> None:
     assert [path.name for path in saved.parent.iterdir()] == ["MODEL"]
 
 
-def test_a_model_that_cannot_be_written_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -385,12 +367,7 @@ def test_the_card_of_simulated_training_says_so_in_its_first_line() -> None:
 def test_a_judged_card_gives_the_figures() -> None:
     card = fit(COHORT, FAST, n_jobs=1).card
     assert "Not judged" not in card
-    for words in (
-        "**AUC 0.",
-        "leaving out each batch",
-        "calibration slope",
-        "90% sets that hold neuropathic",
-    ):
+    for words in ("**AUC 0.", "leaving out each batch", "calibration slope", "90% sets that hold neuropathic"):
         assert words in card
 
 

@@ -42,9 +42,7 @@ class World(NamedTuple):
         u, y = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
         batch = np.repeat(np.arange(self.n_batches), self.n)
         residuals = np.random.default_rng(9).gamma(2, 1, len(y))
-        return HeldOut(
-            np.stack([-u, u], axis=1)[None], residuals, y, np.arange(len(y)), batch, self.n_batches
-        )
+        return HeldOut(np.stack([-u, u], axis=1)[None], residuals, y, np.arange(len(y)), batch, self.n_batches)
 
     def calibrated(self, *, new: float | None = None) -> Calibration:
         """With scores of left-out batches of another signal where that is given."""
@@ -135,9 +133,7 @@ def test_scores_that_carry_over_leave_it_open() -> None:
 
 
 @pytest.mark.parametrize("signal", [0.0, 3.0])
-def test_after_one_batch_nothing_is_called_in_another_and_half_of_the_answer_is_the_mix(
-    signal: float,
-) -> None:
+def test_after_one_batch_nothing_is_called_in_another_and_half_of_the_answer_is_the_mix(signal: float) -> None:
     known = World(signal=signal, n_batches=1, n=80).calibrated()
     assert (known.unknown.closed, known.unknown.untested) == ("one-batch", 0.5)
     assert len(known.heads) == 1
@@ -165,11 +161,7 @@ def test_calls_in_new_batches_are_wrong_no_more_often_than_promised(spread: floa
             u, y = world.batch(offset, 50, 300 + i)
             p = answers(known, place, u)
             mine = (p.max(axis=1) >= place.call_from(0.05)) & (place.closed == "")
-            called, wrong, asked = (
-                called + mine.sum(),
-                wrong + (mine & (p.argmax(axis=1) != y)).sum(),
-                asked + 50,
-            )
+            called, wrong, asked = (called + mine.sum(), wrong + (mine & (p.argmax(axis=1) != y)).sum(), asked + 50)
     assert wrong <= 0.06 * called
     assert called > (0.4 if spread < 1 else 0.0) * asked
 
@@ -181,9 +173,7 @@ AWAY = 4.0
 def local(n: int, *, share: float = 0.5, labels: str = "none", mix: tuple | None = (0.5, 0.5)) -> Local:
     u, y = WORLD.batch(AWAY, n, 77, share)
     given = {"none": np.full(n, -1), "all": y, "controls": np.where(y == 0, 0, -1)}[labels]
-    return Local(
-        white(KNOWN, u), MIX if mix is None else np.array(mix), mix is not None, given.astype(np.intp)
-    )
+    return Local(white(KNOWN, u), MIX if mix is None else np.array(mix), mix is not None, given.astype(np.intp))
 
 
 def learned(there: Local, seed: int = 0) -> np.ndarray:

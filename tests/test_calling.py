@@ -12,9 +12,7 @@ from exoclassify.methods.heads import MAX_WRONG
 def limits(best: list[float], wrong: list[int], batch: list[int] | None = None, **more: bool) -> dict:
     """Of two states, the first always the best guess."""
     p = np.stack([best, 1 - np.array(best)], axis=1)
-    found = call_limits(
-        p, np.array(wrong), np.zeros(len(best), int) if batch is None else np.array(batch), **more
-    )
+    found = call_limits(p, np.array(wrong), np.zeros(len(best), int) if batch is None else np.array(batch), **more)
     return dict(zip(MAX_WRONG, found, strict=True))
 
 

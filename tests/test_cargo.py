@@ -243,9 +243,7 @@ def test_a_frame_is_taken_over():
 
 
 def test_a_frame_of_texts_is_taken_over_or_refused_by_cell():
-    frame = pd.DataFrame(
-        {"a": ["22.5", "Undetermined"], "b": [None, "NA"], "c": [30, pd.NA]}, index=["S1", "S2"]
-    )
+    frame = pd.DataFrame({"a": ["22.5", "Undetermined"], "b": [None, "NA"], "c": [30, pd.NA]}, index=["S1", "S2"])
     held = CargoTable.from_frame(frame, kind="other", unit="ct")
     np.testing.assert_array_equal(held.values, [[22.5, NAN, 30], [40, NAN, NAN]])
     with pytest.raises(InputError, match=r"mine: 1 cell .*\(sample S2, a: 'Undetermined'\)"):
@@ -279,8 +277,7 @@ def test_a_sample_is_judged_alone_as_among_others(unit, low, high):
 def test_aligned_values_follow_the_asked_order_with_nan_for_what_is_lacking():
     held = table()
     np.testing.assert_array_equal(
-        held.aligned(("hsa-let-7a-5p", "hsa-miR-9-5p", "hsa-miR-21-5p")),
-        [[700, NAN, 5], [950, NAN, 8], [NAN, NAN, 1]],
+        held.aligned(("hsa-let-7a-5p", "hsa-miR-9-5p", "hsa-miR-21-5p")), [[700, NAN, 5], [950, NAN, 8], [NAN, NAN, 1]]
     )
     assert held.aligned(list(MOLECULES)) is held.values
     assert held.aligned(()).shape == (3, 0)

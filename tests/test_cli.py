@@ -40,9 +40,7 @@ def cohort(tmp_path_factory):
 def trained(cohort, tmp_path_factory):
     """A judged model of two batches, and what the real command said."""
     model = tmp_path_factory.mktemp("trained") / "toy"
-    done = by_script(
-        "train", *train_options(cohort, subject="subject", batch="batch"), "--jobs", 2, "--out", model
-    )
+    done = by_script("train", *train_options(cohort, subject="subject", batch="batch"), "--jobs", 2, "--out", model)
     assert done.returncode == 0, done.stderr
     return model, done
 
@@ -71,9 +69,7 @@ def test_help_names_every_kind_and_unit_and_version_is_printed():
     assert re.fullmatch(r"exoclassify \d+\.\d+\.\d+\S*\n", by_script("--version").stdout)
 
 
-@pytest.mark.parametrize(
-    "command", ["", "simulate", "audit", "train", "evaluate", "compare", "score", "show"]
-)
+@pytest.mark.parametrize("command", ["", "simulate", "audit", "train", "evaluate", "compare", "score", "show"])
 def test_a_command_without_arguments_shows_its_help(command):
     done = by_script(*command.split())
     assert done.returncode == 2
@@ -109,14 +105,10 @@ def test_simulate_replaces_with_force(copy):
 
 def test_train_says_the_headline_and_where_the_model_is(trained):
     model, done = trained
-    assert re.search(
-        r"^AUC 0\.\d{3} \(0\.\d{3} to [01]\.\d{3}\) (in cross-val|within batches)", done.stdout, re.M
-    )
+    assert re.search(r"^AUC 0\.\d{3} \(0\.\d{3} to [01]\.\d{3}\) (in cross-val|within batches)", done.stdout, re.M)
     assert "simulated: not for use on patients" in done.stdout
     assert f"written to {model}\n" in done.stdout
-    assert (
-        done.stderr == ""
-    )  # no bar when nobody is looking, and nothing to note when subject and batch are given
+    assert done.stderr == ""  # no bar when nobody is looking, and nothing to note when subject and batch are given
     assert sorted(path.name for path in model.iterdir()) == [
         "README.md",
         "arrays.npz",
@@ -132,16 +124,12 @@ def test_train_says_the_headline_and_where_the_model_is(trained):
 
 def test_train_gives_what_the_library_gives_and_without_judge_says_so(cohort, model, tmp_path):
     options = train_options(cohort, subject="subject", batch="batch")
-    done = in_process(
-        "train", *options, "--no-judge", "--name", "other", "--version", "2.0.1", "--out", tmp_path / "m"
-    )
+    done = in_process("train", *options, "--no-judge", "--name", "other", "--version", "2.0.1", "--out", tmp_path / "m")
     assert done.exit_code == 0, done.output
     assert "Not judged" in done.stdout
     again = ModelBundle.load(tmp_path / "m")
     assert (again.name, again.version) == ("other", "2.0.1")
-    np.testing.assert_array_equal(
-        again.golden_probabilities(), ModelBundle.load(model).golden_probabilities()
-    )
+    np.testing.assert_array_equal(again.golden_probabilities(), ModelBundle.load(model).golden_probabilities())
 
 
 def test_train_says_once_what_lacks_without_subject_and_batch(cohort, tmp_path):
@@ -179,9 +167,7 @@ def test_score_tells_calls_reasons_coverage_and_simulation(cohort, model, tmp_pa
     answers = pd.read_csv(out, keep_default_na=False)
     for call, n in answers["call"].value_counts().items():
         assert re.search(rf"^  {call} +{n}$", done.stdout, re.M)
-    for flag, n in (
-        answers.loc[answers["flags"] != "", "flags"].str.split(";").explode().value_counts().items()
-    ):
+    for flag, n in answers.loc[answers["flags"] != "", "flags"].str.split(";").explode().value_counts().items():
         assert re.search(rf"^    {flag} +{n}  {re.escape(REASONS[flag])}$", done.stdout, re.M)
     assert "mean coverage of the panel: 1.00" in done.stdout
     assert "mix of training" in done.stdout
@@ -193,9 +179,7 @@ def test_score_says_that_the_prevalence_was_shifted(cohort, model, tmp_path):
     options = ["--cargo", cohort / "cargo.csv", "--out", tmp_path / "p.csv"]
     done = in_process("score", model, *options, "--prevalence", stated)
     assert re.search(r"shifted to the prevalence stated: control 0\.85 .*neuropathic 0\.05", done.stdout)
-    expected = predicted(
-        model, cohort / "cargo.csv", Use(prevalence={"neuropathic": 0.05, "inflammatory": 0.1})
-    )
+    expected = predicted(model, cohort / "cargo.csv", Use(prevalence={"neuropathic": 0.05, "inflammatory": 0.1}))
     np.testing.assert_allclose(pd.read_csv(tmp_path / "p.csv")["p_control"], expected.probabilities[:, 0])
 
 
@@ -318,9 +302,7 @@ def test_broken_input_is_one_line_that_names_it_and_leaves_nothing(copy, tmp_pat
 def test_a_truncated_gzip_is_named_as_such(copy, tmp_path):
     whole = gzip.compress((copy / "cargo.csv").read_bytes())
     (copy / "cargo.csv.gz").write_bytes(whole[: len(whole) // 2])
-    done = in_process(
-        "train", *train_options(copy, cargo="cargo.csv.gz"), "--no-judge", "--out", tmp_path / "m"
-    )
+    done = in_process("train", *train_options(copy, cargo="cargo.csv.gz"), "--no-judge", "--out", tmp_path / "m")
     refused(done, r"cargo\.csv\.gz: .*(truncated|cut|incomplete|ends)")
 
 
@@ -360,35 +342,23 @@ def test_zero_jobs_are_refused(cohort, tmp_path):
 def test_an_existing_output_is_refused_before_anything_is_read(model, cohort, tmp_path):
     nothing = train_options(tmp_path / "lacking")
     refused(in_process("train", *nothing, "--out", model), "is there already; give --force")
+    refused(in_process("train", *nothing, "--out", tmp_path / "no/folder"), "there is no folder .*; make it first")
     refused(
-        in_process("train", *nothing, "--out", tmp_path / "no/folder"), "there is no folder .*; make it first"
-    )
-    refused(
-        in_process("train", *nothing, "--out", cohort, "--force"),
-        "holds 3 entries that this command does not write",
+        in_process("train", *nothing, "--out", cohort, "--force"), "holds 3 entries that this command does not write"
     )
     (tmp_path / "p.csv").write_text("mine")
-    refused(
-        in_process("score", model, "--cargo", "lacking.csv", "--out", tmp_path / "p.csv"),
-        "already; give --force",
-    )
+    refused(in_process("score", model, "--cargo", "lacking.csv", "--out", tmp_path / "p.csv"), "already; give --force")
     assert (tmp_path / "p.csv").read_text() == "mine"
 
 
 def test_force_replaces_a_model_but_never_an_input(copy, model, cohort, tmp_path):
     mine = Path(shutil.copytree(model, tmp_path / "m"))
-    done = in_process(
-        "train", *train_options(cohort), "--no-judge", "--force", "--out", mine, "--version", "1.0.1"
-    )
+    done = in_process("train", *train_options(cohort), "--no-judge", "--force", "--out", mine, "--version", "1.0.1")
     assert done.exit_code == 0, done.output
     assert ModelBundle.load(mine).version == "1.0.1"
     cargo = copy / "cargo.csv"
-    refused(
-        in_process("score", mine, "--cargo", cargo, "--out", cargo, "--force"), "is an input of this command"
-    )
-    refused(
-        in_process("score", mine, "--cargo", cargo, "--out", mine / "golden.csv", "--force"), "is an input"
-    )
+    refused(in_process("score", mine, "--cargo", cargo, "--out", cargo, "--force"), "is an input of this command")
+    refused(in_process("score", mine, "--cargo", cargo, "--out", mine / "golden.csv", "--force"), "is an input")
     ModelBundle.load(mine)
 
 
@@ -471,9 +441,7 @@ def test_a_full_disk_under_the_model_leaves_nothing(cohort, tmp_path):
         "from exoclassify.cli.main import main; main()"
     )
     options = [*train_options(cohort), "--no-judge", "--out", tmp_path / "m"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, "train", *map(str, options)], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, "train", *map(str, options)], capture_output=True, text=True)
     assert done.returncode == 2
     assert re.search(r"^error: .*No space left on device; free some space", done.stderr, re.M)
     assert not list(tmp_path.iterdir())

@@ -24,9 +24,7 @@ def options(folder: Path, *, without: tuple[str, ...] = (), **more: object) -> l
 def sheet_with_age(cohort, tmp_path_factory) -> Path:  # noqa: F811
     frame = pd.read_csv(cohort / "samples.csv")
     path = tmp_path_factory.mktemp("sheet") / "samples.csv"
-    frame.assign(age=range(20, 20 + len(frame)), sex=["female", "male"] * (len(frame) // 2)).to_csv(
-        path, index=False
-    )
+    frame.assign(age=range(20, 20 + len(frame)), sex=["female", "male"] * (len(frame) // 2)).to_csv(path, index=False)
     return path
 
 
@@ -48,13 +46,7 @@ def elsewhere(cohort, tmp_path_factory) -> Path:  # noqa: F811
 def test_audit_prints_findings_as_json_the_worst_first_and_writes_its_page(cohort, sheet_with_age, tmp_path):  # noqa: F811
     page = tmp_path / "report.html"
     done = by_script(
-        "audit",
-        *options(cohort, samples=sheet_with_age),
-        "--covariates",
-        "age,sex",
-        "--json",
-        "--report",
-        page,
+        "audit", *options(cohort, samples=sheet_with_age), "--covariates", "age,sex", "--json", "--report", page
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -150,10 +142,7 @@ def test_evaluate_leaves_out_what_was_trained_on_says_so_and_exits_3(model, coho
     alone = in_process("evaluate", model, *options(elsewhere, without=("kind", "unit")), "--no-audit")
     assert alone.exit_code == 0
     assert alone.stdout == done.stdout.replace(f"written to {page}\n", "")
-    refused(
-        in_process("evaluate", model, *options(cohort, without=("kind", "unit"))),
-        "was trained on all 60 samples",
-    )
+    refused(in_process("evaluate", model, *options(cohort, without=("kind", "unit"))), "was trained on all 60 samples")
 
 
 @pytest.mark.parametrize(
@@ -167,10 +156,7 @@ def test_evaluate_leaves_out_what_was_trained_on_says_so_and_exits_3(model, coho
     ],
 )
 def test_evaluate_refuses_in_one_line(model, elsewhere, extra, match):  # noqa: F811
-    refused(
-        in_process("evaluate", model, *options(elsewhere, without=("kind", "unit")), "--no-audit", *extra),
-        match,
-    )
+    refused(in_process("evaluate", model, *options(elsewhere, without=("kind", "unit")), "--no-audit", *extra), match)
 
 
 def test_evaluate_refuses_labels_that_are_no_states_of_the_model(model, cohort):  # noqa: F811

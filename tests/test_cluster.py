@@ -39,12 +39,7 @@ pytestmark = [
 def address():
     preload = [str(Path(__file__).with_name("cut_finely.py"))]
     with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=":0",
-        preload=preload,
-        silence_logs=50,
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", preload=preload, silence_logs=50
     ) as cluster:
         yield cluster.scheduler_address
 
@@ -108,9 +103,7 @@ def test_a_strict_run_stops_a_cluster_too(address, tmp_path):
     frame.loc[120, BUNDLE.panel.molecules[0]] = -1
     path = write(frame, tmp_path / "x.csv")
     with pytest.raises(InputError, match=r"x\.csv: sample S-00120, .* is negative"):
-        score_files(
-            BUNDLE, [str(path)], tmp_path / "o.csv", Asked(strict=True), runner=Cluster(address, None)
-        )
+        score_files(BUNDLE, [str(path)], tmp_path / "o.csv", Asked(strict=True), runner=Cluster(address, None))
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.csv"]
 
 
@@ -122,9 +115,7 @@ def test_no_scheduler_and_an_unseen_file_are_told(tmp_path, monkeypatch):
     plans, _ = planned(find_sources([str(path)])[0], BUNDLE.panel, (), None)
     stretch = next(plans[0].stretches())
     lost = replace(stretch, source=replace(stretch.source, url=str(tmp_path / "lost.csv")))
-    with pytest.raises(
-        FileError, match=r"lost\.csv: a worker does not see this file; put it where all workers do"
-    ):
+    with pytest.raises(FileError, match=r"lost\.csv: a worker does not see this file; put it where all workers do"):
         module._read_and_scored(None, 0, lost, frozenset())
 
 
@@ -132,21 +123,11 @@ def test_the_command_scores_and_trains_on_a_cluster(address, tmp_path):
     BUNDLE.save(tmp_path / "m")
     path = write(FRAME, tmp_path / "x.csv")
     for extra in (["--scheduler", address], ["--workers", "1"], []):
-        done = run(
-            "score",
-            tmp_path / "m",
-            "--cargo",
-            path,
-            "--out",
-            tmp_path / f"{len(extra)}{extra[:1]}.csv",
-            *extra,
-        )
+        done = run("score", tmp_path / "m", "--cargo", path, "--out", tmp_path / f"{len(extra)}{extra[:1]}.csv", *extra)
         assert done.exit_code == 0, done.output
     assert len({(tmp_path / f"{n}.csv").read_bytes() for n in ("2['--scheduler']", "0[]")}) == 1
     done = run("simulate", "--out", tmp_path / "c", "--samples", 60, "--seed", 7)
-    (tmp_path / "r.toml").write_text(
-        '[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\n'
-    )
+    (tmp_path / "r.toml").write_text('[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\n')
     judged = []
     for name, extra in (("a", ["--jobs", 1]), ("b", ["--scheduler", address])):
         done = run(

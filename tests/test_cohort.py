@@ -88,9 +88,7 @@ def test_without_a_subject_column_every_sample_is_its_own_group(paths):
 
 def test_cargo_of_a_sample_that_the_sheet_lacks_is_refused(paths):
     paths[1].write_text("sample_id,label\nS1,pain\nS2,control\n")
-    message = (
-        r"cargo.csv: of its 5 samples 3 cannot be found in samples.csv \(S4, S3, S6\); add them to the sheet"
-    )
+    message = r"cargo.csv: of its 5 samples 3 cannot be found in samples.csv \(S4, S3, S6\); add them to the sheet"
     with pytest.raises(InputError, match=message):
         read(paths)
 

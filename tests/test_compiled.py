@@ -21,12 +21,7 @@ def test_the_compiled_scorer_answers_as_the_blend(k: int) -> None:
     compiled = CompiledBlend.of(LEARNED[k].blend)
     rng = np.random.default_rng(0)
     holes = np.where(rng.random(X.shape) < 0.4, np.nan, X)
-    for rows, what in (
-        (X, "training"),
-        (rng.permuted(X, axis=0), "random"),
-        (holes, "holes"),
-        (X * 0, "zeros"),
-    ):
+    for rows, what in ((X, "training"), (rng.permuted(X, axis=0), "random"), (holes, "holes"), (X * 0, "zeros")):
         assert check_parity(LEARNED[k].blend, compiled, rows, what) <= PARITY
 
 
@@ -84,9 +79,7 @@ def test_xgboost_itself_gives_the_bits_that_the_walk_gives(k: int) -> None:
 
 def test_rows_are_multiplied_one_by_one_where_their_place_matters() -> None:
     compiled = CompiledBlend.of(LEARNED[3].blend)
-    alone = {
-        view: dataclasses.replace(product, in_blocks=False) for view, product in compiled.products.items()
-    }
+    alone = {view: dataclasses.replace(product, in_blocks=False) for view, product in compiled.products.items()}
     X = SAMPLES[3].X[:, LEARNED[3].support]
     one_by_one = dataclasses.replace(compiled, products=alone)
     np.testing.assert_allclose(one_by_one.evaluate(X)[0], compiled.evaluate(X)[0], rtol=0, atol=1e-9)

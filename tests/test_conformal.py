@@ -72,9 +72,7 @@ def test_the_limits_exclude_what_p_values_exclude(level: float) -> None:
         y = rng.integers(0, 2, n)
         y[:2] = 0, 1
         asked = np.r_[rng.dirichlet([1, 1], 200).round(2), p]
-        expected = [
-            conformal_p(np.sort(1 - p[y == k, k]), 1 - asked[:, k]) > 1 - level + 1e-12 for k in (0, 1)
-        ]
+        expected = [conformal_p(np.sort(1 - p[y == k, k]), 1 - asked[:, k]) > 1 - level + 1e-12 for k in (0, 1)]
         found = ClassConditionalSets.fit([(p, y)]).sets(asked, level)
         np.testing.assert_array_equal(found, np.stack(expected, axis=1))
 

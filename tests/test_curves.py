@@ -85,9 +85,7 @@ def test_net_benefit_is_that_of_dcurves_at_the_samples_mix_and_at_a_stated_one()
     p, positive = given()
     golden = pd.read_csv(FOLDER / "metrics_net_benefit.csv")
     for prevalence in (None, 0.1):
-        part = golden[
-            golden["prevalence"].isna() if prevalence is None else golden["prevalence"] == prevalence
-        ]
+        part = golden[golden["prevalence"].isna() if prevalence is None else golden["prevalence"] == prevalence]
         model, everyone = (part[part["model"] == name] for name in ("first", "all"))
         at = model["threshold"].to_numpy()
         found = net_benefit([p], positive, at, prevalence)

@@ -36,9 +36,7 @@ DIALECTS: dict[str, Callable[[list[list[str]]], tuple[str, bytes]]] = {
     "titled": lambda rows: ("t.csv", ("A study of pain\n\n" + _text(rows, ",")).encode()),
     "decimal commas": lambda rows: (
         "t.csv",
-        _text(
-            [rows[0], *([row[0], *(cell.replace(".", ",") for cell in row[1:])] for row in rows[1:])], ";"
-        ).encode(),
+        _text([rows[0], *([row[0], *(cell.replace(".", ",") for cell in row[1:])] for row in rows[1:])], ";").encode(),
     ),
 }
 

@@ -25,9 +25,7 @@ from exoclassify.lifecycle.fit import fit
 from exoclassify.report.html import page
 
 STRONG = simulate(
-    SimulationDesign(
-        seed=5, n_samples=72, states=("control", "pain"), n_molecules=150, n_markers=8, effect=2.0
-    )
+    SimulationDesign(seed=5, n_samples=72, states=("control", "pain"), n_molecules=150, n_markers=8, effect=2.0)
 )
 FOUND = discover(STRONG.cohort, condition="migraine", seed=1)
 
@@ -47,13 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def asked(folder: Path, *arguments: object, out: str = "found") -> Result:
-    given = {
-        "cargo": "cargo.csv",
-        "kind": "mirna",
-        "unit": "counts",
-        "samples": "samples.csv",
-        "label": "label",
-    }
+    given = {"cargo": "cargo.csv", "kind": "mirna", "unit": "counts", "samples": "samples.csv", "label": "label"}
     options = [part for name, value in given.items() for part in (f"--{name}", value)]
     with contextlib.chdir(folder):
         return CliRunner().invoke(app, ["discover", *options, "--out", out, *map(str, arguments)])
@@ -86,9 +78,7 @@ def test_the_first_column_is_the_molecule_and_each_marker_has_a_row() -> None:
 
 
 def test_labels_that_are_noise_have_no_marker_and_this_is_said() -> None:
-    made = simulate(
-        SimulationDesign(seed=1, n_samples=60, states=("control", "pain"), n_molecules=150, effect=0.0)
-    )
+    made = simulate(SimulationDesign(seed=1, n_samples=60, states=("control", "pain"), n_molecules=150, effect=0.0))
     found = discover(made.cohort)
     assert found.markers == ()
     assert found.frame().empty
@@ -103,9 +93,7 @@ def test_the_recipe_trains_on_exactly_the_panel_and_the_card_says_that_it_flatte
     assert set(bundle.panel.molecules) == {*FOUND.panel, *FOUND.references}
     assert 1 <= len(FOUND.panel) <= len(FOUND.markers)
     assert "chosen on these very samples" in bundle.card
-    other = simulate(
-        SimulationDesign(seed=6, n_samples=72, states=("control", "pain"), n_molecules=150, n_markers=8)
-    )
+    other = simulate(SimulationDesign(seed=6, n_samples=72, states=("control", "pain"), n_molecules=150, n_markers=8))
     assert on_panel(other.cohort, recipe).notes == other.cohort.notes
 
 
@@ -225,11 +213,7 @@ def test_mirna_of_blood_cells_are_marked(molecule: str, mark: str) -> None:
         ({"state": "pain", "reference": ["pain"]}, InputError, "both the state and its reference"),
         ({"covariates": ["age"]}, InputError, "no covariate column age; its columns are"),
         ({"covariates": ["batch"]}, InputError, "column batch is in the design already"),
-        (
-            {"covariates": ["holes"]},
-            InputError,
-            r"covariate holes has no value in 2 of 72 samples \(SIM-0001",
-        ),
+        ({"covariates": ["holes"]}, InputError, r"covariate holes has no value in 2 of 72 samples \(SIM-0001"),
         ({"covariates": ["id"]}, InputError, "covariate id has 72 different texts"),
         ({"covariates": ["site"]}, DesignError, "column site = north is collinear with .*batch = B2"),
         ({"covariates": ["flat"]}, DesignError, "column flat never varies"),
@@ -254,9 +238,7 @@ def test_a_design_that_cannot_be_used_is_refused_by_column(
 def test_batches_that_are_the_states_are_refused() -> None:
     frame = STRONG.sheet.frame.assign(batch=STRONG.cohort.y)
     cohort = Cohort.from_layers(STRONG.layers, SampleSheet(frame, "label", "subject", "batch", "samples.csv"))
-    with pytest.raises(
-        DesignError, match=r"column batch = pain is collinear with .*label = pain.*of both states"
-    ):
+    with pytest.raises(DesignError, match=r"column batch = pain is collinear with .*label = pain.*of both states"):
         discover(cohort)
 
 
@@ -297,9 +279,7 @@ def test_the_command_writes_signature_tests_recipe_and_report(folder: Path) -> N
         (["--unit", "ct"], "cargo.csv"),
     ],
 )
-def test_the_command_refuses_in_one_line_and_writes_nothing(
-    folder: Path, arguments: list[str], message: str
-) -> None:
+def test_the_command_refuses_in_one_line_and_writes_nothing(folder: Path, arguments: list[str], message: str) -> None:
     done = asked(folder, *arguments, out="refused")
     assert done.exit_code == 2
     last = done.stderr.splitlines()[-1]

@@ -144,10 +144,7 @@ def test_samples_that_become_stranger_are_noticed_soon() -> None:
 def test_p_values_after_the_urn_are_uniform() -> None:
     rng = np.random.default_rng(0)
     p = np.concatenate(
-        [
-            smoothed_p(conformal_p(np.sort(rng.normal(size=30)), rng.normal(size=50)), 30, seed)
-            for seed in range(200)
-        ]
+        [smoothed_p(conformal_p(np.sort(rng.normal(size=30)), rng.normal(size=50)), 30, seed) for seed in range(200)]
     )
     shares = np.histogram(p, bins=10, range=(0, 1))[0] / len(p)
     assert np.abs(shares - 0.1).max() < 0.012

@@ -99,13 +99,7 @@ def test_models_of_one_batch_make_no_call_on_another() -> None:
 def test_progress_is_told_fold_by_fold() -> None:
     told: list[tuple[int, int]] = []
     samples = counts(n=30)
-    evaluate(
-        samples,
-        [str(i) for i in range(30)],
-        FAST,
-        n_jobs=1,
-        progress=lambda done, of: told.append((done, of)),
-    )
+    evaluate(samples, [str(i) for i in range(30)], FAST, n_jobs=1, progress=lambda done, of: told.append((done, of)))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -38,9 +38,7 @@ def written(tmp_path: Path, *rows: dict[str, str], columns: tuple[str, ...] = CO
 
 
 def asked(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BIN / "exoclassify"), "evidence", *map(str, arguments)], capture_output=True, text=True
-    )
+    return subprocess.run([str(BIN / "exoclassify"), "evidence", *map(str, arguments)], capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +70,7 @@ def test_a_condition_has_one_mechanism_site_and_code_throughout() -> None:
 
 def test_no_claim_stands_twice() -> None:
     keys = [
-        (row.molecule or row.written, row.condition, row.contrast, row.biofluid, row.study)
-        for row in CATALOGUE.rows
+        (row.molecule or row.written, row.condition, row.contrast, row.biofluid, row.study) for row in CATALOGUE.rows
     ]
     assert len(set(keys)) == len(keys) == 263
     assert len(CATALOGUE.conditions) == 44
@@ -127,9 +124,7 @@ def test_the_catalogue_is_in_the_order_of_its_columns() -> None:
         ("hsa-miR-2", set()),  # not miR-21, miR-22 or miR-223
     ],
 )
-def test_names_are_linked_across_spellings_arms_and_species(
-    asked_for: str, expected: set[tuple[str, str]]
-) -> None:
+def test_names_are_linked_across_spellings_arms_and_species(asked_for: str, expected: set[tuple[str, str]]) -> None:
     assert {(at.relation, at.evidence.molecule) for at in CATALOGUE.of(asked_for)} == expected
 
 
@@ -160,10 +155,7 @@ def test_agreement_and_contradiction_are_said() -> None:
 def test_a_restated_finding_is_no_second_study() -> None:
     people = [at.evidence for at in CATALOGUE.of("miR-223") if at.evidence.species == "human"]
     crps = [count for count in counts(people) if count.condition == "complex regional pain syndrome"]
-    assert [(count.against, count.studies, count.rows) for count in crps] == [
-        ("within", 1, 1),
-        ("controls", 0, 1),
-    ]
+    assert [(count.against, count.studies, count.rows) for count in crps] == [("within", 1, 1), ("controls", 0, 1)]
 
 
 def test_a_study_is_one_however_its_name_is_written() -> None:
@@ -186,9 +178,7 @@ def test_nothing_in_the_catalogue_is_replicated_in_people() -> None:
     people = [row for row in CATALOGUE.rows if row.system == "patients" and row.scope != "set"]
     for name in {row.molecule for row in people}:
         rows = [row for row in people if row.molecule == name and row.measured == "cargo"]
-        assert not [
-            count for count in counts(rows) if count.studies > 1 and count.direction in ("up", "down")
-        ]
+        assert not [count for count in counts(rows) if count.studies > 1 and count.direction in ("up", "down")]
 
 
 def test_counts_of_vesicles_never_make_a_marker_known() -> None:
@@ -229,12 +219,7 @@ def test_only_contrasts_of_one_kind_replicate_each_other() -> None:
         ("hsa-miR-939-5p", "up", "endometriosis", "reported"),  # a null finding
         ("hsa-miR-21-5p", "up", "rheumatoid arthritis", "new"),  # known of mice alone
         ("hsa-miR-9999", "up", "rheumatoid arthritis", "new"),
-        (
-            "hsa-miR-223-3p",
-            "down",
-            "complex regional pain syndrome",
-            "known",
-        ),  # against controls, arm not stated
+        ("hsa-miR-223-3p", "down", "complex regional pain syndrome", "known"),  # against controls, arm not stated
     ],
 )
 def test_a_marker_is_told_how_it_stands(molecule: str, direction: str, condition: str, word: str) -> None:

@@ -45,9 +45,7 @@ def test_contributions_add_up_to_the_compiled_score(k: int, head: int) -> None:
     for rows in (X, rng.permuted(X, axis=0), np.where(rng.random(X.shape) < 0.4, np.nan, X), X[:4] * 0):
         parts, base = contributions(bundle, rows, head)
         assert parts.shape == (len(rows), X.shape[1], k)
-        np.testing.assert_allclose(
-            base + parts.sum(axis=1), bundle.compiled.evaluate(rows)[0][head], rtol=0, atol=1e-6
-        )
+        np.testing.assert_allclose(base + parts.sum(axis=1), bundle.compiled.evaluate(rows)[0][head], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("member", range(len(EVERY_VOICE.voices)), ids=lambda i: EVERY_VOICE.voices[i].name)
@@ -78,9 +76,7 @@ def test_no_explanation_depends_on_who_else_was_asked(k: int) -> None:
 def test_boosted_contributions_are_those_of_xgboost(n_states: int) -> None:
     samples = counts(n=80, p=40, n_states=n_states, seed=3)
     V = np.log2(samples.X + 1)
-    fitted = fit_boosted(
-        "log", V, samples.y, n_trees=40, max_depth=4, learning_rate=0.3, class_weight=None, seed=1
-    )
+    fitted = fit_boosted("log", V, samples.y, n_trees=40, max_depth=4, learning_rate=0.3, class_weight=None, seed=1)
     new = np.random.default_rng(1).permuted(V, axis=0)
     expected = fitted.booster().predict(xgboost.DMatrix(new.astype(np.float32)), pred_contribs=True)
     boxes = LeafBoxes.of(fitted.trees())
@@ -108,9 +104,7 @@ def value_of(trees: Trees, row: np.ndarray, known: set[int], node: int) -> np.nd
 def test_forest_contributions_are_shapley_values_by_their_definition() -> None:
     samples = counts(n=60, p=5, n_states=3, effect=1.0)
     V = np.log2(samples.X + 1)
-    trees = fit_forest(
-        "log", V, samples.y, extra=False, n_trees=3, min_leaf=1, class_weight="balanced", seed=0
-    ).trees
+    trees = fit_forest("log", V, samples.y, extra=False, n_trees=3, min_leaf=1, class_weight="balanced", seed=0).trees
     row, p = V[7], 5
     expected = np.zeros((p, 3))
     for j in range(p):

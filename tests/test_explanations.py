@@ -17,9 +17,7 @@ from exoclassify.model.explain import against_rest, contributions
 from exoclassify.model.explanations import explanations
 
 MADE = simulate(
-    SimulationDesign(
-        seed=3, n_samples=60, states=("control", "pain"), n_molecules=80, n_markers=6, effect=2.0
-    )
+    SimulationDesign(seed=3, n_samples=60, states=("control", "pain"), n_molecules=80, n_markers=6, effect=2.0)
 )
 RECIPE = Recipe.of(
     {
@@ -88,16 +86,7 @@ def test_score_writes_explanations_beside_the_predictions(folder: Path) -> None:
 def test_what_got_no_answer_gets_no_explanation(folder: Path) -> None:
     lines = (folder / "cargo.csv").read_text().splitlines()
     (folder / "twice.csv").write_text("\n".join([*lines, lines[1]]) + "\n")
-    given = [
-        "score",
-        folder / "model",
-        "--cargo",
-        folder / "twice.csv",
-        "--out",
-        folder / "t.csv",
-        "--explain",
-        2,
-    ]
+    given = ["score", folder / "model", "--cargo", folder / "twice.csv", "--out", folder / "t.csv", "--explain", 2]
     done = CliRunner().invoke(app, [str(part) for part in given])
     assert done.exit_code == 3, done.output
     answered = list(pd.read_csv(folder / "t.csv")["sample_id"])

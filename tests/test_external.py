@@ -19,9 +19,7 @@ from test_html import read
 TRAINED_ON = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)
 BUNDLE = fit(TRAINED_ON, FAST, n_jobs=1, name="pain")
 SAME_NAMES = cohort_of(
-    dataclasses.replace(counts(n=40, n_batches=2, seed=1), groups=np.arange(40)),
-    batch=True,
-    age=np.arange(40) + 30,
+    dataclasses.replace(counts(n=40, n_batches=2, seed=1), groups=np.arange(40)), batch=True, age=np.arange(40) + 30
 )
 """S000 to S039 and P000 to P039 again, with other cargo."""
 
@@ -32,9 +30,7 @@ def renamed(cohort: Cohort, prefix: str) -> Cohort:
     if "subject" in frame:
         frame["subject"] = [f"{prefix}{person}" for person in frame["subject"]]
     sheet = dataclasses.replace(cohort.sheet, frame=frame)
-    return Cohort.from_layers(
-        {"mirna": dataclasses.replace(cohort.cargo, sample_ids=sheet.sample_ids)}, sheet
-    )
+    return Cohort.from_layers({"mirna": dataclasses.replace(cohort.cargo, sample_ids=sheet.sample_ids)}, sheet)
 
 
 ELSEWHERE = renamed(SAME_NAMES, "new-")
@@ -96,9 +92,7 @@ def test_samples_that_were_trained_on_are_left_out_of_every_figure(seen: Cohort,
 
 
 def test_a_cohort_that_was_trained_on_wholly_or_but_for_a_state_judges_nothing() -> None:
-    with pytest.raises(
-        DesignError, match=r"pain 1.0.0 was trained on all 60 samples \(60 by sample id, 60 by subject"
-    ):
+    with pytest.raises(DesignError, match=r"pain 1.0.0 was trained on all 60 samples \(60 by sample id, 60 by subject"):
         validate(BUNDLE, TRAINED_ON)
     rest = ELSEWHERE.take(np.flatnonzero(ELSEWHERE.y == "state-0"))
     with pytest.raises(DesignError, match=r"that it was not trained on, 60 were left out \(state-1: 0\)"):
@@ -136,9 +130,7 @@ def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
     pages = {
         "training": training_report(BUNDLE.about, BUNDLE.panel.molecules),
         "audit": audit_report(audit, source="cargo.csv", samples={"a": 3, "b": 4}),
-        "validation": validation_report(
-            found, audit, model="pain 1.0.0", source="new.csv", about=BUNDLE.about
-        ),
+        "validation": validation_report(found, audit, model="pain 1.0.0", source="new.csv", about=BUNDLE.about),
     }
     for name, text in pages.items():
         parsed = read(text)

@@ -65,9 +65,7 @@ def test_lanes_and_libraries_of_a_folder_become_one_table(tmp_path: Path) -> Non
 
 
 def test_a_workbook_with_several_tables_asks_which_and_reads_the_one_that_is_a_table(tmp_path: Path) -> None:
-    frame = pd.DataFrame(
-        {"hsa-miR-1-3p": [5, 7], "hsa-miR-9-5p": [0, 3]}, index=pd.Index(["S1", "S2"], name="id")
-    )
+    frame = pd.DataFrame({"hsa-miR-1-3p": [5, 7], "hsa-miR-9-5p": [0, 3]}, index=pd.Index(["S1", "S2"], name="id"))
     one, two = tmp_path / "one.xlsx", tmp_path / "two.xlsx"
     with pd.ExcelWriter(one) as book:
         pd.DataFrame({"remarks": ["made in 2025"]}).to_excel(book, sheet_name="README", index=False)
@@ -76,9 +74,7 @@ def test_a_workbook_with_several_tables_asks_which_and_reads_the_one_that_is_a_t
         frame.to_excel(book, sheet_name="raw")
         (frame * 2).to_excel(book, sheet_name="twice")
     assert CargoTable.read(one, kind="mirna", unit="counts").notes == ("read from sheet counts of 2",)
-    with pytest.raises(
-        InputError, match=r"two\.xlsx: has 2 sheets \(raw, twice\), and 2 .*say which with --sheet"
-    ):
+    with pytest.raises(InputError, match=r"two\.xlsx: has 2 sheets \(raw, twice\), and 2 .*say which with --sheet"):
         read_wide(two)
     np.testing.assert_array_equal(read_wide(two, Reading(sheet="twice")).cells, frame * 2)
 
@@ -136,9 +132,7 @@ def test_a_column_called_sample_id_wins_over_the_first(tmp_path: Path) -> None:
         (("1.234.567;2;3", "5;6;7"), r"'1\.234\.567' has \. as a thousands separator: write 1234567"),
     ],
 )  # fmt: skip
-def test_marks_between_thousands_are_refused_by_name(
-    cells: tuple[str, str], said: str, tmp_path: Path
-) -> None:
+def test_marks_between_thousands_are_refused_by_name(cells: tuple[str, str], said: str, tmp_path: Path) -> None:
     path = put(tmp_path, "x.csv", f"sample_id;P1;P2;P3\nS1;{cells[0]}\nS2;{cells[1]}\n")
     with pytest.raises(InputError, match=said):
         CargoTable.read(path, kind="protein", unit="intensity")
@@ -161,20 +155,15 @@ def test_a_column_that_holds_the_label_is_refused_by_name(tmp_path: Path) -> Non
     cargo = "sample_id,group,hsa-miR-1-3p\n" + "\n".join(rows)
     sheet = "sample_id,label\n" + "\n".join(map(",".join, zip(ids, labels, strict=True)))
     with pytest.raises(
-        InputError,
-        match=r"column group holds the label \(0 = none, 1 = pain\) and is no miRNA name; take it out",
+        InputError, match=r"column group holds the label \(0 = none, 1 = pain\) and is no miRNA name; take it out"
     ):
         cohort(tmp_path, cargo, sheet)
-    with pytest.raises(
-        InputError, match=r"column label is a column of sheet\.csv too and is no molecule; take it out"
-    ):
+    with pytest.raises(InputError, match=r"column label is a column of sheet\.csv too and is no molecule; take it out"):
         cohort(tmp_path, cargo.replace("group", "label"), sheet)
 
 
 def test_labels_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match="Control and control differ in case or blanks only; spell them alike"
-    ):
+    with pytest.raises(InputError, match="Control and control differ in case or blanks only; spell them alike"):
         cohort(tmp_path, COUNTS, "sample_id,label\nS1,Control\nS2,control\n")
 
 
@@ -182,14 +171,10 @@ def test_annotations_beside_the_samples_of_a_sheet_are_left_out_and_named(tmp_pa
     cargo = "miRNA,Strand,Probe length,S1,S2\nhsa-miR-1-3p,+,22,5,7\nhsa-miR-9-5p,-,23,0,3\n"
     found = cohort(tmp_path, cargo, "sample_id,label\nS1,a\nS2,b\n")
     assert found.cargo.sample_ids == ("S1", "S2")
-    assert (
-        "columns Strand (text) and Probe length are in no row of the sample sheet: left out" in found.notes[0]
-    )
+    assert "columns Strand (text) and Probe length are in no row of the sample sheet: left out" in found.notes[0]
 
 
-def test_an_annotated_table_is_not_answered_for_without_a_word_which_columns_are_samples(
-    tmp_path: Path,
-) -> None:
+def test_an_annotated_table_is_not_answered_for_without_a_word_which_columns_are_samples(tmp_path: Path) -> None:
     path = put(tmp_path, "x.csv", "miRNA,Strand,Length,S1,S2\nhsa-miR-1-3p,+,22,5,7\nhsa-miR-9-5p,-,23,0,3\n")
     with pytest.raises(
         InputError, match=r"columns Strand hold text, and Length describe molecules too.*--columns 'S1,S2'"
@@ -226,15 +211,11 @@ def test_what_is_no_molecule_is_left_out_and_named(name: str, tmp_path: Path) ->
 )  # fmt: skip
 def test_names_that_a_program_changed_are_refused(name: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
-        CargoTable.read(
-            put(tmp_path, "x.csv", COUNTS.replace("hsa-miR-9-5p", name)), kind="mirna", unit="counts"
-        )
+        CargoTable.read(put(tmp_path, "x.csv", COUNTS.replace("hsa-miR-9-5p", name)), kind="mirna", unit="counts")
 
 
 def test_empty_cells_among_counts_without_a_zero_are_doubted(tmp_path: Path) -> None:
-    table = CargoTable.read(
-        put(tmp_path, "x.csv", COUNTS.replace(",0\n", ",\n")), kind="mirna", unit="counts"
-    )
+    table = CargoTable.read(put(tmp_path, "x.csv", COUNTS.replace(",0\n", ",\n")), kind="mirna", unit="counts")
     assert table.notes == ("25 % of the cells are empty and none is 0: if empty means no read, write 0",)
 
 

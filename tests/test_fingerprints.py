@@ -22,9 +22,7 @@ from exoclassify.evidence.priors import Prior, learned_weights
 from exoclassify.evidence.reanalysis import Reanalysis
 
 OWN = Fingerprints.read()
-MADE = simulate(
-    SimulationDesign(seed=3, n_samples=40, states=("control", "pain"), n_molecules=200, n_markers=10)
-)
+MADE = simulate(SimulationDesign(seed=3, n_samples=40, states=("control", "pain"), n_molecules=200, n_markers=10))
 
 
 def counts(n: int, seed: int = 0) -> CargoTable:
@@ -116,9 +114,7 @@ def test_a_cohorts_own_table_is_no_prior(monkeypatch: pytest.MonkeyPatch) -> Non
     table = counts(12)
     known = published(table, 8)
     renamed = tuple("PRJNA878604" if name == "PRJNA1" else name for name in known.accessions)
-    monkeypatch.setattr(
-        Fingerprints, "read", classmethod(lambda cls: dataclasses.replace(known, accessions=renamed))
-    )
+    monkeypatch.setattr(Fingerprints, "read", classmethod(lambda cls: dataclasses.replace(known, accessions=renamed)))
     cohort = Cohort.from_layers({"mirna": table}, SampleSheet(_labels(table), "label"))
     left = {one.accession for one in tables_of_others(cohort).tables}
     assert not [name for name in left if name.startswith("PRJNA878604")]

@@ -106,9 +106,7 @@ def test_a_sample_without_any_of_the_named_molecules_is_refused_before_any_work(
     values[4, :3] = 0
     bare = replace(COHORT, layers={"mirna": replace(table, values=values)})
     few = Recipe.of({**FAST.model_dump(mode="json"), "panel": {"molecules": named}})
-    with pytest.raises(
-        InputError, match=r"simulated, the 3 molecules of the recipe: .* no detected molecule"
-    ):
+    with pytest.raises(InputError, match=r"simulated, the 3 molecules of the recipe: .* no detected molecule"):
         fit(bare, few, name="pain", n_jobs=1)
 
 

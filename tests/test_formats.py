@@ -94,8 +94,7 @@ def test_every_format_gives_the_same_table_bit_for_bit(written: Path) -> None:
 
 def test_every_format_gives_the_same_sheet(tmp_path: Path) -> None:
     sheet = pd.DataFrame(
-        {"subject": [1, 2, 3], "label": ["none", None, "état µ"], "visit": [True, False, True]},
-        index=FRAME.index,
+        {"subject": [1, 2, 3], "label": ["none", None, "état µ"], "visit": [True, False, True]}, index=FRAME.index
     )
     for name, write in WRITERS.items():
         write(sheet, tmp_path / name)
@@ -218,9 +217,7 @@ def test_typed_columns_of_all_kinds_become_numbers_or_texts(tmp_path: Path) -> N
     wide = read_wide(path)
     nan = np.nan
     assert wide.row_ids == ("S1", "S2")
-    np.testing.assert_array_equal(
-        wide.cells, [[1, 1.5, 1.25, nan, 3.5, nan, nan], [nan, 2.5, 2.5, nan, nan, nan, nan]]
-    )
+    np.testing.assert_array_equal(wide.cells, [[1, 1.5, 1.25, nan, 3.5, nan, nan], [nan, 2.5, 2.5, nan, nan, nan, nan]])
     assert wide.texts == ((0, 5, "True"), (0, 6, "2026-03-01"), (1, 4, "ND"))
 
 
@@ -250,16 +247,8 @@ def test_a_workbook_gives_its_first_sheet_with_typed_cells_as_text(tmp_path: Pat
         ("X.csv", b"a\x00\x01", r"looks like no format known here"),
         ("X.csv.gz", b"id,a\nS1,1\n", r"X\.csv\.gz: is not gzip, it looks like text; mend its name"),
         ("X.csv.gz", gzip.compress(PNG), r"is not a text table, it looks like a PNG image"),
-        (
-            "X.csv.gz",
-            gzip.compress(b"id,a\nS1,1\n" * 9)[:-9],
-            r"X\.csv\.gz: is cut short .*copy or download it again",
-        ),
-        (
-            "X.csv",
-            "id,miR µ\nS1,1\n".encode("latin-1"),
-            r"is not UTF-8 text \(byte 0xb5 after 'id,miR '\); save it",
-        ),
+        ("X.csv.gz", gzip.compress(b"id,a\nS1,1\n" * 9)[:-9], r"X\.csv\.gz: is cut short .*copy or download it again"),
+        ("X.csv", "id,miR µ\nS1,1\n".encode("latin-1"), r"is not UTF-8 text \(byte 0xb5 after 'id,miR '\); save it"),
         ("X.csv", b'id,"a\nS1,1\n', r"X\.csv: its quotes do not match: line 2: .*; mend that line"),
         ("X.csv", b'id,a\nS1,"1"2\n', r"X\.csv: its quotes do not match: line 2: "),
         ("X.parquet", b"id,a\nS1,1\n", r"X\.parquet: is not a \.parquet file, it looks like text"),
@@ -267,11 +256,7 @@ def test_a_workbook_gives_its_first_sheet_with_typed_cells_as_text(tmp_path: Pat
         ("X.arrow", b"id,a\nS1,1\n", r"X\.arrow: is not a \.arrow file, it looks like text"),
         ("X.feather", b"ARROW1\0\0" + b"\0" * 50, r"X\.feather: is (no sound|damaged)"),
         ("X.xlsx", b"id,a\nS1,1\n", r"X\.xlsx: is not a \.xlsx file, it looks like text"),
-        (
-            "X.xlsx",
-            b"\xd0\xcf\x11\xe0" + b"\0" * 9,
-            r"looks like an old Excel file \(\.xls\) or one with a password",
-        ),
+        ("X.xlsx", b"\xd0\xcf\x11\xe0" + b"\0" * 9, r"looks like an old Excel file \(\.xls\) or one with a password"),
         ("X.xlsx", b"PK\x03\x04" + b"\0" * 50, r"X\.xlsx: is no sound workbook"),
         ("X.json", b"{}", r"X\.json: its ending is none of those known here \(\.csv, \.tsv, .*\.parquet"),
         ("X", b"id,a\n", r"X: its ending is none"),
@@ -285,9 +270,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content:
             read(path)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in WRITERS if not name.endswith((".csv", ".CSV", ".tsv", ".txt"))]
-)
+@pytest.mark.parametrize("name", [name for name in WRITERS if not name.endswith((".csv", ".CSV", ".tsv", ".txt"))])
 def test_a_binary_file_cut_anywhere_is_a_file_error(tmp_path: Path, name: str) -> None:
     WRITERS[name](FRAME, tmp_path / name)
     whole = (tmp_path / name).read_bytes()
@@ -343,17 +326,12 @@ def test_a_missing_file_and_a_folder_are_file_errors(tmp_path: Path) -> None:
             "id,a,b\nS1,1,2\nS2,1\nS3,1,2,3\n\nS4,5,6\nS5\nS6\n",
             r"4 rows have another .* header, which has 3 \(line 3 has 2, line 4 has 4, line 7 has 1, …\)",
         ),
-        (
-            "id,a\nS1,1,5\n",
-            r"1 row has another number of cells than the header, which has 2 \(line 2 has 3\)",
-        ),
+        ("id,a\nS1,1,5\n", r"1 row has another number of cells than the header, which has 2 \(line 2 has 3\)"),
         ("id,a\nS1,1,\n", r"1 row has another number of cells than the header, which has 2 \(line 2 has 3\)"),
         ('id,"a\nb"\n"S\n1",1\n\nS2,1,2\n', r"\(line 6 has 3\)"),
     ],
 )
-def test_a_table_without_rows_or_with_uneven_ones_is_an_input_error(
-    tmp_path: Path, content: str, message: str
-) -> None:
+def test_a_table_without_rows_or_with_uneven_ones_is_an_input_error(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_wide(table(tmp_path, content))
 
@@ -381,9 +359,7 @@ def test_texts_are_all_kept_and_a_table_of_nothing_else_is_refused(
     for module in ("from_rows", "from_columns"):
         monkeypatch.setattr(f"exoclassify.tables.{module}.MAX_TEXTS", 1000)
     for name in ("X.csv", "X.parquet"):
-        with pytest.raises(
-            InputError, match=r"hold text where .* first row S0, column miR-0: 'Undetermined'"
-        ):
+        with pytest.raises(InputError, match=r"hold text where .* first row S0, column miR-0: 'Undetermined'"):
             read_wide(tmp_path / name)
     assert wide_module.MAX_TEXTS == 1_000_000
 
@@ -407,9 +383,7 @@ def test_twenty_thousand_typed_columns_are_read_in_seconds(tmp_path: Path) -> No
         writer.write_table(table)
     start = time.perf_counter()
     wide = read_wide(tmp_path / "t.arrow")
-    assert (
-        time.perf_counter() - start < 10
-    )  # 0.6 s alone; minutes when the names are asked for column by column
+    assert time.perf_counter() - start < 10  # 0.6 s alone; minutes when the names are asked for column by column
     assert wide.cells[0].tolist() == list(range(20_000))
 
 
@@ -465,9 +439,7 @@ def test_what_is_there_is_kept_without_force_and_replaced_with_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("bug"), InputError("no")])
-def test_a_failure_in_the_middle_goes_on_and_leaves_all_as_it_was(
-    tmp_path: Path, error: BaseException
-) -> None:
+def test_a_failure_in_the_middle_goes_on_and_leaves_all_as_it_was(tmp_path: Path, error: BaseException) -> None:
     table(tmp_path, "old", "t.csv")
     write_folder_atomically(tmp_path / "model", fill)
     for name in ("t.csv", "new.csv"):
@@ -483,13 +455,9 @@ def test_a_failure_in_the_middle_goes_on_and_leaves_all_as_it_was(
 
 def test_a_full_disk_is_a_file_error_that_leaves_nothing(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with pytest.raises(
-        FileError, match=r"t\.csv: cannot be written: No space left on device; free some space"
-    ):
+    with pytest.raises(FileError, match=r"t\.csv: cannot be written: No space left on device; free some space"):
         write_atomically(tmp_path / "t.csv", fails(full))
-    with pytest.raises(
-        FileError, match=r"model: cannot be written: No space left on device; free some space"
-    ):
+    with pytest.raises(FileError, match=r"model: cannot be written: No space left on device; free some space"):
         write_folder_atomically(tmp_path / "model", fails(full))
     assert os.listdir(tmp_path) == []
 
@@ -529,9 +497,7 @@ def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_place(
 @pytest.mark.parametrize("write", [write_atomically, write_folder_atomically])
 def test_places_that_cannot_be_written_say_why(tmp_path: Path, write: Callable[..., None]) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(
-        FileError, match=r"t\.csv: cannot be written: the folder .*none does not exist; make it first"
-    ):
+    with pytest.raises(FileError, match=r"t\.csv: cannot be written: the folder .*none does not exist; make it first"):
         write(tmp_path / "none" / "t.csv", fails(AssertionError()))
     with pytest.raises(FileError, match=r"t\.csv: cannot be written: the folder .*file is no folder"):
         write(tmp_path / "file" / "t.csv", fails(AssertionError()))
@@ -541,9 +507,7 @@ def test_places_that_cannot_be_written_say_why(tmp_path: Path, write: Callable[.
         write(tmp_path / ("n" * 250), lambda path: path.touch())
 
 
-def test_a_file_never_takes_the_place_of_a_folder_or_a_device_nor_a_folder_that_of_a_file(
-    tmp_path: Path,
-) -> None:
+def test_a_file_never_takes_the_place_of_a_folder_or_a_device_nor_a_folder_that_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"is a folder; give the name of a file"):
         write_atomically(tmp_path, fails(AssertionError()), force=True)
     os.mkfifo(tmp_path / "pipe")
@@ -554,17 +518,13 @@ def test_a_file_never_takes_the_place_of_a_folder_or_a_device_nor_a_folder_that_
         write_folder_atomically(tmp_path / "file", fill, force=True)
 
 
-def test_the_home_and_the_current_folder_are_never_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_home_and_the_current_folder_are_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work" / "deep").mkdir(parents=True)
     (tmp_path / "home").mkdir()
     monkeypatch.chdir(tmp_path / "work" / "deep")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("work", "work/deep", "home"):
-        with pytest.raises(
-            FileError, match=rf"{name}: holds the current or the home folder, and will not be"
-        ):
+        with pytest.raises(FileError, match=rf"{name}: holds the current or the home folder, and will not be"):
             write_folder_atomically(tmp_path / name, fill, force=True)
     assert (tmp_path / "work" / "deep").is_dir()
 

@@ -30,12 +30,7 @@ def place(nodes: list[float], **more: object) -> Place:
     nodes = np.array(nodes)[:, None]
     loads = np.exp(-HEAD.means @ nodes.T)
     sets = ClassConditionalSets((np.array([0.1]), np.array([0.1])))
-    given = {
-        "from_probability": np.linspace(0.99, 0.6, len(MAX_WRONG)),
-        "closed": "",
-        "untested": 0.0,
-        **more,
-    }
+    given = {"from_probability": np.linspace(0.99, 0.6, len(MAX_WRONG)), "closed": "", "untested": 0.0, **more}
     return Place(
         head=0, nodes=nodes, loads=loads, sets=sets, novelty=np.array([1.0]), mix=np.array([0.5, 0.5]), sets_head=0,
         **given,
@@ -53,9 +48,7 @@ def test_steeper_log_odds_lie_further_apart_in_white_scores_by_the_root() -> Non
     blended = np.array([[-1.0, 1.0], [0.3, -0.3]])
     steep = HEAD.steeper(4.0)
     np.testing.assert_allclose(steep.log_odds(blended), 4 * HEAD.log_odds(blended))
-    np.testing.assert_allclose(
-        steep.to_white(steep.log_odds(blended)), 2 * HEAD.to_white(HEAD.log_odds(blended))
-    )
+    np.testing.assert_allclose(steep.to_white(steep.log_odds(blended)), 2 * HEAD.to_white(HEAD.log_odds(blended)))
 
 
 def test_an_answer_is_the_mean_over_what_the_offset_may_be() -> None:
@@ -89,9 +82,7 @@ def test_log_odds_beyond_all_measure_give_probabilities() -> None:
     np.testing.assert_allclose(p.sum(axis=1), 1)
 
 
-@pytest.mark.parametrize(
-    ("max_wrong", "expected"), [(0.005, np.inf), (0.01, 0), (0.05, 4), (0.07, 5), (0.5, -1)]
-)
+@pytest.mark.parametrize(("max_wrong", "expected"), [(0.005, np.inf), (0.01, 0), (0.05, 4), (0.07, 5), (0.5, -1)])
 def test_the_limit_of_a_call_is_that_of_the_next_smaller_share(max_wrong: float, expected: float) -> None:
     given = place([0.0])
     assert given.from_probability is not None

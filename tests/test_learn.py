@@ -36,9 +36,7 @@ def test_shuffled_labels_are_not_learned() -> None:
 
 def test_the_same_recipe_gives_the_same_model_bit_for_bit() -> None:
     samples = counts(n_states=3)
-    assert (
-        probabilities(samples, EVERY_VOICE, samples) == probabilities(samples, EVERY_VOICE, samples)
-    ).all()
+    assert (probabilities(samples, EVERY_VOICE, samples) == probabilities(samples, EVERY_VOICE, samples)).all()
 
 
 def test_the_order_of_the_samples_does_not_decide_what_is_measured_as_panel() -> None:

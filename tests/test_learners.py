@@ -51,11 +51,7 @@ def test_folded_linear_learners_give_the_same_scores(n_states: int) -> None:
     ridge = fit_ridge(Rotated.fit("log", V), y, 30.0, None)
     net = fit_elastic_net("log", V, y, 0.1, 0.5, None, 0)
     ratios = fit_ratios("log", V, y, None, C=30.0, n_ratios=30, pool=25, class_weight=None)
-    for learner, (matrix, constant) in (
-        (ridge, ridge.folded()),
-        (net, net.folded()),
-        (ratios, ratios.folded(90)),
-    ):
+    for learner, (matrix, constant) in ((ridge, ridge.folded()), (net, net.folded()), (ratios, ratios.folded(90))):
         np.testing.assert_allclose(V @ matrix.T + constant, learner.scores(V), atol=1e-10)
 
 
@@ -71,9 +67,7 @@ def test_forest_as_arrays_votes_as_scikit_learn(n_states: int, extra: bool) -> N
     V, y = log_counts(n_states)
     fitted = fit_forest("log", V, y, extra=extra, n_trees=30, min_leaf=2, class_weight="balanced", seed=4)
     kind = ExtraTreesClassifier if extra else RandomForestClassifier
-    library = kind(30, min_samples_leaf=2, max_features="sqrt", class_weight="balanced", random_state=4).fit(
-        V, y
-    )
+    library = kind(30, min_samples_leaf=2, max_features="sqrt", class_weight="balanced", random_state=4).fit(V, y)
     new = np.random.default_rng(1).permuted(V, axis=0)
     np.testing.assert_allclose(fitted.trees.sums(new) / 30, library.predict_proba(new), atol=1e-12)
 

@@ -207,9 +207,7 @@ def test_every_door_is_recorded_and_outcomes_are_taken(place: Path, database: st
         sent = json.dumps({"inputs": [row, name]}).encode()
         assert service.ask("POST", "/v2/models/pain/infer", sent, JSON).status == 200
         named = {**JSON, "X-Request-ID": "by-file"}
-        reply = service.ask(
-            "POST", "/v1/predict-file?same_batch=true", table.to_frame().to_csv().encode(), named | CSV
-        )
+        reply = service.ask("POST", "/v1/predict-file?same_batch=true", table.to_frame().to_csv().encode(), named | CSV)
         assert reply.status == 200
         states = [{"sample_id": s, "state": str(y)} for s, y in zip(sheet.sample_ids, COHORT.y, strict=True)]
         states.append({"sample_id": "never", "state": "control", "diagnosed": "2026-03-01"})
@@ -258,7 +256,5 @@ def test_a_database_that_is_away_stops_no_answer_and_outcomes_are_asked_for_late
         log = service.log
     assert "s3cret" not in log.read_text()
     assert "records wait on disk" in log.read_text()
-    told = exoclassify(
-        place, "records", "deliver", "--spool", "spool", "--database", f"sqlite:///{place}/r.db"
-    )
+    told = exoclassify(place, "records", "deliver", "--spool", "spool", "--database", f"sqlite:///{place}/r.db")
     assert "1 records delivered" in told

@@ -71,9 +71,7 @@ def test_repeating_every_subject_three_times_does_not_narrow_the_interval() -> N
     once = figures(log_odds, y, ("a", "b"))
     thrice = figures(np.repeat(log_odds, 3, axis=0), np.repeat(y, 3), ("a", "b"))
     for name in once:
-        np.testing.assert_allclose(
-            thrice[name].interval(groups), once[name].interval(np.arange(80)), rtol=1e-6
-        )
+        np.testing.assert_allclose(thrice[name].interval(groups), once[name].interval(np.arange(80)), rtol=1e-6)
 
 
 def test_intervals_cover_at_their_level() -> None:

@@ -83,9 +83,7 @@ def test_a_signature_is_made_and_demanded(place: Path, tmp_path: Path) -> None:
         app, ["models", "keys", "--private", str(tmp_path / "k.pem"), "--public", str(tmp_path / "k.pub")]
     )
     assert keys.exit_code == 0
-    refused = run(
-        place, "promote", "pain", "1.0.1", "--why", "x", "--require-signature", str(tmp_path / "k.pub")
-    )
+    refused = run(place, "promote", "pain", "1.0.1", "--why", "x", "--require-signature", str(tmp_path / "k.pub"))
     assert refused.exit_code == 2
     assert "pain/1.0.1: is not signed" in refused.stderr
     assert run(place, "sign", "pain", "1.0.1", "--key", str(tmp_path / "k.pem")).exit_code == 0

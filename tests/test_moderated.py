@@ -95,9 +95,7 @@ def test_repeats_that_are_copies_add_nothing() -> None:
     assert rho > 0.95
     alone = fit_linear(Y, design[:20])
     np.testing.assert_allclose(
-        np.sqrt(found.variance) * found.unscaled[:, 1],
-        np.sqrt(alone.variance) * alone.unscaled[:, 1],
-        rtol=0.4,
+        np.sqrt(found.variance) * found.unscaled[:, 1], np.sqrt(alone.variance) * alone.unscaled[:, 1], rtol=0.4
     )
     assert (naive.unscaled[:, 1] < 0.8 * found.unscaled[:, 1]).all()
 
@@ -124,11 +122,7 @@ def test_null_p_values_are_uniform_with_a_batch_and_repeats() -> None:
     subject = np.r_[np.arange(30), np.arange(15)]
     y, batch = subject % 2, (subject // 2) % 2
     design = np.column_stack([np.ones(45), y, batch]).astype(np.float64)
-    Y = (
-        rng.normal(size=(45, 3000))
-        + rng.normal(size=(30, 3000))[subject]
-        + batch[:, None] * rng.normal(size=3000)
-    )
+    Y = rng.normal(size=(45, 3000)) + rng.normal(size=(30, 3000))[subject] + batch[:, None] * rng.normal(size=3000)
     rho = block_correlation(Y, design, subject)
     p = moderate(fit_linear(Y, design, blocks=subject, correlation=rho), 1).p
     assert np.mean(p < 0.05) == pytest.approx(0.05, abs=0.012)

@@ -38,15 +38,7 @@ def test_a_mirna_has_one_spelling(written: str, canonical: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "MIR155HG",
-        "letrozole",
-        "hsa-miR-133a-3p.1",
-        "hsa-miR-518a-5p/hsa-miR-527",
-        "cel-lin-4",
-        "piR-36041",
-        "U6",
-    ],
+    ["MIR155HG", "letrozole", "hsa-miR-133a-3p.1", "hsa-miR-518a-5p/hsa-miR-527", "cel-lin-4", "piR-36041", "U6"],
 )
 def test_a_name_of_no_mirna_form_stays_as_it_is(name: str) -> None:
     assert canonical_name(name, "mirna") == name
@@ -65,9 +57,7 @@ def test_a_name_of_no_mirna_form_stays_as_it_is(name: str) -> None:
         ("EVP-0001", "EVP-0001"),
     ],
 )
-def test_a_uniprot_accession_is_upper_case_and_any_other_protein_name_stays(
-    written: str, canonical: str
-) -> None:
+def test_a_uniprot_accession_is_upper_case_and_any_other_protein_name_stays(written: str, canonical: str) -> None:
     assert canonical_name(written, "protein") == canonical
 
 
@@ -102,9 +92,7 @@ def test_two_spellings_of_one_molecule_are_an_error_that_names_both() -> None:
 
 
 def test_a_molecule_that_comes_twice_is_an_error() -> None:
-    with pytest.raises(
-        InputError, match=r"4 molecules come more than once .*'b' \(2\) and 'b' \(3\).*, …\); keep one"
-    ):
+    with pytest.raises(InputError, match=r"4 molecules come more than once .*'b' \(2\) and 'b' \(3\).*, …\); keep one"):
         canonical_names(["b0", "b", "b", "b", "b", "b"], "mrna", source="X.csv")
 
 

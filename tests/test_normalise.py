@@ -43,9 +43,7 @@ def factors(table: str, column: str) -> np.ndarray:
 def hostile(seed: int, n: int, p: int, missing: float, scale: float) -> np.ndarray:
     """Counts with empty samples, molecules never found, never measured, and cells missing at random."""
     rng = np.random.default_rng(seed)
-    counts = rng.negative_binomial(0.6, 0.6 / (0.6 + scale * np.exp(rng.normal(0.0, 2.0, p))), (n, p)).astype(
-        float
-    )
+    counts = rng.negative_binomial(0.6, 0.6 / (0.6 + scale * np.exp(rng.normal(0.0, 2.0, p))), (n, p)).astype(float)
     counts[rng.random((n, p)) < missing] = NAN
     if n > 3:
         counts[0], counts[1, :], counts[2, : p // 2] = 0.0, NAN, 0.0
@@ -130,9 +128,7 @@ def test_a_step_survives_a_table_in_which_nothing_was_found(step):
 
 @pytest.mark.parametrize("step", COUNTS + INTENSITIES[:2], ids=named)
 def test_a_negative_count_is_refused_with_its_place(step):
-    with pytest.raises(
-        ValueError, match="row 1, column 2 is -3; counts, cpm and intensities are zero or more"
-    ):
+    with pytest.raises(ValueError, match="row 1, column 2 is -3; counts, cpm and intensities are zero or more"):
         clone(step).fit([[1.0, 2.0, 3.0], [4.0, 5.0, -3.0]])
 
 
@@ -190,9 +186,7 @@ def test_a_molecule_that_was_not_measured_leaves_the_others_where_they_were(step
     others = np.arange(50) != 7
     assert np.isnan(fitted.transform(lacking)[:, 7]).all()
     # Without the correction LogCPM would be off by log2(2) = 1.
-    np.testing.assert_allclose(
-        fitted.transform(lacking)[:, others], fitted.transform(table)[:, others], atol=0.02
-    )
+    np.testing.assert_allclose(fitted.transform(lacking)[:, others], fitted.transform(table)[:, others], atol=0.02)
 
 
 def test_library_sizes_are_completed_by_the_expected_share():

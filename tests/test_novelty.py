@@ -12,9 +12,7 @@ def drawn(n: int, seed: int) -> np.ndarray:
 def test_residuals_of_new_samples_of_the_same_kind_are_near_the_noise() -> None:
     fitted = PCAResidual.fit(drawn(100, 0), 3)
     loadings = np.random.default_rng(99).normal(size=(3, 200))
-    noise_share = (
-        1 / (1 + (loadings**2).sum(axis=0))
-    ).mean()  # of each molecule's variance, the rest is shared
+    noise_share = (1 / (1 + (loadings**2).sum(axis=0))).mean()  # of each molecule's variance, the rest is shared
     assert abs(fitted.residuals(drawn(500, 1)).mean() / noise_share - 1) < 0.1
 
 

@@ -5,14 +5,7 @@ import pytest
 from scipy.linalg import null_space
 from scipy.stats import lognorm, multivariate_normal, norm
 
-from exoclassify.methods.offsets import (
-    Offsets,
-    batch_mix,
-    fit_link,
-    fit_scale,
-    offsets_of,
-    whitening,
-)
+from exoclassify.methods.offsets import Offsets, batch_mix, fit_link, fit_scale, offsets_of, whitening
 
 
 def prior(tau: np.ndarray) -> np.ndarray:
@@ -76,9 +69,7 @@ def test_offsets_of_large_batches_are_found() -> None:
     made = np.array([-2.0, 0.5, 0.0, 1.5])
     w = rng.normal(size=(4000, 1)) + made[batch][:, None] + 2.0 * y[:, None]
     found = offsets_of(w, y, batch, 4, 2)
-    np.testing.assert_allclose(
-        found.offsets[:, 0] - found.offsets[:, 0].mean(), made - made.mean(), atol=0.15
-    )
+    np.testing.assert_allclose(found.offsets[:, 0] - found.offsets[:, 0].mean(), made - made.mean(), atol=0.15)
     np.testing.assert_allclose(found.means[1] - found.means[0], 2.0, atol=0.1)
     assert 0.6 < found.tau @ found.weight < 2.5
 
@@ -126,11 +117,7 @@ def test_what_states_and_batches_leave_unexplained_becomes_white() -> None:
     assert white is not None
     w = scores @ white.T
     left = np.concatenate(
-        [
-            w[(y == k) & (batch == j)] - w[(y == k) & (batch == j)].mean(axis=0)
-            for k in range(3)
-            for j in range(4)
-        ]
+        [w[(y == k) & (batch == j)] - w[(y == k) & (batch == j)].mean(axis=0) for k in range(3) for j in range(4)]
     )
     np.testing.assert_allclose(np.cov(left.T), np.eye(2), atol=0.05)
 

@@ -53,10 +53,7 @@ def n_rows(engine: Engine, table: object) -> int:
 
 
 def test_adding_the_same_again_changes_nothing(engine: Engine) -> None:
-    given = [
-        Outcome(SAMPLES[0], "control", datetime.date(2026, 3, 1), "letter"),
-        Outcome(SAMPLES[1], "neuropathic"),
-    ]
+    given = [Outcome(SAMPLES[0], "control", datetime.date(2026, 3, 1), "letter"), Outcome(SAMPLES[1], "neuropathic")]
     assert add_outcomes(engine, given).new == SAMPLES[:2]
     again = add_outcomes(engine, given)
     assert (again.new, again.same) == ((), SAMPLES[:2])
@@ -69,10 +66,7 @@ def test_another_state_is_said_and_changed_only_when_asked(engine: Engine) -> No
     assert add_outcomes(engine, other).contradicted == SAMPLES[:1]
     assert add_outcomes(engine, other, replace=True).replaced == SAMPLES[:1]
     with engine.connect() as connection:
-        assert connection.execute(select(OUTCOMES.c.state, OUTCOMES.c.source)).one() == (
-            "neuropathic",
-            "second look",
-        )
+        assert connection.execute(select(OUTCOMES.c.state, OUTCOMES.c.source)).one() == ("neuropathic", "second look")
 
 
 def test_samples_never_scored_and_states_never_answered_are_kept_and_reported(engine: Engine) -> None:
@@ -124,11 +118,7 @@ def run(*words: object) -> object:
 def test_outcomes_come_from_a_file_through_the_command(engine: Engine, tmp_path: Path) -> None:
     url = engine.url.render_as_string(hide_password=False)
     frame = pd.DataFrame(
-        {
-            "sample_id": [*SAMPLES[:3], "other"],
-            "dx": ["control", "", "neuropathic", "control"],
-            "day": "2026-03-01",
-        }
+        {"sample_id": [*SAMPLES[:3], "other"], "dx": ["control", "", "neuropathic", "control"], "day": "2026-03-01"}
     )
     frame.to_csv(tmp_path / "o.csv", index=False)
     words = ("outcomes", "add", tmp_path / "o.csv", "--state", "dx", "--diagnosed", "day", "--database", url)
@@ -161,9 +151,7 @@ def test_records_that_wait_are_delivered_by_command(tmp_path: Path) -> None:
     writer = RecordWriter("postgresql://nobody@127.0.0.1:1/none", tmp_path / "spool")
     put(writer, ANSWERS, request_id="r", input_sha256=SHA)
     assert not writer.close()
-    done = run(
-        "records", "deliver", "--spool", tmp_path / "spool", "--database", f"sqlite:///{tmp_path}/r.db"
-    )
+    done = run("records", "deliver", "--spool", tmp_path / "spool", "--database", f"sqlite:///{tmp_path}/r.db")
     assert f"{len(SAMPLES)} records delivered" in done.stdout
     away = run("outcomes", "add", "x.csv", "--database", "postgresql://a:s3cret@127.0.0.1:1/none")
     assert away.exit_code == 2

@@ -38,8 +38,7 @@ def bad(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 @pytest.mark.parametrize(
-    ("name", "ending", "stride"),
-    [("x.csv", ".csv", 1), ("x.csv.gz", ".jsonl", 5), ("x.parquet", ".parquet", 5)],
+    ("name", "ending", "stride"), [("x.csv", ".csv", 1), ("x.csv.gz", ".jsonl", 5), ("x.parquet", ".parquet", 5)]
 )
 def test_kill_9_at_any_step_and_resume_gives_the_same_bytes(bad, tmp_path, name, ending, stride):
     table = write(bad.iloc[:75], tmp_path / name)
@@ -74,10 +73,7 @@ def test_the_command_killed_in_the_middle_is_resumed(bad, tmp_path):
     assert not (tmp_path / "out.csv").exists()
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 2
-    assert (
-        "out.csv.parts: an earlier run left its parts there; --resume goes on with them, --force"
-        in again.stderr
-    )
+    assert "out.csv.parts: an earlier run left its parts there; --resume goes on with them, --force" in again.stderr
     resumed = subprocess.run([*command, "--resume"], capture_output=True, text=True)
     assert resumed.returncode == 3, resumed.stderr
     assert "1824 samples scored" in resumed.stdout
@@ -99,12 +95,8 @@ def stopped(tmp_path, monkeypatch, after=3, **asked):
 
     with monkeypatch.context() as patch:
         patch.setattr(Parts, "write", full)
-        with pytest.raises(
-            FileError, match=r"o\.csv: cannot be written: No space left on device; free some space"
-        ):
-            score_files(
-                BUNDLE, [str(tmp_path / "x.csv")], tmp_path / "o.csv", Asked(**asked), runner=Threads(1)
-            )
+        with pytest.raises(FileError, match=r"o\.csv: cannot be written: No space left on device; free some space"):
+            score_files(BUNDLE, [str(tmp_path / "x.csv")], tmp_path / "o.csv", Asked(**asked), runner=Threads(1))
 
 
 @pytest.fixture
@@ -145,14 +137,10 @@ def test_a_full_disk_under_the_final_file_keeps_the_parts(table, tmp_path, monke
 def test_parts_of_another_call_are_not_mixed_in(table, tmp_path, monkeypatch):
     stopped(tmp_path, monkeypatch)
     with pytest.raises(
-        FileError,
-        match=r"o\.csv\.parts: these parts were made with another prevalence, place or limits; .*--force",
+        FileError, match=r"o\.csv\.parts: these parts were made with another prevalence, place or limits; .*--force"
     ):
         score_files(
-            BUNDLE,
-            [str(table)],
-            tmp_path / "o.csv",
-            Asked(resume=True, use=Use(prevalence={"neuropathic": 0.1})),
+            BUNDLE, [str(table)], tmp_path / "o.csv", Asked(resume=True, use=Use(prevalence={"neuropathic": 0.1}))
         )
     FRAME.iloc[:200].to_csv(table, index=False)
     with pytest.raises(FileError, match="made with another files"):

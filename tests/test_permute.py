@@ -58,9 +58,7 @@ def test_noise_gives_p_values_of_every_size() -> None:
     values = []
     for seed in range(8):
         samples = counts(n=24, p=10, effect=0.0, seed=seed)
-        observed = permutation_test(samples, RIDGE, 0.0, n_permutations=1, n_jobs=1)[
-            "mean"
-        ]  # a deal like any other
+        observed = permutation_test(samples, RIDGE, 0.0, n_permutations=1, n_jobs=1)["mean"]  # a deal like any other
         later = RIDGE.model_copy(update={"seed": 50})
         values.append(permutation_test(samples, later, observed, n_permutations=5, n_jobs=1)["p_value"])
     assert min(values) < 0.5 < max(values)

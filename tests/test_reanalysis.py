@@ -56,9 +56,7 @@ def an_effect(value: float, q: float, table: PublicTable, molecule: str = "hsa-m
 
 
 def asked(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BIN / "exoclassify"), "evidence", *map(str, arguments)], capture_output=True, text=True
-    )
+    return subprocess.run([str(BIN / "exoclassify"), "evidence", *map(str, arguments)], capture_output=True, text=True)
 
 
 def test_the_shipped_effects_are_summary_statistics_in_order() -> None:
@@ -171,9 +169,7 @@ def test_claims_are_held_against_tables_of_their_condition() -> None:
 
 def test_a_claim_is_held_against_the_table_of_its_own_fluid_first() -> None:
     claim = next(
-        row
-        for row in CATALOGUE.rows
-        if row.molecule == "hsa-miR-146a-5p" and row.condition == "osteoarthritis"
+        row for row in CATALOGUE.rows if row.molecule == "hsa-miR-146a-5p" and row.condition == "osteoarthritis"
     )
     (found,) = support([claim], TABLES)
     assert (found.effect.table.biofluid, found.same_fluid) == ("synovial-fluid", True)

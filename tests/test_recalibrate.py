@@ -62,12 +62,8 @@ def loss(model: ModelBundle, cohort: Cohort, use: Use | None = None) -> float:
     return float(-np.log(p[np.arange(len(p)), np.searchsorted(model.states, cohort.y)]).mean())
 
 
-@pytest.mark.parametrize(
-    ("labels", "mix"), [("none", THIRDS), ("controls", None), ("controls", THIRDS), ("all", None)]
-)
-def test_answers_at_a_site_are_better_after_seven_samples_of_each_state(
-    labels: str, mix: dict | None
-) -> None:
+@pytest.mark.parametrize(("labels", "mix"), [("none", THIRDS), ("controls", None), ("controls", THIRDS), ("all", None)])
+def test_answers_at_a_site_are_better_after_seven_samples_of_each_state(labels: str, mix: dict | None) -> None:
     gains, gains_over_guessing = [], []
     for seed in range(3):
         local, rest = each(7, seed)
@@ -89,9 +85,7 @@ def test_over_sites_calls_are_wrong_no_more_often_than_promised_and_sets_hold_th
         local, rest = away.take(np.sort(rows[:20])), away.take(np.sort(rows[20:]))
         mix = {str(state): float((local.y == state).mean()) for state in away.states}
         model = fit(home, FAST, judge=False, name="pain")
-        answers = recalibrate(model, LocalSamples(local.cargo, mix=mix), site="away").bundle.predict(
-            rest.cargo
-        )
+        answers = recalibrate(model, LocalSamples(local.cargo, mix=mix), site="away").bundle.predict(rest.cargo)
         mine = np.array(answers.calls) != "uncertain"
         called, asked = called + mine.sum(), asked + len(mine)
         wrong += (mine & (np.array(answers.calls) != rest.y)).sum()
@@ -177,9 +171,7 @@ def test_the_model_is_bound_to_its_site_and_says_so(tmp_path: Path) -> None:
     assert (by_name.probabilities == again.predict(AWAY.cargo).probabilities).all()
     with pytest.raises(InputError, match="site clinic-c: this model does not know it"):
         again.predict(AWAY.cargo, Use(site="clinic-c"))
-    with pytest.raises(
-        DesignError, match="is bound to clinic-b already; recalibrate the model it was made from"
-    ):
+    with pytest.raises(DesignError, match="is bound to clinic-b already; recalibrate the model it was made from"):
         recalibrate(again, given(some(12)[0], mix=MIX), site="clinic-c")
 
 
@@ -253,9 +245,7 @@ def test_a_site_whose_samples_are_all_novel_is_refused() -> None:
     rng = np.random.default_rng(0)
     local = some(15)[0].cargo
     noise = replace(local, values=rng.poisson(200, local.values.shape).astype(float))
-    with pytest.raises(
-        DesignError, match="all 15 local samples are unlike the training samples; check unit, kind"
-    ):
+    with pytest.raises(DesignError, match="all 15 local samples are unlike the training samples; check unit, kind"):
         recalibrate(MODEL, LocalSamples(noise, mix=MIX), site="away")
 
 

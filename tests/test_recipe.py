@@ -25,10 +25,7 @@ def test_a_recipe_survives_its_own_plain_values() -> None:
     [
         ("sede = 3", "recipe.toml: unknown key sede; keys here are answers, blend, folds"),
         ("[folds]\nouters = 3", "unknown key folds.outers; keys here are inner, outer, repeats"),
-        (
-            '[[voices]]\nlearner = "ridge"\nalpha = 1.0',
-            "unknown key voices.0.alpha; keys here are C, l1_ratio",
-        ),
+        ('[[voices]]\nlearner = "ridge"\nalpha = 1.0', "unknown key voices.0.alpha; keys here are C, l1_ratio"),
         ("[folds]\nouter = 1", "folds.outer: .*greater than or equal to 2, found 1"),
         ("seed = 1.5", "seed: .*integer.*found 1.5"),
         ('[[voices]]\nlearner = "neural-net"', "voices.0.learner: .*'ridge'.*found 'neural-net'"),

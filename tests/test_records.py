@@ -108,13 +108,7 @@ def test_every_answer_is_kept_as_it_was_given(url: str, tmp_path: Path) -> None:
 def test_cargo_is_kept_only_where_it_is_given(url: str, tmp_path: Path) -> None:
     writer = RecordWriter(url, tmp_path / "spool")
     one = BUNDLE.predict_one({"hsa-miR-21-5p": 3.0})
-    put(
-        writer,
-        one,
-        request_id="r",
-        input_sha256=SHA,
-        cargo=[{"hsa-miR-21-5p": 3.0, "x": float("nan"), "y": None}],
-    )
+    put(writer, one, request_id="r", input_sha256=SHA, cargo=[{"hsa-miR-21-5p": 3.0, "x": float("nan"), "y": None}])
     assert writer.close()
     engine = opened(url)
     with engine.connect() as connection:
@@ -133,12 +127,8 @@ def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
         assert {column["name"]: column["nullable"] for column in found.get_columns(table.name)} == {
             column.name: bool(column.nullable) for column in table.columns
         }
-        assert set(found.get_pk_constraint(table.name)["constrained_columns"]) == set(
-            table.primary_key.columns.keys()
-        )
-        assert {index["name"] for index in found.get_indexes(table.name)} >= {
-            str(i.name) for i in table.indexes
-        }
+        assert set(found.get_pk_constraint(table.name)["constrained_columns"]) == set(table.primary_key.columns.keys())
+        assert {index["name"] for index in found.get_indexes(table.name)} >= {str(i.name) for i in table.indexes}
     engine.dispose()
 
 

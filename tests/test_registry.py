@@ -75,9 +75,7 @@ def test_the_history_says_who_when_why_and_from_what(registry: Registry) -> None
 
 
 def test_a_promotion_of_the_champion_changes_nothing(registry: Registry) -> None:
-    assert registry.promote("pain", "1.0.0", **WHO) == registry.promote(
-        "pain", "1.0.0", who="bob", why="again"
-    )
+    assert registry.promote("pain", "1.0.0", **WHO) == registry.promote("pain", "1.0.0", who="bob", why="again")
     assert len(registry.history("pain")) == 1
 
 
@@ -303,9 +301,7 @@ def test_a_model_of_other_molecules_or_states_is_a_major_version() -> None:
     labels = COHORT.y != "inflammatory"
     two = fit(COHORT.take(labels), FAST, judge=False, name="pain")
     assert next_version(BUNDLE, two)[0] == "2.0.0"
-    panel = replace(
-        BUNDLE.panel, molecules=tuple(f"hsa-miR-{9000 + i}" for i in range(len(BUNDLE.panel.molecules)))
-    )
+    panel = replace(BUNDLE.panel, molecules=tuple(f"hsa-miR-{9000 + i}" for i in range(len(BUNDLE.panel.molecules))))
     version, why = next_version(BUNDLE, replace(BUNDLE, panel=panel))
     assert version == "2.0.0"
     assert "it needs molecules" in why

@@ -117,9 +117,7 @@ def test_what_is_not_there_cannot_be_cut_or_has_no_library_is_told(web, tmp_path
     with pytest.raises(FileError, match=r"nope://x\.csv: cannot be opened"):
         score_files(BUNDLE, ["nope://x.csv"], tmp_path / "o.csv")
     write(FRAME, tmp_path / "web/x.xlsx")
-    with pytest.raises(
-        FileError, match=r"x\.xlsx: a table of this form is read from this machine alone; download it"
-    ):
+    with pytest.raises(FileError, match=r"x\.xlsx: a table of this form is read from this machine alone; download it"):
         score_files(BUNDLE, [f"{web}/x.xlsx"], tmp_path / "o.csv")
     plain = served(tmp_path / "web", _Plain)
     write(FRAME, tmp_path / "web/x.parquet")

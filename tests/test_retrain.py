@@ -130,9 +130,7 @@ def test_corrected_labels_more_batches_or_new_persons_are_something_new() -> Non
 
 
 def test_a_model_of_named_molecules_knows_its_table_again() -> None:
-    few = Recipe.of(
-        {**FAST.model_dump(mode="json"), "panel": {"molecules": list(FIRST.cargo.molecules[:30])}}
-    )
+    few = Recipe.of({**FAST.model_dump(mode="json"), "panel": {"molecules": list(FIRST.cargo.molecules[:30])}})
     champion = fit(FIRST, few, judge=False, name="pain")
     assert nothing_new(champion, FIRST, few)
     assert not nothing_new(champion, FIRST, FAST)
@@ -177,8 +175,7 @@ def test_a_champion_without_memory_is_judged_by_its_recipe() -> None:
 
 def test_other_states_are_refused() -> None:
     with pytest.raises(
-        InputError,
-        match="its states are inflammatory, neuropathic, and pain distinguishes control, inflammatory",
+        InputError, match="its states are inflammatory, neuropathic, and pain distinguishes control, inflammatory"
     ):
         retrain(CHAMPION, COHORT.take(COHORT.y != "control"), n_jobs=1)
 
@@ -194,9 +191,7 @@ def test_earlier_and_new_samples_become_one_cohort() -> None:
     assert whole.n_samples == COHORT.n_samples
     assert set(whole.sheet.sample_ids) == set(COHORT.sheet.sample_ids)
     frame = LATER.cargo.to_frame().iloc[:, 10:]
-    fewer = Cohort.from_layers(
-        {"mirna": CargoTable.from_frame(frame, kind="mirna", unit="counts")}, LATER.sheet
-    )
+    fewer = Cohort.from_layers({"mirna": CargoTable.from_frame(frame, kind="mirna", unit="counts")}, LATER.sheet)
     less = joined(FIRST, fewer)
     assert less.cargo.n_molecules == COHORT.cargo.n_molecules - 10
     assert any("10 molecules that only one of the two tables has" in note for note in less.notes)

@@ -129,26 +129,14 @@ def test_a_copy_added_to_the_training_table_is_nothing_new(made: Path, place: Pa
     assert (done.exit_code, "nothing new" in done.stdout) == (3, True)
 
 
-def test_one_batch_does_not_replace_several_unless_asked_by_name(
-    made: Path, place: Path, tmp_path: Path
-) -> None:
+def test_one_batch_does_not_replace_several_unless_asked_by_name(made: Path, place: Path, tmp_path: Path) -> None:
     sheet = pd.read_csv(made / "later/samples.csv", index_col=0)
     sheet["batch"] = "B9"
     sheet.to_csv(tmp_path / "samples.csv")
-    given = (
-        "--cargo",
-        made / "later/cargo.csv",
-        "--samples",
-        tmp_path / "samples.csv",
-        *COLUMNS,
-        "--jobs",
-        1,
-    )
+    given = ("--cargo", made / "later/cargo.csv", "--samples", tmp_path / "samples.csv", *COLUMNS, "--jobs", 1)
     recipe = lenient(made, tmp_path)
     for more, passed in (((), False), (("--allow-one-batch",), True)):
-        done = run(
-            "retrain", "pain", *given, "--recipe", recipe, "--registry", place, "--dry-run", "--json", *more
-        )
+        done = run("retrain", "pain", *given, "--recipe", recipe, "--registry", place, "--dry-run", "--json", *more)
         told = json.loads(done.stdout)
         check = next(each for each in told["checks"] if each["setting"] == "batches")
         assert check["what"].startswith("tested across batches: 1.0.0 was, on 2; this one could not be, on 1")
@@ -165,9 +153,7 @@ def test_a_dry_run_writes_nothing(made: Path, place: Path, tmp_path: Path) -> No
     assert not (tmp_path / "data").exists()
 
 
-def test_never_and_ask_without_a_person_keep_and_do_not_promote(
-    made: Path, place: Path, tmp_path: Path
-) -> None:
+def test_never_and_ask_without_a_person_keep_and_do_not_promote(made: Path, place: Path, tmp_path: Path) -> None:
     recipe = lenient(made, tmp_path)
     for word in ("never", "ask"):
         done = retrain(made, place, "--recipe", recipe, "--promote", word)
@@ -181,13 +167,9 @@ def test_data_kept_for_the_next_time_are_those_the_model_was_trained_on(
     made: Path, place: Path, tmp_path: Path
 ) -> None:
     recipe = lenient(made, tmp_path)
-    done = retrain(
-        made, place, "--add-to", made / "first", "--recipe", recipe, "--keep-data", tmp_path / "data"
-    )
+    done = retrain(made, place, "--add-to", made / "first", "--recipe", recipe, "--keep-data", tmp_path / "data")
     assert done.exit_code == 0, done.output
-    same = run(
-        "retrain", "pain", *tables(tmp_path / "data"), *COLUMNS, "--registry", place, "--recipe", recipe
-    )
+    same = run("retrain", "pain", *tables(tmp_path / "data"), *COLUMNS, "--registry", place, "--recipe", recipe)
     assert same.exit_code == 3
     assert "nothing new" in same.stdout
     wrong = retrain(made, place, "--add-to", made / "first")
@@ -195,26 +177,11 @@ def test_data_kept_for_the_next_time_are_those_the_model_was_trained_on(
     assert "was trained on data of sha256" in wrong.stderr
 
 
-def test_two_retrains_at_once_keep_two_versions_and_promote_one(
-    made: Path, place: Path, tmp_path: Path
-) -> None:
+def test_two_retrains_at_once_keep_two_versions_and_promote_one(made: Path, place: Path, tmp_path: Path) -> None:
     recipe = lenient(made, tmp_path)
-    words = (
-        "retrain",
-        "pain",
-        *tables(made / "later"),
-        *COLUMNS,
-        "--jobs",
-        1,
-        "--registry",
-        place,
-        "--recipe",
-        recipe,
-    )
+    words = ("retrain", "pain", *tables(made / "later"), *COLUMNS, "--jobs", 1, "--registry", place, "--recipe", recipe)
     command = [sys.executable, "-c", "from exoclassify.cli.main import main; main()", *map(str, words)]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"
-    ]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"]
     said = [process.communicate()[1] for process in running]
     registry = Registry(place)
     assert len(registry.versions("pain")) == 3

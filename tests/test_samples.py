@@ -103,8 +103,7 @@ def test_the_ids_may_be_the_subjects(tmp_path):
 
 def test_a_frame_becomes_text_and_stays_as_it_was():
     frame = pd.DataFrame(
-        {"grade": [1, 2, 3], "who": pd.Categorical(["a", None, "b"]), "ok": [True, False, None]},
-        index=[1, 2, 3],
+        {"grade": [1, 2, 3], "who": pd.Categorical(["a", None, "b"]), "ok": [True, False, None]}, index=[1, 2, 3]
     )
     before = frame.copy()
     sheet = SampleSheet(frame, label_column="who")

@@ -48,9 +48,7 @@ def bundle(models: tuple[Path, Registry, ModelBundle]) -> ModelBundle:
 
 
 @pytest.fixture(scope="module")
-def service(
-    models: tuple[Path, Registry, ModelBundle], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
+def service(models: tuple[Path, Registry, ModelBundle], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(models[0], tmp_path_factory.mktemp("service"), max_json_mb=2, body_seconds=1) as started:
         yield started
 
@@ -82,9 +80,7 @@ def test_samples_by_name_get_the_answers_of_the_library(service: Running, bundle
         assert found["call"] == expected.calls[i]
         assert list(found["probabilities"]) == list(expected.states)
         assert list(found["probabilities"].values()) == expected.probabilities[i].tolist()
-        assert found["prediction_set"] == [
-            s for s, held in zip(expected.states, expected.sets[i], strict=True) if held
-        ]
+        assert found["prediction_set"] == [s for s, held in zip(expected.states, expected.sets[i], strict=True) if held]
         assert found["novelty_p"] == expected.novelty_p[i]
         assert found["coverage"] == expected.coverage[i]
         assert tuple(found["flags"]) == expected.flags[i]
@@ -231,9 +227,7 @@ def test_a_parquet_arrow_or_excel_body_is_read_and_the_accept_header_heeded(
         assert len(lines[0]["explanation"]["movers"]) == 1
 
 
-def test_the_open_inference_protocol_answers_by_tensor_and_by_column(
-    service: Running, bundle: ModelBundle
-) -> None:
+def test_the_open_inference_protocol_answers_by_tensor_and_by_column(service: Running, bundle: ModelBundle) -> None:
     described = service.ask("GET", "/v2/models/pain").json
     names = described["inputs"][0]["parameters"]["molecules"]
     assert names == list(bundle.panel.molecules)
@@ -256,9 +250,7 @@ def test_the_open_inference_protocol_answers_by_tensor_and_by_column(
             assert outputs["probabilities"]["data"] == expected.probabilities[:70].ravel().tolist()
             assert tuple(outputs["call"]["data"]) == expected.calls[:70]
     wanted = {"inputs": [tensor], "outputs": [{"name": "call"}]}
-    assert [o["name"] for o in service.ask("POST", "/v2/models/pain/infer", wanted).json["outputs"]] == [
-        "call"
-    ]
+    assert [o["name"] for o in service.ask("POST", "/v2/models/pain/infer", wanted).json["outputs"]] == ["call"]
 
 
 def test_the_protocol_says_what_lives_and_is_ready(service: Running) -> None:
@@ -274,10 +266,7 @@ def test_the_protocol_says_what_lives_and_is_ready(service: Running) -> None:
     ("change", "message"),
     [
         ({"inputs": []}, "length >= 1"),
-        (
-            {"inputs": [{"name": "cargo", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}]},
-            "panel has",
-        ),
+        ({"inputs": [{"name": "cargo", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}]}, "panel has"),
         ({"inputs": [{"name": "cargo", "shape": [2, 3], "datatype": "FP64", "data": [1]}]}, "shape"),
         ({"inputs": [{"name": "x", "shape": [1], "datatype": "BOOL", "data": [True]}]}, "datatype"),
         ({"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": ["1"]}]}, "no number"),
@@ -445,13 +434,7 @@ def test_a_sample_id_given_twice_is_refused(service: Running, bundle: ModelBundl
     ],
 )  # fmt: skip
 def test_the_guard_refuses_in_one_shape(
-    service: Running,
-    method: str,
-    path: str,
-    headers: dict[str, str],
-    content: bytes | None,
-    status: int,
-    code: str,
+    service: Running, method: str, path: str, headers: dict[str, str], content: bytes | None, status: int, code: str
 ) -> None:
     reply = service.ask(method, path, content, headers)
     assert (reply.status, reply.code) == (status, code)

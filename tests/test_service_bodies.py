@@ -45,18 +45,16 @@ def half_sent(
     with contextlib.ExitStack() as stack:
         found = []
         for _ in range(n):
-            connection = stack.enter_context(
-                socket.create_connection(("127.0.0.1", service.port), timeout=60)
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=60))
+            head = (
+                f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\r\n"
             )
-            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\r\n"
             connection.sendall(head.encode() + sent)
             found.append(connection)
         yield found
 
 
-def test_idle_uploads_hold_up_no_other_one_and_are_ended(
-    made: tuple[Path, ModelBundle], tmp_path: Path
-) -> None:
+def test_idle_uploads_hold_up_no_other_one_and_are_ended(made: tuple[Path, ModelBundle], tmp_path: Path) -> None:
     with running(made[0], tmp_path) as service:
         assert service.ask("POST", "/v1/predict-file", CONTENT, CSV).status == 200
         with half_sent(service, 4, "/v1/predict-file", "text/csv", 10**7, CONTENT[:100]) as idle:
@@ -129,9 +127,7 @@ def answered(service: Running, asking: bytes, times: int) -> int:
 def figures(service: Running) -> dict[str, float]:
     lines = service.ask("GET", "/metrics").body.decode().splitlines()
     found = [line.split() for line in lines if line.startswith("exoclassify_records_")]
-    return {
-        name.removeprefix("exoclassify_records_").partition("{")[0]: float(value) for name, value in found
-    }
+    return {name.removeprefix("exoclassify_records_").partition("{")[0]: float(value) for name, value in found}
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "kill -9"])
@@ -146,9 +142,7 @@ def test_every_answer_is_accounted_for_on_a_full_disk_with_the_database_away(
         psutil.Process(service.process.pid).rlimit(psutil.RLIMIT_FSIZE, (100_000, 100_000))
         n += answered(service, question(made[1]), 120)
         n += TABLE.n_samples
-        assert (
-            service.ask("POST", "/v1/predict-file", CONTENT, CSV).status == 200
-        )  # its process has room still
+        assert service.ask("POST", "/v1/predict-file", CONTENT, CSV).status == 200  # its process has room still
         told = figures(service)
         assert told["waiting"] > 0
         assert told["lost"] > 0

@@ -151,9 +151,7 @@ print(json.dumps(found["results"]))
     assert [result["call"] for result in found] == list(bundle.predict(TABLE).calls)
 
 
-def test_errors_have_the_shape_that_callers_of_the_path_can_read(
-    service: tuple[Running, ModelBundle],
-) -> None:
+def test_errors_have_the_shape_that_callers_of_the_path_can_read(service: tuple[Running, ModelBundle]) -> None:
     running_, _ = service
     for method, path, body, headers in (
         ("POST", "/v2/models/pain/infer", b"{", JSON),
@@ -199,10 +197,7 @@ def test_bytes_that_do_not_fit_their_tensor_are_refused(
 ) -> None:  # fmt: skip
     tensor = {"name": "hsa-miR-21-5p", "shape": [1], "datatype": "FP64", "parameters": parameters}
     said = json.dumps({"inputs": [tensor]}).encode()
-    headers = {
-        "Inference-Header-Content-Length": header or str(len(said)),
-        "Content-Type": "application/octet-stream",
-    }
+    headers = {"Inference-Header-Content-Length": header or str(len(said)), "Content-Type": "application/octet-stream"}
     reply = service[0].ask("POST", "/v2/models/pain/infer", said + content, headers)
     assert reply.status in (400, 409)
     assert message in reply.json["error"]

@@ -80,12 +80,7 @@ def rest(service: Running, bundle: ModelBundle, frame: pd.DataFrame, **more: Any
 def tensors(service: Running, frame: pd.DataFrame, same_batch: bool) -> np.ndarray[Any, Any]:
     n = len(frame)
     columns = [
-        {
-            "name": name,
-            "shape": [n],
-            "datatype": "FP64",
-            "data": [None if np.isnan(v) else v for v in frame[name]],
-        }
+        {"name": name, "shape": [n], "datatype": "FP64", "data": [None if np.isnan(v) else v for v in frame[name]]}
         for name in frame
     ]
     question = {"inputs": columns, "parameters": {"same_batch": same_batch}}
@@ -151,20 +146,7 @@ def test_files_and_the_command_line_agree_with_the_library(
         pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=0, atol=1e-12)
 
 
-NUMBERS = [
-    "1e999",
-    "-1e999",
-    "NaN",
-    "Infinity",
-    "-0",
-    "1" * 400,
-    "1" * 5000,
-    "0.1e-400",
-    "1e",
-    "--1",
-    "0x1",
-    "01",
-]
+NUMBERS = ["1e999", "-1e999", "NaN", "Infinity", "-0", "1" * 400, "1" * 5000, "0.1e-400", "1e", "--1", "0x1", "01"]
 WRONG: list[Any] = [None, True, "5", "", [], {}, [1], {"a": 1}, -1, 2.5, 1e300, 1e10, "\x00", "é" * 300]
 OPENINGS = [b"[", b'{"a":', b'[{"a":']
 QUOTES = [b'\\u0000"', b'\\ud800"', b'\x00"', b'\\"']
@@ -226,11 +208,7 @@ def throw(service: Running, path: str, bodies: Iterator[bytes]) -> Counter[int]:
         assert reply.status in (200, 400, 404, 409), (content[:300], found)
         if reply.status != 200:
             error = json.loads(found)["error"]
-            assert (
-                isinstance(error, str)
-                if path.startswith("/v2")
-                else set(error) == {"code", "message", "where"}
-            )
+            assert isinstance(error, str) if path.startswith("/v2") else set(error) == {"code", "message", "where"}
             assert len(found) < 5000
     connection.close()
     assert process.memory_info().rss < memory + 60e6
@@ -254,9 +232,7 @@ def test_no_mutated_tensor_breaks_the_service(service: Running, made: tuple[Path
     tensors = [{"name": name, "shape": [3], "datatype": "FP64", "data": data} for name in TABLE.molecules[:5]]
     sound = json.dumps({"id": "7", "parameters": {"same_batch": True}, "inputs": tensors}).encode()
     names = ["id", "parameters", "inputs", "name", "shape", "datatype", "data"]
-    seen = throw(
-        service, "/v2/models/pain/infer", (of_bytes(sound, names, rng) for _ in range(N_MUTATED // 4))
-    )
+    seen = throw(service, "/v2/models/pain/infer", (of_bytes(sound, names, rng) for _ in range(N_MUTATED // 4)))
     assert min(seen[200], seen[400], seen[409]) > 0, seen
 
 

@@ -118,11 +118,7 @@ class Callers:
     def wait_for(self, holds: Callable[[Callers], bool]) -> None:
         until = time.monotonic() + 60
         while not holds(self):
-            assert time.monotonic() < until, (
-                self.answers,
-                self.versions,
-                self._service.log.read_text()[-3000:],
-            )
+            assert time.monotonic() < until, (self.answers, self.versions, self._service.log.read_text()[-3000:])
             time.sleep(0.02)
 
 
@@ -185,10 +181,7 @@ def test_other_machines_are_not_listened_to_without_keys_unless_told_so(
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        (
-            {"EXOCLASSIFY_KEYFILE": "x"},
-            "EXOCLASSIFY_KEYFILE is no setting; the settings are EXOCLASSIFY_REGISTRY",
-        ),
+        ({"EXOCLASSIFY_KEYFILE": "x"}, "EXOCLASSIFY_KEYFILE is no setting; the settings are EXOCLASSIFY_REGISTRY"),
         ({"EXOCLASSIFY_RATE": "nan"}, "EXOCLASSIFY_RATE=nan: give a number from 0 on"),
         ({"EXOCLASSIFY_RATE": "many"}, "EXOCLASSIFY_RATE=many"),
         ({"EXOCLASSIFY_WORKERS": "0"}, "give a whole number from 1 on"),
@@ -379,9 +372,7 @@ def test_a_new_champion_answers_without_a_lost_request_and_a_broken_one_never(
         callers.wait_for(lambda seen: seen.versions["2.0.0"] > 20)
 
         champion = models / "pain" / "champion"
-        champion.write_text(
-            champion.read_text().replace('"2.0.0"', '"3.0.0"', 1)
-        )  # holds 2.0.0: no such model
+        champion.write_text(champion.read_text().replace('"2.0.0"', '"3.0.0"', 1))  # holds 2.0.0: no such model
         reply = service.wait_until("/readyz", lambda found: found.json["models"][0]["problem"])
         assert reply.status == 200
         assert reply.json["models"][0]["version"] == "2.0.0"
@@ -401,11 +392,7 @@ def test_a_new_champion_answers_without_a_lost_request_and_a_broken_one_never(
         callers.wait_for(lambda seen: seen.versions["1.0.0"] > before + 20)
     assert set(callers.answers) == {200}, callers.answers
     outcomes = [(e["version"], e["outcome"]) for e in service.lines() if e["event"] == "model"]
-    assert [o for o in outcomes if o[1] == "loaded"] == [
-        ("1.0.0", "loaded"),
-        ("2.0.0", "loaded"),
-        ("1.0.0", "loaded"),
-    ]
+    assert [o for o in outcomes if o[1] == "loaded"] == [("1.0.0", "loaded"), ("2.0.0", "loaded"), ("1.0.0", "loaded")]
 
 
 def test_it_is_not_ready_before_its_model_gives_its_golden_answers(
@@ -441,9 +428,7 @@ def test_sigterm_finishes_what_was_begun_and_answers_503_to_the_rest(
     table = TABLE.to_frame().to_csv().encode()
     with running(models, tmp_path, bento=bento, drain_seconds=1) as service:
         begun: list[Any] = []
-        file = threading.Thread(
-            target=lambda: begun.append(service.ask("POST", "/v1/predict-file", table, CSV))
-        )
+        file = threading.Thread(target=lambda: begun.append(service.ask("POST", "/v1/predict-file", table, CSV)))
         with Callers(service, question, 2) as callers:
             callers.wait_for(lambda seen: seen.answers[200] > 20)
             file.start()
@@ -492,9 +477,7 @@ def test_a_killed_worker_is_replaced_and_no_question_stays_without_an_answer(
             _kill_one_of_two_workers(service, callers)
         assert callers.answers["lost"] == 0, callers.answers
         assert set(callers.answers) <= {200, "reset"}
-        assert (
-            callers.answers["reset"] <= 4
-        )  # one for each connection of the killed worker, asked again and answered
+        assert callers.answers["reset"] <= 4  # one for each connection of the killed worker, asked again and answered
 
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: nginx-light)")

@@ -220,18 +220,14 @@ def test_golden_answers_notice_a_change_of_sets_novelty_and_explanations(
         ModelBundle.load(folder, verify=True)
         changed(folder, change)
         ModelBundle.load(folder)
-        with pytest.raises(
-            ModelError, match=f"the golden profiles (differ by up to|get other answers.*{column})"
-        ):
+        with pytest.raises(ModelError, match=f"the golden profiles (differ by up to|get other answers.*{column})"):
             ModelBundle.load(folder, verify=True)
     made[1]["1.0.0"].save(folder, force=True)
     described = describe(folder)
     widened(described)
     described["sha256"] = _digest(described)
     (folder / "bundle.json").write_text(json.dumps(described))
-    with pytest.raises(
-        ModelError, match=r"the golden profiles (differ by up to|get other answers.*(set|call)_)"
-    ):
+    with pytest.raises(ModelError, match=r"the golden profiles (differ by up to|get other answers.*(set|call)_)"):
         ModelBundle.load(folder, verify=True)
 
 

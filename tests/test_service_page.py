@@ -27,8 +27,7 @@ from serving import Running, cohort, registry, running
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="chromium and chromedriver are not installed (Debian: chromium chromium-driver)",
+    not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed (Debian: chromium chromium-driver)"
 )
 
 TABLE = cohort().cargo
@@ -60,9 +59,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     options.binary_location = str(CHROMIUM)
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
-    options.add_experimental_option(
-        "prefs", {"download.default_directory": str(tmp_path_factory.mktemp("downloads"))}
-    )
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path_factory.mktemp("downloads"))})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     started = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
     yield started
@@ -102,9 +99,7 @@ def picture(browser: webdriver.Chrome, name: str) -> None:
         browser.save_screenshot(str(Path(PICTURES) / f"{name}.png"))
 
 
-def opened(
-    browser: webdriver.Chrome, service: Running, key: str, *, width: int = 1100, scheme: str = "light"
-) -> None:
+def opened(browser: webdriver.Chrome, service: Running, key: str, *, width: int = 1100, scheme: str = "light") -> None:
     """Open the page at a width and give it its key."""
     browser.set_window_size(width, 900)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -120,11 +115,7 @@ def opened(
 
 
 def test_a_table_is_answered_with_bars_sets_flags_and_reasons(
-    browser: webdriver.Chrome,
-    service: Running,
-    key: tuple[str, str],
-    made: tuple[Path, ModelBundle],
-    tmp_path: Path,
+    browser: webdriver.Chrome, service: Running, key: tuple[str, str], made: tuple[Path, ModelBundle], tmp_path: Path
 ) -> None:
     opened(browser, service, key[0])
     assert "not for use on patients" in text_of(browser, "#notice")
@@ -140,9 +131,7 @@ def test_a_table_is_answered_with_bars_sets_flags_and_reasons(
     for i, item in enumerate(samples[:5]):
         assert item.find_element(By.TAG_NAME, "h3").text == TABLE.sample_ids[i]
         assert item.find_element(By.CSS_SELECTOR, ".call").text == expected.calls[i]
-        labels = [
-            bar.get_attribute("aria-label") for bar in item.find_elements(By.CSS_SELECTOR, ".bar:not(.mover)")
-        ]
+        labels = [bar.get_attribute("aria-label") for bar in item.find_elements(By.CSS_SELECTOR, ".bar:not(.mover)")]
         best = expected.states[int(expected.probabilities[i].argmax())]
         assert str(labels[0]).startswith(f"{best}: ")
         inside = {str(label).split(":")[0] for label in labels if "in the prediction set" in str(label)}
@@ -175,16 +164,10 @@ def test_the_catalogue_is_searched_by_condition_and_by_molecule(
 
 
 def test_the_downloads_hold_what_was_answered(
-    browser: webdriver.Chrome,
-    service: Running,
-    key: tuple[str, str],
-    made: tuple[Path, ModelBundle],
-    tmp_path: Path,
+    browser: webdriver.Chrome, service: Running, key: tuple[str, str], made: tuple[Path, ModelBundle], tmp_path: Path
 ) -> None:
     opened(browser, service, key[0])
-    browser.execute_cdp_cmd(
-        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
-    )
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     frame = TABLE.to_frame().iloc[:3]
     frame.index = ["=1+1", 'a "b", c', "S3"]
     frame.to_csv(tmp_path / "table.csv", index_label="sample_id")
@@ -214,9 +197,7 @@ def test_a_phone_in_the_dark_and_a_keyboard_suffice(
             break
     press(browser, Keys.ENTER, Keys.TAB)
     assert browser.switch_to.active_element.get_attribute("id") == "paste"
-    pasted = "\n".join(
-        f"{name}\t{value:g}" for name, value in zip(TABLE.molecules, TABLE.values[0], strict=True)
-    )
+    pasted = "\n".join(f"{name}\t{value:g}" for name, value in zip(TABLE.molecules, TABLE.values[0], strict=True))
     browser.execute_script("arguments[0].value = arguments[1]", one(browser, "#paste"), pasted)  # type: ignore[no-untyped-call]
     press(browser, Keys.TAB, Keys.ENTER)
     wait(lambda: text_of(browser, "#status") == "Explanations are there.")
@@ -249,9 +230,7 @@ def test_nothing_was_asked_of_anyone_else_and_nothing_was_complained_of(
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
             asked.add(
-                message["params"]["request"]["url"].split("/")[2]
-                if "//" in message["params"]["request"]["url"]
-                else ""
+                message["params"]["request"]["url"].split("/")[2] if "//" in message["params"]["request"]["url"] else ""
             )
     assert f"localhost:{service.port}" in asked
     assert {host for host in asked if host and not host.startswith("localhost:")} == set()

@@ -34,17 +34,10 @@ def auc(design: SimulationDesign) -> float:
     """Macro one-vs-rest AUC of logistic regression on log-CPM, folds grouped by subject."""
     made = simulate(design)
     frame = made.sheet.frame
-    model = make_pipeline(
-        PrevalenceFilter(), LogCPM(), StandardScaler(), LogisticRegression(C=0.1, max_iter=1000)
-    )
+    model = make_pipeline(PrevalenceFilter(), LogCPM(), StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     chances = cross_val_predict(
-        model,
-        made.layers["mirna"].values,
-        frame["label"],
-        groups=frame["subject"],
-        cv=folds,
-        method="predict_proba",
+        model, made.layers["mirna"].values, frame["label"], groups=frame["subject"], cv=folds, method="predict_proba"
     )
     return float(roc_auc_score(frame["label"], chances, multi_class="ovr", average="macro"))
 
@@ -56,9 +49,7 @@ def test_the_default_cohort_is_what_its_design_says(default):
     assert (table.kind, table.unit) == ("mirna", "counts")
     assert table.sample_ids[0] == "SIM-0001"
     assert list(frame.index) == list(table.sample_ids)
-    assert frame["label"].value_counts().to_dict() == pytest.approx(
-        dict.fromkeys(default.design.states, 40), abs=4
-    )
+    assert frame["label"].value_counts().to_dict() == pytest.approx(dict.fromkeys(default.design.states, 40), abs=4)
     assert frame["batch"].value_counts().to_dict() == pytest.approx({"B1": 60, "B2": 60}, abs=6)
     assert default.cohort.simulated
 
@@ -84,8 +75,7 @@ def test_the_markers_move_as_the_truth_says():
     logs = LogCPM().fit_transform(table.values)
     column = {molecule: j for j, molecule in enumerate(table.molecules)}
     found = [
-        logs[label == row.state, column[row.molecule]].mean()
-        - logs[label == "control", column[row.molecule]].mean()
+        logs[label == row.state, column[row.molecule]].mean() - logs[label == "control", column[row.molecule]].mean()
         for row in made.truth.itertuples()
     ]
     assert np.corrcoef(found, made.truth["effect"])[0, 1] > 0.95
@@ -110,11 +100,7 @@ def test_molecules_move_together(default):
 
 def test_the_same_design_gives_the_same_bits_and_another_seed_does_not():
     design = SimulationDesign(seed=11, n_samples=24, layers=EVERY_LAYER)
-    first, again, other = (
-        simulate(design),
-        simulate(design),
-        simulate(SimulationDesign(seed=12, n_samples=24)),
-    )
+    first, again, other = (simulate(design), simulate(design), simulate(SimulationDesign(seed=12, n_samples=24)))
     for name in EVERY_LAYER:
         assert first.layers[name].values.tobytes() == again.layers[name].values.tobytes()
         assert first.layers[name].sample_ids == again.layers[name].sample_ids
@@ -188,9 +174,7 @@ def test_names_are_distinct_however_many():
 
 
 def test_a_small_design_and_one_without_markers_or_repeats_work():
-    made = simulate(
-        SimulationDesign(seed=0, n_samples=12, n_molecules=2, n_markers=0, repeats=0.0, n_batches=1)
-    )
+    made = simulate(SimulationDesign(seed=0, n_samples=12, n_molecules=2, n_markers=0, repeats=0.0, n_batches=1))
     assert made.truth.empty
     assert made.sheet.frame["subject"].is_unique
     assert simulate(SimulationDesign(seed=0, n_samples=13, repeats=1.0)).sheet.frame["subject"].nunique() == 7
@@ -198,13 +182,7 @@ def test_a_small_design_and_one_without_markers_or_repeats_work():
 
 def test_the_files_hold_what_was_simulated(tmp_path, layered):
     written = layered.write(tmp_path / "cohort")
-    assert sorted(path.name for path in written) == [
-        "cargo.csv",
-        "ct.csv",
-        "protein.csv",
-        "samples.csv",
-        "truth.csv",
-    ]
+    assert sorted(path.name for path in written) == ["cargo.csv", "ct.csv", "protein.csv", "samples.csv", "truth.csv"]
     cargo = pd.read_csv(tmp_path / "cohort" / "cargo.csv", index_col="sample_id")
     np.testing.assert_array_equal(cargo.to_numpy(), layered.layers["mirna"].values)
     samples = pd.read_csv(tmp_path / "cohort" / "samples.csv")

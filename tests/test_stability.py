@@ -6,9 +6,7 @@ from exoclassify.discovery.stability import FIRM, _halves, _shuffled, false_shar
 from exoclassify.learning.units import Units, moderated_statistics
 
 
-def units(
-    n: int = 60, p: int = 200, true: int = 10, effect: float = 1.5, seed: int = 0, batches: int = 1
-) -> Units:
+def units(n: int = 60, p: int = 200, true: int = 10, effect: float = 1.5, seed: int = 0, batches: int = 1) -> Units:
     rng = np.random.default_rng(seed)
     y, strata = np.arange(n) % 2, (np.arange(n) // 2) % batches
     Y = rng.normal(size=(n, p))
@@ -25,9 +23,7 @@ def test_without_prior_and_strata_the_statistic_is_students_t() -> None:
 
 def test_the_statistic_ignores_what_strata_explain() -> None:
     made = units(batches=2, effect=0.0)
-    shifted = Units(
-        made.Y + 5.0 * made.strata[:, None], made.weights, made.y, made.strata, made.subjects, 0.0, 1.0
-    )
+    shifted = Units(made.Y + 5.0 * made.strata[:, None], made.weights, made.y, made.strata, made.subjects, 0.0, 1.0)
     taken = np.ones((1, 60), dtype=bool)
     np.testing.assert_allclose(
         moderated_statistics(shifted, made.y, taken), moderated_statistics(made, made.y, taken), rtol=1e-8
@@ -45,9 +41,7 @@ def test_true_markers_are_selected_and_few_others() -> None:
 
 def test_noise_is_given_up_in_nine_of_ten_cohorts() -> None:
     false = [
-        stability_selection(
-            units(n=40, p=120, effect=0.0, seed=s), pairs=15, decoy_sets=15, seed=s
-        ).selected.any()
+        stability_selection(units(n=40, p=120, effect=0.0, seed=s), pairs=15, decoy_sets=15, seed=s).selected.any()
         for s in range(40)
     ]
     assert np.mean(false) <= 0.1
@@ -67,9 +61,7 @@ def test_molecules_that_move_together_do_not_make_a_crowd_of_markers() -> None:
 def test_few_molecules_are_firm_by_luck() -> None:
     firm = []
     for seed in range(20):
-        found = stability_selection(
-            units(n=40, p=120, effect=0.0, seed=seed), pairs=25, decoy_sets=2, shuffles=9
-        )
+        found = stability_selection(units(n=40, p=120, effect=0.0, seed=seed), pairs=25, decoy_sets=2, shuffles=9)
         firm.append((found.frequency >= FIRM).sum())
         assert 0.9 <= found.bound <= 1.1
     assert np.mean(firm) <= 1.0

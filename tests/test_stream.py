@@ -133,9 +133,7 @@ def test_a_pattern_and_a_list_of_files_are_one_output(tmp_path):
 @pytest.mark.parametrize("name", ["l.csv", "l.csv.gz", "l.parquet"])
 def test_long_format_gives_the_same_answers(tmp_path, name):
     long = (
-        FRAME.melt("sample_id", var_name="mirna", value_name="reads")
-        .sort_values("sample_id", kind="stable")
-        .dropna()
+        FRAME.melt("sample_id", var_name="mirna", value_name="reads").sort_values("sample_id", kind="stable").dropna()
     )
     write(long.rename(columns={"sample_id": "who"}), tmp_path / name)
     report, found = scored(tmp_path, tmp_path / name, long=LongNames("who", "mirna", "reads"))
@@ -151,9 +149,7 @@ def test_long_rows_that_cannot_be_used_are_named(tmp_path):
     long.loc[mine[5], "reads"] = "much"
     again = long[long["sample_id"] == "S-00004"].iloc[[0]]
     long = pd.concat([long, again]).sort_values("sample_id", kind="stable")
-    _, found = scored(
-        tmp_path, write(long, tmp_path / "l.csv"), long=LongNames("sample_id", "mirna", "reads")
-    )
+    _, found = scored(tmp_path, write(long, tmp_path / "l.csv"), long=LongNames("sample_id", "mirna", "reads"))
     assert list(found["sample_id"]) == [s for s in FRAME["sample_id"][:9] if s not in ("S-00002", "S-00004")]
     named = rejected(tmp_path)
     assert list(named["sample_id"]) == ["S-00002", "S-00004"]
@@ -184,9 +180,7 @@ def test_bad_rows_are_named_and_the_others_are_scored(tmp_path, name):
     assert list(named["row"]) == [str(row + 1) for row in BAD]
     assert list(named["sample_id"]) == [FRAME["sample_id"][row] for row in BAD]
     assert set(named["column"]) == {column}
-    for reason, word in zip(
-        named["reason"], ["number is expected", "negative", "not whole", "infinite"], strict=True
-    ):
+    for reason, word in zip(named["reason"], ["number is expected", "negative", "not whole", "infinite"], strict=True):
         assert word in reason
     assert report.n_rejected == 4
     assert report.tally.n == 226
@@ -235,9 +229,7 @@ def test_strict_stops_at_the_first_bad_row_and_writes_nothing(tmp_path):
     frame = FRAME.copy()
     frame.loc[150, BUNDLE.panel.molecules[4]] = -1
     write(frame, tmp_path / "x.csv")
-    with pytest.raises(
-        InputError, match=rf"x\.csv: sample S-00150, {BUNDLE.panel.molecules[4]}: 1 cell is negative"
-    ):
+    with pytest.raises(InputError, match=rf"x\.csv: sample S-00150, {BUNDLE.panel.molecules[4]}: 1 cell is negative"):
         scored(tmp_path, tmp_path / "x.csv", strict=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
 
@@ -267,11 +259,7 @@ def test_a_malformed_file_is_named_and_the_others_are_scored(tmp_path):
 @pytest.mark.parametrize(
     ("frame", "error", "match"),
     [
-        (
-            FRAME.set_index("sample_id").div(7).reset_index(),
-            InputError,
-            r"none of its first 100 rows .* not whole",
-        ),
+        (FRAME.set_index("sample_id").div(7).reset_index(), InputError, r"none of its first 100 rows .* not whole"),
         (FRAME.iloc[:0], InputError, "no row below it"),
         (FRAME.iloc[:, :20], ModelError, "molecules of the model's panel are missing"),
         (FRAME.rename(columns={FRAME.columns[5]: FRAME.columns[4].upper()}), InputError, "comes twice"),
@@ -359,9 +347,7 @@ def test_the_tally_of_a_run_is_that_of_the_librarys_answers(tmp_path):
 def test_progress_reaches_the_end(tmp_path):
     seen = []
     write(FRAME, tmp_path / "x.parquet")
-    score_files(
-        BUNDLE, [str(tmp_path / "x.parquet")], tmp_path / "o.csv", progress=lambda *at: seen.append(at)
-    )
+    score_files(BUNDLE, [str(tmp_path / "x.parquet")], tmp_path / "o.csv", progress=lambda *at: seen.append(at))
     assert seen[-1][0] == pytest.approx(seen[-1][1])
     assert seen[-1][2] == 230
     assert [at[0] for at in seen] == sorted(at[0] for at in seen)
@@ -374,9 +360,7 @@ def test_ct_marks_are_understood_in_a_stream_as_in_a_table(tmp_path):
     from exoclassify.lifecycle.fit import fit
     from scored import SMALL
 
-    cohort = simulate(
-        SimulationDesign(seed=5, n_samples=60, n_molecules=60, effect=2.0, layers=("ct",))
-    ).cohort
+    cohort = simulate(SimulationDesign(seed=5, n_samples=60, n_molecules=60, effect=2.0, layers=("ct",))).cohort
     bundle = fit(cohort, SMALL, judge=False, name="cycles", n_jobs=1)
     frame = cohort.cargo.to_frame().astype(object)
     frame[frame == 40] = "Undetermined"

@@ -63,9 +63,7 @@ def test_init_guesses_with_reasons_and_every_command_reads_what_it_wrote(tmp_pat
         ("cargo = ", "is no TOML"),
     ],
 )  # fmt: skip
-def test_a_study_file_that_cannot_be_used_is_refused_in_one_line(
-    text: str, said: str, tmp_path: Path
-) -> None:
+def test_a_study_file_that_cannot_be_used_is_refused_in_one_line(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "cohort.toml"
     path.write_text(text)
     with pytest.raises((FileError, InputError), match=said):
@@ -76,9 +74,7 @@ def test_options_override_the_file_and_a_value_that_ends_in_toml_is_no_study(tmp
     from typer.main import get_command
 
     path = tmp_path / "cohort.toml"
-    path.write_text(
-        "cargo='c.csv'\nsamples='s.csv'\nkind='mirna'\nunit='counts'\nlabel='l'\nbatch='b'\ntime='t'\n"
-    )
+    path.write_text("cargo='c.csv'\nsamples='s.csv'\nkind='mirna'\nunit='counts'\nlabel='l'\nbatch='b'\ntime='t'\n")
     train = get_command(app).commands["train"]  # type: ignore[attr-defined]
     found = with_study(train, "train", [str(path), "--label", "mine", "--recipe", "r.toml"])
     assert found == [

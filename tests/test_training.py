@@ -50,9 +50,7 @@ def test_the_script_leaves_nothing_behind_when_the_input_is_broken(tmp_path):
     assert not (tmp_path / "models" / "toy").exists()
 
 
-@pytest.mark.parametrize(
-    "card", sorted((ROOT / "models").glob("*/*/README.md")), ids=lambda p: p.parent.parent.name
-)
+@pytest.mark.parametrize("card", sorted((ROOT / "models").glob("*/*/README.md")), ids=lambda p: p.parent.parent.name)
 def test_a_committed_model_gives_its_golden_answers_and_says_how_it_was_made(card):
     bundle = ModelBundle.load(card.parent, verify=True)
     assert (bundle.name, bundle.version) == (card.parent.parent.name, card.parent.name)

@@ -80,9 +80,7 @@ def test_a_folder_without_the_table_is_refused_in_one_line(tmp_path: Path, scrip
 def test_a_table_of_another_species_is_refused(tmp_path: Path) -> None:
     done = run("evidence/reanalyse.py", tables(tmp_path, "mmu"), "--out", tmp_path)
     assert done.returncode == 2
-    assert (
-        "60 molecules are not of people (mmu-miR-400-5p, …); the reanalysis holds human tables" in done.stderr
-    )
+    assert "60 molecules are not of people (mmu-miR-400-5p, …); the reanalysis holds human tables" in done.stderr
 
 
 def test_another_version_of_a_public_table_is_refused(tmp_path: Path) -> None:

@@ -90,9 +90,7 @@ def test_a_name_that_comes_again_replaces_nothing(watch, tmp_path):
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
-def test_a_stop_between_answer_report_and_move_is_made_good_after_a_restart(
-    watch, tmp_path, monkeypatch, step
-):
+def test_a_stop_between_answer_report_and_move_is_made_good_after_a_restart(watch, tmp_path, monkeypatch, step):
     write(FRAME, tmp_path / "inbox/x.csv")
     list(watch.look())
     left = step
@@ -154,9 +152,7 @@ def test_the_command_watches_is_killed_and_goes_on(tmp_path):
     (tmp_path / "inbox").mkdir()
     command = [SCRIPT, "score", tmp_path / "m", "--watch", tmp_path / "inbox", "--out", tmp_path / "outbox"]
     for i, end in enumerate((signal.SIGKILL, signal.SIGINT)):
-        with subprocess.Popen(
-            [*command, "--every", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        with subprocess.Popen([*command, "--every", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             write(FRAME, tmp_path / f"{i}.tmp.csv").rename(tmp_path / f"inbox/{i}.csv")
             until = time.monotonic() + 60
             while not (tmp_path / f"inbox/done/{i}.csv").exists() and time.monotonic() < until:
@@ -197,8 +193,7 @@ def test_a_table_that_ends_the_program_twice_goes_to_failed_and_the_next_is_scor
     )
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", code, tmp_path / "m", tmp_path / "inbox", tmp_path / "outbox"],
-            capture_output=True,
+            [sys.executable, "-c", code, tmp_path / "m", tmp_path / "inbox", tmp_path / "outbox"], capture_output=True
         )
         assert done.returncode == -signal.SIGABRT, done.stderr
         assert (tmp_path / "inbox/a.csv").exists()

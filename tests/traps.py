@@ -102,9 +102,7 @@ def binary(cohort: Cohort, strength: float, rng: np.random.Generator) -> NDArray
 def shifted(cohort: Cohort, rows: Floats, rng: np.random.Generator, share: float = 0.15) -> Cohort:
     """Counts in which a share of the molecules follows a figure, half a doubling for each standard deviation."""
     z = (rows - rows.mean()) / rows.std()
-    slope = np.where(
-        rng.random(cohort.cargo.n_molecules) < share, rng.normal(0, 0.7, cohort.cargo.n_molecules), 0.0
-    )
+    slope = np.where(rng.random(cohort.cargo.n_molecules) < share, rng.normal(0, 0.7, cohort.cargo.n_molecules), 0.0)
     return with_table(cohort, np.round(cohort.cargo.values * np.exp2(z[:, None] * slope)))
 
 
@@ -133,9 +131,7 @@ class Trap:
 def _label_molecule(name: str) -> Callable[[int, float], Cohort]:
     def make(seed: int, strength: float) -> Cohort:
         cohort = clean(seed)
-        return with_molecule(
-            cohort, name, binary(cohort, strength, np.random.default_rng(seed)).astype(float)
-        )
+        return with_molecule(cohort, name, binary(cohort, strength, np.random.default_rng(seed)).astype(float))
 
     return make
 
@@ -150,9 +146,7 @@ def _spike(seed: int, strength: float) -> Cohort:
 def _too_good(seed: int, strength: float) -> Cohort:
     cohort, rng = clean(seed), np.random.default_rng(seed)
     depth = cohort.cargo.values.sum(axis=1)
-    values = rng.poisson(depth / 500 * np.exp2(1.5 * latent(cohort, min(strength + 0.04, 0.98), rng))).astype(
-        float
-    )
+    values = rng.poisson(depth / 500 * np.exp2(1.5 * latent(cohort, min(strength + 0.04, 0.98), rng))).astype(float)
     return with_molecule(cohort, "hsa-miR-99999-5p", values)
 
 
@@ -192,9 +186,7 @@ def _renamed(cohort: Cohort, names: list[str]) -> Cohort:
     table = cohort.cargo
     layer = dataclasses.replace(table, sample_ids=tuple(names))
     frame = cohort.sheet.frame.set_axis(names)
-    return dataclasses.replace(
-        cohort, layers={table.kind: layer}, sheet=dataclasses.replace(cohort.sheet, frame=frame)
-    )
+    return dataclasses.replace(cohort, layers={table.kind: layer}, sheet=dataclasses.replace(cohort.sheet, frame=frame))
 
 
 def _ids(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:

@@ -26,8 +26,7 @@ def main(
     subject: Annotated[str | None, typer.Option(help="Column of the persons.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the batches.")] = None,
     not_detected: Annotated[float | None, typer.Option(help="For ct, in cycles.  [default: 40]")] = None,
-    recipe: Annotated[Path, typer.Option(help="Choices of this run.")] = REPOSITORY
-    / "training/recipes/default.toml",
+    recipe: Annotated[Path, typer.Option(help="Choices of this run.")] = REPOSITORY / "training/recipes/default.toml",
     models: Annotated[Path, typer.Option(help="Where models are kept.")] = REPOSITORY / "models",
     jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores.")] = -1,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Fit only.")] = False,

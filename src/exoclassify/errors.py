@@ -17,15 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = [
-    "DesignError",
-    "ExoclassifyError",
-    "FileError",
-    "InputError",
-    "ModelError",
-    "RecipeError",
-    "first_three",
-]
+__all__ = ["DesignError", "ExoclassifyError", "FileError", "InputError", "ModelError", "RecipeError", "first_three"]
 
 
 class ExoclassifyError(Exception):
@@ -59,10 +51,6 @@ def first_three(names: Iterable[object]) -> str:
     ----------
     names : iterable
         What to name.
-
-    Returns
-    -------
-    str
     """
     listed = [str(name) for name in names]
     return ", ".join(listed[:3]) + (", …" if len(listed) > 3 else "")

@@ -30,13 +30,7 @@ REAL = {
     "pelvic-pain": ("mirna", "counts", None, None, ("sample-size",)),
     "ibd-peptide": ("protein", "intensity", None, None, ("missingness-informative",)),
     "exercise-protein": ("protein", "intensity", None, None, ("missing-subjects",)),
-    "parkinson-trap": (
-        "mirna",
-        "counts",
-        None,
-        None,
-        ("run-order", "technical-baseline", "failed-libraries"),
-    ),
+    "parkinson-trap": ("mirna", "counts", None, None, ("run-order", "technical-baseline", "failed-libraries")),
     "parkinson-sites": ("mirna", "counts", None, "batch", ("batch-confounded",)),
     "colorectal": ("mirna", "counts", None, None, ("missing-subjects", "run-order")),
 }
@@ -63,23 +57,16 @@ def peaceful(cohorts: int) -> None:
             n = 40 + 37 * seed % 161
             found.append(audit(clean(10_000 + seed, n, effect=effect), curve=False))
         report(f"clean, effect {effect:g}, 40 to 200 samples", found)
-    report(
-        "two sites of 25 and 75 % cases, effect 1",
-        [audit(two_sites(s), curve=False) for s in range(cohorts // 5)],
-    )
+    report("two sites of 25 and 75 % cases, effect 1", [audit(two_sites(s), curve=False) for s in range(cohorts // 5)])
 
 
 def report(what: str, found: list[Audit]) -> None:
     critical = sum(one.count("critical") > 0 for one in found)
     warned = sum(one.count("warning") for one in found)
-    print(
-        f"{what}: {critical} of {len(found)} with a false critical, {warned / len(found):.2f} warnings a cohort"
-    )
+    print(f"{what}: {critical} of {len(found)} with a false critical, {warned / len(found):.2f} warnings a cohort")
     told = Counter((f.severity, f.check) for one in found for f in one.findings if f.severity != "info")
     print(
-        "   ",
-        "; ".join(f"{count} {severity} {check}" for (severity, check), count in told.most_common()),
-        flush=True,
+        "   ", "; ".join(f"{count} {severity} {check}" for (severity, check), count in told.most_common()), flush=True
     )
 
 

@@ -81,9 +81,7 @@ def uneven(new: Cohort, seed: int) -> Cohort:
 
 def one(seed: int, n_batches: int, sd: float, effect: float, recipe: Recipe) -> dict[str, Counts]:
     """Train on the first batches of one cohort and ask about the others."""
-    design = SimulationDesign(
-        seed=1000 + seed, n_samples=300, n_batches=5, batch_effect=sd, repeats=0.0, effect=effect
-    )
+    design = SimulationDesign(seed=1000 + seed, n_samples=300, n_batches=5, batch_effect=sd, repeats=0.0, effect=effect)
     cohort = simulate(design).cohort
     names = np.unique(cohort.batches)
     bundle = fit(cohort.take(np.isin(cohort.batches, names[:n_batches])), recipe, judge=False, n_jobs=1)
@@ -106,9 +104,7 @@ def line(name: str, c: Counts) -> str:
     """Write one row."""
     k = (len(c) - 4) // 2
     wrong = f"{c[3] / c[2]:.3f}" if c[2] else "  –  "
-    cover = " ".join(
-        f"{held / n:.2f}" if n else " –  " for held, n in zip(c[4 : 4 + k], c[4 + k :], strict=True)
-    )
+    cover = " ".join(f"{held / n:.2f}" if n else " –  " for held, n in zip(c[4 : 4 + k], c[4 + k :], strict=True))
     return f"{name:<62} {c[0] / c[1]:.3f}   {c[2] / c[1]:.2f}   {wrong}   {cover}"
 
 

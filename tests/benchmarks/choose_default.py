@@ -41,11 +41,7 @@ def tasks(data: Path, repeats: int, seed: int) -> list[Task]:
     tables = tables_in(data / "pool", COUNTS)
     for name, columns in OTHERS.items():
         tables[name] = table_in(data / name, columns)
-    found = [
-        task
-        for name, samples in tables.items()
-        for task in tasks_of(name, samples, repeats=repeats, seed=seed)
-    ]
+    found = [task for name, samples in tables.items() for task in tasks_of(name, samples, repeats=repeats, seed=seed)]
     return [task for task in found if task.name not in BATCHES_ONLY]
 
 
@@ -63,22 +59,14 @@ def main() -> None:
     recipes = {path.stem: Recipe.read(path) for path in paths}
     todo = tasks(options.data, options.repeats, options.seed)
     found = benched(
-        todo,
-        recipes,
-        n_jobs=options.jobs,
-        progress=lambda done, n: print(f"\r{done}/{n}", end="", flush=True),
+        todo, recipes, n_jobs=options.jobs, progress=lambda done, n: print(f"\r{done}/{n}", end="", flush=True)
     )
     print()
     for line in report(found, costs_on_largest(todo, recipes)):
         print(line)
-    print(
-        f"\n{'log-loss | AUC':<36}" + "".join(f"{name:>16}" for name in found.recipes) + f"{'best one':>10}"
-    )
+    print(f"\n{'log-loss | AUC':<36}" + "".join(f"{name:>16}" for name in found.recipes) + f"{'best one':>10}")
     for t, task in enumerate(found.tasks):
-        each = (
-            f"{loss:>10.3f}|{auc:.3f}"
-            for loss, auc in zip(found.log_loss[:, t], found.auc[:, t], strict=True)
-        )
+        each = (f"{loss:>10.3f}|{auc:.3f}" for loss, auc in zip(found.log_loss[:, t], found.auc[:, t], strict=True))
         print(f"{task:<36}" + " ".join(each) + f"{found.best[t]:>10.3f}")
     if options.out is not None:
         write_figures(options.out, found)

@@ -46,9 +46,7 @@ class Case:
     truth: frozenset[str]
 
 
-def simulated(
-    n: int, p: int, seed: int, *, effect: float = 1.0, markers: int = 20, confounded: float = 0.0
-) -> Case:
+def simulated(n: int, p: int, seed: int, *, effect: float = 1.0, markers: int = 20, confounded: float = 0.0) -> Case:
     design = SimulationDesign(
         seed=seed,
         n_samples=n,
@@ -63,14 +61,7 @@ def simulated(
 
 
 def semi(
-    folder: Path,
-    table: str,
-    n: int,
-    seed: int,
-    *,
-    effect: float = 1.5,
-    markers: int = 20,
-    confounded: float = 0.0,
+    folder: Path, table: str, n: int, seed: int, *, effect: float = 1.5, markers: int = 20, confounded: float = 0.0
 ) -> Case:
     """Half of the samples of the larger state, as pain and control; a batch shift, confounded at `confounded`."""
     rng = np.random.default_rng(seed)
@@ -94,13 +85,9 @@ def semi(
     ids = [f"S{i:03d}" for i in range(len(chosen))]
     frame = pd.DataFrame(counts.astype(float), ids, X.columns)
     kept = frame.loc[:, frame.sum(axis=0) > 0]
-    sheet = pd.DataFrame(
-        {"label": np.where(y == 1, "pain", "control"), "batch": [f"B{b}" for b in batch]}, ids
-    )
+    sheet = pd.DataFrame({"label": np.where(y == 1, "pain", "control"), "batch": [f"B{b}" for b in batch]}, ids)
     cargo = CargoTable.from_frame(kept, kind="mirna", unit="counts")
-    cohort = Cohort.from_layers(
-        {"mirna": cargo}, SampleSheet(sheet, label_column="label", batch_column="batch")
-    )
+    cohort = Cohort.from_layers({"mirna": cargo}, SampleSheet(sheet, label_column="label", batch_column="batch"))
     names = dict(zip(cargo.written or cargo.molecules, cargo.molecules, strict=True))
     return Case(cohort, frozenset(names[X.columns[j]] for j in marked) if effect else frozenset())
 
@@ -135,15 +122,10 @@ def stabl(found: Signature, seed: int, bootstraps: int = 200) -> tuple[np.ndarra
     counts = np.zeros((len(grid), Z.shape[1]))
     for _ in range(bootstraps):
         rows = np.concatenate(
-            [
-                rng.choice(np.flatnonzero(y == k), max(2, int((y == k).sum() / 2)), replace=False)
-                for k in (0, 1)
-            ]
+            [rng.choice(np.flatnonzero(y == k), max(2, int((y == k).sum() / 2)), replace=False) for k in (0, 1)]
         )
         for i, C in enumerate(grid):
-            model = LogisticRegression(
-                C=C, l1_ratio=1.0, solver="liblinear", class_weight="balanced", max_iter=200
-            )
+            model = LogisticRegression(C=C, l1_ratio=1.0, solver="liblinear", class_weight="balanced", max_iter=200)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 counts[i] += np.abs(model.fit(Z[rows], y[rows]).coef_[0]) > 1e-5
@@ -167,9 +149,7 @@ def curve_power(ranks: list[np.ndarray], truths: list[np.ndarray], levels: np.nd
     """Best power of a rule at the level where its realised false share is that of another rule."""
     points = np.array(
         [
-            np.mean(
-                [rates(value <= level, true)[:2] for value, true in zip(ranks, truths, strict=True)], axis=0
-            )
+            np.mean([rates(value <= level, true)[:2] for value, true in zip(ranks, truths, strict=True)], axis=0)
             for level in levels
         ]
     )
@@ -236,14 +216,10 @@ def scenarios(real: Path | None) -> Iterator[tuple[str, Callable[[int], Case]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--real", type=Path)
-    parser.add_argument(
-        "--stabl", type=int, default=0, help="seeds of the first two scenarios that stabl runs on too"
-    )
+    parser.add_argument("--stabl", type=int, default=0, help="seeds of the first two scenarios that stabl runs on too")
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     asked = parser.parse_args()
     print("scenario                           false share (upper bound of its 95 % interval)")

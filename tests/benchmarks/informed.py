@@ -40,13 +40,7 @@ class Given(Prior):
 def main() -> None:
     """Print one line a prior."""
     asked = argparse.ArgumentParser()
-    for name, default in (
-        ("seeds", 40),
-        ("samples", 60),
-        ("molecules", 300),
-        ("markers", 20),
-        ("effect", 1.0),
-    ):
+    for name, default in (("seeds", 40), ("samples", 60), ("molecules", 300), ("markers", 20), ("effect", 1.0)):
         asked.add_argument(f"--{name}", type=type(default), default=default)
     given = asked.parse_args()
     found: dict[str, list[tuple[float, float]]] = {"none": [], "right": [], "random": []}

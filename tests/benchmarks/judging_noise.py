@@ -94,9 +94,7 @@ def main() -> None:
             f"{f'{n} samples x {p}':28}{len(values):>8}{values.mean():>10.3f}{values.std():>8.3f}{held:>20.3f}",
             flush=True,
         )
-    values = np.array(
-        run(delayed(p_value)(seed, 40, 200, asked.permutations) for seed in range(asked.cohorts // 2))
-    )
+    values = np.array(run(delayed(p_value)(seed, 40, 200, asked.permutations) for seed in range(asked.cohorts // 2)))
     test = kstest(values, "uniform")
     print(f"\n{'permutation p-values':28}{'cohorts':>8}{'mean':>10}{'below .05':>12}{'KS p':>8}")
     print(

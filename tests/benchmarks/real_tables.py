@@ -44,9 +44,7 @@ PEERS: dict[str, Callable[[], object]] = {
     ),
     "SVM": lambda: SVC(C=1.0, gamma="scale"),
     "forest": lambda: RandomForestClassifier(500, random_state=0),
-    "XGBoost": lambda: XGBClassifier(
-        n_estimators=200, max_depth=3, learning_rate=0.05, subsample=0.8, n_jobs=1
-    ),
+    "XGBoost": lambda: XGBClassifier(n_estimators=200, max_depth=3, learning_rate=0.05, subsample=0.8, n_jobs=1),
 }
 
 
@@ -130,9 +128,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--tasks", default="")
     options = parser.parse_args()
-    chosen = {
-        k: v for k, v in tasks(options.data).items() if not options.tasks or k in options.tasks.split(",")
-    }
+    chosen = {k: v for k, v in tasks(options.data).items() if not options.tasks or k in options.tasks.split(",")}
     methods = ["exoclassify", *PEERS, "equal blend"]
     print(f"{'AUC within folds | log-loss':<26}" + "".join(f"{m:>16}" for m in methods) + "  called wrongly")
     table = []
@@ -146,10 +142,7 @@ def main() -> None:
             row.append((np.mean(aucs), log_loss(truth, p)))
         wrong = np.mean(np.concatenate([a["called wrongly"] for a in answers]))
         table.append(row)
-        print(
-            f"{name:<26}" + "".join(f"{a:>9.3f} | {loss:.2f}" for a, loss in row) + f"  {wrong:>13.3f}",
-            flush=True,
-        )
+        print(f"{name:<26}" + "".join(f"{a:>9.3f} | {loss:.2f}" for a, loss in row) + f"  {wrong:>13.3f}", flush=True)
     mean = np.mean(table, axis=0)
     print(f"{'mean':<26}" + "".join(f"{a:>9.3f} | {loss:.2f}" for a, loss in mean))
     print(

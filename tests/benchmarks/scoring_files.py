@@ -70,10 +70,7 @@ def make(folder: Path, rows: int, names: list[str]) -> None:
         for at in range(0, n, GROUP):
             size = min(GROUP, n - at)
             X = rng.poisson(profiles[rng.integers(0, len(profiles), size)] * rng.uniform(0.7, 1.3, (size, 1)))
-            columns = [
-                pa.array([f"S-{i:09d}" for i in range(at, at + size)]),
-                *(pa.array(column) for column in X.T),
-            ]
+            columns = [pa.array([f"S-{i:09d}" for i in range(at, at + size)]), *(pa.array(column) for column in X.T)]
             table = pa.table(columns, names=["sample_id", *molecules])
             if not writers:
                 options = pacsv.WriteOptions(quoting_style="none")
@@ -112,9 +109,7 @@ def usual(folder: Path, name: str, table: Path) -> Callable[[], object]:
     if name == "xgboost":
         model = make_pipeline(FunctionTransformer(np.log1p), XGBClassifier(n_estimators=150, max_depth=3))
     else:
-        model = make_pipeline(
-            FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression(max_iter=2000)
-        )
+        model = make_pipeline(FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression(max_iter=2000))
     model.fit(kept["X"], kept["y"])
     read = pd.read_csv if table.suffix == ".csv" else pd.read_parquet
 
@@ -189,9 +184,7 @@ def main() -> None:
     parser.add_argument("--models", default="blend,logistic,xgboost")
     parser.add_argument("--formats", default="parquet,csv")
     parser.add_argument(
-        "--only",
-        default="",
-        help="Words, with commas between: what has none of them in its name is left out.",
+        "--only", default="", help="Words, with commas between: what has none of them in its name is left out."
     )
     parser.add_argument("--workers", action="store_true", help="Also compare two Dask workers with one.")
     options = parser.parse_args()
@@ -227,9 +220,7 @@ def compare(folder: Path, bundle: ModelBundle, table: Path, repeats: int, only: 
     else:
         print(f"  usual way, {table.suffix[1:]}: not run, the memory of this machine does not hold it")
     words = only.split(",")
-    taken = medians(
-        {name: call for name, call in calls.items() if any(word in name for word in words)}, repeats
-    )
+    taken = medians({name: call for name, call in calls.items() if any(word in name for word in words)}, repeats)
     limits = [taken[name] for name in taken if name.startswith("reading")]
     print(f"  {table.suffix[1:]:<26}{'wall s':>8}{'cpu s':>8}{'rows/s':>11}   ratio to reading, wall (cpu)")
     n = int(table.stem)
@@ -237,9 +228,7 @@ def compare(folder: Path, bundle: ModelBundle, table: Path, repeats: int, only: 
         ratios = ", ".join(f"{wall / limit[0]:.2f} ({cpu / limit[1]:.2f})" for limit in limits)
         print(f"  {name:<26}{wall:>8.2f}{cpu:>8.2f}{n / wall:>11,.0f}   {ratios}")
     small = peak(folder, bundle.name, folder / f"{n // 10}{table.suffix}")
-    print(
-        f"  peak memory: {small:.0f} MB at {n // 10:,} rows, {peak(folder, bundle.name, table):.0f} MB at {n:,}"
-    )
+    print(f"  peak memory: {small:.0f} MB at {n // 10:,} rows, {peak(folder, bundle.name, table):.0f} MB at {n:,}")
     steps = ", ".join(f"{step} {us:.1f}" for step, us in shares(bundle, table).items())
     print(f"  processor µs a row: {steps}", flush=True)
 

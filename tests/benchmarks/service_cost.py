@@ -103,28 +103,14 @@ def servers(folder: Path, options: argparse.Namespace, body: bytes, tensor: byte
     ]  # fmt: skip
     if options.fastapi:
         plans.append(
-            (
-                "FastAPI",
-                lambda port: uvicorn(options.fastapi, "peers:fastapi_app", port),
-                peer,
-                "/v1/predict",
-                body,
-            )
+            ("FastAPI", lambda port: uvicorn(options.fastapi, "peers:fastapi_app", port), peer, "/v1/predict", body)
         )
     if options.mlserver:
         plans.append(
-            (
-                "MLServer",
-                lambda port: _mlserver(folder, options.mlserver, port),
-                peer,
-                "/v2/models/pain/infer",
-                tensor,
-            )
+            ("MLServer", lambda port: _mlserver(folder, options.mlserver, port), peer, "/v2/models/pain/infer", tensor)
         )
     started = []
-    for name, command, environment, path, content in [
-        p for p in plans if options.only in p[0]
-    ] * options.copies:
+    for name, command, environment, path, content in [p for p in plans if options.only in p[0]] * options.copies:
         port = free_port()
         started.append(Server(name, command(port), port, environment, path, content))
     return started
@@ -133,16 +119,9 @@ def servers(folder: Path, options: argparse.Namespace, body: bytes, tensor: byte
 def _mlserver(folder: Path, python: str, port: int) -> list[str]:
     home = folder / "mlserver"
     home.mkdir()
-    settings = {
-        "http_port": port,
-        "grpc_port": free_port(),
-        "metrics_port": free_port(),
-        "parallel_workers": 0,
-    }
+    settings = {"http_port": port, "grpc_port": free_port(), "metrics_port": free_port(), "parallel_workers": 0}
     (home / "settings.json").write_text(json.dumps({**settings, "host": "127.0.0.1", "debug": False}))
-    (home / "model-settings.json").write_text(
-        json.dumps({"name": "pain", "implementation": "peer_mlserver.Peer"})
-    )
+    (home / "model-settings.json").write_text(json.dumps({"name": "pain", "implementation": "peer_mlserver.Peer"}))
     return [str(Path(python).parent / "mlserver"), "start", str(home)]
 
 
@@ -153,9 +132,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--only", default="", help="servers with this in their name, such as 'uvicorn'")
-    parser.add_argument(
-        "--copies", type=int, default=1, help="of each server, for two alike can differ by 4 %%"
-    )
+    parser.add_argument("--copies", type=int, default=1, help="of each server, for two alike can differ by 4 %%")
     parser.add_argument("--fastapi", help="Python with fastapi and exoclassify")
     parser.add_argument("--mlserver", help="Python with mlserver and exoclassify")
     options = parser.parse_args()
@@ -191,9 +168,7 @@ def main() -> None:
 
 def report(alive: list[Server], n_molecules: int, busy: float) -> None:
     """Print medians over rounds, and what they are of the floor."""
-    print(
-        f"one sample of {n_molecules} molecules a request, one worker; load average of the machine {busy:.1f}"
-    )
+    print(f"one sample of {n_molecules} molecules a request, one worker; load average of the machine {busy:.1f}")
     heads = ["CPU ms a request", "requests/s", "p50 ms", "p99 ms", "not 200"]
     print(f"{'server':<34}" + "".join(f"{head:>27}" for head in heads) + f"{'CPU, x floor':>20}")
     floor: list[float] = []

@@ -65,16 +65,9 @@ def main() -> None:
 
 
 def _soak(
-    service: Running,
-    port: int,
-    client: ProcessPoolExecutor,
-    body: bytes,
-    made: Registry,
-    options: argparse.Namespace,
+    service: Running, port: int, client: ProcessPoolExecutor, body: bytes, made: Registry, options: argparse.Namespace
 ) -> None:
-    print(
-        f"{options.connections} connections, two workers, load average {os.getloadavg()[0]:.1f}", flush=True
-    )
+    print(f"{options.connections} connections, two workers, load average {os.getloadavg()[0]:.1f}", flush=True)
     run = client.submit(ask, port, "/v1/predict", body, options.connections, 10.0)
     time.sleep(3)
     made.promote("pain", "2.0.0", who="benchmark", why="swap")
@@ -94,9 +87,7 @@ def _soak(
     for each in workers(service):
         now = each.memory_info().rss
         grown = now / before[each.pid] - 1
-        print(
-            f"{'':<28}worker: {before[each.pid] / 1e6:.0f} MB before, {now / 1e6:.0f} MB after ({grown:+.1%})"
-        )
+        print(f"{'':<28}worker: {before[each.pid] / 1e6:.0f} MB before, {now / 1e6:.0f} MB after ({grown:+.1%})")
 
     run = client.submit(ask, port, "/v1/predict", body, options.connections, 8.0)
     time.sleep(2)

@@ -45,11 +45,7 @@ def one_seed(seed: int, with_batches: bool, shuffled: bool) -> Row:
 def one_new_batch(seed: int, n_batches: int, batch_effect: float, same_batch: bool) -> Row:
     """Train on all batches but one, and score that one; `same_batch` says, wrongly, that it was trained on."""
     design = SimulationDesign(
-        seed=seed,
-        n_samples=50 * (n_batches + 1),
-        n_batches=n_batches + 1,
-        batch_effect=batch_effect,
-        repeats=0.0,
+        seed=seed, n_samples=50 * (n_batches + 1), n_batches=n_batches + 1, batch_effect=batch_effect, repeats=0.0
     )
     cohort = simulate(design).cohort
     new = cohort.batches == f"B{n_batches + 1}"
@@ -64,13 +60,7 @@ def judged(train: Cohort, new: Cohort, *, same_batch: bool) -> Row:
     called = np.array(found.calls) != "uncertain"
     wrong = called & (np.array(found.calls) != new.y)
     auc = roc_auc_score(y, found.probabilities, multi_class="ovr")
-    return (
-        [held[y == k].mean() for k in range(3)],
-        found.sets.sum(axis=1).mean(),
-        auc,
-        called.mean(),
-        wrong.mean(),
-    )
+    return ([held[y == k].mean() for k in range(3)], found.sets.sum(axis=1).mean(), auc, called.mean(), wrong.mean())
 
 
 def main() -> None:

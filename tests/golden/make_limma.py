@@ -25,17 +25,13 @@ def main() -> None:
     ids = [f"s{i:02d}" for i in range(n)]
     molecules = [f"m{j:02d}" for j in range(p)]
     pd.DataFrame(counts, ids, molecules).to_csv(HERE / "limma_counts.csv", index_label="sample_id")
-    sheet = pd.DataFrame(
-        {"subject": [f"P{i:02d}" for i in subject], "state": state, "batch": batch, "age": age}, ids
-    )
+    sheet = pd.DataFrame({"subject": [f"P{i:02d}" for i in subject], "state": state, "batch": batch, "age": age}, ids)
     sheet.to_csv(HERE / "limma_samples.csv", index_label="sample_id")
     values = rng.normal(20, 2, p) + rng.normal(0, 0.5, (n, p)) + rng.normal(0, 0.4, (20, p))[subject]
     values[:, :6] += 0.8 * state[:, None]
     values[rng.random((n, p)) < 0.15] = np.nan
     values[state == 1, 50] = np.nan  # no value in one state: the effect is not determined
-    pd.DataFrame(values.round(6), ids, molecules).to_csv(
-        HERE / "limma_intensities.csv", index_label="sample_id"
-    )
+    pd.DataFrame(values.round(6), ids, molecules).to_csv(HERE / "limma_intensities.csv", index_label="sample_id")
 
 
 main()

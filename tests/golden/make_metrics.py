@@ -19,10 +19,7 @@ def answers() -> pd.DataFrame:
     rng = np.random.default_rng(20240301)
     y = (rng.random(80) < 0.4).astype(int)
     shared = rng.normal(size=80)
-    logits = [
-        1.1 * y - 0.6 + 0.8 * shared + rng.normal(size=80),
-        0.5 * y - 0.5 + 0.8 * shared + rng.normal(size=80),
-    ]
+    logits = [1.1 * y - 0.6 + 0.8 * shared + rng.normal(size=80), 0.5 * y - 0.5 + 0.8 * shared + rng.normal(size=80)]
     first, second = (np.round(1 / (1 + np.exp(-x)), 2).clip(0.01, 0.99) for x in logits)
     return pd.DataFrame({"y": y, "first": first, "second": second})
 
@@ -32,9 +29,7 @@ def net_benefit(frame: pd.DataFrame) -> pd.DataFrame:
     thresholds = [0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9]
     rows = []
     for prevalence in (None, 0.1):
-        found = dcurves.dca(
-            data=frame, outcome="y", modelnames=["first"], thresholds=thresholds, prevalence=prevalence
-        )
+        found = dcurves.dca(data=frame, outcome="y", modelnames=["first"], thresholds=thresholds, prevalence=prevalence)
         for model in ("first", "all"):
             part = found[found["model"] == model]
             for threshold, value in zip(part["threshold"], part["net_benefit"], strict=True):
@@ -45,19 +40,10 @@ def net_benefit(frame: pd.DataFrame) -> pd.DataFrame:
 def sizes() -> list[dict]:
     """Riley's criteria for models of two states, and the R² that goes with a C-statistic (simulated by pmsampsize)."""
     found = []
-    for parameters, prevalence, cox_snell in (
-        (24, 0.174, 0.288),
-        (10, 0.5, 0.2),
-        (5, 0.1, 0.05),
-        (30, 0.33, 0.4),
-    ):
-        given = pmsampsize(
-            type="b", csrsquared=cox_snell, parameters=parameters, prevalence=prevalence, noprint=True
-        )
+    for parameters, prevalence, cox_snell in ((24, 0.174, 0.288), (10, 0.5, 0.2), (5, 0.1, 0.05), (30, 0.33, 0.4)):
+        given = pmsampsize(type="b", csrsquared=cox_snell, parameters=parameters, prevalence=prevalence, noprint=True)
         criteria = [int(row[1]) for row in given["results_table"] if str(row[0]).startswith("Criteria")]
-        found.append(
-            {"parameters": parameters, "prevalence": prevalence, "cox_snell": cox_snell, "criteria": criteria}
-        )
+        found.append({"parameters": parameters, "prevalence": prevalence, "cox_snell": cox_snell, "criteria": criteria})
     for auc, prevalence in ((0.7, 0.5), (0.8, 0.174), (0.9, 0.33)):
         given = pmsampsize(type="b", cstatistic=auc, parameters=10, prevalence=prevalence, noprint=True)
         found.append({"auc": auc, "prevalence": prevalence, "cox_snell": float(given["rsquared"])})

@@ -13,16 +13,7 @@ HERE = Path(__file__).parent
 # Rows carry the reason they exist; columns m1 to m8.
 HAND = {
     "plain": [10, 20, 40, 80, 160, 320, 5, 0],
-    "deeper": [
-        100,
-        200,
-        400,
-        800,
-        1600,
-        3200,
-        50,
-        0,
-    ],  # plain, sequenced ten times: every factor must see depth alone
+    "deeper": [100, 200, 400, 800, 1600, 3200, 50, 0],  # plain, sequenced ten times: every factor must see depth alone
     "filled": [10, 20, 40, 80, 160, 9000, 5, 0],  # one molecule fills the library: log-CPM errs, TMM must not
     "holes": [12, 0, 44, 70, 150, 300, 0, 0],  # zeros where others have counts; m8 is zero in every sample
 }

@@ -29,9 +29,7 @@ def main(
         tables = _read(data)
         human = {name: table for name, table in tables.items() if table.molecules[0].startswith("hsa-")}
         if not human:
-            raise FileError(
-                f"{data}: no folder holds X.csv or X.csv.gz of human miRNA; give one folder an accession"
-            )
+            raise FileError(f"{data}: no folder holds X.csv or X.csv.gz of human miRNA; give one folder an accession")
         molecules = _abundant(list(human.values()))
         held = {name: _columns(table, molecules) for name, table in human.items()}
         L = np.concatenate([profiles(X, present) for X, present in held.values()])

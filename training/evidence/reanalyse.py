@@ -45,9 +45,7 @@ _CARRIES = 12
 
 
 def main(
-    data: Annotated[
-        Path, typer.Argument(help="Folder with one folder an accession: X.csv or X.csv.gz, and y.csv.")
-    ],
+    data: Annotated[Path, typer.Argument(help="Folder with one folder an accession: X.csv or X.csv.gz, and y.csv.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = SHIPPED,
 ) -> None:
     """Write reanalysis.csv.gz and reanalysis_tables.csv."""
@@ -104,9 +102,7 @@ def _cohort(entry: Mapping[str, Any], data: Path) -> Cohort:
     folder = data / entry.get("folder", entry["accession"])
     found = [path for path in (folder / "X.csv", folder / "X.csv.gz") if path.is_file()]
     if not found:
-        raise FileError(
-            f"{folder}: holds neither X.csv nor X.csv.gz; fetch the counts of {entry['accession']}"
-        )
+        raise FileError(f"{folder}: holds neither X.csv nor X.csv.gz; fetch the counts of {entry['accession']}")
     sheet = pd.read_csv(folder / "y.csv", index_col=0, dtype=str)
     kept = sheet[entry["label"]].isin([entry["state"], entry["reference"]])
     for column, value in entry.get("keep", {}).items():
@@ -123,9 +119,7 @@ def _cohort(entry: Mapping[str, Any], data: Path) -> Cohort:
     sheet["detection"] = (table.values[rows] > 0).sum(axis=1).astype(str)
     return Cohort.from_layers(
         {"mirna": table},
-        SampleSheet(
-            sheet, label_column=entry["label"], batch_column=entry.get("batch"), source=f"{folder.name}/y.csv"
-        ),
+        SampleSheet(sheet, label_column=entry["label"], batch_column=entry.get("batch"), source=f"{folder.name}/y.csv"),
     )
 
 
@@ -154,17 +148,7 @@ def _write(tables: list[PublicTable], effects: list[list[str]], out: Path) -> No
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        [
-            "accession",
-            "molecule",
-            "log2_fold_change",
-            "low",
-            "high",
-            "p",
-            "q",
-            "found_in_state",
-            "found_in_reference",
-        ]
+        ["accession", "molecule", "log2_fold_change", "low", "high", "p", "q", "found_in_state", "found_in_reference"]
     )
     writer.writerows(effects)
     (out / "reanalysis.csv.gz").write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))

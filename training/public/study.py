@@ -26,9 +26,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(
-    data: Annotated[
-        Path, typer.Argument(help="Folder with one folder an accession: X.csv or X.csv.gz, and y.csv.")
-    ],
+    data: Annotated[Path, typer.Argument(help="Folder with one folder an accession: X.csv or X.csv.gz, and y.csv.")],
     only: Annotated[str | None, typer.Option(help="One accession.")] = None,
 ) -> None:
     """Print one row a table."""
@@ -46,22 +44,13 @@ def studied(entry: Mapping[str, Any], data: Path) -> str:
     folder = data / entry["accession"]
     found = [path for path in (folder / "X.csv", folder / "X.csv.gz") if path.is_file()]
     if not found:
-        raise FileError(
-            f"{folder}: holds neither X.csv nor X.csv.gz; fetch the counts of {entry['accession']}"
-        )
+        raise FileError(f"{folder}: holds neither X.csv nor X.csv.gz; fetch the counts of {entry['accession']}")
     wanted = entry.get("sha256")
     digest = hashlib.sha256(found[0].read_bytes()).hexdigest()
     if wanted not in (None, digest):
-        raise FileError(
-            f"{found[0]}: its sha256 is {digest}, expected {wanted}; fetch the table of that version"
-        )
+        raise FileError(f"{found[0]}: its sha256 is {digest}, expected {wanted}; fetch the table of that version")
     cohort = Cohort.read(
-        found[0],
-        kind="mirna",
-        unit="counts",
-        samples=folder / "y.csv",
-        label=entry["label"],
-        batch=entry.get("batch"),
+        found[0], kind="mirna", unit="counts", samples=folder / "y.csv", label=entry["label"], batch=entry.get("batch")
     )
     verdict = audit(cohort, curve=False).verdict
     states = ", ".join(f"{(cohort.y == state).sum()} {state}" for state in cohort.states)
@@ -89,10 +78,7 @@ def _judged(cohort: Cohort) -> str:
             figures = evaluation[how]["figures"]
             auc = figures["auc_within_folds"] if "auc_within_folds" in figures else figures["auc"]
             told.append(
-                (
-                    f"{auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}) {word}",
-                    figures["log_loss"]["value"],
-                )
+                (f"{auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}) {word}", figures["log_loss"]["value"])
             )
     shares = np.array([(cohort.y == state).mean() for state in cohort.states])
     guessing = float(-(shares * np.log(shares)).sum())

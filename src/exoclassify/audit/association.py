@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, rankdata
 
-__all__ = ["association"]
+from exoclassify.typing import Codes
 
-Codes = NDArray[np.intp]
+__all__ = ["association"]
 
 
 def association(values: NDArray[Any], y: Codes) -> tuple[float, float, bool]:

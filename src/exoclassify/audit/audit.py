@@ -8,12 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from exoclassify.audit.batches import (
-    audit_answers,
-    audit_batches,
-    audit_covariates,
-    audit_unseen,
-)
+from exoclassify.audit.batches import audit_answers, audit_batches, audit_covariates, audit_unseen
 from exoclassify.audit.contamination import audit_haemolysis
 from exoclassify.audit.detection import audit_imputed
 from exoclassify.audit.duplicates import audit_alike
@@ -73,10 +68,6 @@ def audit(
     progress : callable, optional
         Called with checks done and checks in all.
 
-    Returns
-    -------
-    Audit
-
     Raises
     ------
     DesignError
@@ -112,10 +103,7 @@ def audit(
             progress(done, len(steps))
     ordered = by_severity(findings)
     confounders = {} if run.found is None else dict(run.found.confounders)
-    if (
-        any(f.check == "batch-confounded" and f.severity == "critical" for f in ordered)
-        and cohort.batches is not None
-    ):
+    if any(f.check == "batch-confounded" and f.severity == "critical" for f in ordered) and cohort.batches is not None:
         confounders[f"column {cohort.sheet.batch_column}"] = cohort.batches
     return Audit(ordered, verdict_of(ordered), run.drawn, confounders)
 
@@ -124,9 +112,7 @@ def _check_columns(cohort: Cohort, covariates: Sequence[str]) -> None:
     for column in covariates:
         if column not in cohort.sheet.frame.columns:
             columns = ", ".join(map(str, cohort.sheet.frame.columns))
-            raise InputError(
-                f"{cohort.sheet.source}: there is no covariate column {column}; its columns are {columns}"
-            )
+            raise InputError(f"{cohort.sheet.source}: there is no covariate column {column}; its columns are {columns}")
 
 
 @dataclass(eq=False)

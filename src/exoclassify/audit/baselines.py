@@ -15,6 +15,7 @@ from exoclassify.data.quality import missing_mask
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
+from exoclassify.typing import Codes, Floats
 
 __all__ = [
     "Baseline",
@@ -29,8 +30,6 @@ __all__ = [
     "n_detected",
 ]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 Family = Literal["input", "detection", "order", "column", "contamination"]
 
 _NEIGHBOURS = 5
@@ -113,17 +112,9 @@ def input_baselines(table: CargoTable) -> list[Baseline]:
     ----------
     table : CargoTable
         Of any unit.
-
-    Returns
-    -------
-    list of Baseline
     """
     figures = [library_sizes(table), ("number of detected molecules", n_detected(table))]
-    return [
-        Baseline(name, Number(values), "input", values=values)
-        for name, values in figures
-        if np.ptp(values) > 1e-9
-    ]
+    return [Baseline(name, Number(values), "input", values=values) for name, values in figures if np.ptp(values) > 1e-9]
 
 
 def library_sizes(table: CargoTable) -> tuple[str, Floats]:
@@ -163,9 +154,7 @@ def n_detected(table: CargoTable) -> Floats:
     -------
     ndarray of shape (n_samples,)
     """
-    missing = (
-        missing_mask(table) | (table.values == 0) if table.unit in ("counts", "cpm") else missing_mask(table)
-    )
+    missing = missing_mask(table) | (table.values == 0) if table.unit in ("counts", "cpm") else missing_mask(table)
     count: Floats = (~missing).sum(axis=1).astype(np.float64)
     return count
 

@@ -45,10 +45,6 @@ def batch_columns(cohort: Cohort) -> list[str]:
     ----------
     cohort : Cohort
         With its sheet.
-
-    Returns
-    -------
-    list of str
     """
     sheet = cohort.sheet
     if sheet.batch_column is not None:
@@ -73,24 +69,22 @@ def audit_batches(cohort: Cohort, model: Judged | None, n_jobs: int = 1) -> list
         The model, where one could be judged.
     n_jobs : int
         Parallel processes.
-
-    Returns
-    -------
-    list of Finding
     """
     columns = batch_columns(cohort)
     if not columns:
-        message = "No batch column is given, so whether the model holds in another batch or laboratory cannot be tested."
+        message = (
+            "No batch column is given, so whether the model holds in another batch or laboratory cannot be tested."
+        )
         mend = "record centre, plate or run of every sample, and name the column with --batch"
         return [Finding("batch-confounded", "no batch column", "batches", None, "warning", message, mend)]
     found: list[Finding] = []
     for column in columns:
         if column != cohort.sheet.batch_column:
-            message = f"Column {column} looks like a batch and was not named as one, so the model is not judged across it."
-            mend = f"name it with --batch {column}, unless it is no batch"
-            found.append(
-                Finding("batch-confounded", f"column {column}", "batches", None, "warning", message, mend)
+            message = (
+                f"Column {column} looks like a batch and was not named as one, so the model is not judged across it."
             )
+            mend = f"name it with --batch {column}, unless it is no batch"
+            found.append(Finding("batch-confounded", f"column {column}", "batches", None, "warning", message, mend))
         batches = cohort.sheet.frame[column].fillna("").to_numpy(dtype=np.str_)
         found.append(_together(cohort, column, batches, model))
         found += _one_state_only(cohort, column, batches)
@@ -149,11 +143,7 @@ def _one_state_only(cohort: Cohort, column: str, batches: NDArray[np.str_]) -> l
     )
     mend = "quote figures without them too, and measure every state in every batch"
     severity: Severity = "warning" if affected >= _MIN_OF_BATCH else "info"
-    return [
-        Finding(
-            "batch-confounded", f"{column} of one state", "samples", float(affected), severity, message, mend
-        )
-    ]
+    return [Finding("batch-confounded", f"{column} of one state", "samples", float(affected), severity, message, mend)]
 
 
 def _readable(cohort: Cohort, column: str, batches: NDArray[np.str_], n_jobs: int) -> list[Finding]:
@@ -174,11 +164,7 @@ def _readable(cohort: Cohort, column: str, batches: NDArray[np.str_], n_jobs: in
     low, high = figure.over_folds(len(folds)).interval(asked.groups)
     message = (
         f"Which {column} a sample is of can be read from its cargo with AUC {figure.value:.2f} ({low:.2f} to {high:.2f})"
-        + (
-            ", so figures that mix batches say nothing of a new one."
-            if low > 0.5
-            else ": batches look alike."
-        )
+        + (", so figures that mix batches say nothing of a new one." if low > 0.5 else ": batches look alike.")
     )
     mend = "quote the figure of leaving out each batch" if low > 0.5 else ""
     subject = f"{column} read from the cargo"
@@ -286,9 +272,7 @@ def audit_answers(cohort: Cohort, model: Judged) -> list[Finding]:
         k = int(np.argmax(np.abs(p[here].mean(axis=0) - share)))
         found.append(_Share(str(name), states[k], float(p[here, k].mean()), float(share[k]), int(here.sum())))
         cells = [(state, here & (y == k)) for k, state in enumerate(states)]
-        covered += [
-            (float(held[at].mean()), f"{state} in {name}") for state, at in cells if at.sum() >= _MIN_OF_BATCH
-        ]
+        covered += [(float(held[at].mean()), f"{state} in {name}") for state, at in cells if at.sum() >= _MIN_OF_BATCH]
     worst = max(found, key=lambda one: one.gap)
     message = (
         f"With batches {how}, predicted and true shares differ most in {worst.batch}: {worst.state} {worst.predicted:.0%} on "
@@ -297,9 +281,7 @@ def audit_answers(cohort: Cohort, model: Judged) -> list[Finding]:
     if covered:
         least, where = min(covered)
         message += f"; prediction sets hold the truth least often for {where}, {least:.0%}"
-    wide = worst.gap > _GAP and worst.gap > 3 * np.sqrt(
-        worst.true * (1 - worst.true) / worst.n + 0.25 / worst.n
-    )
+    wide = worst.gap > _GAP and worst.gap > 3 * np.sqrt(worst.true * (1 - worst.true) / worst.n + 0.25 / worst.n)
     mend = "recalibrate in a new batch before use" if wide else ""
     meaning = ": probabilities mean something else in each batch" if wide else ""
     return [
@@ -332,10 +314,6 @@ def audit_covariates(cohort: Cohort, columns: Sequence[str]) -> list[Finding]:
         With its sheet.
     columns : sequence of str
         Of the sheet.
-
-    Returns
-    -------
-    list of Finding
     """
     found = []
     for column in columns:
@@ -369,6 +347,4 @@ def _associated(check: str, column: str, values: NDArray[Any], cohort: Cohort) -
         else f"State and {column} do not go together more than chance gives ({counted})."
     )
     mend = f"match or balance {column} in the next cohort; report the figures within each level of {column}"
-    return Finding(
-        check, subject, name, strength, severity, message, mend if severity == "warning" else ""
-    ), p_value
+    return Finding(check, subject, name, strength, severity, message, mend if severity == "warning" else ""), p_value

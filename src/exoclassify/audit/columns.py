@@ -29,17 +29,11 @@ def column_baselines(cohort: Cohort) -> list[Baseline]:
     ----------
     cohort : Cohort
         With its sheet.
-
-    Returns
-    -------
-    list of Baseline
     """
     sheet, found = cohort.sheet, []
     for column in sheet.frame.columns:
         # Batches are compared within, see `exoclassify.audit.batches`; a person has one state, and is no handling.
-        if column in (sheet.label_column, sheet.subject_column, sheet.batch_column) or names_persons(
-            str(column)
-        ):
+        if column in (sheet.label_column, sheet.subject_column, sheet.batch_column) or names_persons(str(column)):
             continue
         cells = sheet.frame[column]
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
@@ -60,10 +54,6 @@ def names_persons(column: str) -> bool:
     ----------
     column : str
         Its name.
-
-    Returns
-    -------
-    bool
     """
     return _OF_PERSONS.fullmatch(column.lower()) is not None
 
@@ -75,10 +65,6 @@ def describes_the_state(column: str) -> bool:
     ----------
     column : str
         Its name.
-
-    Returns
-    -------
-    bool
     """
     return _OF_THE_STATE.search(column.lower()) is not None
 
@@ -92,10 +78,6 @@ def given_for_one_state(cells: pd.Series, y: NDArray[np.str_]) -> bool:
         The column.
     y : ndarray of str, shape (n_samples,)
         States.
-
-    Returns
-    -------
-    bool
     """
     filled = cells.notna().to_numpy()
     return bool(filled.any()) and len(set(y[filled])) == 1 and not set(y[filled]) & set(y[~filled])
@@ -110,10 +92,6 @@ def restates(cells: pd.Series, y: NDArray[np.str_]) -> bool:
         The column.
     y : ndarray of str, shape (n_samples,)
         States.
-
-    Returns
-    -------
-    bool
     """
     levels = pd.DataFrame({"level": cells.to_numpy(), "state": y}).dropna()
     if levels.empty or levels["level"].nunique() > len(levels) / 2 or levels["state"].nunique() < 2:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import ranksums
 
 from exoclassify.audit.baselines import Baseline, Number
@@ -13,10 +12,10 @@ from exoclassify.audit.reference import log_view
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import first_three
+from exoclassify.typing import Floats
 
 __all__ = ["audit_haemolysis", "contamination_baselines", "haemolysis_index"]
 
-Floats = NDArray[np.float64]
 
 _HAEMOLYSED = 7.0  # Cq(miR-23a-3p) - Cq(miR-451a) above this: haemolysis is likely (Blondal et al. 2013)
 _MANY = 0.1
@@ -157,9 +156,6 @@ def _columns(table: CargoTable, panel: ContaminationPanel) -> list[int]:
     if panel.kind != table.kind:
         return []
     where = {name.lower(): i for i, name in enumerate(table.molecules)}
-    found = [
-        next((where[name.lower()] for name in names if name.lower() in where), None)
-        for names in panel.molecules
-    ]
+    found = [next((where[name.lower()] for name in names if name.lower() in where), None) for names in panel.molecules]
     present = [column for column in found if column is not None]
     return present if 2 * len(present) >= len(panel.molecules) else []

@@ -11,10 +11,10 @@ from exoclassify.audit.findings import Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask
+from exoclassify.typing import Floats
 
 __all__ = ["audit_imputed", "detection_baselines", "floor_mask", "surprising_zeros"]
 
-Floats = NDArray[np.float64]
 Mask_ = NDArray[np.bool_]
 
 _ABUNDANT = 10.0

@@ -11,10 +11,10 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask
 from exoclassify.errors import first_three
+from exoclassify.typing import Floats
 
 __all__ = ["MOST", "alike", "alike_within", "audit_alike"]
 
-Floats = NDArray[np.float64]
 
 _EXPRESSED = 0.5  # a molecule found in half of the samples
 _SAME_LIBRARY = 0.985  # technical replicates of one library; different persons of one cohort lie below .96
@@ -68,18 +68,14 @@ def audit_alike(cohort: Cohort, against: CargoTable | None = None) -> list[Findi
         With one layer.
     against : CargoTable, optional
         Another file, such as the one a model is to be tested on.
-
-    Returns
-    -------
-    list of Finding
     """
     table = cohort.cargo
     if table.n_samples > MOST:
-        message = f"{table.n_samples} samples are too many to be compared pair by pair; near-duplicates were not looked for."
+        message = (
+            f"{table.n_samples} samples are too many to be compared pair by pair; near-duplicates were not looked for."
+        )
         mend = f"audit parts of at most {MOST} samples, with --against for the others"
-        return [
-            Finding("near-duplicates", f"{table.n_samples} samples", "pairs", None, "info", message, mend)
-        ]
+        return [Finding("near-duplicates", f"{table.n_samples} samples", "pairs", None, "info", message, mend)]
     pairs = _near(table, cohort.groups, cohort.y)
     found = [_of_pairs(pairs, table.n_samples)]
     if against is not None:
@@ -87,9 +83,7 @@ def audit_alike(cohort: Cohort, against: CargoTable | None = None) -> list[Findi
     return found
 
 
-def _near(
-    table: CargoTable, groups: NDArray[np.str_], y: NDArray[np.str_]
-) -> list[tuple[str, float, bool, bool]]:
+def _near(table: CargoTable, groups: NDArray[np.str_], y: NDArray[np.str_]) -> list[tuple[str, float, bool, bool]]:
     """Give pairs with their correlation, whether they bear two subject ids, and whether two states; the nearest first."""
     raw, residual = alike(table)
     near = np.argwhere(np.triu((raw >= _SAME_LIBRARY) & (residual >= _SAME_RESIDUAL), k=1))

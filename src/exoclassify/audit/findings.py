@@ -54,10 +54,6 @@ def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     ----------
     findings : iterable of Finding
         In any order.
-
-    Returns
-    -------
-    tuple of Finding
     """
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
@@ -69,10 +65,6 @@ def verdict_of(findings: Sequence[Finding]) -> str:
     ----------
     findings : sequence of Finding
         The worst first.
-
-    Returns
-    -------
-    str
     """
     critical = [finding for finding in findings if finding.severity == "critical"]
     warnings = sum(finding.severity == "warning" for finding in findings)

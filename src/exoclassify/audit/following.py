@@ -13,10 +13,10 @@ from scipy.stats import rankdata, t
 from exoclassify.audit.findings import Audit
 from exoclassify.audit.reference import log_view
 from exoclassify.data.cohort import Cohort
+from exoclassify.typing import Floats
 
 __all__ = ["following"]
 
-Floats = NDArray[np.float64]
 
 _FOLLOWS = 0.01
 _ENTANGLED = 0.5
@@ -45,9 +45,7 @@ def following(found: Audit, cohort: Cohort, molecules: Sequence[str]) -> dict[st
     asked = [name for name in molecules if name in columns]
     critical = [finding for finding in found.findings if finding.severity == "critical"]
     named = {
-        f.subject: "no cargo by its values or name"
-        for f in critical
-        if f.check in ("one-molecule", "foreign-molecule")
+        f.subject: "no cargo by its values or name" for f in critical if f.check in ("one-molecule", "foreign-molecule")
     }
     marks = {name: named[name] for name in asked if name in named}
     if not asked or not found.confounders:

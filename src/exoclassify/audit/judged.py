@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.audit.reference import ridge_scores
 from exoclassify.learning.folds import Fold, stratified_folds
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["Judged"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _FOLDS, _REPEATS = 5, 3
 
@@ -60,10 +58,6 @@ class Judged:
             Of the model in question.
         n_jobs : int
             Parallel processes.
-
-        Returns
-        -------
-        Judged
         """
         repeats, at = [], 0
         for kept in judgement.passes:
@@ -74,9 +68,7 @@ class Judged:
         found = cls("model", judgement.samples, tuple(repeats), passes, judgement)
         if found.silent:
             ridge = ridge_scores([(found.samples, folds) for folds in found.repeats], n_jobs=n_jobs)
-            return dataclasses.replace(
-                found, name="plain ridge regression", passes=tuple(ridge), failed="model"
-            )
+            return dataclasses.replace(found, name="plain ridge regression", passes=tuple(ridge), failed="model")
         return found
 
     @classmethod
@@ -92,18 +84,13 @@ class Judged:
         n_jobs : int
             Parallel processes.
 
-        Returns
-        -------
-        Judged
-
         Raises
         ------
         DesignError
             If the cohort is too small for folds.
         """
         repeats = tuple(
-            tuple(stratified_folds(samples.y, samples.groups, _FOLDS, seed + 1000 * (r + 1)))
-            for r in range(_REPEATS)
+            tuple(stratified_folds(samples.y, samples.groups, _FOLDS, seed + 1000 * (r + 1))) for r in range(_REPEATS)
         )
         passes = tuple(ridge_scores([(samples, folds) for folds in repeats], n_jobs=n_jobs))
         found = cls("reference model (plain ridge)", samples, repeats, passes)
@@ -117,11 +104,7 @@ class Judged:
     @property
     def silent(self) -> bool:
         """Whether every sample of a fold got the same answer, in half of the folds or more."""
-        flat = [
-            np.ptp(scores[fold == k], axis=0).max() < 1e-9
-            for scores, fold in self.passes
-            for k in np.unique(fold)
-        ]
+        flat = [np.ptp(scores[fold == k], axis=0).max() < 1e-9 for scores, fold in self.passes for k in np.unique(fold)]
         return bool(np.mean(flat) >= 0.5)
 
     @cached_property

@@ -60,8 +60,7 @@ def audit_labels(cohort: Cohort, model: Judged) -> list[Finding]:
     best = model.mean_scores.argmax(axis=1)
     states = model.samples.states
     named = ", ".join(
-        f"{cohort.sheet.sample_ids[i]} ({cohort.y[i]}, looks like {states[int(best[i])]})"
-        for i in order[:_SHOWN]
+        f"{cohort.sheet.sample_ids[i]} ({cohort.y[i]}, looks like {states[int(best[i])]})" for i in order[:_SHOWN]
     )
     more = f" and {len(order) - _SHOWN} more" if len(order) > _SHOWN else ""
     message = (

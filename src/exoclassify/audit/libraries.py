@@ -12,10 +12,10 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import FEWEST_READS, failed_libraries
 from exoclassify.errors import first_three
 from exoclassify.tables.ids import counted
+from exoclassify.typing import Floats
 
 __all__ = ["audit_libraries", "audit_outliers"]
 
-Floats = NDArray[np.float64]
 
 _ROBUST_Z = 3.5  # Iglewicz & Hoaglin 1993
 
@@ -58,10 +58,6 @@ def audit_outliers(cohort: Cohort) -> list[Finding]:
     cohort : Cohort
         With one layer.
 
-    Returns
-    -------
-    list of Finding
-
     Notes
     -----
     Robust z (median and MAD) below −3.5, of the median rank correlation with the others and of the library size. More than a
@@ -85,9 +81,7 @@ def audit_outliers(cohort: Cohort) -> list[Finding]:
             "failed libraries add noise, and bias where they gather in one state."
         )
         mend = "look at these libraries; leave failed ones out by a blank label, and say so"
-        found.append(
-            Finding("outliers", named, what, float(len(low)), "warning" if far else "info", message, mend)
-        )
+        found.append(Finding("outliers", named, what, float(len(low)), "warning" if far else "info", message, mend))
     return found
 
 

@@ -20,10 +20,6 @@ def audit_metadata(cohort: Cohort) -> list[Finding]:
     ----------
     cohort : Cohort
         With its sheet.
-
-    Returns
-    -------
-    list of Finding
     """
     sheet = cohort.sheet
     missing = absent_fields(sheet, "mandatory")
@@ -36,25 +32,19 @@ def audit_metadata(cohort: Cohort) -> list[Finding]:
         )
         mend = "add columns of these names (exoclassify.data.preanalytics lists the allowed values), or state them in the paper"
         found.append(
-            Finding(
-                "metadata", "mandatory fields", "fields missing", float(len(missing)), "info", message, mend
-            )
+            Finding("metadata", "mandatory fields", "fields missing", float(len(missing)), "info", message, mend)
         )
     encouraged = absent_fields(sheet, "encouraged")
     if encouraged:
         message = f"Fields that help a reader and are absent: {', '.join(encouraged)}."
         found.append(
-            Finding(
-                "metadata", "encouraged fields", "fields missing", float(len(encouraged)), "info", message, ""
-            )
+            Finding("metadata", "encouraged fields", "fields missing", float(len(encouraged)), "info", message, "")
         )
     for wrong in wrong_cells(sheet):
         message = f"Column {wrong.column}: {wrong.count} cells are not as the schema has it ({wrong.shown})."
         mend = f"use {wrong.expected}"
         found.append(
-            Finding(
-                "metadata", f"column {wrong.column}", "cells", float(wrong.count), "warning", message, mend
-            )
+            Finding("metadata", f"column {wrong.column}", "cells", float(wrong.count), "warning", message, mend)
         )
     return found + _mixtures(cohort) + _late(cohort)
 
@@ -68,14 +58,8 @@ def _mixtures(cohort: Cohort) -> list[Finding]:
         message = f"The cohort mixes {column}: {listed}" + (
             "; the batch column tells them apart." if batched else ", and no batch column tells them apart."
         )
-        mend = (
-            ""
-            if batched
-            else f"name a batch column that separates the levels of {column}, or analyse them apart"
-        )
-        found.append(
-            Finding("metadata", f"mixture of {column}", "levels", float(len(counts)), severity, message, mend)
-        )
+        mend = "" if batched else f"name a batch column that separates the levels of {column}, or analyse them apart"
+        found.append(Finding("metadata", f"mixture of {column}", "levels", float(len(counts)), severity, message, mend))
     return found
 
 
@@ -92,9 +76,7 @@ def _late(cohort: Cohort) -> list[Finding]:
         return []
     minutes = pd.to_numeric(frame["blood_processing_interval_min"], errors="coerce")
     tube = frame["anticoagulant"].str.lower()
-    late = ((tube == "citrate") & (minutes > _CITRATE_MIN)) | (
-        tube.isin(["edta", "acd-a"]) & (minutes > _EDTA_MIN)
-    )
+    late = ((tube == "citrate") & (minutes > _CITRATE_MIN)) | (tube.isin(["edta", "acd-a"]) & (minutes > _EDTA_MIN))
     if not late.any():
         return []
     message = (

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask, missingness
+from exoclassify.typing import Codes
 
 __all__ = ["audit_missingness"]
 
-Codes = NDArray[np.intp]
 
 _ALPHA = 0.01
 

@@ -13,10 +13,10 @@ from exoclassify.audit.findings import Finding, Severity
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import first_three
+from exoclassify.typing import Floats
 
 __all__ = ["audit_molecules", "foreign", "spike_ins"]
 
-Floats = NDArray[np.float64]
 
 _SPIKE = re.compile(r"^(?:uni-?sp|ercc|sirv|spike|cel-|ath-|osa-|dme-).*|.*spike-?in.*", re.IGNORECASE)
 _SPECIES = re.compile(r"([a-z]{3,4})-(?:mir|let|lin|bantam)", re.IGNORECASE)
@@ -61,10 +61,6 @@ def spike_ins(table: CargoTable) -> NDArray[np.intp]:
     ----------
     table : CargoTable
         Of any kind.
-
-    Returns
-    -------
-    ndarray of int
     """
     return np.array([j for j, name in enumerate(table.molecules) if _SPIKE.match(name)], dtype=np.intp)
 
@@ -210,13 +206,7 @@ def _foreign(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: fl
     )
     mend = "leave out of the table whatever was not measured in the vesicles, and move it to the sheet"
     return Finding(
-        "foreign-molecule",
-        table.molecules[best],
-        "AUC alone",
-        float(single.auc[best]),
-        severity,
-        message,
-        mend,
+        "foreign-molecule", table.molecules[best], "AUC alone", float(single.auc[best]), severity, message, mend
     )
 
 

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import kruskal, norm, rankdata
 
 from exoclassify.audit.baselines import Baseline, Neighbours, Number
 from exoclassify.audit.reference import log_view
 from exoclassify.data.cohort import Cohort
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["Ordering", "drifts", "order_baselines", "orderings", "runs_of"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _ORDER_NAMES = (
     "run_order",
@@ -72,10 +70,6 @@ def orderings(cohort: Cohort) -> list[Ordering]:
     ----------
     cohort : Cohort
         With one layer.
-
-    Returns
-    -------
-    list of Ordering
     """
     found: list[Ordering] = []
     for one in _candidates(cohort):
@@ -108,11 +102,7 @@ def _of_column(column: str, cells: pd.Series) -> Iterator[Ordering]:
     dates = _parsed(cells, _DATES)
     if dates is not None:
         yield Ordering(f"column {column}, as dates", dates, column)
-    elif (
-        whole
-        and len(np.unique(numbers)) > len(cells) * (0.5 if named else 0.9)
-        and (named or _is_index(numbers))
-    ):
+    elif whole and len(np.unique(numbers)) > len(cells) * (0.5 if named else 0.9) and (named or _is_index(numbers)):
         name = f"run order (column {column})" if named else f"column {column}, as an order"
         yield Ordering(name, numbers, column)
     elif np.isfinite(numbers).mean() > 1 - _KNOWN:
@@ -132,10 +122,7 @@ def _is_index(numbers: Floats) -> bool:
 
 def _parsed(cells: pd.Series, formats: tuple[str, ...]) -> Floats | None:
     texts = cells.dropna().astype(str)
-    if (
-        len(texts) < _KNOWN * len(cells)
-        or not texts.str.contains(r"[-./: ]|^(?:19|20)\d{6}$").mean() > _KNOWN
-    ):
+    if len(texts) < _KNOWN * len(cells) or not texts.str.contains(r"[-./: ]|^(?:19|20)\d{6}$").mean() > _KNOWN:
         return None
     for form in formats:
         times = pd.to_datetime(cells, format=form, errors="coerce")
@@ -195,9 +182,7 @@ def order_baselines(cohort: Cohort) -> list[Baseline]:
         mild = one.incidental and not follows
         if follows:
             seen += ", and the cargo follows it within each state"
-        found.append(
-            Baseline(one.name, _Along(one.values), "order", one.column, one.values, p_value, seen, mild)
-        )
+        found.append(Baseline(one.name, _Along(one.values), "order", one.column, one.values, p_value, seen, mild))
     return found
 
 

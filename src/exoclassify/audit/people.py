@@ -15,7 +15,6 @@ from exoclassify.errors import first_three
 
 __all__ = ["Suspects", "audit_subjects", "suspects"]
 
-Floats = NDArray[np.float64]
 
 _NEAR, _FAR = 3, 8
 """A person's other samples are sought among the nearest three; what strangers do is read off the fourth to eighth."""
@@ -49,10 +48,6 @@ def suspects(cohort: Cohort) -> Suspects:
     ----------
     cohort : Cohort
         With one layer.
-
-    Returns
-    -------
-    Suspects
 
     Notes
     -----
@@ -133,25 +128,15 @@ def audit_subjects(cohort: Cohort) -> list[Finding]:
             )
         ]  # fmt: skip
     repeated = n - len(np.unique(cohort.groups))
-    known = (
-        f"{n} samples of {n - repeated} subjects; all samples of a subject stay on one side of every split."
-    )
+    known = f"{n} samples of {n - repeated} subjects; all samples of a subject stay on one side of every split."
     if not found.pairs:
-        return [
-            Finding("missing-subjects", "subjects", "repeated samples", float(repeated), "info", known, "")
-        ]
+        return [Finding("missing-subjects", "subjects", "repeated samples", float(repeated), "info", known, "")]
     trusted = found.recalled is None or found.recalled[0] >= _SURE * found.recalled[1]
     severity: Severity = "warning" if trusted and len(found.pairs) > 1 else "info"
     mend = "ask who gave these samples: one person under two ids is trained on and tested on"
     return [
         Finding(
-            "missing-subjects",
-            "subjects",
-            "suspected pairs",
-            float(len(found.pairs)),
-            severity,
-            f"{known}{said}",
-            mend,
+            "missing-subjects", "subjects", "suspected pairs", float(len(found.pairs)), severity, f"{known}{said}", mend
         )
     ]
 

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cargo import CargoTable
@@ -17,18 +16,15 @@ from exoclassify.learning.learn import Samples
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
 from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import imputer_for, normaliser_for
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["log_view", "ridge_scores"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _PREVALENCE, _C = 0.2, 30.0  # as in the default recipe
 
 
-def ridge_scores(
-    jobs: Sequence[tuple[Samples, Sequence[Fold]]], *, n_jobs: int = 1
-) -> list[tuple[Floats, Codes]]:
+def ridge_scores(jobs: Sequence[tuple[Samples, Sequence[Fold]]], *, n_jobs: int = 1) -> list[tuple[Floats, Codes]]:
     """Score the samples of each set of folds while they are held out.
 
     Parameters

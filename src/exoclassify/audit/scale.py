@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.audit.findings import Finding
 from exoclassify.data.cargo import CargoTable
@@ -13,7 +12,6 @@ from exoclassify.data.cohort import Cohort
 
 __all__ = ["audit_scale"]
 
-Floats = NDArray[np.float64]
 Seen = tuple[str, str, str] | None
 """What the values look like, what follows, and what to do."""
 
@@ -118,11 +116,7 @@ def _rows_standardised(table: CargoTable) -> Seen:
         return None
     mean, spread = np.nanmean(table.values, axis=1), np.nanstd(table.values, axis=1)
     if np.mean((np.abs(mean) < 0.01) & (np.abs(spread - 1) < 0.03)) > _MOSTLY:
-        return (
-            "z-scores: each sample has mean 0 and standard deviation 1",
-            _DEPTH,
-            "give the values before scaling",
-        )
+        return ("z-scores: each sample has mean 0 and standard deviation 1", _DEPTH, "give the values before scaling")
     return None
 
 
@@ -134,11 +128,7 @@ def _between_0_and_1(table: CargoTable) -> Seen:
         return None
     low, high = np.nanmin(table.values[:, some], axis=0), np.nanmax(table.values[:, some], axis=0)
     if np.mean((np.abs(low) < 1e-9) & (np.abs(high - 1) < 1e-9)) > _MOSTLY:
-        return (
-            "min-max scaled values: each molecule goes from 0 to 1",
-            _ACROSS,
-            "give the values before scaling",
-        )
+        return ("min-max scaled values: each molecule goes from 0 to 1", _ACROSS, "give the values before scaling")
     if np.nanmax(high) <= 1.0 and np.nanmin(low) >= 0.0:
         return "values that all lie between 0 and 1", _DEPTH, "give the values before scaling"
     return None
@@ -200,11 +190,7 @@ def _not_cycles(table: CargoTable) -> Seen:
             raw,
         )
     if middle < 17 or low < 3:
-        return (
-            "ΔCt or another difference shifted to be positive, stated as ct",
-            "input can no longer be tested",
-            raw,
-        )
+        return ("ΔCt or another difference shifted to be positive, stated as ct", "input can no longer be tested", raw)
     some = np.isfinite(measured).mean(axis=0) > 0.5
     if not some.any():
         return None
@@ -225,9 +211,7 @@ def _cap(table: CargoTable) -> Seen:
     often = int((known == top).sum())
     if often < 5 or often < 0.005 * len(known) or top > 45:
         return None
-    what = (
-        f"{often} values of exactly {top:g} and none above but {table.not_detected:g}: cycles cut at {top:g}"
-    )
+    what = f"{often} values of exactly {top:g} and none above but {table.not_detected:g}: cycles cut at {top:g}"
     return what, "what was not found is read as measured", f"state it with --not-detected {top:g}"
 
 

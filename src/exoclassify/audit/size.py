@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.audit.findings import Finding, Severity
 from exoclassify.audit.reference import ridge_scores
@@ -22,10 +21,10 @@ from exoclassify.learning.sample_size import (
     samples_for_half_width,
     supported_parameters,
 )
+from exoclassify.typing import Codes
 
 __all__ = ["audit_preselection", "audit_size", "learning_curve"]
 
-Codes = NDArray[np.intp]
 
 _FEWEST = 5
 _SHARES = (0.4, 0.6, 0.8, 1.0)
@@ -54,10 +53,6 @@ def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] |
         Of the model or the reference; the criteria rest on it, and it is held to 0.6 to 0.9.
     curve : list of dict or None
         As `learning_curve` gives it.
-
-    Returns
-    -------
-    list of Finding
     """
     subjects = subjects_per_state(samples.y, samples.groups)
     fewest, n = int(subjects.min()), len(np.unique(samples.groups))  # a person in two states is one
@@ -67,9 +62,7 @@ def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] |
             "separate perfectly by chance one time in ten for a single molecule, and there are hundreds of molecules."
         )
         mend = f"at least {_FEWEST} subjects of each state to train at all, and some 50 to be believed"
-        return [
-            Finding("sample-size", "smallest state", "subjects", float(fewest), "critical", message, mend)
-        ]
+        return [Finding("sample-size", "smallest state", "subjects", float(fewest), "critical", message, mend)]
     assumed = float(np.clip(auc_found, 0.6, 0.9))
     in_states = int(subjects.sum())
     share = fewest / in_states
@@ -92,13 +85,7 @@ def _riley(n: int, share: float, assumed: float, n_molecules: int) -> Finding:
     )
     mend = f"plan for {needed} subjects or more, or name at most {max(carried, 1)} molecules beforehand"
     return Finding(
-        "sample-size",
-        "parameters carried",
-        "parameters",
-        float(carried),
-        "info",
-        message,
-        mend if few else "",
+        "sample-size", "parameters carried", "parameters", float(carried), "info", message, mend if few else ""
     )
 
 
@@ -112,13 +99,7 @@ def _precision(fewest: int, n: int, assumed: float) -> Finding:
     )
     mend = f"{enough} subjects in the same mix give ±{_WANTED:g}"
     return Finding(
-        "sample-size",
-        "precision of the AUC",
-        "half width",
-        width,
-        severity,
-        message,
-        mend if width > _WANTED else "",
+        "sample-size", "precision of the AUC", "half width", width, severity, message, mend if width > _WANTED else ""
     )
 
 
@@ -162,9 +143,7 @@ def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[
     possible = [i for i, (_, job) in enumerate(jobs) if job is not None]
     found = np.full((len(parts), 3), np.nan)
     asked = [job for _, job in jobs if job is not None]
-    for i, (part, folds), (scores, fold) in zip(
-        possible, asked, ridge_scores(asked, n_jobs=n_jobs), strict=True
-    ):
+    for i, (part, folds), (scores, fold) in zip(possible, asked, ridge_scores(asked, n_jobs=n_jobs), strict=True):
         figure = macro_auc(scores, part.y, fold)
         found[i] = figure.value, *figure.over_folds(len(folds)).interval(part.groups)
     points = []
@@ -221,12 +200,6 @@ def audit_preselection(table: CargoTable) -> list[Finding]:
     mend = "say how the molecules were chosen; if it was on these samples, give the whole table"
     return [
         Finding(
-            "preselection",
-            "molecules in the table",
-            "molecules",
-            float(table.n_molecules),
-            "warning",
-            message,
-            mend,
+            "preselection", "molecules in the table", "molecules", float(table.n_molecules), "warning", message, mend
         )
     ]

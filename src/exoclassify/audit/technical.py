@@ -11,12 +11,7 @@ from scipy.stats import norm
 
 from exoclassify.audit.association import association
 from exoclassify.audit.baselines import Baseline, Mask, input_baselines, judged
-from exoclassify.audit.columns import (
-    column_baselines,
-    describes_the_state,
-    given_for_one_state,
-    restates,
-)
+from exoclassify.audit.columns import column_baselines, describes_the_state, given_for_one_state, restates
 from exoclassify.audit.contamination import contamination_baselines
 from exoclassify.audit.detection import detection_baselines
 from exoclassify.audit.findings import Finding, Severity
@@ -24,10 +19,10 @@ from exoclassify.audit.judged import Judged
 from exoclassify.audit.order import order_baselines
 from exoclassify.data.cohort import Cohort
 from exoclassify.learning.metrics import Figure, against_rest, auc_within, mean_figure
+from exoclassify.typing import Codes
 
 __all__ = ["Technical", "audit_technical", "better", "technical_baselines", "within_levels"]
 
-Codes = NDArray[np.intp]
 
 _ALPHA = 0.05
 _USEFUL = 0.6
@@ -83,10 +78,6 @@ def technical_baselines(cohort: Cohort) -> list[Baseline]:
     ----------
     cohort : Cohort
         With one layer.
-
-    Returns
-    -------
-    list of Baseline
     """
     ordered = order_baselines(cohort)
     taken = {one.column for one in ordered} - {None}
@@ -113,21 +104,13 @@ def audit_technical(cohort: Cohort, model: Judged) -> Technical:
         With one layer.
     model : Judged
         The model's scores on samples that were held out.
-
-    Returns
-    -------
-    Technical
     """
     findings: list[Finding] = []
     weighed: list[_Weighed] = []
     candidates = technical_baselines(cohort)
     families = [one.family for one in candidates]
     for baseline in candidates:
-        named = (
-            None
-            if baseline.column is None or baseline.family != "column"
-            else _of_column(cohort, baseline.column)
-        )
+        named = None if baseline.column is None or baseline.family != "column" else _of_column(cohort, baseline.column)
         if named is not None:
             findings.append(named)
         else:
@@ -139,13 +122,9 @@ def audit_technical(cohort: Cohort, model: Judged) -> Technical:
     critical = {finding.subject for finding in findings if finding.severity == "critical"}
     rivals = [one for one in weighed if one.baseline.name in critical]
     beaten = None if best is None else not any(one.p_better >= _ALPHA for one in rivals)
-    confounders = {
-        one.baseline.name: values for one in rivals if (values := _values(one.baseline)) is not None
-    }
+    confounders = {one.baseline.name: values for one in rivals if (values := _values(one.baseline)) is not None}
     shown = max(rivals, key=lambda one: one.figure.value, default=best)
-    return Technical(
-        tuple(findings), tuple(rows), None if shown is None else shown.baseline.name, beaten, confounders
-    )
+    return Technical(tuple(findings), tuple(rows), None if shown is None else shown.baseline.name, beaten, confounders)
 
 
 def _values(baseline: Baseline) -> NDArray[Any] | None:
@@ -162,10 +141,6 @@ def better(model: Figure, baseline: Figure, groups: Codes) -> float:
         AUCs on the same samples.
     groups : ndarray of shape (n_samples,)
         Subject codes.
-
-    Returns
-    -------
-    float
 
     Notes
     -----
@@ -275,9 +250,7 @@ def _why(one: _Weighed, model: Judged, severity: Severity) -> str:
     if severity == "info":
         return "that may be chance"
     if one.baseline.mild:
-        order = (
-            "harmless where samples were sorted at the desk, fatal where that was the order of measurement"
-        )
+        order = "harmless where samples were sorted at the desk, fatal where that was the order of measurement"
         return order if one.baseline.family == "order" else "a contaminant, or a marker that goes with one"
     if one.within is not None and one.figure.value < 0.95:
         inside = f"within its levels the {model.name} reaches {one.within.value:.2f}"

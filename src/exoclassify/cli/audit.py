@@ -33,18 +33,14 @@ def audit(
         ),
     ] = None,
     against: Annotated[
-        Path | None,
-        typer.Option(help="Another table of the same kind, to be searched for the same libraries."),
+        Path | None, typer.Option(help="Another table of the same kind, to be searched for the same libraries.")
     ] = None,
     not_detected: Annotated[
-        float | None,
-        typer.Option(help="For ct: from this many cycles on, none was found.  [default: 40]"),
+        float | None, typer.Option(help="For ct: from this many cycles on, none was found.  [default: 40]")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print verdict and findings as JSON.")] = False,
-    jobs: Annotated[
-        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
-    ] = -1,
+    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
     form: Format = None,
     columns: Columns = None,
@@ -72,21 +68,11 @@ def audit(
     )  # fmt: skip
     for text in cohort.notes:
         note(text)
-    other = (
-        None if against is None else CargoTable.read(against, kind=kind, unit=unit, not_detected=not_detected)
-    )
+    other = None if against is None else CargoTable.read(against, kind=kind, unit=unit, not_detected=not_detected)
     with progress_bar("auditing") as progress:
-        found = audit_cohort(
-            cohort, covariates=columns_of(covariates), against=other, n_jobs=jobs, progress=progress
-        )
+        found = audit_cohort(cohort, covariates=columns_of(covariates), against=other, n_jobs=jobs, progress=progress)
     if report is not None:
-        _write(
-            report,
-            found,
-            cargo.name,
-            {state: int((cohort.y == state).sum()) for state in cohort.states},
-            force,
-        )
+        _write(report, found, cargo.name, {state: int((cohort.y == state).sum()) for state in cohort.states}, force)
     if as_json:
         print(json.dumps(found.told(), indent=1, allow_nan=False))
         return
@@ -116,7 +102,5 @@ def _told(found: Audit) -> list[str]:
         lines.append(f"{finding.severity.upper()}  {finding.check}: {finding.subject}")
         lines += textwrap.wrap(finding.message, 100, initial_indent="  ", subsequent_indent="  ")
         if finding.mend:
-            lines += textwrap.wrap(
-                f"To do: {finding.mend}.", 100, initial_indent="  ", subsequent_indent="  "
-            )
+            lines += textwrap.wrap(f"To do: {finding.mend}.", 100, initial_indent="  ", subsequent_indent="  ")
     return lines

@@ -26,15 +26,10 @@ def bench(
     ],
     kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
     unit: Annotated[
-        str,
-        typer.Option(
-            help="Of the values: counts, ct, intensity, log2_intensity or cpm, the same in all tables."
-        ),
+        str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm, the same in all tables.")
     ],
     label: Annotated[str, typer.Option(help="Column of the sheets that holds the state.")] = "label",
-    subject: Annotated[
-        str, typer.Option(help="Column of the person, in each sheet that has it.")
-    ] = "subject",
+    subject: Annotated[str, typer.Option(help="Column of the person, in each sheet that has it.")] = "subject",
     batch: Annotated[
         str, typer.Option(help="Column of the centre, run or plate, in each sheet that has it.")
     ] = "batch",
@@ -46,9 +41,7 @@ def bench(
         typer.Option(help="A recipe to compare with the default, in TOML; may be given several times."),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often the random folds are drawn.")] = 3,
-    jobs: Annotated[
-        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
-    ] = -1,
+    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
     out: Annotated[
         Path | None, typer.Option(help="Also write the figures of every recipe on every task, as CSV.")
     ] = None,
@@ -59,9 +52,7 @@ def bench(
     one table are noise: look at the differences and their intervals over tables.
     """
     if jobs == 0:
-        raise typer.BadParameter(
-            "0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs"
-        )
+        raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs")
     from exoclassify.learning.bench import benched
     from exoclassify.learning.bench_tables import Columns, tables_in, tasks_of
 
@@ -86,9 +77,7 @@ def _recipes(paths: list[Path]) -> dict[str, Recipe]:
         recipes[f"{voice.name} alone"] = default.model_copy(update={"voices": (voice,)})
     for path in paths:
         if path.stem in recipes:
-            raise RecipeError(
-                f"{path.name}: a recipe called {path.stem} is there already; give the file another name"
-            )
+            raise RecipeError(f"{path.name}: a recipe called {path.stem} is there already; give the file another name")
         recipes[path.stem] = Recipe.read(path)
     return recipes
 
@@ -140,9 +129,7 @@ def write_figures(out: Path, bench: Bench) -> None:
 
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["task", "table", "recipe", "log_loss", "auc", "calibration_slope", "best_single_log_loss"]
-        )
+        writer.writerow(["task", "table", "recipe", "log_loss", "auc", "calibration_slope", "best_single_log_loss"])
         for t, (task, table) in enumerate(zip(bench.tasks, bench.tables, strict=True)):
             for r, name in enumerate(bench.recipes):
                 figures = (bench.log_loss[r, t], bench.auc[r, t], bench.slope[r, t], bench.best[t])

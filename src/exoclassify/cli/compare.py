@@ -12,9 +12,7 @@ __all__ = ["compare"]
 
 def compare(
     first: Annotated[Path, typer.Argument(help="Folder of a model.")],
-    second: Annotated[
-        Path, typer.Argument(help="Folder of another, trained on the same table, seed and folds.")
-    ],
+    second: Annotated[Path, typer.Argument(help="Folder of another, trained on the same table, seed and folds.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
 ) -> None:
     """Hold two models, or two recipes, against each other on the held-out samples.

@@ -16,9 +16,7 @@ __all__ = ["Database", "database"]
 Database = Annotated[
     str,
     typer.Option(
-        "--database",
-        envvar="EXOCLASSIFY_DATABASE",
-        help="sqlite:///FILE or postgresql://user:password@host/name.",
+        "--database", envvar="EXOCLASSIFY_DATABASE", help="sqlite:///FILE or postgresql://user:password@host/name."
     ),
 ]
 

@@ -50,12 +50,9 @@ model/ and predictions.csv. The same by hand:
 
 def demo(
     out: Annotated[
-        Path | None,
-        typer.Option(help="Folder to keep everything in.  [default: a temporary one, removed at the end]"),
+        Path | None, typer.Option(help="Folder to keep everything in.  [default: a temporary one, removed at the end]")
     ] = None,
-    jobs: Annotated[
-        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
-    ] = -1,
+    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder of an earlier demo.")] = False,
 ) -> None:
     """Simulate, train, judge, score and say what was found, in under two minutes; no data needed.
@@ -72,9 +69,7 @@ def demo(
         if out is not None:
             write_folder_atomically(out, lambda to: _copy(Path(made), to), force=force)
             print(_KEPT.format(out=out))
-    print(
-        f"\n{time.monotonic() - begun:.0f} s in all. All of this was simulated: it says nothing about patients."
-    )
+    print(f"\n{time.monotonic() - begun:.0f} s in all. All of this was simulated: it says nothing about patients.")
 
 
 def _copy(made: Path, to: Path) -> None:
@@ -150,10 +145,7 @@ def _score(folder: Path, new: Cohort) -> Predictions:
 
     bundle: ModelBundle = ModelBundle.load(folder / "model", verify=True)
     table = CargoTable.read(
-        folder / "new" / "cargo.csv",
-        kind=new.cargo.kind,
-        unit=new.cargo.unit,
-        molecules=bundle.panel.canonical,
+        folder / "new" / "cargo.csv", kind=new.cargo.kind, unit=new.cargo.unit, molecules=bundle.panel.canonical
     )
     predictions = bundle.predict(table)
     predictions.write(folder / "predictions.csv")

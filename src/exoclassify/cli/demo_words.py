@@ -83,10 +83,6 @@ def log_loss_of(predictions: Predictions, true: NDArray[np.str_]) -> float:
         Of some samples.
     true : ndarray of str of shape (n_samples,)
         Their states.
-
-    Returns
-    -------
-    float
     """
     columns = np.array([predictions.states.index(state) for state in true])
     return float(-np.log(predictions.probabilities[np.arange(len(true)), columns]).mean())

@@ -28,8 +28,7 @@ _SHOWN = 15
 
 def discover(
     cargo: Annotated[
-        Path,
-        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
+        Path, typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx.")
     ],
     kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
     unit: Annotated[str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm.")],
@@ -43,8 +42,7 @@ def discover(
         ),
     ] = None,
     reference: Annotated[
-        str | None,
-        typer.Option(help="State, or states with commas between, to compare with.  [default: all others]"),
+        str | None, typer.Option(help="State, or states with commas between, to compare with.  [default: all others]")
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
@@ -56,22 +54,14 @@ def discover(
     ] = None,
     condition: Annotated[
         str | None,
-        typer.Option(
-            help="The condition studied, to tell what is known of each marker in it, as in migraine."
-        ),
+        typer.Option(help="The condition studied, to tell what is known of each marker in it, as in migraine."),
     ] = None,
-    add: Annotated[
-        list[Path] | None, typer.Option(help="CSV of your own evidence, see exoclassify evidence.")
-    ] = None,
+    add: Annotated[list[Path] | None, typer.Option(help="CSV of your own evidence, see exoclassify evidence.")] = None,
     informed: Annotated[
-        bool,
-        typer.Option(
-            "--informed", help="Weigh the tests by claims and public tables, the cohort's own left out."
-        ),
+        bool, typer.Option("--informed", help="Weigh the tests by claims and public tables, the cohort's own left out.")
     ] = False,
     leave_out: Annotated[
-        list[str] | None,
-        typer.Option(help="Accession that --informed is to leave out; may be given several times."),
+        list[str] | None, typer.Option(help="Accession that --informed is to leave out; may be given several times.")
     ] = None,
     level: Annotated[float, typer.Option(help="Largest share of false markers, above 0 to 0.5.")] = 0.1,
     min_prevalence: Annotated[
@@ -141,9 +131,7 @@ def _prior(cohort: Cohort, catalogue: Catalogue, condition: str | None, leave_ou
     from exoclassify.evidence.reanalysis import Reanalysis
 
     tables = tables_of_others(cohort, leave_out)
-    own = {table.accession for table in Reanalysis.read().tables} - {
-        table.accession for table in tables.tables
-    }
+    own = {table.accession for table in Reanalysis.read().tables} - {table.accession for table in tables.tables}
     if own:
         note(f"left out of what is known beforehand, as the cohort's own: {', '.join(sorted(own))}")
     if condition is None:
@@ -193,9 +181,7 @@ def _write(signature: Signature, folder: Path, *, simulated: bool) -> None:
     text = page(
         f"Markers of {contrast.state} against {' and '.join(contrast.reference)}",
         discovery_sections(signature),
-        subtitle="Simulated samples: not for use on patients"
-        if simulated
-        else "Support for research, not a diagnosis",
+        subtitle="Simulated samples: not for use on patients" if simulated else "Support for research, not a diagnosis",
         footer=f"exoclassify {importlib.metadata.version('exoclassify')}; cohort {signature.chosen_on[:16]}",
     )
     (folder / "report.html").write_text(text, encoding="utf-8")

@@ -40,9 +40,7 @@ def evaluate(
     batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
     covariates: Annotated[
         str | None,
-        typer.Option(
-            help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"
-        ),
+        typer.Option(help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"),
     ] = None,
     prevalence: Prevalence = None,
     thresholds: Annotated[
@@ -56,9 +54,7 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Leave out the audit of the cohort.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
-    jobs: Annotated[
-        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
-    ] = -1,
+    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
     form: Format = None,
     columns: Columns = None,
@@ -122,9 +118,7 @@ def _write(report: Path, found: Any, audit: Any, about: Any, source: str, force:
     from exoclassify.report.external import validation_report
     from exoclassify.tables.writing import write_atomically
 
-    text = validation_report(
-        found, audit, model=f"{about['name']} {about['version']}", source=source, about=about
-    )
+    text = validation_report(found, audit, model=f"{about['name']} {about['version']}", source=source, about=about)
     write_atomically(report, lambda to: _put(to, text), force=force)
 
 
@@ -138,7 +132,7 @@ def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> li
     auc, calls = found["figures"]["auc"], found["calls"]
     lines = [
         f"{model} on {found['n_samples']} samples: AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), p = "
-        f"{found['permutation']['p_value']:.2g} against permuted labels",
+        f"{found['permutation']['p_value']:.2g} against permuted labels"
     ]
     for name in ("brier", "log_loss", "calibration_slope"):
         figure = found["figures"].get(name)

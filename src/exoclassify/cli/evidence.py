@@ -31,19 +31,16 @@ _PAGES = (".html", ".svg", ".json", ".md")
 
 def evidence(
     molecule: Annotated[
-        str | None,
-        typer.Argument(help="miRNA in any spelling, gene symbol, UniProt accession, or a name as printed."),
+        str | None, typer.Argument(help="miRNA in any spelling, gene symbol, UniProt accession, or a name as printed.")
     ] = None,
     condition: Annotated[
         str | None, typer.Option(help="Disease or model, as in CRPS, RA, migraine, endometriosis, SNI.")
     ] = None,
     mechanism: Annotated[
-        str | None,
-        typer.Option(help="nociceptive, inflammatory, neuropathic, nociplastic, mixed or unclassified."),
+        str | None, typer.Option(help="nociceptive, inflammatory, neuropathic, nociplastic, mixed or unclassified.")
     ] = None,
     site: Annotated[
-        str | None,
-        typer.Option(help="visceral, headache, musculoskeletal, cancer, post-trauma, widespread or other."),
+        str | None, typer.Option(help="visceral, headache, musculoskeletal, cancer, post-trauma, widespread or other.")
     ] = None,
     add: Annotated[
         list[Path] | None,
@@ -61,9 +58,7 @@ def evidence(
     ] = None,
     export: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the whole catalogue to this folder as it can be cited: CSV, JSON-LD, data package."
-        ),
+        typer.Option(help="Write the whole catalogue to this folder as it can be cited: CSV, JSON-LD, data package."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file or folder that is there.")] = False,
 ) -> None:
@@ -190,9 +185,7 @@ def _show_effects(molecule: str, effects: Sequence[Effect]) -> None:
             print(f"{name}, patients against healthy people in serum and plasma, {value.in_words}")
 
 
-def _condition(
-    view: ConditionView, catalogue: Catalogue, out: Path | None, *, as_json: bool, force: bool
-) -> None:
+def _condition(view: ConditionView, catalogue: Catalogue, out: Path | None, *, as_json: bool, force: bool) -> None:
     if as_json:
         _print_json(view.as_dict())
     elif out is None:

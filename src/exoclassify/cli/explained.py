@@ -26,10 +26,6 @@ def explained_path(out: Path) -> Path:
     ----------
     out : Path
         The predictions.
-
-    Returns
-    -------
-    Path
     """
     return out.with_name(f"{out.name.removesuffix('.gz').rsplit('.', 1)[0]}.explained.csv")
 

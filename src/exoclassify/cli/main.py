@@ -59,8 +59,7 @@ def _say_version(asked: bool) -> None:
 @app.callback()
 def exoclassify(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and leave."),
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
     """Classifiers of pain state from exosomal cargo: trained without leaks, judged honestly.

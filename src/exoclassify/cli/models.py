@@ -90,14 +90,8 @@ def show(name: Name, version: Version = None, registry: Place = "models", as_jso
         f"{name} {folder.name}{', in use' if listed['champion'] else ''}: {listed.get('headline', listed.get('broken'))}",
         f"card: exoclassify show {folder}",
         f"signed: {'yes' if listed['signed'] else 'no'}",
-        "gate: never asked"
-        if decision is None
-        else f"gate: {decision.get('sentence', 'its record says nothing')}",
-        *(
-            ["history:", *(f"  {_told(promotion)}" for promotion in history)]
-            if history
-            else ["never promoted"]
-        ),
+        "gate: never asked" if decision is None else f"gate: {decision.get('sentence', 'its record says nothing')}",
+        *(["history:", *(f"  {_told(promotion)}" for promotion in history)] if history else ["never promoted"]),
     ]
     plain = {
         **listed,
@@ -121,18 +115,14 @@ def promote(
     version: Annotated[str, typer.Argument(help="Three numbers.")],
     why: Why,
     who: Who = None,
-    source: Annotated[
-        str | None, typer.Option(help="From what: a run, a ticket; kept in the history.")
-    ] = None,
+    source: Annotated[str | None, typer.Option(help="From what: a run, a ticket; kept in the history.")] = None,
     require_signature: Key = None,
     registry: Place = "models",
     as_json: Json = False,
 ) -> None:
     """Put a version into use, after it has given its golden answers again."""
     place = opened(registry, change=True)
-    done = place.promote(
-        name, version, who=asker(who), why=why, source=source, require_signature=require_signature
-    )
+    done = place.promote(name, version, who=asker(who), why=why, source=source, require_signature=require_signature)
     say(vars(done), [f"in use: {name} {_told(done)}"], as_json=as_json)
 
 
@@ -178,9 +168,7 @@ def verify(
 @models.command(no_args_is_help=True)
 def prune(
     name: Name,
-    keep: Annotated[
-        int, typer.Option(min=0, help="How many of the newest versions stay, beside the one in use.")
-    ] = 5,
+    keep: Annotated[int, typer.Option(min=0, help="How many of the newest versions stay, beside the one in use.")] = 5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     registry: Place = "models",
     as_json: Json = False,

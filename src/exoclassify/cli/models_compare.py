@@ -103,10 +103,7 @@ def _lines(plain: dict[str, Any], decision: dict[str, Any] | None) -> list[str]:
         row("batches", [", ".join(each["batches"] or ["not given"]) for each in told]),
         row("molecules", [f"{each['molecules']} ({plain['molecules_shared']} shared)" for each in told]),
         row("judged by", [(each["judged"] or "not judged").replace("_", " ") for each in told]),
-        *(
-            row(figure.replace("_", " "), [_cell(each["figures"].get(figure)) for each in told])
-            for figure in _FIGURES
-        ),
+        *(row(figure.replace("_", " "), [_cell(each["figures"].get(figure)) for each in told]) for figure in _FIGURES),
     ]
     header = ("", *(f"{each['name']} {each['version']}" for each in told))
     return [
@@ -115,11 +112,7 @@ def _lines(plain: dict[str, Any], decision: dict[str, Any] | None) -> list[str]:
         + ("yes" if plain["same_folds"] else "no, so the figures are not of the same samples"),
         f"answers: {plain['answers']}",
         "recipe: " + ("; ".join(plain["recipe"]) or "the same"),
-        *(
-            []
-            if decision is None
-            else ["", f"gate of {header[2]}: {decision['sentence']}", *decision["lines"]]
-        ),
+        *([] if decision is None else ["", f"gate of {header[2]}: {decision['sentence']}", *decision["lines"]]),
     ]
 
 

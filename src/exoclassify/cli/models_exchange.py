@@ -35,9 +35,7 @@ def keys(
 def sign(
     name: Annotated[str, typer.Argument(help="Of the model.")],
     version: Annotated[str, typer.Argument(help="Three numbers.")],
-    key: Annotated[
-        Path, typer.Option(help="Private key (PEM, ed25519), as `exoclassify models keys` makes.")
-    ],
+    key: Annotated[Path, typer.Option(help="Private key (PEM, ed25519), as `exoclassify models keys` makes.")],
     registry: Place = "models",
     as_json: Json = False,
 ) -> None:
@@ -55,12 +53,9 @@ def sign(
 
 
 def import_(
-    source: Annotated[
-        str, typer.Argument(help="Folder of a model, or its tag in BentoML's store, NAME:VERSION.")
-    ],
+    source: Annotated[str, typer.Argument(help="Folder of a model, or its tag in BentoML's store, NAME:VERSION.")],
     renumber: Annotated[
-        bool,
-        typer.Option("--renumber", help="Number it by how its answers differ from those of the one in use."),
+        bool, typer.Option("--renumber", help="Number it by how its answers differ from those of the one in use.")
     ] = False,
     registry: Place = "models",
     as_json: Json = False,
@@ -108,9 +103,7 @@ def export_bento(
     except bentoml.exceptions.BentoMLException as error:
         from exoclassify.errors import FileError
 
-        raise FileError(
-            f"{tag}: BentoML does not take it ({error}); remove it there first if it is old"
-        ) from error
+        raise FileError(f"{tag}: BentoML does not take it ({error}); remove it there first if it is old") from error
     say(
         {"tag": tag, "path": str(stored.path)},
         [f"{name} {bundle.version} is in BentoML's store as {tag}"],

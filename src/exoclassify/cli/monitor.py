@@ -25,14 +25,10 @@ _ALARM = 3
 def monitor(
     name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
     version: Annotated[str | None, typer.Option(help="Three numbers.  [default: the one in use]")] = None,
-    since: Annotated[
-        str, typer.Option(help="A date such as 2026-03-01, or a time back such as 30d or 12h.")
-    ] = "30d",
+    since: Annotated[str, typer.Option(help="A date such as 2026-03-01, or a time back such as 30d or 12h.")] = "30d",
     cargo: Annotated[
         Path | None,
-        typer.Option(
-            help="Look at this table instead of the records: drift of its molecules, novelty of its samples."
-        ),
+        typer.Option(help="Look at this table instead of the records: drift of its molecules, novelty of its samples."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write a report, .html.")] = None,
     prometheus: Annotated[
@@ -73,8 +69,7 @@ def _since(text: str) -> datetime.datetime:
         return datetime.datetime.combine(datetime.date.fromisoformat(text), datetime.time(), datetime.UTC)
     except ValueError as error:
         raise typer.BadParameter(
-            f"{text} is neither a date such as 2026-03-01 nor a time back such as 30d or 12h",
-            param_hint="--since",
+            f"{text} is neither a date such as 2026-03-01 nor a time back such as 30d or 12h", param_hint="--since"
         ) from error
 
 
@@ -108,9 +103,7 @@ def _lines(bundle: ModelBundle, found: Watched) -> list[str]:
     for name, share in found.calls.items():
         if share["value"] is not None:
             expected = "" if share["expected"] is None else f", expected {share['expected']:.0%}"
-            lines.append(
-                f"{name}: {share['value']:.0%} ({share['low']:.0%} to {share['high']:.0%}{expected})"
-            )
+            lines.append(f"{name}: {share['value']:.0%} ({share['low']:.0%} to {share['high']:.0%}{expected})")
     figures = found.performance["figures"]
     if figures is None:
         lines.append(f"performance: {found.performance['needs']}")
@@ -127,9 +120,7 @@ def _gauges(bundle: ModelBundle, found: Watched) -> str:
         "alarms": len(found.alarms),
         "molecules_moved": None if found.input is None else found.input["n_moved"],
         "mean_stability_index": None if found.input is None else found.input["mean_psi"],
-        "log10_capital_against_exchangeability": None
-        if found.order is None
-        else found.order["log10_capital"][-1],
+        "log10_capital_against_exchangeability": None if found.order is None else found.order["log10_capital"][-1],
         **{f"share_{name.replace(' ', '_')}": share["value"] for name, share in found.calls.items()},
     }
     for name, figure in (found.performance["figures"] or {}).items():
@@ -154,9 +145,7 @@ def _report(bundle: ModelBundle, found: Watched, start: datetime.datetime) -> st
     sections.append(Section("Calls", f"{found.n} predictions; shares with 95 % intervals.", tables=[table]))
     figures = found.performance["figures"]
     if figures is None:
-        sections.append(
-            Section("Performance in use", f"Not known yet. It needs {found.performance['needs']}.")
-        )
+        sections.append(Section("Performance in use", f"Not known yet. It needs {found.performance['needs']}."))
     else:
         rows = [(name, each["value"], each["low"], each["high"]) for name, each in figures.items()]
         known = ", ".join(f"{n} {s}" for s, n in found.performance["outcomes"].items())
@@ -181,9 +170,7 @@ def _input_section(found: Watched) -> list[Any]:
         return [Section("Molecules", "Nothing was counted for this version in this period.")]
     rows = [tuple(each.values()) for each in drift["moved"]]
     columns = ("molecule", "stability index", "by chance", "KS distance", "p", "direction")
-    summary = (
-        f"{drift['n_moved']} molecules have moved, by {drift['n']} samples against the training samples."
-    )
+    summary = f"{drift['n_moved']} molecules have moved, by {drift['n']} samples against the training samples."
     notes = (
         f"False-discovery rate {drift['false_discovery_rate']:g} (Benjamini and Hochberg); p of the stability index or the "
         "Kolmogorov-Smirnov distance, whichever says more, doubled.",
@@ -208,9 +195,7 @@ def _order_section(found: Watched) -> list[Any]:
         "Without drift it passes the line one time in a hundred, however long one looks.",
     )  # fmt: skip
     at = order["passed_at"]
-    summary = (
-        "No sign that samples become stranger." if at is None else f"Surely stranger by the {at}th sample."
-    )
+    summary = "No sign that samples become stranger." if at is None else f"Surely stranger by the {at}th sample."
     return [Section("Samples in their order", summary, figures=[drawn])]
 
 

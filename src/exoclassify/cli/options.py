@@ -37,19 +37,14 @@ Prevalence = Annotated[
 ]
 SameBatch = Annotated[
     bool,
-    typer.Option(
-        "--same-batch", help="The samples are of some batch that the model was trained on, not known which."
-    ),
+    typer.Option("--same-batch", help="The samples are of some batch that the model was trained on, not known which."),
 ]
 BatchIs = Annotated[
     str | None,
-    typer.Option(
-        help="Name of the batch of all samples; one that training did not know is an unknown batch."
-    ),
+    typer.Option(help="Name of the batch of all samples; one that training did not know is an unknown batch."),
 ]
 Site = Annotated[
-    str | None,
-    typer.Option(help="Name of the site, of which the model has a profile (exoclassify recalibrate)."),
+    str | None, typer.Option(help="Name of the site, of which the model has a profile (exoclassify recalibrate).")
 ]
 MaxWrong = Annotated[
     float | None,
@@ -57,9 +52,7 @@ MaxWrong = Annotated[
         help="Share of the calls that may be wrong, expected in a batch like those left out in training.  [default: the recipe's]"
     ),
 ]
-Level = Annotated[
-    float | None, typer.Option(help="Promised coverage of the prediction sets.  [default: the recipe's]")
-]
+Level = Annotated[float | None, typer.Option(help="Promised coverage of the prediction sets.  [default: the recipe's]")]
 
 
 def used(
@@ -76,10 +69,6 @@ def used(
     ----------
     prevalence, same_batch, batch, site, max_wrong, level
         As the options above.
-
-    Returns
-    -------
-    Use
 
     Raises
     ------
@@ -111,8 +100,7 @@ Columns = Annotated[
 ]
 Sheet = Annotated[str | None, typer.Option("--sheet", help="Sheet of the table's workbook.")]
 IdColumn = Annotated[
-    str | None,
-    typer.Option("--id-column", help="Column of the sample ids.  [default: sample_id, or the first]"),
+    str | None, typer.Option("--id-column", help="Column of the sample ids.  [default: sample_id, or the first]")
 ]
 
 
@@ -123,10 +111,6 @@ def reading_of(form: str | None, columns: str | None, sheet: str | None, id_colu
     ----------
     form, columns, sheet, id_column : str or None
         What was given for `Format`, `Columns`, `Sheet` and `IdColumn`.
-
-    Returns
-    -------
-    Reading
     """
     from exoclassify.tables.asked import Reading
 
@@ -140,10 +124,6 @@ def columns_of(text: str | None) -> tuple[str, ...]:
     ----------
     text : str or None
         Such as ``age,sex``.
-
-    Returns
-    -------
-    tuple of str
     """
     return () if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -157,10 +137,6 @@ def shares_of(text: str, option: str = "--prevalence") -> dict[str, float]:
         Such as ``neuropathic=0.05,inflammatory=10%``.
     option : str
         Named in messages.
-
-    Returns
-    -------
-    dict of str to float
 
     Raises
     ------
@@ -193,10 +169,6 @@ def thresholds_of(text: str) -> tuple[float, ...]:
     ----------
     text : str
         Such as ``0.2,0.5``.
-
-    Returns
-    -------
-    tuple of float
 
     Raises
     ------

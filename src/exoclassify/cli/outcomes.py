@@ -25,9 +25,7 @@ def add(
     file: Annotated[Path, typer.Argument(help="Sheet with sample ids and states, as scored.")],
     state: Annotated[str, typer.Option(help="Column of the state; blank = not known.")] = "state",
     diagnosed: Annotated[str | None, typer.Option(help="Column of the date, as 2026-03-01.")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Kept with each outcome.  [default: the name of the file]")
-    ] = None,
+    source: Annotated[str | None, typer.Option(help="Kept with each outcome.  [default: the name of the file]")] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="A sample known with another state gets the new one.")
     ] = False,
@@ -50,10 +48,7 @@ def add(
     for names, what in (
         (done.contradicted, "samples are known with another state and were left; --replace changes them"),
         (done.never_scored, "samples were never scored; their outcomes are kept"),
-        (
-            done.strange_states,
-            "states were never among a model's answers for these samples; check the spelling",
-        ),
+        (done.strange_states, "states were never among a model's answers for these samples; check the spelling"),
     ):
         if names:
             lines.append(f"{len(names)} {what}: {first_three(names)}")

@@ -10,17 +10,7 @@ import typer
 
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of, shares_of
-from exoclassify.cli.registry import (
-    Json,
-    Key,
-    Place,
-    SignWith,
-    Who,
-    asker,
-    check_signing,
-    opened,
-    say,
-)
+from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
 
 if TYPE_CHECKING:
     from exoclassify.data.cargo import CargoTable
@@ -42,9 +32,7 @@ class Promote(StrEnum):
 
 def recalibrate(
     name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
-    cargo: Annotated[
-        Path, typer.Option(help="Table of local samples, of the model's kind and unit; 10 or more.")
-    ],
+    cargo: Annotated[Path, typer.Option(help="Table of local samples, of the model's kind and unit; 10 or more.")],
     site: Annotated[str, typer.Option(help="Name of the site; the new model is called NAME-SITE.")],
     mix: Annotated[
         str | None,
@@ -55,15 +43,11 @@ def recalibrate(
     samples: Annotated[Path | None, typer.Option(help="Their sheet, where some or all are labelled.")] = None,
     label: Annotated[
         str | None,
-        typer.Option(
-            help="Column of the sheet that holds the state; blank = not known. Controls only is enough."
-        ),
+        typer.Option(help="Column of the sheet that holds the state; blank = not known. Controls only is enough."),
     ] = None,
     version: Annotated[str | None, typer.Option(help="Of the model.  [default: the one in use]")] = None,
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
-    promote: Annotated[
-        Promote, typer.Option(help="Put it into use for the site when it passes.")
-    ] = Promote.auto,
+    promote: Annotated[Promote, typer.Option(help="Put it into use for the site when it passes.")] = Promote.auto,
     who: Who = None,
     why: Annotated[str, typer.Option(help="Kept in the history.")] = "recalibrated",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")] = False,
@@ -124,16 +108,9 @@ def recalibrate(
         told["kept"] = str(folder)
         lines.append(f"kept as {folder}")
         if done.decision["passed"] and promote is Promote.auto:
-            source = (
-                f"{model.name} {model.version}, data {done.bundle.about['recalibration']['data_sha256'][:12]}"
-            )
+            source = f"{model.name} {model.version}, data {done.bundle.about['recalibration']['data_sha256'][:12]}"
             place.promote(
-                bundle.name,
-                folder.name,
-                who=asker(who),
-                why=why,
-                source=source,
-                require_signature=require_signature,
+                bundle.name, folder.name, who=asker(who), why=why, source=source, require_signature=require_signature
             )
             told["promoted"] = True
             lines.append(f"in use: {bundle.name} {folder.name}")
@@ -147,9 +124,7 @@ def _cells(sheet: SampleSheet, column: str, table: CargoTable) -> tuple[str, ...
     from exoclassify.errors import InputError, first_three
 
     if column not in sheet.frame.columns:
-        raise InputError(
-            f"{sheet.source}: has no column {column}; its columns are {', '.join(sheet.frame.columns)}"
-        )
+        raise InputError(f"{sheet.source}: has no column {column}; its columns are {', '.join(sheet.frame.columns)}")
     cells = sheet.frame[column].fillna("").astype(str).str.strip()
     lacking = [sample for sample in table.sample_ids if sample not in cells.index]
     if lacking:

@@ -40,10 +40,7 @@ def deliver(
         complete = writer.close()
     say(
         {"delivered": writer.delivered, "complete": complete},
-        [
-            f"{writer.delivered} records delivered"
-            + ("" if complete else "; the database did not take the rest")
-        ],
+        [f"{writer.delivered} records delivered" + ("" if complete else "; the database did not take the rest")],
         as_json=as_json,
     )
 

@@ -23,9 +23,7 @@ Place = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
-Who = Annotated[
-    str | None, typer.Option(help="Who asks; kept in the history.  [default: the name of the user]")
-]
+Who = Annotated[str | None, typer.Option(help="Who asks; kept in the history.  [default: the name of the user]")]
 Key = Annotated[
     Path | None,
     typer.Option(
@@ -35,9 +33,7 @@ Key = Annotated[
 ]
 SignWith = Annotated[
     Path | None,
-    typer.Option(
-        help="Private key (PEM, ed25519) to sign the new version with, as `exoclassify models keys` makes."
-    ),
+    typer.Option(help="Private key (PEM, ed25519) to sign the new version with, as `exoclassify models keys` makes."),
 ]
 
 
@@ -106,19 +102,13 @@ def asker(who: str | None) -> str:
     ----------
     who : str or None
         As said.
-
-    Returns
-    -------
-    str
     """
     import getpass
 
     try:
         return who or getpass.getuser()
     except (OSError, KeyError) as error:
-        raise typer.BadParameter(
-            "this system does not say who the user is; say it", param_hint="--who"
-        ) from error
+        raise typer.BadParameter("this system does not say who the user is; say it", param_hint="--who") from error
 
 
 def say(plain: Any, lines: Sequence[str], *, as_json: bool) -> None:

@@ -13,17 +13,7 @@ from exoclassify.cli.doors import note
 from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
-from exoclassify.cli.registry import (
-    Json,
-    Key,
-    Place,
-    SignWith,
-    Who,
-    asker,
-    check_signing,
-    opened,
-    say,
-)
+from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
 
 if TYPE_CHECKING:
     from exoclassify.data.cohort import Cohort
@@ -47,9 +37,7 @@ class Promote(StrEnum):
 
 def retrain(
     name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
-    cargo: Annotated[
-        Path, typer.Option(help="Table of samples and molecules, of the model's kind and unit.")
-    ],
+    cargo: Annotated[Path, typer.Option(help="Table of samples and molecules, of the model's kind and unit.")],
     samples: Annotated[Path, typer.Option(help="Sample sheet.")],
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
@@ -77,8 +65,7 @@ def retrain(
     ] = None,
     external_samples: Annotated[Path | None, typer.Option(help="Their sheet, with the same columns.")] = None,
     recipe: Annotated[
-        Path | None,
-        typer.Option(help="Choices in TOML, [gate] among them.  [default: those of the model in use]"),
+        Path | None, typer.Option(help="Choices in TOML, [gate] among them.  [default: those of the model in use]")
     ] = None,
     allow_one_batch: Annotated[
         bool,
@@ -90,9 +77,7 @@ def retrain(
     promote: Annotated[Promote, typer.Option(help="What to do when the gate lets it pass.")] = Promote.auto,
     why: Annotated[str, typer.Option(help="Kept in the history.")] = "retrained",
     who: Who = None,
-    jobs: Annotated[
-        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
-    ] = -1,
+    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")] = False,
     require_signature: Key = None,
     sign_with: SignWith = None,
@@ -167,32 +152,16 @@ def _kept(place: Registry, done: Retrained, sign_with: Path | None) -> Path:
 
 
 def _promote(
-    place: Registry,
-    champion: ModelBundle,
-    version: str,
-    who: str,
-    why: str,
-    decision: dict[str, Any],
-    key: Path | None,
+    place: Registry, champion: ModelBundle, version: str, who: str, why: str, decision: dict[str, Any], key: Path | None
 ) -> None:
     source = f"gate against {champion.version}, data {decision['data_sha256'][:12]}"
     place.promote(
-        champion.name,
-        version,
-        who=who,
-        why=why,
-        source=source,
-        instead_of=champion.version,
-        require_signature=key,
+        champion.name, version, who=who, why=why, source=source, instead_of=champion.version, require_signature=key
     )
 
 
 def _read(
-    champion: ModelBundle,
-    cargo: Path,
-    samples: Path,
-    columns: tuple[str, str | None, str | None],
-    reading: Reading,
+    champion: ModelBundle, cargo: Path, samples: Path, columns: tuple[str, str | None, str | None], reading: Reading
 ) -> Cohort:
     from exoclassify.data.cohort import Cohort
 
@@ -223,9 +192,7 @@ def _with_earlier(
     for what in ("cargo", "samples"):
         found = sorted(folder.glob(f"{what}.*"))
         if len(found) != 1:
-            raise FileError(
-                f"{folder}: holds {len(found)} files {what}.*; it must hold one, with the earlier samples"
-            )
+            raise FileError(f"{folder}: holds {len(found)} files {what}.*; it must hold one, with the earlier samples")
         files[what] = found[0]
     earlier = _read(champion, files["cargo"], files["samples"], columns, reading_of(None, None, None, None))
     if not same_data(champion, earlier):
@@ -251,9 +218,7 @@ def _wanted(promote: Promote, name: str, version: str) -> bool:
     if promote is not Promote.ask:
         return promote is Promote.auto
     if not sys.stdin.isatty():
-        note(
-            f"nobody is there to be asked; promote it by `exoclassify models promote {name} {version} --why …`"
-        )
+        note(f"nobody is there to be asked; promote it by `exoclassify models promote {name} {version} --why …`")
         return False
     return typer.confirm(f"the gate lets it pass; put {name} {version} into use?")
 

@@ -24,9 +24,7 @@ _PAGES = {"audit": "audit.html", "model": "model/report.html", "markers": "marke
 def run(
     study: Annotated[Path, typer.Argument(help="Study file, as exoclassify init writes it.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    jobs: Annotated[
-        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
-    ] = -1,
+    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")] = False,
 ) -> None:
     """Audit a study, train and judge a model of it, and find its markers; index.html says what came of it.
@@ -71,9 +69,7 @@ def _index(about: Mapping[str, Any], source: str) -> str:
         Section("Verdict", verdict, notes=(headline(about).replace("**", ""),)),
         Section("The study", f"{counts}, as {source} says.", notes=tuple(about["training"]["notes"])),
     ]
-    text = page(
-        "One study: audit, model and markers", sections, footer="Support for a decision, not a diagnosis."
-    )
+    text = page("One study: audit, model and markers", sections, footer="Support for a decision, not a diagnosis.")
     links = "".join(f'<li><a href="{place}">{name}</a></li>' for name, place in _PAGES.items())
     return text.replace("</main>", f"<section><h2>Pages</h2><ul>{links}</ul></section></main>", 1)
 

@@ -56,16 +56,13 @@ def score(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(help="File to write: .csv, .tsv, .parquet or .jsonl. With --watch, a folder."),
+        Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet or .jsonl. With --watch, a folder.")
     ] = None,
     kind: Annotated[
-        str | None,
-        typer.Option(help="What was measured, to be checked against the model.  [default: the model's]"),
+        str | None, typer.Option(help="What was measured, to be checked against the model.  [default: the model's]")
     ] = None,
     unit: Annotated[
-        str | None,
-        typer.Option(help="Of the values, to be checked against the model.  [default: the model's]"),
+        str | None, typer.Option(help="Of the values, to be checked against the model.  [default: the model's]")
     ] = None,
     prevalence: Prevalence = None,
     samples: Annotated[
@@ -90,9 +87,7 @@ def score(
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Column that passes through to the output, or a key=value folder's key; repeat for more."
-        ),
+        typer.Option(help="Column that passes through to the output, or a key=value folder's key; repeat for more."),
     ] = None,
     long: Annotated[
         str | None,
@@ -102,15 +97,13 @@ def score(
         ),
     ] = None,
     strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Stop at the first row or file that cannot be used; write nothing."),
+        bool, typer.Option("--strict", help="Stop at the first row or file that cannot be used; write nothing.")
     ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the parts that a stopped run left beside the output.")
     ] = False,
     workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes of a local Dask cluster.  [default: threads of this process]"),
+        int | None, typer.Option(min=1, help="Processes of a local Dask cluster.  [default: threads of this process]")
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask cluster that does the work, as tcp://host:8786.")
@@ -122,17 +115,12 @@ def score(
             "in it with a report. Runs until stopped; goes on after a restart."
         ),
     ] = None,
-    every: Annotated[
-        float, typer.Option(min=0.05, help="Seconds between two looks at the watched folder.")
-    ] = 5.0,
+    every: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the watched folder.")] = 5.0,
     once: Annotated[
         bool, typer.Option("--once", help="Score what lies in the watched folder and leave, as for cron.")
     ] = False,
     ending: Annotated[
-        str,
-        typer.Option(
-            "--answers", help="Format of the answers to a watched folder: csv, tsv, parquet or jsonl."
-        ),
+        str, typer.Option("--answers", help="Format of the answers to a watched folder: csv, tsv, parquet or jsonl.")
     ] = "csv",
     form: Format = None,
     columns: Columns = None,
@@ -209,9 +197,7 @@ _MOST_NOTES = 20
 
 def _check_place(use: Use, samples: Path | None, batch: str | None) -> None:
     if batch is not None and (use.same_batch or use.batch or use.site):
-        raise typer.BadParameter(
-            "say one of --batch, --batch-is, --same-batch and --site: they are different places"
-        )
+        raise typer.BadParameter("say one of --batch, --batch-is, --same-batch and --site: they are different places")
     if samples is not None and batch is None:
         raise typer.BadParameter("name the column of the sheet that holds the batch with --batch")
 
@@ -232,9 +218,7 @@ def _say_unknown(bundle: ModelBundle, asked: Asked) -> None:
     unknown = sorted(names - set(bundle.blend.calibration.batches))
     if unknown:
         known = ", ".join(bundle.blend.calibration.batches) or "none"
-        note(
-            f"not trained on, and so answered as unknown batches: {first_three(unknown)} (trained on: {known})"
-        )
+        note(f"not trained on, and so answered as unknown batches: {first_three(unknown)} (trained on: {known})")
 
 
 def _check_outputs(model: Path, given: list[str], out: Path, *, force: bool) -> None:
@@ -345,11 +329,8 @@ def _mix(bundle: ModelBundle, stated: Mapping[str, float] | None) -> str:
     here = shifted_prevalence(bundle.states, training, stated)
     if here is None:
         mix = ", ".join(f"{state} {p:.2f}" for state, p in zip(bundle.states, training, strict=True))
-        return (
-            f"probabilities hold at the mix of training ({mix}); --prevalence shifts them to the place of use"
-        )
+        return f"probabilities hold at the mix of training ({mix}); --prevalence shifts them to the place of use"
     mix = ", ".join(
-        f"{state} {p:.3g} (training {was:.2f})"
-        for state, p, was in zip(bundle.states, here, training, strict=True)
+        f"{state} {p:.3g} (training {was:.2f})" for state, p, was in zip(bundle.states, here, training, strict=True)
     )
     return f"probabilities were shifted to the prevalence stated: {mix}; prediction sets were not"

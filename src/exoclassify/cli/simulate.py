@@ -15,8 +15,7 @@ def simulate(
     samples: Annotated[int, typer.Option(help="Samples in all, repeats of a person included.")] = 120,
     seed: Annotated[int, typer.Option(help="Source of all chance; the same seed gives the same cohort.")] = 0,
     effect: Annotated[
-        float,
-        typer.Option(help="Mean size of a marker's log2 fold change, 0 to 10; 0 makes the labels noise."),
+        float, typer.Option(help="Mean size of a marker's log2 fold change, 0 to 10; 0 makes the labels noise.")
     ] = 1.0,
     batch_effect: Annotated[
         float, typer.Option(help="Standard deviation, in log2, of a molecule's shift in a batch, 0 to 10.")
@@ -26,8 +25,7 @@ def simulate(
     ] = 0.0,
     batches: Annotated[int, typer.Option(help="Batches (centres, runs), 1 or more.")] = 2,
     layers: Annotated[
-        str,
-        typer.Option(help="Of mirna (counts), ct (cycles) and protein (intensities), with commas between."),
+        str, typer.Option(help="Of mirna (counts), ct (cycles) and protein (intensities), with commas between.")
     ] = "mirna",
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:

@@ -37,11 +37,7 @@ def with_study(command: Any, name: str, arguments: Sequence[str]) -> list[str]:
     if name in ("run", "init"):
         return list(arguments)
     by_flag = {flag: option for option in command.params for flag in option.opts if flag.startswith("-")}
-    found = [
-        i
-        for i, text in enumerate(arguments)
-        if text.endswith(".toml") and not _is_value(arguments, i, by_flag)
-    ]
+    found = [i for i, text in enumerate(arguments) if text.endswith(".toml") and not _is_value(arguments, i, by_flag)]
     if not found:
         return list(arguments)
     from exoclassify.data.study import Study

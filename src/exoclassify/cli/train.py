@@ -28,8 +28,7 @@ MODEL_FILES = ("bundle.json", "arrays.npz", "golden.csv", "README.md", "report.h
 
 def train(
     cargo: Annotated[
-        Path,
-        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
+        Path, typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx.")
     ],
     kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
     unit: Annotated[
@@ -43,8 +42,7 @@ def train(
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
     subject: Annotated[
-        str | None,
-        typer.Option(help="Column that says which person a sample is of; needed when one gave several."),
+        str | None, typer.Option(help="Column that says which person a sample is of; needed when one gave several.")
     ] = None,
     batch: Annotated[
         str | None, typer.Option(help="Column of the centre, run or plate; a model is judged across these.")
@@ -58,9 +56,7 @@ def train(
     ] = None,
     not_detected: Annotated[
         float | None,
-        typer.Option(
-            help="For ct: values at or above this many cycles mean measured and none found.  [default: 40]"
-        ),
+        typer.Option(help="For ct: values at or above this many cycles mean measured and none found.  [default: 40]"),
     ] = None,
     recipe: Annotated[
         Path | None,
@@ -68,9 +64,7 @@ def train(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the model.  [default: the name of the folder]")] = None,
     version: Annotated[str, typer.Option(help="Of the model, three numbers.")] = "1.0.0",
-    jobs: Annotated[
-        int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")
-    ] = -1,
+    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
     scheduler: Annotated[
         str | None,
         typer.Option(
@@ -78,8 +72,7 @@ def train(
         ),
     ] = None,
     no_judge: Annotated[
-        bool,
-        typer.Option("--no-judge", help="Fit only, in seconds; the card then says that it was not judged."),
+        bool, typer.Option("--no-judge", help="Fit only, in seconds; the card then says that it was not judged.")
     ] = False,
     permutations: Annotated[
         int,
@@ -103,9 +96,7 @@ def train(
     """
     check_folder(out, force=force, own=MODEL_FILES)
     if jobs == 0:
-        raise typer.BadParameter(
-            "0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs"
-        )
+        raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs")
     from exoclassify.data.cohort import Cohort
     from exoclassify.learning.recipe import Recipe
 
@@ -174,10 +165,6 @@ def fitted(
         Columns to hold against the state.
     permutations : int
         How often the judgement is run again on permuted labels.
-
-    Returns
-    -------
-    ModelBundle
 
     Raises
     ------

@@ -25,12 +25,11 @@ from exoclassify.tables.ids import check_choice, check_unique, counted, row_posi
 from exoclassify.tables.matrices import WRITERS
 from exoclassify.tables.reading import WideTable, read_wide
 from exoclassify.tables.writing import write_atomically
+from exoclassify.typing import Floats
 
 __all__ = ["KINDS", "UNITS", "CargoTable"]
 
 _NOT_DETECTED = 40.0  # cycles of the usual qPCR programme
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +65,7 @@ class CargoTable:
         value cannot be of the unit.
     """
 
-    values: Matrix
+    values: Floats
     sample_ids: tuple[str, ...]
     molecules: tuple[str, ...]
     kind: str
@@ -91,25 +90,19 @@ class CargoTable:
     def _settled_not_detected(self) -> float | None:
         if self.unit != "ct":
             if self.not_detected is not None:
-                raise InputError(
-                    f"{self.source}: not_detected is for Ct, and the unit is {self.unit}; leave it out"
-                )
+                raise InputError(f"{self.source}: not_detected is for Ct, and the unit is {self.unit}; leave it out")
             return None
         if self.not_detected is None:
             return _NOT_DETECTED
         if not 0 < self.not_detected <= 50:
-            raise InputError(
-                f"{self.source}: not_detected is {self.not_detected}; a Ct lies between 0 and 50"
-            )
+            raise InputError(f"{self.source}: not_detected is {self.not_detected}; a Ct lies between 0 and 50")
         return float(self.not_detected)
 
-    def _settled_values(self) -> Matrix:
-        values: Matrix = np.array(self.values, dtype=np.float64, order="C")
+    def _settled_values(self) -> Floats:
+        values: Floats = np.array(self.values, dtype=np.float64, order="C")
         shape = (len(self.sample_ids), len(self.molecules))
         if values.shape != shape:
-            raise InputError(
-                f"{self.source}: values have shape {values.shape}, and the names ask for {shape}"
-            )
+            raise InputError(f"{self.source}: values have shape {values.shape}, and the names ask for {shape}")
         Cells(values, self.sample_ids, self.molecules, self.source).check(self.unit)
         if self.not_detected is not None:
             np.minimum(values, self.not_detected, out=values)  # NaN stays NaN
@@ -171,13 +164,7 @@ class CargoTable:
 
     @classmethod
     def from_frame(
-        cls,
-        frame: pd.DataFrame,
-        *,
-        kind: str,
-        unit: str,
-        not_detected: float | None = None,
-        source: str = "table",
+        cls, frame: pd.DataFrame, *, kind: str, unit: str, not_detected: float | None = None, source: str = "table"
     ) -> CargoTable:
         """Take over a frame with sample ids as its index and molecules as its columns.
 
@@ -204,9 +191,7 @@ class CargoTable:
         kind, unit = known_kind(kind), known_unit(unit)
         check_choice(source, "kind", kind, KINDS)
         cells, texts = frame_cells(frame)
-        rows, columns = (
-            tuple("" if pd.isna(n) else str(n).strip() for n in i) for i in (frame.index, frame.columns)
-        )
+        rows, columns = (tuple("" if pd.isna(n) else str(n).strip() for n in i) for i in (frame.index, frame.columns))
         return cls._from_wide(WideTable(source, rows, columns, cells, texts), kind, unit, not_detected)
 
     @classmethod
@@ -217,10 +202,7 @@ class CargoTable:
         molecules = canonical_names(wide.columns, kind, source=source, values=wide.cells)
         mark = _NOT_DETECTED if not_detected is None else not_detected
         cells = without_texts(wide, not_detected=mark if unit == "ct" else None)
-        notes = (
-            *wide.notes,
-            *doubtful_blanks(cells.size, int(np.isnan(cells).sum()), int((cells == 0).sum()), unit),
-        )
+        notes = (*wide.notes, *doubtful_blanks(cells.size, int(np.isnan(cells).sum()), int((cells == 0).sum()), unit))
         return cls(cells, rows, molecules, kind, unit, source, not_detected, tuple(wide.columns), notes)
 
     @property
@@ -309,14 +291,14 @@ class CargoTable:
         values[rows >= 0] = self.values[rows[rows >= 0]]
         return self._with_rows(ids, values)
 
-    def _with_rows(self, sample_ids: tuple[str, ...], values: Matrix) -> CargoTable:
+    def _with_rows(self, sample_ids: tuple[str, ...], values: Floats) -> CargoTable:
         values.flags.writeable = False
         result = copy(self)  # rows of a checked table need no second check
         object.__setattr__(result, "sample_ids", sample_ids)
         object.__setattr__(result, "values", values)
         return result
 
-    def aligned(self, molecules: Sequence[str]) -> Matrix:
+    def aligned(self, molecules: Sequence[str]) -> Floats:
         """Line the values up with other molecules.
 
         Parameters
@@ -388,9 +370,7 @@ class CargoTable:
         """
         suffix = Path(path).suffix.lower()
         if suffix not in WRITERS:
-            raise FileError(
-                f"{path}: cannot write {suffix or 'a file without ending'}; use {', '.join(WRITERS)}"
-            )
+            raise FileError(f"{path}: cannot write {suffix or 'a file without ending'}; use {', '.join(WRITERS)}")
         names = ("sample_id", *self.molecules)
 
         def write(partial: Path) -> None:

@@ -190,9 +190,7 @@ class Cohort:
                 f"({has_cargo.sum()} have cargo, {has_label.sum()} a label); check the column and the "
                 "sample ids"
             )
-        notes = _left_out(sheet, ~has_cargo, "no cargo") + _left_out(
-            sheet, has_cargo & ~has_label, "no label"
-        )
+        notes = _left_out(sheet, ~has_cargo, "no cargo") + _left_out(sheet, has_cargo & ~has_label, "no label")
         kept = sheet.take(has_cargo & has_label)
         within = set(kept.sample_ids)
         taken = {
@@ -202,10 +200,7 @@ class Cohort:
         for table in taken.values():
             check_no_leak(table, kept)
             check_not_scaled(table)
-        understood = [
-            *sheet.notes,
-            *(f"{table.source}: {note}" for table in layers.values() for note in table.notes),
-        ]
+        understood = [*sheet.notes, *(f"{table.source}: {note}" for table in layers.values() for note in table.notes)]
         return cls(taken, kept, (*understood, *notes, *_lacking(taken, kept), *_confounded(kept)))
 
     @cached_property

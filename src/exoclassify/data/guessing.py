@@ -76,11 +76,7 @@ def guessed(
     frame, said = sheet.frame, {key: value for key, value in given.items() if value is not None}
     reasons = dict.fromkeys(said, "given")
     found: dict[str, str] = {}
-    for key, guess in (
-        ("kind", _kind(wide)),
-        ("unit", _unit(wide)),
-        ("label", _label(frame, samples.name, said)),
-    ):
+    for key, guess in (("kind", _kind(wide)), ("unit", _unit(wide)), ("label", _label(frame, samples.name, said))):
         if key not in said:
             found[key], reasons[key] = guess
     for key, names in (("subject", _SUBJECTS), ("batch", _BATCHES), ("time", _TIMES)):
@@ -116,9 +112,7 @@ def _unit(wide: WideTable) -> tuple[str, str]:
     look = f"numbers from {values.min():g} to {values.max():g}"
     whole = bool((values == np.floor(values)).all())
     marks = any(text.lower() in ("undetermined", "no ct", "no cq", "nd") for _, _, text in wide.texts)
-    if marks or (
-        not whole and values.min() >= _CT_LEAST and values.max() <= _CT_MOST and np.median(values) > 20
-    ):
+    if marks or (not whole and values.min() >= _CT_LEAST and values.max() <= _CT_MOST and np.median(values) > 20):
         return "ct", look
     if whole and values.min() >= 0:
         return ("intensity", look) if np.median(values) > 1e5 else ("counts", f"whole {look}")
@@ -130,9 +124,7 @@ def _unit(wide: WideTable) -> tuple[str, str]:
         sums = np.nansum(wide.cells, axis=1)
         if unit != "cpm" or (np.abs(sums - 1e6) < 1e5).all():
             return unit, "every sample sums to a million" if unit == "cpm" else look
-    raise InputError(
-        f"{wide.source}: holds {look}, which fit no unit ({', '.join(UNITS)}); name it with --unit"
-    )
+    raise InputError(f"{wide.source}: holds {look}, which fit no unit ({', '.join(UNITS)}); name it with --unit")
 
 
 def _called(frame: pd.DataFrame, names: tuple[str, ...], taken: set[str]) -> str:

@@ -47,9 +47,7 @@ MIMAT0000451 hsa-miR-150-5p
 """
 
 PROTEINS = {
-    other: accession
-    for accession, *others in map(str.split, _PROTEINS.strip().splitlines())
-    for other in others
+    other: accession for accession, *others in map(str.split, _PROTEINS.strip().splitlines()) for other in others
 }
 """Accession by entry name and by gene symbol, of proteins that one gene alone codes or is named by."""
 

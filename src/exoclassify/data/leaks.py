@@ -60,21 +60,14 @@ def check_no_leak(table: CargoTable, sheet: SampleSheet) -> None:
 
 
 def _columns(names: list[str]) -> str:
-    return (
-        f"column {names[0]} is a column" if len(names) == 1 else f"columns {first_three(names)} are columns"
-    )
+    return f"column {names[0]} is a column" if len(names) == 1 else f"columns {first_three(names)} are columns"
 
 
 def _refuse_coded(
-    table: CargoTable,
-    written: tuple[str, ...],
-    purpose: str,
-    of_sample: NDArray[np.object_] | NDArray[np.str_],
+    table: CargoTable, written: tuple[str, ...], purpose: str, of_sample: NDArray[np.object_] | NDArray[np.str_]
 ) -> None:
     names, group = np.unique(of_sample.astype(np.str_), return_inverse=True)
-    if len(names) < 2 or 2 * len(names) > len(
-        group
-    ):  # a column of different numbers repeats any list of persons
+    if len(names) < 2 or 2 * len(names) > len(group):  # a column of different numbers repeats any list of persons
         return
     first = np.array([np.flatnonzero(group == g)[0] for g in range(len(names))])
     of_group = table.values[first]
@@ -83,14 +76,10 @@ def _refuse_coded(
     found = np.flatnonzero(constant & apart)
     if found.size:
         j = int(found[0])
-        codes = ", ".join(
-            f"{value:g} = {name}" for value, name in sorted(zip(of_group[:, j], names, strict=True))
-        )
+        codes = ", ".join(f"{value:g} = {name}" for value, name in sorted(zip(of_group[:, j], names, strict=True)))
         said = f"{table.source}: column {written[j]}"
         if _is_named_so(table.molecules[j], table.kind):
-            raise InputError(
-                f"{said} has one value in each {purpose} ({codes}), as no measurement has; take it out"
-            )
+            raise InputError(f"{said} has one value in each {purpose} ({codes}), as no measurement has; take it out")
         name = "miRNA name" if table.kind == "mirna" else "measurement"
         raise InputError(f"{said} holds the {purpose} ({codes}) and is no {name}; take it out")
 

@@ -22,9 +22,7 @@ _MIRNA = re.compile(r"(?:([a-z]{3,4})-)?(mir|let)-?(.+)", re.IGNORECASE | re.ASC
 _NUMBERED = re.compile(r"\d+[a-z]{0,2}(?:-\d+)?(?:-[35]p)?\*?", re.IGNORECASE | re.ASCII)
 _HUMAN = "hsa"
 _PROBE = re.compile(r"\|[\d.]+$")  # hsa-miR-451a|0.012, of nSolver
-_LONG = re.compile(
-    r"[_ ]MIMAT\d{7}(?:_\d+)?(?:[_ ].*)?$"
-)  # hsa-let-7a-5p_MIMAT0000062_Homo_sapiens_let-7a-5p
+_LONG = re.compile(r"[_ ]MIMAT\d{7}(?:_\d+)?(?:[_ ].*)?$")  # hsa-let-7a-5p_MIMAT0000062_Homo_sapiens_let-7a-5p
 _FASTA = re.compile(r"(?:sp|tr)\|([^|]+)\|\S+", re.IGNORECASE)
 _SECOND = re.compile(r"(.+)\.[1-9]\d?")  # what R's make.unique adds to a name that comes again
 _DATE = re.compile(
@@ -40,8 +38,7 @@ _SYSTEMATIC = 20  # names of each spelling from which the difference is no slip 
 
 # The pattern UniProt gives for its accessions (https://www.uniprot.org/help/accession_numbers), and an isoform.
 _UNIPROT = re.compile(
-    r"(?:[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]{2}[0-9]){1,2})(?:-[0-9]+)?",
-    re.IGNORECASE | re.ASCII,
+    r"(?:[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]{2}[0-9]){1,2})(?:-[0-9]+)?", re.IGNORECASE | re.ASCII
 )
 
 
@@ -120,8 +117,7 @@ def canonical_names(
     """
     apart = tells_hairpins_apart(names, kind) if hairpins_apart is None else hairpins_apart
     canonical = tuple(
-        name.strip() if apart and _HAIRPIN.fullmatch(name.strip()) else canonical_name(name, kind)
-        for name in names
+        name.strip() if apart and _HAIRPIN.fullmatch(name.strip()) else canonical_name(name, kind) for name in names
     )
     unique = set(canonical)
     if "" in unique:
@@ -163,9 +159,7 @@ def _refuse_second(names: Sequence[str], canonical: Sequence[str], source: str) 
     second = [
         (name, match.group(1))
         for name, written in zip(canonical, names, strict=True)
-        if (match := _SECOND.fullmatch(written.strip()))
-        and name != match.group(1)
-        and match.group(1) in known
+        if (match := _SECOND.fullmatch(written.strip())) and name != match.group(1) and match.group(1) in known
     ]
     if second:
         shown = first_three(f"{name} looks like {base} a second time" for name, base in second)
@@ -234,9 +228,7 @@ def _one_protein(name: str) -> str:
     return name.upper() if _UNIPROT.fullmatch(name) else PROTEINS.get(name, name)
 
 
-def _twice(
-    names: Sequence[str], canonical: Sequence[str], source: str, values: NDArray[np.float64] | None
-) -> str:
+def _twice(names: Sequence[str], canonical: Sequence[str], source: str, values: NDArray[np.float64] | None) -> str:
     first: dict[str, int] = {}
     pairs: list[str] = []
     same = values is not None

@@ -32,10 +32,6 @@ def samples_in_rows(
     molecules : collection of str or None
         Canonical names to look for otherwise.
 
-    Returns
-    -------
-    WideTable
-
     Raises
     ------
     InputError
@@ -68,9 +64,7 @@ def _found(names: Sequence[str], kind: str, wanted: set[str]) -> set[str]:
     return wanted.intersection(canonical_name(name, kind) for name in names)
 
 
-def _check_one_direction(
-    wide: WideTable, what: str, wanted: set[str], in_rows: set[str], in_columns: set[str]
-) -> None:
+def _check_one_direction(wide: WideTable, what: str, wanted: set[str], in_rows: set[str], in_columns: set[str]) -> None:
     looked = f"{len(wanted)} {what} ({first_three(sorted(wanted))})"
     if in_rows and in_columns:
         raise InputError(
@@ -95,9 +89,7 @@ def _named_as(wide: WideTable, wanted: set[str]) -> WideTable:
     longest = {name: max(samples, key=len) for name, samples in found.items() if samples}
     if len(longest) < len(wide.row_ids) or len(set(longest.values())) < len(longest):
         _check_one_direction(wide, "sample ids", wanted, set(), set())
-    note = (
-        f"the sample sheet names {first_three(longest.values())} what the table calls {first_three(longest)}"
-    )
+    note = f"the sample sheet names {first_three(longest.values())} what the table calls {first_three(longest)}"
     return replace(wide, row_ids=tuple(longest[name] for name in wide.row_ids), notes=(*wide.notes, note))
 
 

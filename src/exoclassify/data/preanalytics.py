@@ -80,8 +80,8 @@ class Preanalytics(BaseModel):
     sex: Literal["female", "male", "unknown"] | None = _asked("encouraged", _STUDY)
     age_years: Annotated[float, Field(ge=0, le=130)] | None = _asked("encouraged", _STUDY)
     pain_duration_months: Amount | None = _asked("encouraged", _STUDY)
-    control_type: Literal["healthy", "pain_free_surgical", "disease_control", "sham", "naive"] | None = (
-        _asked("encouraged", _STUDY)
+    control_type: Literal["healthy", "pain_free_surgical", "disease_control", "sham", "naive"] | None = _asked(
+        "encouraged", _STUDY
     )
     biofluid: (
         Literal[
@@ -98,9 +98,7 @@ class Preanalytics(BaseModel):
     ) = _asked("mandatory", _BLOOD)  # fmt: skip
     collection_tube_make: str | None = _asked("mandatory", _BLOOD)
     blood_processing_interval_min: Amount | None = _asked("mandatory", _BLOOD)
-    platelet_depletion: Literal["none", "single_spin", "double_spin", "filtered"] | None = _asked(
-        "mandatory", _BLOOD
-    )
+    platelet_depletion: Literal["none", "single_spin", "double_spin", "filtered"] | None = _asked("mandatory", _BLOOD)
     haemolysis: Literal["none", "slight", "marked"] | None = _asked("encouraged", _BLOOD)
     storage_temp_c: Annotated[float, Field(ge=-200, le=40)] | None = _asked("encouraged", _STUDY)
     freeze_thaw_cycles: Annotated[int, Field(ge=0)] | None = _asked("encouraged", _STUDY)
@@ -116,17 +114,13 @@ class Preanalytics(BaseModel):
         "encouraged", _M18
     )
     particle_concentration_per_ml: Amount | None = _asked("mandatory", _M18)
-    particle_method: Literal["NTA", "TRPS", "NanoFCM", "flow", "SP-IRIS", "DLS"] | None = _asked(
-        "mandatory", _M18
-    )
+    particle_method: Literal["NTA", "TRPS", "NanoFCM", "flow", "SP-IRIS", "DLS"] | None = _asked("mandatory", _M18)
     protein_ug_per_ml: Amount | None = _asked("mandatory", _M18)
     mean_size_nm: Amount | None = _asked("mandatory", _M18)
     marker_transmembrane: Tested | None = _asked("mandatory", _MARKERS)
     marker_cytosolic: Tested | None = _asked("mandatory", _MARKERS)
     negative_contaminant_markers: Tested | None = _asked("mandatory", _MARKERS)
-    imaging: Literal["TEM", "cryoEM", "AFM", "SEM", "super_resolution", "none"] | None = _asked(
-        "mandatory", _MARKERS
-    )
+    imaging: Literal["TEM", "cryoEM", "AFM", "SEM", "super_resolution", "none"] | None = _asked("mandatory", _MARKERS)
     cargo_assay: (
         Literal[
             "small_RNA_seq", "RNA_seq", "microarray", "TLDA", "RT-qPCR", "NanoString", "LC-MS/MS", "ELISA", "multiplex",
@@ -169,14 +163,8 @@ def fields_asked(need: str) -> list[str]:
     ----------
     need : str
         ``mandatory`` or ``encouraged``.
-
-    Returns
-    -------
-    list of str
     """
-    return [
-        name for name, field in Preanalytics.model_fields.items() if _need(field.json_schema_extra) == need
-    ]
+    return [name for name, field in Preanalytics.model_fields.items() if _need(field.json_schema_extra) == need]
 
 
 def _need(extra: Any) -> str:
@@ -192,17 +180,9 @@ def absent_fields(sheet: SampleSheet, need: str) -> list[str]:
         Columns are compared with the fields without regard to case.
     need : str
         As for `fields_asked`.
-
-    Returns
-    -------
-    list of str
     """
     columns = _columns(sheet)
-    return [
-        name
-        for name in fields_asked(need)
-        if name not in columns or bool(sheet.frame[columns[name]].isna().all())
-    ]
+    return [name for name in fields_asked(need) if name not in columns or bool(sheet.frame[columns[name]].isna().all())]
 
 
 def _columns(sheet: SampleSheet) -> dict[str, str]:
@@ -218,10 +198,6 @@ def wrong_cells(sheet: SampleSheet) -> list[WrongCells]:
     ----------
     sheet : SampleSheet
         With some of the columns.
-
-    Returns
-    -------
-    list of WrongCells
     """
     found = []
     for name, column in _columns(sheet).items():
@@ -236,9 +212,7 @@ def wrong_cells(sheet: SampleSheet) -> list[WrongCells]:
                 wrong.append(f"{sample}: {cell}")
         if wrong:
             expected = ", ".join(_choices(name)) or "a number in range, or a text of the form in the schema"
-            found.append(
-                WrongCells(column=column, count=len(wrong), shown=first_three(wrong), expected=expected)
-            )
+            found.append(WrongCells(column=column, count=len(wrong), shown=first_three(wrong), expected=expected))
     return found
 
 
@@ -257,10 +231,6 @@ def mixtures(sheet: SampleSheet) -> dict[str, dict[str, int]]:
     ----------
     sheet : SampleSheet
         Of a cohort.
-
-    Returns
-    -------
-    dict of str to dict of str to int
     """
     found = {}
     for name, column in _columns(sheet).items():

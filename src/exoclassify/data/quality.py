@@ -50,10 +50,6 @@ def missingness(cohort: Cohort) -> Missingness:
     cohort : Cohort
         With one layer.
 
-    Returns
-    -------
-    Missingness
-
     Raises
     ------
     DesignError
@@ -69,8 +65,7 @@ def missingness(cohort: Cohort) -> Missingness:
     """
     per_sample = missing_mask(cohort.cargo).mean(axis=1)
     by_state = {
-        state: _per_subject(per_sample[cohort.y == state], cohort.groups[cohort.y == state])
-        for state in cohort.states
+        state: _per_subject(per_sample[cohort.y == state], cohort.groups[cohort.y == state]) for state in cohort.states
     }
     share = {state: float(values.mean()) for state, values in by_state.items()}
     p_value = _p_value(list(by_state.values()))
@@ -141,7 +136,6 @@ def _sentence(share: Mapping[str, float], p_value: float | None) -> str:
         return f"Missing values: {parts}."
     if p_value < _ALPHA:
         return (
-            f"Missing values: {parts}; this differs between states (p = {p_value:.2g}) and may itself "
-            "tell them apart."
+            f"Missing values: {parts}; this differs between states (p = {p_value:.2g}) and may itself tell them apart."
         )
     return f"Missing values: {parts}; no difference between states was found (p = {p_value:.2g})."

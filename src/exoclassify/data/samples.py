@@ -68,8 +68,7 @@ class SampleSheet:
             self._check_column(purpose, column)
         if len(set(named.values())) < len(named):
             raise InputError(
-                f"{self.source}: {', '.join(named)} are the columns {', '.join(named.values())}; each needs "
-                "its own"
+                f"{self.source}: {', '.join(named)} are the columns {', '.join(named.values())}; each needs its own"
             )
         for purpose in ("subject", "batch"):
             if purpose in named:
@@ -150,9 +149,7 @@ class SampleSheet:
     @property
     def subject(self) -> NDArray[np.str_] | None:
         """Person of each sample, shape (n_samples,); None without a subject column."""
-        return (
-            None if self.subject_column is None else self.frame[self.subject_column].to_numpy(dtype=np.str_)
-        )
+        return None if self.subject_column is None else self.frame[self.subject_column].to_numpy(dtype=np.str_)
 
     @property
     def batch(self) -> NDArray[np.str_] | None:
@@ -239,9 +236,7 @@ def _decimal_commas(frame: pd.DataFrame, names: list[str], source: str) -> tuple
         if commas.any() and (commas | cells.str.fullmatch(r"[+-]?\d+")).all():
             frame[name] = frame[name].str.replace(",", ".", regex=False)
             changed.append(name)
-    return (
-        (f"{source}: decimal commas of column {', '.join(changed)} were read as points",) if changed else ()
-    )
+    return (f"{source}: decimal commas of column {', '.join(changed)} were read as points",) if changed else ()
 
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:

@@ -9,25 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulated_abundance import (
-    BaseDraw,
-    Marked,
-    abundances,
-    markers,
-    mirna_base,
-    protein_base,
-)
+from exoclassify.data.simulated_abundance import BaseDraw, Marked, abundances, markers, mirna_base, protein_base
 from exoclassify.data.simulated_instruments import counts, cycles, intensities
 from exoclassify.data.simulated_names import mirna_names, protein_names
 from exoclassify.data.simulated_people import People, people
 from exoclassify.data.simulation_design import LAYERS, N_ASSAYS, SimulationDesign
 from exoclassify.errors import FileError, first_three
 from exoclassify.tables.writing import write_atomically, write_folder_atomically
+from exoclassify.typing import Floats
 
 __all__ = ["SimulatedCohort", "SimulationDesign", "simulate"]
 
@@ -35,8 +28,6 @@ _FILES = {"mirna": "cargo.csv", "ct": "ct.csv", "protein": "protein.csv"}
 _NOT_DETECTED = 40.0
 _N_PROTEINS = 200
 _LACKING = 0.1  # share of the samples that each further layer lacks
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +139,7 @@ def simulate(design: SimulationDesign) -> SimulatedCohort:
     # One stream for each part, so that a layer more or less leaves the others as they were.
     streams = np.random.SeedSequence(design.seed).spawn(3 + 2 * len(LAYERS))
     people_rng, mirna_rng, protein_rng, *others = (np.random.default_rng(stream) for stream in streams)
-    who = people(
-        people_rng, design.n_samples, len(design.states), design.n_batches, design.repeats, design.confounded
-    )
+    who = people(people_rng, design.n_samples, len(design.states), design.n_batches, design.repeats, design.confounded)
     mirna = _Source.drawn(mirna_rng, who, design, mirna_names(design.n_molecules), mirna_base)
     protein = _Source.drawn(protein_rng, who, design, protein_names(_N_PROTEINS), protein_base)
     measured = {
@@ -177,18 +166,13 @@ class _Source:
     """What the vesicles hold of one kind of molecule, before any instrument sees it."""
 
     names: tuple[str, ...]
-    base: Matrix
-    logs: Matrix
+    base: Floats
+    logs: Floats
     marked: Marked
 
     @classmethod
     def drawn(
-        cls,
-        rng: np.random.Generator,
-        who: People,
-        design: SimulationDesign,
-        names: tuple[str, ...],
-        base_of: BaseDraw,
+        cls, rng: np.random.Generator, who: People, design: SimulationDesign, names: tuple[str, ...], base_of: BaseDraw
     ) -> _Source:
         base = base_of(rng, len(names))
         marked = markers(rng, base, len(design.states), design.n_markers, design.effect)
@@ -222,7 +206,7 @@ def _intensities(protein: _Source, rng: np.random.Generator) -> CargoTable:
     return _table(intensities(rng, protein.logs), protein.names, "protein", "intensity")
 
 
-def _table(values: Matrix, molecules: tuple[str, ...], kind: str, unit: str) -> CargoTable:
+def _table(values: Floats, molecules: tuple[str, ...], kind: str, unit: str) -> CargoTable:
     frame = pd.DataFrame(values, _sample_ids(len(values)), list(molecules))
     not_detected = _NOT_DETECTED if unit == "ct" else None
     return CargoTable.from_frame(frame, kind=kind, unit=unit, not_detected=not_detected, source="simulated")

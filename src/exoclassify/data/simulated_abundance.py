@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.data.simulated_people import Numbers, People
+from exoclassify.typing import Floats
 
 __all__ = ["BaseDraw", "Marked", "abundances", "markers", "mirna_base", "protein_base"]
 
-Matrix = NDArray[np.float64]
-BaseDraw = Callable[[np.random.Generator, int], Matrix]
+BaseDraw = Callable[[np.random.Generator, int], Floats]
 """Draws the log2 abundance of so many molecules in the reference state."""
 
 # Standard deviations in log2, set beside the public tables that the docstring of `simulate` names.
@@ -37,10 +36,10 @@ class Marked:
 
     molecule: Numbers
     state: Numbers
-    size: Matrix
+    size: Floats
 
 
-def mirna_base(rng: np.random.Generator, n_molecules: int) -> Matrix:
+def mirna_base(rng: np.random.Generator, n_molecules: int) -> Floats:
     """Draw log2 abundances as in small-RNA-seq: many rare molecules, a few that fill the library.
 
     Parameters
@@ -59,7 +58,7 @@ def mirna_base(rng: np.random.Generator, n_molecules: int) -> Matrix:
     return np.where(drawn > 15.0, 15.0 + 0.25 * (drawn - 15.0), drawn)
 
 
-def protein_base(rng: np.random.Generator, n_proteins: int) -> Matrix:
+def protein_base(rng: np.random.Generator, n_proteins: int) -> Floats:
     """Draw log2 intensities as mass spectrometers give them, around 4 million.
 
     Parameters
@@ -77,7 +76,7 @@ def protein_base(rng: np.random.Generator, n_proteins: int) -> Matrix:
     return rng.normal(22.0, 2.5, n_proteins)
 
 
-def markers(rng: np.random.Generator, base: Matrix, n_states: int, n_markers: int, effect: float) -> Marked:
+def markers(rng: np.random.Generator, base: Floats, n_states: int, n_markers: int, effect: float) -> Marked:
     """Choose each state's markers among the more abundant third, the first state being the reference.
 
     Parameters
@@ -103,13 +102,7 @@ def markers(rng: np.random.Generator, base: Matrix, n_states: int, n_markers: in
     return Marked(molecule, np.repeat(np.arange(1, n_states), n_markers), size)
 
 
-def abundances(
-    rng: np.random.Generator,
-    base: Matrix,
-    who: People,
-    marked: Marked,
-    batch_effect: float,
-) -> Matrix:
+def abundances(rng: np.random.Generator, base: Floats, who: People, marked: Marked, batch_effect: float) -> Floats:
     """Draw the log2 abundance of each molecule in each sample.
 
     Parameters
@@ -143,5 +136,5 @@ def abundances(
     shift = rng.normal(0.0, 1.0, (int(who.batch.max()) + 1, n_molecules))[who.batch]
     noise = rng.normal(0.0, _SAMPLE_SD, (n_samples, n_molecules))
     people_differ = by_state[who.state] + own
-    drawn: Matrix = base + people_differ + scores[:, module] * loading + batch_effect * shift + noise
+    drawn: Floats = base + people_differ + scores[:, module] * loading + batch_effect * shift + noise
     return drawn

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from exoclassify.typing import Floats
 
 __all__ = ["counts", "cycles", "intensities"]
 
-Matrix = NDArray[np.float64]
 
-
-def counts(rng: np.random.Generator, logs: Matrix, depth: float, depth_sd: float) -> Matrix:
+def counts(rng: np.random.Generator, logs: Floats, depth: float, depth_sd: float) -> Floats:
     """Sequence the samples: negative-binomial counts at log-normal depth.
 
     Parameters
@@ -33,11 +32,11 @@ def counts(rng: np.random.Generator, logs: Matrix, depth: float, depth_sd: float
     share /= share.sum(axis=1, keepdims=True)
     mean = share * depth * np.exp(rng.normal(0.0, depth_sd, (len(logs), 1)))
     size = 1.0 / (0.12 + 8.0 / np.maximum(mean, 1e-6))
-    drawn: Matrix = rng.poisson(mean * rng.gamma(size) / size).astype(np.float64)
+    drawn: Floats = rng.poisson(mean * rng.gamma(size) / size).astype(np.float64)
     return drawn
 
 
-def cycles(rng: np.random.Generator, logs: Matrix, not_detected: float) -> Matrix:
+def cycles(rng: np.random.Generator, logs: Floats, not_detected: float) -> Floats:
     """Run qPCR: one cycle a doubling, more misses the later the cycle.
 
     Parameters
@@ -61,7 +60,7 @@ def cycles(rng: np.random.Generator, logs: Matrix, not_detected: float) -> Matri
     return np.where(missed | (shown >= not_detected), not_detected, shown)
 
 
-def intensities(rng: np.random.Generator, logs: Matrix) -> Matrix:
+def intensities(rng: np.random.Generator, logs: Floats) -> Floats:
     """Run mass spectrometry: intensities that go missing more often the lower they are.
 
     Parameters

@@ -92,9 +92,7 @@ class SimulationDesign:
 
     def _check_names(self) -> None:
         if len(self.states) < 2 or not all(state.strip() for state in self.states):
-            raise DesignError(
-                f"simulation: states is {self.states}; two or more names are needed, none blank"
-            )
+            raise DesignError(f"simulation: states is {self.states}; two or more names are needed, none blank")
         unknown = [name for name in self.layers if name not in LAYERS]
         if unknown or not self.layers:
             found = ", ".join(unknown) or "nothing"

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.typing import Floats
+
 __all__ = ["BITS", "bits_apart", "sketches"]
 
-Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
 BITS = 256

@@ -85,9 +85,7 @@ class Study:
         known = {field.name for field in fields(cls)}
         unknown = [key for key in said if key not in known]
         if unknown:
-            raise InputError(
-                f"{path.name}: there is no key {unknown[0]}; expected are {', '.join(sorted(known))}"
-            )
+            raise InputError(f"{path.name}: there is no key {unknown[0]}; expected are {', '.join(sorted(known))}")
         lacking = [key for key in ("cargo", "samples", "kind", "unit", "label") if key not in said]
         if lacking:
             raise InputError(f"{path.name}: lacks {', '.join(lacking)}; every study names them")
@@ -100,14 +98,8 @@ class Study:
         ----------
         reasons : dict of str to str
             By key, why its value was chosen; written as a comment.
-
-        Returns
-        -------
-        str
         """
-        lines = [
-            "# What exoclassify is to know of this cohort; every command reads it, and its options override it."
-        ]
+        lines = ["# What exoclassify is to know of this cohort; every command reads it, and its options override it."]
         for key, value in asdict(self).items():
             if value in (None, ()):
                 continue
@@ -122,10 +114,6 @@ class Study:
         ----------
         **given : object
             By key; None leaves the study's own.
-
-        Returns
-        -------
-        Study
         """
         return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
 
@@ -133,9 +121,7 @@ class Study:
 def _checked(key: str, value: object, path: Path) -> Any:
     if key == "covariates":
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-            raise InputError(
-                f"{path.name}: covariates is {value!r}; write a list of columns, as in ['age', 'sex']"
-            )
+            raise InputError(f"{path.name}: covariates is {value!r}; write a list of columns, as in ['age', 'sex']")
         return tuple(value)
     if key == "not_detected":
         if isinstance(value, bool) or not isinstance(value, int | float):

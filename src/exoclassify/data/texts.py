@@ -85,9 +85,7 @@ def without_texts(wide: WideTable, *, not_detected: float | None) -> NDArray[np.
 
 def _refuse(wide: WideTable, texts: list[tuple[int, int, str]], *, qpcr: bool) -> None:
     rows, columns, words = zip(*texts, strict=True)
-    named = Cells(wide.cells, wide.row_ids, wide.columns, wide.source).named(
-        rows, columns, [*map(repr, words)]
-    )
+    named = Cells(wide.cells, wide.row_ids, wide.columns, wide.source).named(rows, columns, [*map(repr, words)])
     foreign = [said for word in _settling_first(words) if (said := advice(word))]
     full = [column for column, times in Counter(columns).items() if times == len(wide.row_ids)]
     mend = "leave a cell that was not measured empty"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.errors import InputError
 from exoclassify.tables.ids import counted
+from exoclassify.typing import Floats, Mask
 
 __all__ = ["KINDS", "UNITS", "Cells", "doubtful_blanks", "known_kind", "known_unit"]
 
@@ -43,9 +43,6 @@ _LOG2_LIKELY = 30.0  # raw intensities of a whole sample do not stay below, thei
 _SKEW = 6.0  # the largest of a sample's logs is few times their median, the largest raw intensity far more
 _LOG2_SPREAD = 16.0  # raw intensities of one table span far more than a factor of 16
 
-Matrix = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
 
 def known_kind(word: str) -> str:
     """Give the kind that a word means, as ``mirna`` for ``miRNA`` or ``microRNAs``; an unknown word as it is.
@@ -54,10 +51,6 @@ def known_kind(word: str) -> str:
     ----------
     word : str
         Of a user.
-
-    Returns
-    -------
-    str
     """
     return _known(word, KINDS, _KIND_WORDS)
 
@@ -69,10 +62,6 @@ def known_unit(word: str) -> str:
     ----------
     word : str
         Of a user.
-
-    Returns
-    -------
-    str
     """
     return _known(word, UNITS, _UNIT_WORDS)
 
@@ -97,7 +86,7 @@ class Cells:
         What messages call the table.
     """
 
-    values: Matrix
+    values: Floats
     sample_ids: Sequence[str]
     molecules: Sequence[str]
     source: str
@@ -116,12 +105,8 @@ class Cells:
             If a number is infinite, impossible in the unit, or all of them look like another unit.
         """
         if self._low == -np.inf or self._high == np.inf:
-            mend = (
-                "minus infinity is the log of 0: leave such a cell empty" if unit == "log2_intensity" else ""
-            )
-            self._refuse(
-                np.isinf(self.values), "infinite", mend or "leave a cell that was not measured empty"
-            )
+            mend = "minus infinity is the log of 0: leave such a cell empty" if unit == "log2_intensity" else ""
+            self._refuse(np.isinf(self.values), "infinite", mend or "leave a cell that was not measured empty")
         _CHECKS[unit](self)
 
     def named(self, rows: Sequence[int], columns: Sequence[int], shown: Sequence[str]) -> str:
@@ -133,10 +118,6 @@ class Cells:
             Where they are.
         shown : sequence of str
             What they hold.
-
-        Returns
-        -------
-        str
         """
         first = [
             f"sample {self.sample_ids[row]}, {self.molecules[column]}: {text}"
@@ -166,9 +147,7 @@ class Cells:
 
     def check_counts(self) -> None:
         """Hold the values to be whole numbers from 0 on."""
-        self._refuse_negative(
-            "counts are whole numbers from 0 on; if these are log values, give the raw counts"
-        )
+        self._refuse_negative("counts are whole numbers from 0 on; if these are log values, give the raw counts")
         broken = self.values != np.floor(self.values)
         if broken.any() and (broken := broken & ~np.isnan(self.values)).any():
             self._refuse(broken, "not whole, and counts are", self._look_of_broken_counts())
@@ -235,9 +214,7 @@ class Cells:
         """Hold the values to be log2 of intensities."""
         if self._high > _LOG2_MAX:
             large = self.values > _LOG2_MAX
-            self._refuse(
-                large, f"above {_LOG2_MAX:g}, too large for log2", "state the unit as intensity or counts"
-            )
+            self._refuse(large, f"above {_LOG2_MAX:g}, too large for log2", "state the unit as intensity or counts")
         whole = (self.values == np.floor(self.values)) | np.isnan(self.values)
         for row in np.flatnonzero(whole.all(axis=1)).tolist():
             found = self.values[row][~np.isnan(self.values[row])]

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError, first_three
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["Contrast"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _MIN_SUBJECTS = 5
 """As for training: fewer of a state, and a perfect separation is likely by chance."""
@@ -88,10 +86,6 @@ class Contrast:
         fewest : int
             Subjects that each side needs; below 5 an effect can be estimated, and nothing selected.
 
-        Returns
-        -------
-        Contrast
-
         Raises
         ------
         DesignError
@@ -135,9 +129,7 @@ class Contrast:
 
 def _chosen(cohort: Cohort, state: str | None, reference: Sequence[str]) -> tuple[str, list[str]]:
     states, where = cohort.states, f"{cohort.sheet.source}, column {cohort.sheet.label_column}"
-    unknown = [
-        name for name in (*([] if state is None else [state]), *reference) if name and name not in states
-    ]
+    unknown = [name for name in (*([] if state is None else [state]), *reference) if name and name not in states]
     if unknown:
         raise InputError(f"{where}: there is no state {first_three(unknown)}; it has {', '.join(states)}")
     if state is None:
@@ -179,9 +171,7 @@ def _covariate(part: Cohort, column: str) -> dict[str, Floats]:
             f"{sheet.source}: there is no covariate column {column}; its columns are {', '.join(sheet.frame.columns)}"
         )
     if column in (sheet.label_column, sheet.subject_column, sheet.batch_column):
-        raise InputError(
-            f"{sheet.source}: column {column} is in the design already; leave it out of --covariates"
-        )
+        raise InputError(f"{sheet.source}: column {column} is in the design already; leave it out of --covariates")
     cells = sheet.frame[column]
     lacking = [str(sample) for sample in cells.index[cells.isna()]]
     if lacking:

@@ -64,10 +64,6 @@ def discover(
     progress : callable, optional
         Called with steps done and steps in all, of the panel.
 
-    Returns
-    -------
-    Signature
-
     Raises
     ------
     DesignError
@@ -128,10 +124,6 @@ def tables_of_others(cohort: Cohort, leave_out: Sequence[str] = ()) -> Reanalysi
         One layer; its libraries are looked for among the public ones.
     leave_out : sequence of str
         Accessions to be left out besides.
-
-    Returns
-    -------
-    Reanalysis
 
     Raises
     ------

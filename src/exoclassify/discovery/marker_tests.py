@@ -21,11 +21,10 @@ from exoclassify.methods.normalise_tmm import TMM
 from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import normaliser_for
 from exoclassify.methods.voom import log_counts, precision_weights
+from exoclassify.typing import Floats, Mask
 
 __all__ = ["MarkerTests", "Measured"]
 
-Floats = NDArray[np.float64]
-Masks = NDArray[np.bool_]
 
 _LEAST = 2
 """Samples of each side that a batch needs to have a direction of its own."""
@@ -59,7 +58,7 @@ class Measured:
     Y: Floats
     weights: Floats | None
     state_weights: Floats | None
-    found: Masks
+    found: Mask
     correlation: float
     below_limit: bool
     technical: dict[str, float]
@@ -74,10 +73,6 @@ class Measured:
             The samples.
         min_prevalence : float
             Least share of the samples, whatever their state, in which a molecule is found.
-
-        Returns
-        -------
-        Measured
 
         Raises
         ------
@@ -124,10 +119,6 @@ class Measured:
         ----------
         contrast : Contrast
             Of these samples.
-
-        Returns
-        -------
-        Units
         """
         Y = LeftCensored().fit(self.Y).transform(self.Y) if self.below_limit else self.Y
         filled = dataclasses.replace(self, Y=Y)
@@ -141,9 +132,7 @@ class Measured:
         member = np.zeros((len(pairs), len(Y)))
         member[of, np.arange(len(Y))] = 1.0
         total = member @ W
-        mean = np.where(
-            total > 0, (member @ (W * np.nan_to_num(residual))) / np.where(total > 0, total, 1.0), 0.0
-        )
+        mean = np.where(total > 0, (member @ (W * np.nan_to_num(residual))) / np.where(total > 0, total, 1.0), 0.0)
         repeats = member @ (W > 0)
         weights = total / (1 + np.maximum(repeats - 1, 0) * self.correlation)
         strata = _strata(contrast, pairs[:, 0])
@@ -169,9 +158,7 @@ def _strata(contrast: Contrast, subjects: NDArray[np.intp]) -> NDArray[np.intp]:
     for subject in subjects:
         rows = contrast.subjects == subject
         both = len(np.unique(contrast.y[rows])) > 1
-        names.append(
-            f"subject {subject}" if both else f"batch {sorted(set(contrast.batches[rows].tolist()))}"
-        )
+        names.append(f"subject {subject}" if both else f"batch {sorted(set(contrast.batches[rows].tolist()))}")
     return np.unique(names, return_inverse=True)[1]
 
 
@@ -214,10 +201,6 @@ class MarkerTests:
             The samples.
         measured : Measured
             Their cargo.
-
-        Returns
-        -------
-        MarkerTests
         """
         abundance = moderate(measured.fits(contrast, with_state=True), 1)
         detection = test_detection(measured.found, contrast.design, 1, contrast.voices)
@@ -241,19 +224,13 @@ class MarkerTests:
         ----------
         weights : ndarray of shape (n_molecules,)
             Above 0 with mean 1, see `exoclassify.evidence.priors`.
-
-        Returns
-        -------
-        MarkerTests
         """
         return dataclasses.replace(self, q=false_discovery_control(np.minimum(self.p / weights, 1.0)))
 
     @property
     def direction(self) -> NDArray[np.intp]:
         """1 where more is there in the state, -1 where less: by abundance, or by detection where that has no effect."""
-        sign = np.sign(
-            np.where(np.isnan(self.abundance.effect), self.detection.log_odds, self.abundance.effect)
-        )
+        sign = np.sign(np.where(np.isnan(self.abundance.effect), self.detection.log_odds, self.abundance.effect))
         return np.nan_to_num(sign).astype(np.intp)
 
     @property

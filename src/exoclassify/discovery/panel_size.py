@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.discovery.contrast import Contrast
 from exoclassify.learning.folds import Fold, stratified_folds
@@ -16,11 +15,10 @@ from exoclassify.methods.learners.ratios import within_batch_t
 from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import imputer_for, normaliser_for
 from exoclassify.methods.views import Views
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["N_REFERENCES", "SIZES", "PanelCurve", "panel_curve", "ranked"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
 """Numbers of markers that are tried."""
@@ -72,19 +70,10 @@ class _Task:
     @classmethod
     def of(cls, contrast: Contrast) -> _Task:
         table = contrast.cohort.cargo
-        return cls(
-            table.values, contrast.y, contrast.subjects, contrast.batches, table.unit, table.not_detected
-        )
+        return cls(table.values, contrast.y, contrast.subjects, contrast.batches, table.unit, table.not_detected)
 
     def take(self, rows: Codes) -> _Task:
-        return _Task(
-            self.X[rows],
-            self.y[rows],
-            self.groups[rows],
-            self.batches[rows],
-            self.unit,
-            self.not_detected,
-        )
+        return _Task(self.X[rows], self.y[rows], self.groups[rows], self.batches[rows], self.unit, self.not_detected)
 
     def views(self, X: Floats) -> Views:
         return Views.fit(X, normaliser_for(self.unit, "auto", self.not_detected), imputer_for(self.unit))
@@ -173,10 +162,6 @@ def panel_curve(
     progress : callable, optional
         Called with steps done and steps in all.
 
-    Returns
-    -------
-    PanelCurve
-
     Raises
     ------
     DesignError
@@ -206,6 +191,4 @@ def panel_curve(
         honest.append(auc(aside, task.y == 1))
     at, mean, error = _smallest(np.vstack(found))
     whole = mean_figure(honest)
-    return PanelCurve(
-        sizes, mean, error, sizes[at], whole.value, whole.over_folds(_OUTER).interval(task.groups)
-    )
+    return PanelCurve(sizes, mean, error, sizes[at], whole.value, whole.over_folds(_OUTER).interval(task.groups))

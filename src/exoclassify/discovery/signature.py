@@ -16,10 +16,9 @@ from exoclassify.discovery.marker_tests import MarkerTests, Measured
 from exoclassify.discovery.panel_size import PanelCurve
 from exoclassify.discovery.stability import FIRM, Stability
 from exoclassify.evidence.agreement import Standing
+from exoclassify.typing import Codes
 
 __all__ = ["Signature"]
-
-Codes = NDArray[np.intp]
 
 
 _TECHNICAL = 0.7
@@ -151,11 +150,7 @@ class Signature:
             f"{contrast.state} ({counts[1]} samples) against {' and '.join(contrast.reference)} ({counts[0]}): "
             f"{len(self.measured.molecules)} of {contrast.cohort.cargo.n_molecules} molecules were found often enough to be "
             f"tested; the design holds {', '.join(contrast.columns)}"
-            + (
-                f", and a correlation of {self.measured.correlation:.2f} within subjects"
-                if contrast.repeated
-                else ""
-            )
+            + (f", and a correlation of {self.measured.correlation:.2f} within subjects" if contrast.repeated else "")
             + "."
         )
         if technical:

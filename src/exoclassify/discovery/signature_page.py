@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.discovery.panel_size import PanelCurve
 from exoclassify.discovery.signature import Signature
@@ -16,7 +15,6 @@ from exoclassify.report.plots import Axis, Series, curves
 
 __all__ = ["discovery_sections"]
 
-Floats = NDArray[np.float64]
 
 _MOST = 40
 """Rows of the heatmap."""
@@ -91,9 +89,7 @@ def _volcano(signature: Signature) -> Figure:
         (signature.measured.molecules[i], float(effect[i]), float(tests.p[i]), float(tests.q[i]))
         for i in signature.order
     ]
-    table = Table(
-        ["marker", "log2 fold change", "p", "q"], rows, "The markers; molecules.csv has every molecule."
-    )
+    table = Table(["marker", "log2 fold change", "p", "q"], rows, "The markers; molecules.csv has every molecule.")
     return Figure(figure.title, figure.svg, table, figure.caption)
 
 
@@ -111,9 +107,7 @@ def _paths(signature: Signature) -> Figure:
         Axis("share of halves", 0.0, 1.0),
         "A true marker is among the strongest in most halves, however few are counted.",
     )
-    names = [
-        signature.measured.molecules[i] for i in (signature.order if len(signature.order) else rest[:10])
-    ]
+    names = [signature.measured.molecules[i] for i in (signature.order if len(signature.order) else rest[:10])]
     at = {name: i for i, name in enumerate(signature.measured.molecules)}
     rows: list[tuple[Cell, ...]] = [
         (name, float(stable.score[at[name]]), float(stable.frequency[at[name]])) for name in names
@@ -159,10 +153,7 @@ def _heatmap(signature: Signature) -> Figure:
     rows: list[tuple[Cell, ...]] = [
         (
             signature.measured.molecules[i],
-            *(
-                float(np.nanmean(signature.measured.Y[y == k, i])) if _any(signature, k, i) else None
-                for k in (1, 0)
-            ),
+            *(float(np.nanmean(signature.measured.Y[y == k, i])) if _any(signature, k, i) else None for k in (1, 0)),
         )
         for i in chosen
     ]

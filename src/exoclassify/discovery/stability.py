@@ -11,15 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.learning.units import Units, moderated_statistics
+from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["FIRM", "Stability", "false_share", "stability_selection"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
-Masks = NDArray[np.bool_]
 
 FIRM = 0.9
 """Share of the halves from which a marker is firm."""
@@ -66,7 +63,7 @@ class Stability:
         theorem 1): about 1.
     """
 
-    selected: Masks
+    selected: Mask
     score: Floats
     frequency: Floats
     depth: int
@@ -83,7 +80,7 @@ def stability_selection(
     units: Units,
     *,
     level: float = 0.1,
-    allowed: Masks | None = None,
+    allowed: Mask | None = None,
     weights: Floats | None = None,
     pairs: int = 50,
     decoy_sets: int = 40,
@@ -111,10 +108,6 @@ def stability_selection(
         Shuffled labellings for `Stability.chance`.
     seed : int
         Of all chance.
-
-    Returns
-    -------
-    Stability
 
     Notes
     -----
@@ -193,7 +186,7 @@ def _raised(statistics: Floats, weights: Floats | None) -> Floats:
     return np.where(statistics > 0, raised, 0.0)
 
 
-def _halves(units: Units, pairs: int, rng: np.random.Generator) -> Masks:
+def _halves(units: Units, pairs: int, rng: np.random.Generator) -> Mask:
     """Halve the subjects of each kind (strata and states of their units), again and again; both halves are kept."""
     kinds: dict[tuple[tuple[int, int], ...], list[int]] = {}
     of_subject: dict[int, list[int]] = {}
@@ -227,9 +220,7 @@ def _among_strongest(statistics: Floats, depths: Codes) -> Floats:
     width = statistics.shape[1]
     deepest = int(min(depths.max(), width))
     largest = -np.sort(-np.partition(statistics, width - deepest, axis=1)[:, width - deepest :], axis=1)
-    cuts = np.maximum(
-        largest[:, np.minimum(depths, deepest) - 1], 1e-300
-    )  # 0 says nothing, and is among none
+    cuts = np.maximum(largest[:, np.minimum(depths, deepest) - 1], 1e-300)  # 0 says nothing, and is among none
     return np.stack([(statistics >= cuts[:, [i]]).mean(axis=0) for i in range(len(depths))])
 
 

@@ -9,16 +9,7 @@ from typing import Literal
 from exoclassify.evidence.evidence import Evidence
 from exoclassify.evidence.links import Link
 
-__all__ = [
-    "STANDINGS",
-    "Count",
-    "Standing",
-    "counts",
-    "in_short",
-    "standing",
-    "told_shortly",
-    "torn_conditions",
-]
+__all__ = ["STANDINGS", "Count", "Standing", "counts", "in_short", "standing", "told_shortly", "torn_conditions"]
 
 _OPPOSITE = {"up": "down", "down": "up"}
 
@@ -142,12 +133,8 @@ def _told(count: Count) -> str:
         "unstimulated": " against unstimulated cells",
         "unstated": " (comparator not stated)",
     }.get(count.against, "")
-    studies = {0: "study not identified or restated", 1: "1 study"}.get(
-        count.studies, f"{count.studies} studies"
-    )
-    word = {"associated": "associated, no direction,", "mixed": "both directions"}.get(
-        count.direction, count.direction
-    )
+    studies = {0: "study not identified or restated", 1: "1 study"}.get(count.studies, f"{count.studies} studies")
+    word = {"associated": "associated, no direction,", "mixed": "both directions"}.get(count.direction, count.direction)
     fluid = "" if count.biofluid == "unstated" else f", {count.biofluid.replace('-', ' ')}"
     return f"{word} in {count.condition}{fluid}{against} ({studies})"
 
@@ -181,9 +168,7 @@ def torn_conditions(found: Iterable[Count]) -> list[str]:
         Sorted.
     """
     ways = {(count.condition, count.against, count.biofluid, count.direction) for count in found}
-    return sorted(
-        {name for name, against, fluid, way in ways if (name, against, fluid, _OPPOSITE.get(way)) in ways}
-    )
+    return sorted({name for name, against, fluid, way in ways if (name, against, fluid, _OPPOSITE.get(way)) in ways})
 
 
 def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -> Standing:
@@ -197,10 +182,6 @@ def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -
         up or down, in the state studied.
     conditions : sequence of str
         The catalogue's names of the condition studied; empty when it is not in the catalogue.
-
-    Returns
-    -------
-    Standing
 
     Notes
     -----
@@ -258,10 +239,7 @@ def _of_people(links: Sequence[Link]) -> list[Evidence]:
 
 def _apart(rows: Sequence[Evidence]) -> tuple[tuple[str, list[Evidence]], ...]:
     return (
-        (
-            "another arm or family",
-            [row for row in rows if row.system == "patients" and row.measured == "cargo"],
-        ),
+        ("another arm or family", [row for row in rows if row.system == "patients" and row.measured == "cargo"]),
         (
             "amounts of vesicles that carry it",
             [row for row in rows if row.system == "patients" and row.measured != "cargo"],

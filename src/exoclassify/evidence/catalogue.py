@@ -68,10 +68,6 @@ class Catalogue:
         *more : str or Path
             CSV files with the columns `COLUMNS`.
 
-        Returns
-        -------
-        Catalogue
-
         Raises
         ------
         FileError
@@ -103,11 +99,7 @@ class Catalogue:
         return tuple(
             sorted(
                 found,
-                key=lambda at: (
-                    nearest.index(at.relation),
-                    at.evidence.system != "patients",
-                    at.evidence.condition,
-                ),
+                key=lambda at: (nearest.index(at.relation), at.evidence.system != "patients", at.evidence.condition),
             )
         )
 
@@ -118,10 +110,6 @@ class Catalogue:
         ----------
         molecule : str
             Any spelling.
-
-        Returns
-        -------
-        tuple of Link
 
         Raises
         ------
@@ -135,11 +123,7 @@ class Catalogue:
         near = _nearest(molecule, names)
         raise InputError(
             f"the catalogue holds nothing on {molecule!r}, which says nothing of the molecule"
-            + (
-                f"; the nearest names are {', '.join(near)}"
-                if near
-                else "; see exoclassify evidence --summary"
-            )
+            + (f"; the nearest names are {', '.join(near)}" if near else "; see exoclassify evidence --summary")
         )
 
     @property
@@ -159,10 +143,6 @@ class Catalogue:
         text : str
             A condition, a part of its name, or one of `ABBREVIATIONS`.
 
-        Returns
-        -------
-        tuple of str
-
         Raises
         ------
         InputError
@@ -173,9 +153,7 @@ class Catalogue:
         full = ABBREVIATIONS.get(wanted)
         found = [name for name in known if name == full or name.casefold() == wanted]
         if not found or wanted == "crps":
-            found += [
-                name for name in known if len(wanted) > 2 and wanted in name.casefold() and name not in found
-            ]
+            found += [name for name in known if len(wanted) > 2 and wanted in name.casefold() and name not in found]
         if found:
             return tuple(found)
         near = _nearest(text, (*known, *ABBREVIATIONS))
@@ -194,10 +172,6 @@ class Catalogue:
         ----------
         condition, mechanism, site : str, optional
             As `condition` finds them; one of `MECHANISMS`; one of `SITES`.
-
-        Returns
-        -------
-        Catalogue
 
         Raises
         ------
@@ -247,9 +221,7 @@ def _rows(text: str, source: str) -> Iterable[Evidence]:
         for number, row in enumerate(reader, start=2):  # as a spreadsheet counts, the header being row 1
             yield _row(row, source, number)
     except csv.Error as error:
-        raise InputError(
-            f"{source}: row {reader.line_num} is not CSV: {error}; save it again as CSV"
-        ) from error
+        raise InputError(f"{source}: row {reader.line_num} is not CSV: {error}; save it again as CSV") from error
 
 
 def _row(row: dict[str, str | None], source: str, number: int) -> Evidence:

@@ -58,10 +58,6 @@ class ConditionView:
         text : str
             As `Catalogue.condition` takes it; a condition that only the tables know is found too.
 
-        Returns
-        -------
-        ConditionView
-
         Raises
         ------
         InputError
@@ -128,9 +124,7 @@ class ConditionView:
         """What would have to be done before more could be said."""
         lacks = []
         if self.people and not self.replicated:
-            lacks.append(
-                "a second independent study of any claim by the same kind of contrast in the same fluid"
-            )
+            lacks.append("a second independent study of any claim by the same kind of contrast in the same fluid")
         if self.people and not any(row.pain_stratified for row in self.people):
             lacks.append("a contrast of pain itself: all are of patients against others")
         if not self.tables:
@@ -151,9 +145,7 @@ class ConditionView:
 
     def in_words(self) -> tuple[str, ...]:
         """Say the whole in a few sentences."""
-        replicated = ", ".join(
-            f"{name} {count.direction} ({count.studies} studies)" for name, count in self.replicated
-        )
+        replicated = ", ".join(f"{name} {count.direction} ({count.studies} studies)" for name, count in self.replicated)
         lines = [
             f"{_of(len(self.people), 'claim')} on people from {_of(self.studies(), 'independent study', 'independent studies')}, "
             f"{len(self.others)} on animals and cells, {_of(len(self.tables), 'public table')} reanalysed.",
@@ -163,12 +155,7 @@ class ConditionView:
         return (*lines, *self.contested)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON.
-
-        Returns
-        -------
-        dict
-        """
+        """Give it as plain values, for JSON."""
         return {
             "catalogue_version": VERSION,
             "conditions": list(self.conditions),
@@ -207,8 +194,7 @@ def _of(n: int, one: str, many: str = "") -> str:
 def _by_molecule(rows: Sequence[Evidence]) -> list[tuple[str, list[Evidence]]]:
     named = [row for row in rows if row.scope != "set" and row.measured == "cargo"]
     return [
-        (name, [row for row in named if row.molecule == name])
-        for name in dict.fromkeys(row.molecule for row in named)
+        (name, [row for row in named if row.molecule == name]) for name in dict.fromkeys(row.molecule for row in named)
     ]
 
 
@@ -217,51 +203,29 @@ def _explained(rows: Sequence[Evidence]) -> str:
     up, down = ([row for row in rows if row.direction == way] for way in ("up", "down"))
     differ = [
         what
-        for what, column in (
-            ("contrast", "against"),
-            ("fluid", "biofluid"),
-            ("sex", "sex"),
-            ("condition", "condition"),
-        )
+        for what, column in (("contrast", "against"), ("fluid", "biofluid"), ("sex", "sex"), ("condition", "condition"))
         if not {getattr(row, column) for row in up} & {getattr(row, column) for row in down}
     ]
     told = "; ".join(
-        f"{row.direction}: {row.contrast}, {row.biofluid.replace('-', ' ')} ({row.study})"
-        for row in (*up, *down)
+        f"{row.direction}: {row.contrast}, {row.biofluid.replace('-', ' ')} ({row.study})" for row in (*up, *down)
     )
     if differ:
         return f"the two directions differ in {' and '.join(differ)} ({told})"
     same = {row.contrast for row in up} & {row.contrast for row in down}
-    stage = (
-        "one contrast and fluid"
-        if same
-        else "the same kind of contrast in one fluid, at another stage or subgroup"
-    )
+    stage = "one contrast and fluid" if same else "the same kind of contrast in one fluid, at another stage or subgroup"
     return f"both directions by {stage} ({told})"
 
 
-def _shown(
-    people: Sequence[Evidence], tables: Sequence[PublicTable], reanalysis: Reanalysis
-) -> tuple[Effect, ...]:
+def _shown(people: Sequence[Evidence], tables: Sequence[PublicTable], reanalysis: Reanalysis) -> tuple[Effect, ...]:
     """Effects of the molecules claimed, then of the clearest in the tables, to fill the forest plot."""
     accessions = {table.accession for table in tables}
-    claimed = list(
-        dict.fromkeys(row.molecule for row in people if row.kind == "mirna" and row.scope != "set")
-    )
-    found = [
-        effect for name in claimed for effect in reanalysis.of(name) if effect.table.accession in accessions
-    ]
+    claimed = list(dict.fromkeys(row.molecule for row in people if row.kind == "mirna" and row.scope != "set"))
+    found = [effect for name in claimed for effect in reanalysis.of(name) if effect.table.accession in accessions]
     names = list(dict.fromkeys(effect.molecule for effect in found))[:_MOST]
     if len(names) < _MOST:
         clear = sorted(
-            (
-                effect
-                for effect in reanalysis.effects
-                if effect.table.accession in accessions and effect.q <= 0.1
-            ),
+            (effect for effect in reanalysis.effects if effect.table.accession in accessions and effect.q <= 0.1),
             key=lambda effect: effect.p,
         )
         names = list(dict.fromkeys([*names, *(effect.molecule for effect in clear)]))[:_MOST]
-    return tuple(
-        effect for name in names for effect in reanalysis.of(name) if effect.table.accession in accessions
-    )
+    return tuple(effect for name in names for effect in reanalysis.of(name) if effect.table.accession in accessions)

@@ -13,12 +13,8 @@ from exoclassify.data.names import canonical_name
 
 __all__ = ["COLUMNS", "CONTESTED", "MECHANISMS", "SITES", "Evidence"]
 
-Mechanism = Literal[
-    "nociceptive", "inflammatory", "neuropathic", "nociplastic", "mixed", "none", "unclassified"
-]
-Site = Literal[
-    "visceral", "headache", "musculoskeletal", "cancer", "post-trauma", "widespread", "other", "unspecified"
-]
+Mechanism = Literal["nociceptive", "inflammatory", "neuropathic", "nociplastic", "mixed", "none", "unclassified"]
+Site = Literal["visceral", "headache", "musculoskeletal", "cancer", "post-trauma", "widespread", "other", "unspecified"]
 
 MECHANISMS: tuple[str, ...] = (
     "nociceptive", "inflammatory", "neuropathic", "nociplastic", "mixed", "none", "unclassified",
@@ -150,9 +146,7 @@ class Evidence(BaseModel):
         if (self.scope == "set") != (self.molecule == ""):
             raise ValueError("column molecule: expected a name, or nothing when scope is set")
         if self.kind == "mirna" and self.scope != "set":
-            wanted, example = (
-                (_MATURE, "hsa-miR-21-5p") if self.scope == "molecule" else (_HAIRPIN, "hsa-mir-21")
-            )
+            wanted, example = (_MATURE, "hsa-miR-21-5p") if self.scope == "molecule" else (_HAIRPIN, "hsa-mir-21")
             one_arm = self.scope == "molecule" and self.molecule in _one_arm()
             if not (one_arm or wanted.fullmatch(self.molecule)):
                 raise ValueError(
@@ -160,20 +154,14 @@ class Evidence(BaseModel):
                 )
             prefix = _PREFIX.get(self.species)
             if prefix and not self.molecule.startswith(f"{prefix}-"):
-                raise ValueError(
-                    f"column molecule: found {self.molecule!r}, expected {prefix}-… for {self.species}"
-                )
+                raise ValueError(f"column molecule: found {self.molecule!r}, expected {prefix}-… for {self.species}")
             if self.scope == "molecule" and canonical_name(self.molecule, "mirna") != self.molecule:
-                raise ValueError(
-                    f"column molecule: expected the spelling {canonical_name(self.molecule, 'mirna')!r}"
-                )
+                raise ValueError(f"column molecule: expected the spelling {canonical_name(self.molecule, 'mirna')!r}")
         return self
 
     @model_validator(mode="after")
     def _pain_needs_a_contrast(self) -> Self:
-        if self.pain_stratified and (
-            self.against == "none" or (self.system, self.against) == ("patients", "controls")
-        ):
+        if self.pain_stratified and (self.against == "none" or (self.system, self.against) == ("patients", "controls")):
             raise ValueError(
                 f"column pain_stratified: found yes with a contrast against {self.against} in {self.system}; expected no: "
                 "a disease against controls is no contrast of pain"
@@ -202,9 +190,7 @@ class Evidence(BaseModel):
 @cache
 def _one_arm() -> frozenset[str]:
     """Mature miRNA that miRBase names without an arm, as the public tables of the reanalysis print them."""
-    return frozenset(
-        files("exoclassify.evidence").joinpath("one_arm.txt").read_text(encoding="utf-8").split()
-    )
+    return frozenset(files("exoclassify.evidence").joinpath("one_arm.txt").read_text(encoding="utf-8").split())
 
 
 COLUMNS: tuple[str, ...] = tuple(name for name in Evidence.model_fields if name != "origin")

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.sketches import BITS, bits_apart, sketches
+from exoclassify.typing import Floats
 
 __all__ = ["FEWEST", "Fingerprints", "Recognised", "profiles", "standardised"]
 
-Floats = NDArray[np.float64]
 
 _NEAR = 16
 """Bits of 256 that may differ: the same library counted at half its depth lies at a median of 7."""
@@ -78,12 +78,7 @@ class Fingerprints:
 
     @classmethod
     def read(cls) -> Fingerprints:
-        """Read those that come with the project.
-
-        Returns
-        -------
-        Fingerprints
-        """
+        """Read those that come with the project."""
         return _read()
 
     def recognise(self, table: CargoTable) -> tuple[Recognised, ...]:
@@ -183,10 +178,5 @@ def _read() -> Fingerprints:
     with np.load(io.BytesIO(content)) as arrays:
         names = {name: tuple(arrays[name].tolist()) for name in ("molecules", "accessions", "runs")}
         return Fingerprints(
-            names["molecules"],
-            arrays["mean"],
-            arrays["scale"],
-            names["accessions"],
-            names["runs"],
-            arrays["sketches"],
+            names["molecules"], arrays["mean"], arrays["scale"], names["accessions"], names["runs"], arrays["sketches"]
         )

@@ -13,7 +13,9 @@ from exoclassify.evidence.evidence import Evidence
 __all__ = ["EvidenceMatrix"]
 
 _MARKS = {"up": "▲", "down": "▼", "unchanged": "0", "associated": "*", "mixed": "±", "torn": "!"}
-_MEANING = "▲ up   ▼ down   ▲2 in two studies   0 unchanged   * associated, no direction   ± by contrast or fluid   ! torn"
+_MEANING = (
+    "▲ up   ▼ down   ▲2 in two studies   0 unchanged   * associated, no direction   ± by contrast or fluid   ! torn"
+)
 _COLOURS = {"▲": "#b2182b", "▼": "#2166ac", "0": "#666666", "*": "#666666", "±": "#666666", "!": "#e08214"}
 _CELL, _LINE, _LEFT, _TOP = 30, 17, 170, 260
 
@@ -50,10 +52,6 @@ class EvidenceMatrix:
         ----------
         catalogue : Catalogue
             All of it, or a part.
-
-        Returns
-        -------
-        EvidenceMatrix
         """
         rows = [row for row in catalogue.rows if row.scope != "set"]
         kinds = {row.molecule: row.kind for row in rows}
@@ -89,9 +87,7 @@ class EvidenceMatrix:
     def _spread(self, marks: Sequence[str]) -> str:
         cells = [f"{mark:<3}" for mark in marks]
         return (
-            "".join(cells[: self.people])
-            + ("| " if self.people < len(cells) else "")
-            + "".join(cells[self.people :])
+            "".join(cells[: self.people]) + ("| " if self.people < len(cells) else "") + "".join(cells[self.people :])
         )
 
     def svg(self) -> str:
@@ -141,9 +137,7 @@ class EvidenceMatrix:
             parts.append(f'<line x1="{_LEFT}" y1="{y}" x2="{end}" y2="{y}" stroke="#dddddd"/>')
         for j, name in enumerate(self.conditions):
             x = _LEFT + _CELL * j + _CELL // 2
-            parts.append(
-                f'<text x="{x}" y="{_TOP - 8}" transform="rotate(-45 {x} {_TOP - 8})">{escape(name)}</text>'
-            )
+            parts.append(f'<text x="{x}" y="{_TOP - 8}" transform="rotate(-45 {x} {_TOP - 8})">{escape(name)}</text>')
         return parts
 
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import t
 
-__all__ = ["Pooled", "pooled"]
+from exoclassify.typing import Floats
 
-Floats = NDArray[np.float64]
+__all__ = ["Pooled", "pooled"]
 
 
 @dataclass(frozen=True)

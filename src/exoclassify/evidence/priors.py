@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from exoclassify.errors import InputError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.reanalysis import Reanalysis
+from exoclassify.typing import Floats
 
 __all__ = ["Prior", "learned_weights"]
 
-Floats = NDArray[np.float64]
 
 LARGEST = 5.0
 """Weight of a known molecule at most."""
@@ -165,9 +165,7 @@ def learned_weights(known: NDArray[np.bool_], molecules: Sequence[str], p: Float
     Ignatiadis et al. 2016, doi 10.1038/nmeth.3885: with weights learned on other folds than they are used in, weighted
     Benjamini-Hochberg keeps its level. Measured in tests/benchmarks/informed.py.
     """
-    fold = np.array(
-        [hashlib.blake2b(name.encode(), digest_size=4).digest()[0] % _FOLDS for name in molecules]
-    )
+    fold = np.array([hashlib.blake2b(name.encode(), digest_size=4).digest()[0] % _FOLDS for name in molecules])
     weights = np.ones(len(p))
     for part in range(_FOLDS):
         here, others = fold == part, fold != part

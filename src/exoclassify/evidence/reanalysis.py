@@ -132,12 +132,7 @@ class Reanalysis:
 
     @classmethod
     def read(cls) -> Reanalysis:
-        """Read the effects that come with the project; kept, for they never change.
-
-        Returns
-        -------
-        Reanalysis
-        """
+        """Read the effects that come with the project; kept, for they never change."""
         return _read()
 
     @cached_property
@@ -175,10 +170,6 @@ class Reanalysis:
         ----------
         conditions : sequence of str
             The catalogue's names.
-
-        Returns
-        -------
-        tuple of PublicTable
         """
         return tuple(table for table in self.tables if table.condition in conditions and not table.part_of)
 
@@ -190,10 +181,6 @@ class Reanalysis:
         accessions : iterable of str
             To be left out.
 
-        Returns
-        -------
-        Reanalysis
-
         Raises
         ------
         InputError
@@ -203,12 +190,10 @@ class Reanalysis:
         known = {name for table in self.tables for name in (table.accession, table.part_of) if name}
         unknown = sorted(named - known)
         if unknown:
-            raise InputError(
-                f"the reanalysis has no table {', '.join(unknown)}; it has {', '.join(sorted(known))}"
-            )
-        own = {
-            table.accession for table in self.tables if named & {table.accession, table.part_of} - {""}
-        } | {table.part_of for table in self.tables if table.accession in named}
+            raise InputError(f"the reanalysis has no table {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+        own = {table.accession for table in self.tables if named & {table.accession, table.part_of} - {""}} | {
+            table.part_of for table in self.tables if table.accession in named
+        }
         return Reanalysis(
             tuple(table for table in self.tables if table.accession not in own),
             tuple(effect for effect in self.effects if effect.table.accession not in own),

@@ -70,10 +70,6 @@ def support(claims: Iterable[Evidence], reanalysis: Reanalysis) -> tuple[Support
         Any; those that cannot be tested, or have no table, are left out.
     reanalysis : Reanalysis
         The tables.
-
-    Returns
-    -------
-    tuple of Support
     """
     found = []
     for claim in that_can_be_tested(claims):
@@ -111,7 +107,9 @@ def support_in_words(claims: Sequence[Evidence], found: Sequence[Support]) -> st
     """
     n = len(that_can_be_tested(claims))
     if not n:
-        return "No claim names one mature miRNA with a direction in people, so none can be compared with a public table."
+        return (
+            "No claim names one mature miRNA with a direction in people, so none can be compared with a public table."
+        )
     if not found:
         return (
             f"None of the {n} claims that could be tested (one mature miRNA, up or down, in people) has a public table of the "

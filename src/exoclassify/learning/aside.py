@@ -27,10 +27,6 @@ def short_name(name: str) -> str:
     ----------
     name : str
         Of a sample or a person.
-
-    Returns
-    -------
-    str
     """
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
@@ -95,10 +91,6 @@ def answered(
         Of all samples of the cohort.
     across : bool
         Each fold was a batch.
-
-    Returns
-    -------
-    Answered
     """
     rows = passes[0].rows
     called = [kept.calls >= 0 for kept in passes]
@@ -148,10 +140,6 @@ def strata_of(cohort: Cohort, covariates: Sequence[str] = ()) -> dict[str, NDArr
 
 def _bands(numbers: NDArray[np.float64], edges: Sequence[float]) -> NDArray[np.str_]:
     shown = [f"{edge:.3g}" for edge in edges]
-    names = [
-        f"below {shown[0]}",
-        *(f"{a} to below {b}" for a, b in pairwise(shown)),
-        f"{shown[-1]} or more",
-    ]
+    names = [f"below {shown[0]}", *(f"{a} to below {b}" for a, b in pairwise(shown)), f"{shown[-1]} or more"]
     bands = np.array(names)[np.searchsorted(np.asarray(edges), numbers, side="right")]
     return np.where(np.isfinite(numbers), bands, "").astype(np.str_)

@@ -18,10 +18,10 @@ from exoclassify.learning.metrics import calibration, log_loss_figure, macro_auc
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.resampling import percentile_interval
 from exoclassify.model.compiled import CompiledBlend
+from exoclassify.typing import Floats
 
 __all__ = ["Bench", "Cost", "Difference", "benched", "cost_of"]
 
-Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 _DRAWS = 4000
@@ -97,10 +97,6 @@ class Bench:
             `log_loss` or `auc`.
         recipe : int
             Position of the recipe.
-
-        Returns
-        -------
-        Difference
         """
         return self._difference(figures[recipe] - figures[0])
 
@@ -133,11 +129,7 @@ class Bench:
 
 
 def benched(
-    tasks: Sequence[Task],
-    recipes: Mapping[str, Recipe],
-    *,
-    n_jobs: int = 1,
-    progress: Progress | None = None,
+    tasks: Sequence[Task], recipes: Mapping[str, Recipe], *, n_jobs: int = 1, progress: Progress | None = None
 ) -> Bench:
     """Judge recipes on tasks; each base learner is fitted once for all recipes that have it.
 
@@ -151,10 +143,6 @@ def benched(
         Parallel processes; -1 for all cores. The result does not depend on it.
     progress : callable, optional
         Called with folds done and folds in all.
-
-    Returns
-    -------
-    Bench
 
     Raises
     ------
@@ -189,9 +177,7 @@ def benched(
 def _answered(samples: Samples, recipes: list[Recipe], fold: Fold) -> Floats:
     """Log-odds of the samples left out, (n_recipes, n_test, n_states)."""
     learned = learn_each(samples.take(fold[0]), recipes)
-    return np.stack(
-        [said(one, samples, recipe, fold[1])[0] for one, recipe in zip(learned, recipes, strict=True)]
-    )
+    return np.stack([said(one, samples, recipe, fold[1])[0] for one, recipe in zip(learned, recipes, strict=True)])
 
 
 def _figures(task: Task, answers: list[Floats]) -> Floats:
@@ -221,10 +207,6 @@ def cost_of(samples: Samples, recipe: Recipe) -> Cost:
         The table.
     recipe : Recipe
         The choices.
-
-    Returns
-    -------
-    Cost
 
     Raises
     ------

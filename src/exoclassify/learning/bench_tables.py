@@ -107,10 +107,6 @@ def table_in(folder: Path, columns: Columns) -> Samples:
     columns : Columns
         What they are called.
 
-    Returns
-    -------
-    Samples
-
     Raises
     ------
     FileError
@@ -131,9 +127,7 @@ def table_in(folder: Path, columns: Columns) -> Samples:
 def _file_of(folder: Path, stems: tuple[str, ...]) -> Path | None:
     files = [path for path in sorted(folder.iterdir()) if path.name.split(".")[0] in stems and path.is_file()]
     if len(files) > 1:
-        raise FileError(
-            f"{folder.name}: {files[0].name} and {files[1].name} are two of a kind; keep one of them"
-        )
+        raise FileError(f"{folder.name}: {files[0].name} and {files[1].name} are two of a kind; keep one of them")
     return files[0] if files else None
 
 
@@ -163,10 +157,6 @@ def tasks_of(table: str, samples: Samples, *, repeats: int, n_folds: int = 5, se
     seed : int
         Fixes the folds.
 
-    Returns
-    -------
-    list of Task
-
     Raises
     ------
     DesignError
@@ -174,8 +164,7 @@ def tasks_of(table: str, samples: Samples, *, repeats: int, n_folds: int = 5, se
     """
     try:
         passes = tuple(
-            tuple(stratified_folds(samples.y, samples.groups, n_folds, seed + repeat))
-            for repeat in range(repeats)
+            tuple(stratified_folds(samples.y, samples.groups, n_folds, seed + repeat)) for repeat in range(repeats)
         )
     except DesignError as error:
         raise DesignError(f"{table}: {error}") from error

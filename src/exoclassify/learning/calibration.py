@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm, qmc
 
 from exoclassify.learning.calling import call_limits, strictest
 from exoclassify.methods.conformal import ClassConditionalSets
 from exoclassify.methods.heads import Batches, Calibration, Head, Place, mixed
 from exoclassify.methods.offsets import Offsets, batch_mix, fit_link, fit_scale, offsets_of, whitening
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["HeldOut", "calibrated", "fresh", "loads_of", "place_of"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _NODES = 256
 _REPLICATES = 12
@@ -86,10 +84,6 @@ def calibrated(
         Of the members before anything is learned.
     temperature : float or None
         How strongly held-out losses move the shares; None for not at all.
-
-    Returns
-    -------
-    Calibration
     """
     known = _fitted(trained, prevalence, shares, temperature)
     heads: tuple[Head, ...] = (known.head,)
@@ -115,25 +109,11 @@ def calibrated(
         p[rows] = mixed(eta[rows], loads_of(known.head, nodes))
     averaged = mixed(eta, loads_of(known.head, together))
     places = [
-        place_of(
-            known.head,
-            at,
-            nodes,
-            [(p, trained.y, trained.batch)],
-            trained.residuals,
-            prevalence,
-            closed=closed,
-        )
+        place_of(known.head, at, nodes, [(p, trained.y, trained.batch)], trained.residuals, prevalence, closed=closed)
         for nodes in own
     ]
     some = place_of(
-        known.head,
-        at,
-        together,
-        [(averaged, trained.y, trained.batch)],
-        trained.residuals,
-        prevalence,
-        closed=closed,
+        known.head, at, together, [(averaged, trained.y, trained.batch)], trained.residuals, prevalence, closed=closed
     )
     named = tuple(names[code] for code in present) if names else ()
     return Calibration(heads, named, tuple(places) if names else (), some, unknown, held_out)
@@ -260,15 +240,10 @@ def place_of(
         See `Place`; the mix is that of training if omitted.
     bounded : bool
         As in `call_limits`.
-
-    Returns
-    -------
-    Place
     """
     sets = ClassConditionalSets.fit([(p, y) for p, y, _ in held_out])
     limits = [
-        call_limits((1 - untested) * p + untested * prevalence, y, batch, bounded=bounded)
-        for p, y, batch in held_out
+        call_limits((1 - untested) * p + untested * prevalence, y, batch, bounded=bounded) for p, y, batch in held_out
     ]
     return Place(
         at, nodes, loads_of(head, nodes), untested, sets, strictest(*limits), np.sort(residuals), closed,

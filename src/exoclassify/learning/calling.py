@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import beta
 
 from exoclassify.methods.heads import MAX_WRONG
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["call_limits", "strictest"]
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 
 def call_limits(p: Floats, y: Codes, batch: Codes, *, bounded: bool = False) -> Floats:

@@ -7,28 +7,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from exoclassify.errors import DesignError
-from exoclassify.learning.resampling import (
-    bootstrap_weights,
-    corrected_resampled_t,
-    percentile_interval,
-    weighted_aucs,
-)
+from exoclassify.learning.resampling import bootstrap_weights, corrected_resampled_t, percentile_interval, weighted_aucs
+from exoclassify.typing import Floats
 
 __all__ = ["compare"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _DRAWS = 2000
 _KEYS = ["judged", "sample", "fold"]
 
 
-def compare(
-    first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, str], seed: int = 0
-) -> dict[str, Any]:
+def compare(first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, str], seed: int = 0) -> dict[str, Any]:
     """Hold two sets of out-of-fold answers against each other.
 
     Parameters
@@ -58,9 +49,7 @@ def compare(
         )
     first, second = _crossed(first), _crossed(second)
     states = [column.removeprefix("p_") for column in first.columns if column.startswith("p_")]
-    if not first[[*_KEYS, "label"]].equals(second[[*_KEYS, "label"]]) or list(first.columns) != list(
-        second.columns
-    ):
+    if not first[[*_KEYS, "label"]].equals(second[[*_KEYS, "label"]]) or list(first.columns) != list(second.columns):
         raise DesignError(
             "the two were judged on other samples or other states; train both on the same table and sheet"
         )
@@ -91,9 +80,7 @@ class _Answers:
         self.y = self.truth[first]
         self.groups = np.unique(frame["subject"].to_numpy()[first], return_inverse=True)[1]
         self.repeat = np.unique(frame["judged"].to_numpy(), return_inverse=True)[1]
-        self.fold = np.unique(
-            frame["judged"].astype(str) + "/" + frame["fold"].astype(str), return_inverse=True
-        )[1]
+        self.fold = np.unique(frame["judged"].astype(str) + "/" + frame["fold"].astype(str), return_inverse=True)[1]
 
     def auc(self, weights: Floats) -> Floats:
         """Mean over repeats and states, within folds; weights (n_draws, n_samples)."""
@@ -151,12 +138,7 @@ def _paired(
         "difference": first - second,
         "low": low,
         "high": high,
-        "within_folds": {
-            "difference": mean,
-            "t": _finite(statistic),
-            "p_value": p_value,
-            "folds": len(known),
-        },
+        "within_folds": {"difference": mean, "t": _finite(statistic), "p_value": p_value, "folds": len(known)},
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.learning.metrics import Figure
+from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = [
     "CalibrationBins",
@@ -23,9 +24,6 @@ __all__ = [
     "roc_curve",
 ]
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-Codes = NDArray[np.intp]
 
 _GRID = np.linspace(0, 1, 101)
 
@@ -91,10 +89,6 @@ def average_precision(scores: Sequence[Floats], positive: Mask) -> float:
     scores, positive
         As for `roc_curve`.
 
-    Returns
-    -------
-    float
-
     Notes
     -----
     scikit-learn's ``average_precision_score``. By chance it is the prevalence.
@@ -139,10 +133,6 @@ class CalibrationBins:
     def decomposition(self) -> dict[str, float]:
         """Parts of the Brier score: reliability − resolution + uncertainty + within_bins is the score.
 
-        Returns
-        -------
-        dict of str to float
-
         Notes
         -----
         Murphy 1973, J. Appl. Meteorol. 12:595; within_bins is what binning hides (Stephenson et al. 2008).
@@ -161,9 +151,7 @@ class CalibrationBins:
         }
 
 
-def calibration_bins(
-    probabilities: Sequence[Floats], positive: Mask, n_bins: int | None = None
-) -> CalibrationBins:
+def calibration_bins(probabilities: Sequence[Floats], positive: Mask, n_bins: int | None = None) -> CalibrationBins:
     """Sort answers into bins and hold what was said against what was seen.
 
     Parameters

@@ -14,13 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from exoclassify.learning.folds import (
-    Codes,
-    Fold,
-    fold_digest,
-    leave_one_batch_out,
-    stratified_folds,
-)
+from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
 from exoclassify.learning.importance import moved
 from exoclassify.learning.judgement import Judgement, KeptAside
 from exoclassify.learning.kept import remembered
@@ -28,22 +22,17 @@ from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.rehearsal import Rehearsal, at_new_sites, rehearsed
 from exoclassify.learning.summary import by_batch, headline, summarised
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["Answer", "cross_validated", "evaluate", "judge", "said", "workers_started_undisturbed"]
 
-Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 Answer = tuple[Floats, NDArray[np.bool_], Floats, NDArray[np.int8]]
 """Logs of the probabilities, prediction sets, novelty and calls of the samples left out."""
 
 
 def evaluate(
-    samples: Samples,
-    sample_ids: Sequence[str],
-    recipe: Recipe,
-    *,
-    n_jobs: int = -1,
-    progress: Progress | None = None,
+    samples: Samples, sample_ids: Sequence[str], recipe: Recipe, *, n_jobs: int = -1, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Judge a recipe on a cohort.
 
@@ -91,10 +80,6 @@ def judge(
     cache : Path, optional
         Folder in which finished folds are kept, and looked for.
 
-    Returns
-    -------
-    Judgement
-
     Raises
     ------
     DesignError
@@ -104,9 +89,7 @@ def judge(
         stratified_folds(samples.y, samples.groups, recipe.folds.outer, recipe.seed + 1000 * (r + 1))
         for r in range(recipe.folds.repeats)
     ]
-    left_out = (
-        [] if samples.batches is None else leave_one_batch_out(samples.y, samples.groups, samples.batches)
-    )
+    left_out = [] if samples.batches is None else leave_one_batch_out(samples.y, samples.groups, samples.batches)
     plan = [fold for folds in repeats for fold in folds] + left_out
     answers, moves, sites = [], [], []
     ask = remembered(_explained, cache)
@@ -206,10 +189,6 @@ def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> Kept
         The choices.
     folds : list of (train, test)
         One pass over the samples.
-
-    Returns
-    -------
-    KeptAside
     """
     return _gather(folds, [_answer(samples, recipe, fold) for fold in folds])
 

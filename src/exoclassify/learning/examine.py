@@ -19,23 +19,13 @@ from exoclassify.learning.curves import (
     risk_coverage,
     roc_curve,
 )
-from exoclassify.learning.metrics import (
-    Figure,
-    against_rest,
-    auc,
-    auc_within,
-    brier,
-    described,
-    macro_auc,
-    mean_figure,
-)
+from exoclassify.learning.metrics import Figure, against_rest, auc, auc_within, brier, described, macro_auc, mean_figure
 from exoclassify.learning.operating import OperatingPoint, operating_point, reaching, share_of
 from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["Answered", "examine", "positive_states"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _DRAWS = 2000
 _MOST_WEIGHTS = 20_000_000
@@ -114,10 +104,6 @@ def positive_states(states: Sequence[str]) -> tuple[str, ...]:
     ----------
     states : sequence of str
         All of them.
-
-    Returns
-    -------
-    tuple of str
     """
     if len(states) > 2:
         return tuple(states)
@@ -207,9 +193,7 @@ def _auc_intervals(answered: Answered, seed: int) -> dict[str, Any]:
     }
 
 
-def _of_state(
-    answered: Answered, p: Floats, state: str, thresholds: Sequence[float], seed: int
-) -> dict[str, Any]:
+def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[float], seed: int) -> dict[str, Any]:
     k = answered.states.index(state)
     positive = answered.y == k
     scores = [against_rest(one, k) for one in answered.log_odds]
@@ -235,8 +219,7 @@ def _of_state(
         "calibration": _calibration(bins, answered, p, seed),
         "net_benefit": {"threshold": _short(at), "model": _short(model), "everyone": _short(everyone)},
         "thresholds": [
-            {"chosen": name, **_point(operating_point(list(p), positive, t, rate), answered)}
-            for name, t in points
+            {"chosen": name, **_point(operating_point(list(p), positive, t, rate), answered)} for name, t in points
         ],
     }
 
@@ -256,9 +239,7 @@ def _calibration(bins: CalibrationBins, answered: Answered, p: Floats, seed: int
 def _ece_if_calibrated(p: Floats, seed: int) -> float:
     """Mean ECE of as many answers that are calibrated perfectly: what sampling alone gives."""
     rng = np.random.default_rng(seed)
-    return float(
-        np.mean([calibration_bins(list(p), rng.random(p.shape[1]) < p.mean(axis=0)).ece for _ in range(50)])
-    )
+    return float(np.mean([calibration_bins(list(p), rng.random(p.shape[1]) < p.mean(axis=0)).ece for _ in range(50)]))
 
 
 def _point(point: OperatingPoint, answered: Answered) -> dict[str, Any]:

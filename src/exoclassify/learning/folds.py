@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from exoclassify.errors import DesignError
+from exoclassify.typing import Codes
 
 __all__ = [
     "Fold",
@@ -22,7 +23,6 @@ __all__ = [
     "subjects_per_state",
 ]
 
-Codes = NDArray[np.intp]
 Fold = tuple[Codes, Codes]
 """Positions of the training samples, positions of the held-out samples."""
 
@@ -57,10 +57,6 @@ def stratified_folds(y: Codes, groups: Codes, n_folds: int, seed: int) -> list[F
         At most this many; never more than the subjects of the rarest state.
     seed : int
         Fixes the split.
-
-    Returns
-    -------
-    list of (train, test)
 
     Raises
     ------
@@ -99,11 +95,7 @@ def leave_one_batch_out(y: Codes, groups: Codes, batches: Codes) -> list[Fold]:
     for batch in np.unique(batches):
         test = np.flatnonzero(batches == batch)
         train = np.flatnonzero((batches != batch) & ~np.isin(groups, groups[test]))
-        if (
-            len(train)
-            and _has_every_state(y, train)
-            and subjects_per_state(y[train], groups[train]).min() >= 2
-        ):
+        if len(train) and _has_every_state(y, train) and subjects_per_state(y[train], groups[train]).min() >= 2:
             folds.append((train, test))
     return folds
 
@@ -159,10 +151,6 @@ def fold_digest(sample_ids: Sequence[str], folds: Sequence[Fold]) -> str:
         Of all samples.
     folds : sequence of (train, test)
         In order.
-
-    Returns
-    -------
-    str
     """
     digest = hashlib.sha256()
     for _, test in folds:

@@ -13,11 +13,10 @@ from scipy.stats import binom
 
 from exoclassify.learning.metrics import calibration, mean_figure
 from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["Answers", "Check", "Gate", "Setting", "check_setting"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _DRAWS = 1000
 _CELLS = 20_000_000
@@ -171,13 +170,9 @@ class Check:
     def line(self) -> str:
         """Give it as one line for a reader."""
         values = " → ".join("–" if v is None else f"{v:.3f}" for v in (self.champion, self.challenger))
-        interval = (
-            "" if self.low is None else f", gain {self.gain:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
-        )
+        interval = "" if self.low is None else f", gain {self.gain:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
         told = "" if self.champion is None and self.challenger is None else f": {values}"
-        return (
-            f"{'pass' if self.passed else 'FAIL'}  {self.setting}, {self.what}{told}{interval}; {self.rule}"
-        )
+        return f"{'pass' if self.passed else 'FAIL'}  {self.setting}, {self.what}{told}{interval}; {self.rule}"
 
 
 def check_setting(
@@ -199,10 +194,6 @@ def check_setting(
         Stated share of wrong calls among the calls.
     seed : int
         Of the bootstrap over subjects.
-
-    Returns
-    -------
-    list of Check
     """
     draws = max(100, min(_DRAWS, _CELLS // max(len(setting.y), 1)))
     weights = bootstrap_weights(setting.y, setting.groups, draws, seed)
@@ -220,9 +211,7 @@ def check_setting(
             part = _part(setting, rows)
             here = weights[:, rows]
             here = here[here.sum(axis=1) > 0]
-            checks.append(
-                _paired(part, f"log-loss in {name}", _log_loss_gain, here, gate, gate.group_margin, False)
-            )
+            checks.append(_paired(part, f"log-loss in {name}", _log_loss_gain, here, gate, gate.group_margin, False))
     return checks
 
 
@@ -316,13 +305,9 @@ def _called_gain(setting: Setting, weights: Floats) -> tuple[Floats, Floats, Flo
 def _share_called(setting: Setting, weights: Floats, gate: Gate, max_wrong: float) -> Check:
     check = _paired(setting, "share called", _called_gain, weights, gate, gate.call_margin, False)
     assert check.gain is not None
-    enough = (
-        check.gain >= -gate.call_margin
-    )  # a few calls less do no harm, however sure it is that they are less
+    enough = check.gain >= -gate.call_margin  # a few calls less do no harm, however sure it is that they are less
     rule = f"{check.rule}, and not none where it called before"
-    fewer_and_right = _surely_wrong(
-        setting.champion, setting.y, max_wrong
-    )  # fewer calls are then what is wanted
+    fewer_and_right = _surely_wrong(setting.champion, setting.y, max_wrong)  # fewer calls are then what is wanted
     none_left = check.challenger == 0 and check.champion != 0
     return replace(check, rule=rule, passed=(enough or fewer_and_right) and not none_left)
 

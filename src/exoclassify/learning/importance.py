@@ -12,10 +12,10 @@ from scipy.stats import t as student
 from exoclassify.learning.folds import Fold
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.explain import of_blend
+from exoclassify.typing import Floats
 
 __all__ = ["importance", "moved"]
 
-Floats = NDArray[np.float64]
 
 _MOST = 50
 """Molecules that are kept."""
@@ -74,9 +74,7 @@ def importance(found: Floats, folds: Sequence[Fold], molecules: Sequence[str]) -
     values = np.nan_to_num(found)
     mean = values.mean(axis=0)
     ratio = float(np.mean([len(test) / len(train) for train, test in folds]))
-    half = student.ppf(0.975, max(J - 1, 1)) * np.sqrt(
-        values.var(axis=0, ddof=1 if J > 1 else 0) * (1 / J + ratio)
-    )
+    half = student.ppf(0.975, max(J - 1, 1)) * np.sqrt(values.var(axis=0, ddof=1 if J > 1 else 0) * (1 / J + ratio))
     order = np.argsort(-mean, kind="stable")[:_MOST]
     return [
         {

@@ -38,9 +38,7 @@ def joined(earlier: Cohort, new: Cohort) -> Cohort:
     shared = [molecule for molecule in one.molecules if molecule in set(two.molecules)]
     twice = sorted(set(one.sample_ids) & set(two.sample_ids))
     if twice:
-        raise InputError(
-            f"{where}: {len(twice)} samples are in both ({first_three(twice)}); give each sample once"
-        )
+        raise InputError(f"{where}: {len(twice)} samples are in both ({first_three(twice)}); give each sample once")
     if not shared:
         raise InputError(f"{where}: no molecule is in both; check the names of the molecules")
     sheets = (earlier.sheet, new.sheet)

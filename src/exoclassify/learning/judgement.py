@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples
+from exoclassify.typing import Floats
 
 __all__ = ["Judgement", "KeptAside"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

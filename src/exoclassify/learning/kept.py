@@ -49,27 +49,14 @@ def fold_key(samples: Samples, recipe: Recipe, fold: Fold) -> str:
         The choices, folds and repeats left out: the fold itself is in.
     fold : (train, test)
         Positions.
-
-    Returns
-    -------
-    str
     """
     digest = hashlib.sha256()
     choices = recipe.model_dump(mode="json")
     choices["folds"] = {"inner": recipe.folds.inner}
     versions = [
-        importlib.metadata.version(lib)
-        for lib in ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
+        importlib.metadata.version(lib) for lib in ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
     ]
-    described = (
-        choices,
-        versions,
-        _code(),
-        samples.states,
-        samples.unit,
-        samples.not_detected,
-        samples.X.shape,
-    )
+    described = (choices, versions, _code(), samples.states, samples.unit, samples.not_detected, samples.X.shape)
     digest.update(repr(described).encode())
     arrays: list[NDArray[Any] | None] = [samples.X, samples.y, samples.groups, samples.batches, *fold]
     for array in arrays:
@@ -82,9 +69,7 @@ def _code() -> str:
     """Sha256 of what learns and answers here: a version number says nothing of a change made in a checkout."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
-    for path in sorted(
-        path for room in ("methods", "model", "learning") for path in (package / room).rglob("*.py")
-    ):
+    for path in sorted(path for room in ("methods", "model", "learning") for path in (package / room).rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import RecipeError
 from exoclassify.learning.calibration import HeldOut, calibrated
-from exoclassify.learning.folds import Codes, Fold, batches_left_out, stratified_folds
+from exoclassify.learning.folds import Fold, batches_left_out, stratified_folds
 from exoclassify.learning.recipe import Recipe, Voice
 from exoclassify.methods.learners.linear import Rotated, Scaling, fit_elastic_net, fit_ridge, fit_svm
 from exoclassify.methods.learners.ratios import fit_ratios
@@ -24,10 +24,9 @@ from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend, Learner, Member
 from exoclassify.model.compiled import CompiledBlend
 from exoclassify.model.prediction import Answers, Limits, Use
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["Learned", "Samples", "learn", "learn_each"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +66,7 @@ class Samples:
     def of(cls, cohort: Cohort) -> Samples:
         """Give the samples of a cohort of one layer, states, subjects and batches as codes in sorted order."""
         states, y = np.unique(cohort.y, return_inverse=True)
-        names, batches = (
-            ((), None) if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)
-        )
+        names, batches = ((), None) if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)
         groups = np.unique(cohort.groups, return_inverse=True)[1]
         table = cohort.cargo
         return cls(
@@ -116,10 +113,6 @@ class Learned:
             With what is asked of answers.
         batches : sequence of str, optional
             The batch of each sample; without it they are of unknown batches, or, where training had none, of its own.
-
-        Returns
-        -------
-        Answers
         """
         log_odds, residuals = CompiledBlend.of(self.blend).evaluate(X[:, self.support])
         asked = recipe.answers
@@ -153,10 +146,6 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
         The training samples, every state present.
     recipe : Recipe
         The choices.
-
-    Returns
-    -------
-    Learned
 
     Raises
     ------
@@ -222,8 +211,7 @@ def _blended(
         prevalence=prevalence,
         views=final.views,
         members=tuple(
-            Member(voice.name, final.learners[place])
-            for voice, place in zip(recipe.voices, places, strict=True)
+            Member(voice.name, final.learners[place]) for voice, place in zip(recipe.voices, places, strict=True)
         ),
         calibration=calibration,
         novelty=final.novelty,
@@ -262,9 +250,7 @@ def _held_out(samples: Samples, folds: Sequence[Fold], recipe: Recipe) -> HeldOu
         scores[:, test], residuals[test] = _fit_voices(samples.take(train), recipe).scores(samples.X[test])
     batch = np.zeros(len(samples.y), dtype=np.intp) if samples.batches is None else samples.batches
     n_batches = max(len(samples.batch_names), int(batch.max()) + 1)
-    return HeldOut(
-        scores[:, rows], residuals[rows], samples.y[rows], samples.groups[rows], batch[rows], n_batches
-    )
+    return HeldOut(scores[:, rows], residuals[rows], samples.y[rows], samples.groups[rows], batch[rows], n_batches)
 
 
 def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
@@ -278,9 +264,7 @@ def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
     panel = np.ascontiguousarray(samples.X[:, support])
     views = Views.fit(panel, normaliser, imputer_for(samples.unit))
     tables = views.of(panel)
-    rotated = {
-        (name, scaling): Rotated.fit(name, tables[name], scaling) for name, scaling in _rotated_views(recipe)
-    }
+    rotated = {(name, scaling): Rotated.fit(name, tables[name], scaling) for name, scaling in _rotated_views(recipe)}
     learners = tuple(_fit_voice(voice, rotated, tables, samples, recipe) for voice in recipe.voices)
     return _Fitted(
         support,
@@ -310,9 +294,7 @@ def _fit_voice(
         case "svm":
             return fit_svm(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
         case "elastic-net":
-            return fit_elastic_net(
-                voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed
-            )
+            return fit_elastic_net(voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed)
         case "ratios":
             return fit_ratios(
                 voice.view, V, y, samples.batches,

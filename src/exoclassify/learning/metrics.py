@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, logit, softmax
 from scipy.stats import norm, rankdata
 
+from exoclassify.typing import Codes, Floats
+
 __all__ = [
     "Figure",
     "against_rest",
@@ -28,8 +30,6 @@ __all__ = [
     "mean_figure",
 ]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _GO_TOGETHER = 5 / 8
 """Correlation between the errors of two folds, as a multiple of the share of samples in a fold."""
@@ -95,10 +95,6 @@ class Figure:
         n_folds : int
             1 where one model answered for all samples: nothing changes.
 
-        Returns
-        -------
-        Figure
-
         Notes
         -----
         Each model was trained on the samples that the others are judged on, so their errors go together, and no estimate of
@@ -119,10 +115,6 @@ def mean_figure(parts: list[Figure]) -> Figure:
     ----------
     parts : list of Figure
         All of the same samples in the same order.
-
-    Returns
-    -------
-    Figure
     """
     value = float(np.mean([part.value for part in parts]))
     return Figure(value, np.mean([part.influence for part in parts], axis=0), parts[0].share)
@@ -164,9 +156,7 @@ def against_rest(log_odds: Floats, k: int) -> Floats:
     ndarray of shape (n_samples,)
         The difference of log-odds for two states, which stays apart where probabilities round to 1; else the probability.
     """
-    score: Floats = (
-        log_odds[:, k] - log_odds[:, 1 - k] if log_odds.shape[1] == 2 else softmax(log_odds, axis=1)[:, k]
-    )
+    score: Floats = log_odds[:, k] - log_odds[:, 1 - k] if log_odds.shape[1] == 2 else softmax(log_odds, axis=1)[:, k]
     return score
 
 
@@ -179,10 +169,6 @@ def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
         Larger for the state.
     positive : ndarray of bool of shape (n_samples,)
         Samples of that state; both kinds must be there.
-
-    Returns
-    -------
-    Figure
     """
     n1, n0 = int(positive.sum()), int((~positive).sum())
     ranks = rankdata(score)
@@ -242,10 +228,6 @@ def macro_auc(log_odds: Floats, y: Codes, fold: Codes | None = None) -> Figure:
         State codes, each present.
     fold : ndarray of shape (n_samples,), optional
         In which fold each was left out: then within folds, unless a state has no fold to be ranked in.
-
-    Returns
-    -------
-    Figure
     """
     states = range(log_odds.shape[1])
     if fold is not None:
@@ -265,10 +247,6 @@ def balanced_accuracy(log_odds: Floats, y: Codes) -> Figure:
         Calibrated log-odds.
     y : ndarray of shape (n_samples,)
         State codes 0 … K-1, each present.
-
-    Returns
-    -------
-    Figure
     """
     right = (log_odds.argmax(axis=1) == y).astype(np.float64)
     counts = np.bincount(y)
@@ -285,10 +263,6 @@ def brier(log_odds: Floats, y: Codes) -> Figure:
         Calibrated log-odds.
     y : ndarray of shape (n_samples,)
         State codes 0 … K-1, each present.
-
-    Returns
-    -------
-    Figure
     """
     wrong = softmax(log_odds, axis=1)
     wrong[np.arange(len(y)), y] -= 1
@@ -304,10 +278,6 @@ def log_loss_figure(log_odds: Floats, y: Codes) -> Figure:
         Calibrated log-odds.
     y : ndarray of shape (n_samples,)
         State codes 0 … K-1, each present.
-
-    Returns
-    -------
-    Figure
     """
     return _mean(-log_softmax(log_odds, axis=1)[np.arange(len(y)), y])
 

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.learning.metrics import Figure, mean_figure
+from exoclassify.typing import Floats, Mask
 
 __all__ = ["OperatingPoint", "operating_point", "reaching", "share_of"]
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +44,6 @@ def share_of(held: NDArray[np.bool_] | Floats, among: Mask) -> Figure:
         Whether it holds, or how often.
     among : ndarray of bool of shape (n_samples,)
         At least one sample.
-
-    Returns
-    -------
-    Figure
     """
     value = float(np.mean(held[among]))
     return Figure(value, np.where(among, (held - value) / among.sum(), 0.0), share=True)
@@ -111,10 +105,6 @@ def reaching(probabilities: Sequence[Floats], positive: Mask, least: float, *, o
         To be reached, such as 0.9.
     of : str
         ``sensitivity`` (the highest threshold that reaches it) or ``specificity`` (the lowest).
-
-    Returns
-    -------
-    float
     """
     pooled = np.concatenate([p[positive if of == "sensitivity" else ~positive] for p in probabilities])
     if of == "sensitivity":

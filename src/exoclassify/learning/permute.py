@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from exoclassify.learning.evaluate import cross_validated, workers_started_undisturbed
 from exoclassify.learning.folds import stratified_folds
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import macro_auc
 from exoclassify.learning.recipe import Recipe
+from exoclassify.typing import Codes
 
 __all__ = ["permutation_test", "permuted_labels"]
-
-Codes = NDArray[np.intp]
 
 
 def permuted_labels(samples: Samples, seed: int) -> Codes:

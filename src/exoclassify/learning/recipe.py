@@ -164,9 +164,7 @@ class Recipe(_Part):
     folds: Folds = Folds()
     answers: Answers = Answers()
     gate: Gate = Gate()
-    voices: Annotated[tuple[Voice, ...], Field(min_length=1, strict=False)] = Field(
-        default_factory=_default_voices
-    )
+    voices: Annotated[tuple[Voice, ...], Field(min_length=1, strict=False)] = Field(default_factory=_default_voices)
 
     @model_validator(mode="before")
     @classmethod

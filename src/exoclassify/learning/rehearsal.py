@@ -92,9 +92,7 @@ def rehearsed(learned: Learned, samples: Samples, recipe: Recipe, test: NDArray[
                 wrong = called & (given.calls != y[rest])
                 batch = int(samples.batches[test[0]])
                 found.append(
-                    Rehearsal(
-                        n, batch, float(-np.log(p).sum()), len(rest), int(called.sum()), int(wrong.sum())
-                    )
+                    Rehearsal(n, batch, float(-np.log(p).sum()), len(rest), int(called.sum()), int(wrong.sum()))
                 )
     return found
 

@@ -6,21 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-__all__ = [
-    "bootstrap_weights",
-    "corrected_resampled_t",
-    "delong_interval",
-    "percentile_interval",
-    "weighted_aucs",
-]
+from exoclassify.typing import Codes, Floats
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
+__all__ = ["bootstrap_weights", "corrected_resampled_t", "delong_interval", "percentile_interval", "weighted_aucs"]
 
 
-def delong_interval(
-    score: Floats, positive: NDArray[np.bool_], level: float = 0.95
-) -> tuple[float, float, float]:
+def delong_interval(score: Floats, positive: NDArray[np.bool_], level: float = 0.95) -> tuple[float, float, float]:
     """Area under the ROC curve with the interval of DeLong, DeLong and Clarke-Pearson, every sample its own subject.
 
     Parameters
@@ -76,9 +67,7 @@ def bootstrap_weights(y: Codes, groups: Codes, n_draws: int, seed: int) -> Float
     return drawn[:, codes]
 
 
-def weighted_aucs(
-    score: Floats, positive: NDArray[np.bool_], weights: Floats, fold: Codes | None = None
-) -> Floats:
+def weighted_aucs(score: Floats, positive: NDArray[np.bool_], weights: Floats, fold: Codes | None = None) -> Floats:
     """Areas under the ROC curve for many weightings of the same samples.
 
     Parameters
@@ -126,10 +115,6 @@ def percentile_interval(drawn: Floats, level: float = 0.95) -> tuple[float, floa
         A figure of each draw.
     level : float
         Of confidence.
-
-    Returns
-    -------
-    tuple of float
     """
     low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

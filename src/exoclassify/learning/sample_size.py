@@ -61,10 +61,6 @@ def riley_binary(parameters: int, prevalence: float, cox_snell: float) -> RileyC
     cox_snell : float
         Expected Cox-Snell R² of the model.
 
-    Returns
-    -------
-    RileyCriteria
-
     Notes
     -----
     Riley et al. 2019, doi 10.1002/sim.7992, equations 11 and 15 and criterion (iii). Equal to pmsampsize
@@ -113,10 +109,6 @@ def cox_snell_from_auc(auc: float, prevalence: float) -> float:
     prevalence : float
         Share of the state.
 
-    Returns
-    -------
-    float
-
     Notes
     -----
     The binormal model of Riley, Van Calster & Collins 2021 (doi 10.1002/sim.8806), by quadrature where they simulate.
@@ -128,9 +120,7 @@ def cox_snell_from_auc(auc: float, prevalence: float) -> float:
     shift = _shift(distance, prevalence)
     for share, mean, sign in ((prevalence, distance, 1.0), (1 - prevalence, 0.0, -1.0)):
         score = mean + nodes
-        slope_form = (
-            shift + distance * score
-        )  # log-odds of two normals of equal spread are linear in the score
+        slope_form = shift + distance * score  # log-odds of two normals of equal spread are linear in the score
         loss += share * float((weights * -np.log(expit(sign * slope_form))).sum())
     null = -(prevalence * math.log(prevalence) + (1 - prevalence) * math.log(1 - prevalence))
     return 1 - math.exp(-2 * (null - loss))
@@ -149,10 +139,6 @@ def auc_half_width(auc: float, n_of_state: float, n_others: float) -> float:
         Expected.
     n_of_state, n_others : float
         Samples, at least one each.
-
-    Returns
-    -------
-    float
 
     Notes
     -----
@@ -178,10 +164,6 @@ def samples_for_half_width(auc: float, prevalence: float, half_width: float) -> 
         Share of the state.
     half_width : float
         Wanted.
-
-    Returns
-    -------
-    int
     """
 
     def excess(n: float) -> float:

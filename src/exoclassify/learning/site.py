@@ -10,11 +10,10 @@ from scipy.special import softmax
 
 from exoclassify.learning.calibration import loads_of, place_of
 from exoclassify.methods.heads import Batches, Calibration, Head, Place, mixed
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["Local", "offset_nodes", "site_place"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _CHAINS, _STEPS = 100, 40
 _STATED, _UNKNOWN = 40.0, 10.0
@@ -181,9 +180,7 @@ def offset_nodes(head: Head, held_out: Batches, local: Local, *, seed: int = 0) 
         square = (offset**2).sum(axis=1)
         fit = log_weight - d * np.log(held_out.tau) - square[:, None] / (2 * held_out.tau**2)
         cumulative = softmax(fit, axis=1).cumsum(axis=1)
-        tau = held_out.tau[
-            np.minimum((cumulative < rng.random((_CHAINS, 1))).sum(axis=1), len(held_out.tau) - 1)
-        ]
+        tau = held_out.tau[np.minimum((cumulative < rng.random((_CHAINS, 1))).sum(axis=1), len(held_out.tau) - 1)]
         if step in (_STEPS // 2, _STEPS - 1):
             kept.append(offset)
     return np.concatenate(kept)

@@ -56,17 +56,13 @@ def summarised(
     return {
         "n_samples": len(rows),
         "n_subjects": len(np.unique(groups)),
-        "figures": {
-            name: described(mean_figure([each[name] for each in found]), groups, n_folds) for name in shared
-        },
+        "figures": {name: described(mean_figure([each[name] for each in found]), groups, n_folds) for name in shared},
         "sets": _sets(passes, y, samples.states, recipe),
         "calls": _calls(passes, y, recipe),
     }
 
 
-def _figures(
-    kept: KeptAside, y: NDArray[np.intp], states: tuple[str, ...], *, within: bool
-) -> dict[str, Figure]:
+def _figures(kept: KeptAside, y: NDArray[np.intp], states: tuple[str, ...], *, within: bool) -> dict[str, Figure]:
     """All figures of one pass, with the AUC both ways."""
     found = figures(kept.log_odds, y, states)
     inside = macro_auc(kept.log_odds, y, kept.fold)
@@ -79,9 +75,7 @@ def _figures(
     return found | {"auc": inside, "auc_pooled": found["auc"]}
 
 
-def _sets(
-    passes: Sequence[KeptAside], y: NDArray[np.intp], states: tuple[str, ...], recipe: Recipe
-) -> dict[str, Any]:
+def _sets(passes: Sequence[KeptAside], y: NDArray[np.intp], states: tuple[str, ...], recipe: Recipe) -> dict[str, Any]:
     held = np.mean([kept.sets[np.arange(len(y)), y] for kept in passes], axis=0)
     return {
         "level": recipe.answers.level,

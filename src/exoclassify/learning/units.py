@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["Units", "moderated_statistics"]
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
-Masks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +40,7 @@ class Units:
     prior_variance: float
 
 
-def moderated_statistics(units: Units, y: Codes, taken: Masks) -> Floats:
+def moderated_statistics(units: Units, y: Codes, taken: Mask) -> Floats:
     """Size of the moderated t within strata, for many labellings and subsets at once.
 
     Parameters

@@ -46,9 +46,7 @@ def _row(use: str, judged: Mapping[str, Any], n_batches: int) -> dict[str, Any]:
         "use": use,
         "n_batches": n_batches,
         "log_loss": figures["log_loss"]["value"],
-        "calibration_slope": figures["calibration_slope"]["value"]
-        if "calibration_slope" in figures
-        else None,
+        "calibration_slope": figures["calibration_slope"]["value"] if "calibration_slope" in figures else None,
         "called": judged["calls"]["called"],
         "wrong_among_called": judged["calls"]["wrong_among_called"],
     }
@@ -69,10 +67,7 @@ def places_told(calibration: Calibration, max_wrong: float) -> dict[str, Any]:
     dict
         ``trained_on`` and ``unknown``: each ``calls_from`` (None: nothing is called) and ``closed`` (why, or empty).
     """
-    return {
-        "trained_on": _place(calibration.some, max_wrong),
-        "unknown": _place(calibration.unknown, max_wrong),
-    }
+    return {"trained_on": _place(calibration.some, max_wrong), "unknown": _place(calibration.unknown, max_wrong)}
 
 
 def _place(place: Place, max_wrong: float) -> dict[str, Any]:

@@ -21,11 +21,10 @@ from exoclassify.lifecycle.finish import on_panel
 from exoclassify.lifecycle.known import recipe_of, trained_on_before
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
+from exoclassify.typing import Floats, Mask
 
 __all__ = ["as_it_is", "by_recipe", "check_states", "enough", "on_external"]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Calls = NDArray[np.int8]
 
 _MIN_SUBJECTS = 5
@@ -54,7 +53,7 @@ def check_states(champion: ModelBundle, cohort: Cohort) -> None:
         )
 
 
-def enough(cohort: Cohort, rows: Bools) -> bool:
+def enough(cohort: Cohort, rows: Mask) -> bool:
     """Whether some samples have enough subjects of each state to tell two models apart.
 
     Parameters
@@ -63,19 +62,11 @@ def enough(cohort: Cohort, rows: Bools) -> bool:
         All samples.
     rows : ndarray of bool of shape (n_samples,)
         Those that count.
-
-    Returns
-    -------
-    bool
     """
-    return all(
-        len(np.unique(cohort.groups[rows & (cohort.y == state)])) >= _MIN_SUBJECTS for state in cohort.states
-    )
+    return all(len(np.unique(cohort.groups[rows & (cohort.y == state)])) >= _MIN_SUBJECTS for state in cohort.states)
 
 
-def as_it_is(
-    champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judgement, X: Floats, new: Bools
-) -> Setting:
+def as_it_is(champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judgement, X: Floats, new: Mask) -> Setting:
     """Let the champion itself answer, on samples new to it.
 
     Parameters
@@ -113,12 +104,7 @@ def as_it_is(
 
 
 def by_recipe(
-    champion: ModelBundle,
-    cohort: Cohort,
-    recipe: Recipe,
-    judged: Judgement,
-    known: Bools,
-    n_jobs: int,
+    champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judgement, known: Mask, n_jobs: int
 ) -> list[Setting]:
     """Train the champion's recipe again in the challenger's folds, on the samples that the champion was trained on.
 
@@ -144,9 +130,7 @@ def by_recipe(
     """
     old = recipe_of(champion).model_copy(update={"folds": recipe.folds, "seed": recipe.seed})
     samples = Samples.of(on_panel(cohort, old))
-    again = Parallel(n_jobs=n_jobs)(
-        delayed(_trained_again)(samples, old, fold, known) for fold in judged.plan
-    )
+    again = Parallel(n_jobs=n_jobs)(delayed(_trained_again)(samples, old, fold, known) for fold in judged.plan)
     everything = np.ones(cohort.n_samples, dtype=bool)
     mine, at = [], 0
     for kept in judged.passes:
@@ -166,7 +150,7 @@ def by_recipe(
     return settings
 
 
-def _trained_again(samples: Samples, recipe: Recipe, fold: Fold, known: Bools) -> Answer:
+def _trained_again(samples: Samples, recipe: Recipe, fold: Fold, known: Mask) -> Answer:
     train, test = fold
     own = train[known[train]]
     states = range(len(samples.states))
@@ -175,7 +159,7 @@ def _trained_again(samples: Samples, recipe: Recipe, fold: Fold, known: Bools) -
     return said(learn(samples.take(train), recipe), samples, recipe, test)
 
 
-def _placed(cohort: Cohort, folds: Sequence[Fold], answers: Sequence[Answer]) -> tuple[Floats, Bools, Calls]:
+def _placed(cohort: Cohort, folds: Sequence[Fold], answers: Sequence[Answer]) -> tuple[Floats, Mask, Calls]:
     shape = (cohort.n_samples, len(cohort.states))
     log_odds, sets = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
     calls = np.full(cohort.n_samples, -1, dtype=np.int8)
@@ -233,9 +217,7 @@ def _mix(cohort: Cohort) -> dict[str, float]:
     return {str(s): float(n / counts.sum()) for s, n in zip(states, counts, strict=True)}
 
 
-def _answers(
-    model: ModelBundle, X: Floats, use: Use, batches: Sequence[str] | None, n_passes: int
-) -> Answers:
+def _answers(model: ModelBundle, X: Floats, use: Use, batches: Sequence[str] | None, n_passes: int) -> Answers:
     """Let a finished model answer; every pass is the same."""
     found = model.judge(model.measure(X), use, batches)
     log_odds = np.log(np.maximum(found.probabilities, 1e-300))
@@ -250,7 +232,7 @@ def _passes(judged: Judgement, n_samples: int) -> Answers:
     return _stacked([_dense(kept, n_samples) for kept in judged.passes])
 
 
-def _stacked(passes: Sequence[tuple[Floats, Bools, Calls]]) -> Answers:
+def _stacked(passes: Sequence[tuple[Floats, Mask, Calls]]) -> Answers:
     return Answers(
         np.stack([log_odds for log_odds, _, _ in passes]),
         np.stack([sets for _, sets, _ in passes]),
@@ -258,7 +240,7 @@ def _stacked(passes: Sequence[tuple[Floats, Bools, Calls]]) -> Answers:
     )
 
 
-def _dense(kept: KeptAside, n_samples: int) -> tuple[Floats, Bools, Calls]:
+def _dense(kept: KeptAside, n_samples: int) -> tuple[Floats, Mask, Calls]:
     shape = (n_samples, kept.log_odds.shape[1])
     log_odds, sets = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
     calls = np.full(n_samples, -1, dtype=np.int8)
@@ -266,9 +248,7 @@ def _dense(kept: KeptAside, n_samples: int) -> tuple[Floats, Bools, Calls]:
     return log_odds, sets, calls
 
 
-def _setting(
-    name: str, cohort: Cohort, recipe: Recipe, rows: Bools, champion: Answers, challenger: Answers
-) -> Setting:
+def _setting(name: str, cohort: Cohort, recipe: Recipe, rows: Mask, champion: Answers, challenger: Answers) -> Setting:
     samples, frame = Samples.of(cohort), cohort.sheet.frame[rows]
     columns = {column: frame[column].to_numpy(dtype=object) for column in recipe.gate.subgroups}
     if cohort.batches is not None:

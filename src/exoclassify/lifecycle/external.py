@@ -17,11 +17,10 @@ from exoclassify.learning.metrics import against_rest, described, figures
 from exoclassify.lifecycle.known import unseen
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["check_labels", "validate"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _DEALS = 1999
 _MOST_DEALT = 50_000_000  # labels in all: with more than 25,000 samples there are fewer deals
@@ -110,9 +109,7 @@ def validate(
         check_labels(bundle, cohort, left_out=left_out["in all"])
     use = Use() if use is None else use
     stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, use.prevalence)
-    batches = (
-        None if cohort.batches is None or use.batch or use.same_batch or use.site else cohort.batches.tolist()
-    )
+    batches = None if cohort.batches is None or use.batch or use.same_batch or use.site else cohort.batches.tolist()
     given = bundle.predict(cohort.cargo, use, batches=batches)
     y = np.array([bundle.states.index(state) for state in cohort.y], dtype=np.intp)
     groups = np.unique(cohort.groups, return_inverse=True)[1]

@@ -33,10 +33,10 @@ from exoclassify.model.card import card
 from exoclassify.model.panel import Panel
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.report.training import training_report
+from exoclassify.typing import Floats
 
 __all__ = ["Finished", "finish", "numbered", "on_panel"]
 
-Floats = NDArray[np.float64]
 
 _MIN_SUBJECTS = 5
 """Fewer subjects of a state and nothing can be concluded: three against three separate perfectly by chance one time in ten."""
@@ -106,9 +106,7 @@ def finish(
     learned = learn(samples, recipe)
     judgement, found, evaluation, aside = None, None, None, None
     if judge:
-        judgement = judged_on(
-            samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache
-        )
+        judgement = judged_on(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache)
         evaluation = _examined(judgement, cohort, recipe, covariates)
         n_batches = 0 if cohort.batches is None else len(np.unique(cohort.batches))
         evaluation["uses"] = uses_of(evaluation, n_batches)
@@ -125,12 +123,7 @@ def finish(
                 progress=progress,
             )
         found = audit(
-            cohort,
-            judgement=judgement,
-            covariates=covariates,
-            seed=recipe.seed,
-            n_jobs=n_jobs,
-            progress=progress,
+            cohort, judgement=judgement, covariates=covariates, seed=recipe.seed, n_jobs=n_jobs, progress=progress
         )
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
     about["audit"] = None if found is None else found.to_dict()
@@ -222,9 +215,7 @@ def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
     return dataclasses.replace(cohort, layers={next(iter(cohort.layers)): layer}, notes=notes)
 
 
-def _examined(
-    judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: Sequence[str]
-) -> dict[str, Any]:
+def _examined(judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: Sequence[str]) -> dict[str, Any]:
     """Add curves, thresholds, sets, subgroups and importance to the figures, and name the batches."""
     evaluation, answers = judgement.summary, recipe.answers
     strata = strata_of(cohort, covariates)
@@ -233,13 +224,7 @@ def _examined(
         ("leave_one_batch_out", () if judgement.batched is None else (judgement.batched,)),
     ):
         if passes:
-            given = answered(
-                judgement,
-                passes,
-                level=answers.level,
-                strata=strata,
-                across=key == "leave_one_batch_out",
-            )
+            given = answered(judgement, passes, level=answers.level, strata=strata, across=key == "leave_one_batch_out")
             evaluation[key]["examined"] = examine(given, seed=recipe.seed)
     _name_batches(evaluation, cohort)
     evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.cargo.molecules)
@@ -262,9 +247,7 @@ def _name_batches(evaluation: dict[str, Any], cohort: Cohort) -> None:
     if evaluation["leave_one_batch_out"] is not None and cohort.batches is not None:
         names = np.unique(cohort.batches)
         each = evaluation["leave_one_batch_out"]["batches"]
-        evaluation["leave_one_batch_out"]["batches"] = {
-            str(names[int(code)]): found for code, found in each.items()
-        }
+        evaluation["leave_one_batch_out"]["batches"] = {str(names[int(code)]): found for code, found in each.items()}
 
 
 def _golden(samples: Samples, support: NDArray[np.intp], seed: int) -> Floats:

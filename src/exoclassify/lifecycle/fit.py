@@ -52,10 +52,6 @@ def fit(
     progress : callable, optional
         Called with steps done and steps in all.
 
-    Returns
-    -------
-    ModelBundle
-
     Raises
     ------
     DesignError

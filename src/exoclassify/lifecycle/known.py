@@ -13,10 +13,9 @@ from exoclassify.errors import DesignError
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import on_panel
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.typing import Mask
 
 __all__ = ["nothing_new", "recipe_of", "recognised", "same_data", "trained_on_before", "unseen"]
-
-Bools = NDArray[np.bool_]
 
 
 def recipe_of(bundle: ModelBundle) -> Recipe:
@@ -27,10 +26,6 @@ def recipe_of(bundle: ModelBundle) -> Recipe:
     bundle : ModelBundle
         The model.
 
-    Returns
-    -------
-    Recipe
-
     Raises
     ------
     RecipeError
@@ -39,7 +34,7 @@ def recipe_of(bundle: ModelBundle) -> Recipe:
     return Recipe.of(bundle.about["recipe"], source=f"recipe of {bundle.name} {bundle.version}")
 
 
-def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Bools]:
+def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Mask]:
     """Say which samples of a cohort a model was trained on.
 
     Parameters
@@ -57,7 +52,7 @@ def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Bools]:
     return recognised(model, cohort.cargo, cohort.groups.tolist() if cohort.has_subjects else None)
 
 
-def recognised(model: ModelBundle, cargo: CargoTable, subjects: Sequence[str] | None) -> dict[str, Bools]:
+def recognised(model: ModelBundle, cargo: CargoTable, subjects: Sequence[str] | None) -> dict[str, Mask]:
     """Say which samples of a table a model was trained on; results as `trained_on_before`.
 
     Parameters
@@ -135,10 +130,6 @@ def same_data(model: ModelBundle, cohort: Cohort) -> bool:
         Any model.
     cohort : Cohort
         Of its kind and unit.
-
-    Returns
-    -------
-    bool
     """
     recipe = recipe_of(model)
     if not set(recipe.panel.molecules) <= set(cohort.cargo.molecules):
@@ -172,9 +163,7 @@ def nothing_new(champion: ModelBundle, cohort: Cohort, recipe: Recipe) -> str:
         return f"{who} was made of these samples by this recipe"
     if champion.trained_on is None:
         return ""
-    same = champion.trained_on.copies(
-        champion.blend, champion.panel.molecules, champion.panel.values(cohort.cargo)
-    )
+    same = champion.trained_on.copies(champion.blend, champion.panel.molecules, champion.panel.values(cohort.cargo))
     if (same < 0).any() or _relabelled(champion, cohort, same) or _better_described(champion, cohort, same):
         return ""
     ids = champion.trained_on.named(cohort.sheet.sample_ids, champion.about["training"]["data_sha256"])

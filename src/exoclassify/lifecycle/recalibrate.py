@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cargo import CargoTable
@@ -25,12 +24,10 @@ from exoclassify.methods.heads import Calibration, Head, Place, mixed
 from exoclassify.methods.offsets import fit_scale
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import shifted_prevalence
+from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["LocalSamples", "Recalibrated", "recalibrate"]
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
-Bools = NDArray[np.bool_]
 
 FEWEST = 10
 """Local samples from which an offset is worth knowing: 10 cut the log-loss of new simulated batches by a third."""
@@ -142,9 +139,7 @@ def recalibrate(model: ModelBundle, samples: LocalSamples, *, site: str) -> Reca
     with threadpool_limits(limits=1):
         place, heads, judged, steps, needs = _placed(model, here)
     described |= {"steps": steps, "needs": needs, "judged": judged, **_distance(model, here, place)}
-    bundle = _bound(
-        model, replace(known, heads=heads, site_names=(site,), sites=(place,)), samples, described
-    )
+    bundle = _bound(model, replace(known, heads=heads, site_names=(site,), sites=(place,)), samples, described)
     return Recalibrated(bundle, _decision(model, place, described))
 
 
@@ -189,11 +184,11 @@ def _read(model: ModelBundle, samples: LocalSamples, site: str) -> tuple[_Here, 
     }  # fmt: skip
 
 
-def _not_trained_on(model: ModelBundle, samples: LocalSamples) -> Bools:
+def _not_trained_on(model: ModelBundle, samples: LocalSamples) -> Mask:
     if model.trained_on is None:
         return np.ones(samples.cargo.n_samples, dtype=bool)
     ways = recognised(model, samples.cargo, samples.subjects or None)
-    new: Bools = ~np.any(list(ways.values()), axis=0)
+    new: Mask = ~np.any(list(ways.values()), axis=0)
     return new
 
 
@@ -360,11 +355,11 @@ def _decision(model: ModelBundle, place: Place, described: dict[str, Any]) -> di
     if place.closed:
         verdict = "not passed: the scores were not shown to carry over to a batch that was not trained on, so nothing is called"
     elif from_p is None:
-        verdict = (
-            f"passed for probabilities; nothing is called yet: no limit keeps {wrong:.0%} of the calls wrong"
-        )
+        verdict = f"passed for probabilities; nothing is called yet: no limit keeps {wrong:.0%} of the calls wrong"
     else:
-        verdict = f"passed: a best guess is called from {from_p:.2f} on, at most {wrong:.0%} of the calls expected wrong"
+        verdict = (
+            f"passed: a best guess is called from {from_p:.2f} on, at most {wrong:.0%} of the calls expected wrong"
+        )
     lines = [
         f"this site lies {described['distance']:.1f} times as far from the training batches as they usually lie from each "
         f"other (known to ± {described['uncertainty']:.1f})",
@@ -392,6 +387,4 @@ def _decision(model: ModelBundle, place: Place, described: dict[str, Any]) -> di
 
 
 def _carried(described: dict[str, Any]) -> str:
-    return (
-        f"{described['training_batches']} training batches that were left out: expected here, not guaranteed"
-    )
+    return f"{described['training_batches']} training batches that were left out: expected here, not guaranteed"

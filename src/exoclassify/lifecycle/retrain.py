@@ -15,13 +15,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.errors import InputError
 from exoclassify.learning.gate import Check, check_setting
 from exoclassify.learning.recipe import Recipe
-from exoclassify.lifecycle.challenge import (
-    as_it_is,
-    by_recipe,
-    check_states,
-    enough,
-    on_external,
-)
+from exoclassify.lifecycle.challenge import as_it_is, by_recipe, check_states, enough, on_external
 from exoclassify.lifecycle.finish import finish, numbered
 from exoclassify.lifecycle.known import recipe_of, trained_on_before
 from exoclassify.model.bundle import ModelBundle
@@ -81,10 +75,6 @@ def retrain(
     progress : callable, optional
         Called with folds done and folds in all.
 
-    Returns
-    -------
-    Retrained
-
     Raises
     ------
     InputError
@@ -107,13 +97,7 @@ def retrain(
     _check_subgroups(cohort, recipe)
     X = champion.panel.values(cohort.cargo)  # says what is wrong before any work is done
     done = finish(
-        cohort,
-        recipe,
-        covariates=covariates,
-        cache=cache,
-        name=champion.name,
-        n_jobs=n_jobs,
-        progress=progress,
+        cohort, recipe, covariates=covariates, cache=cache, name=champion.name, n_jobs=n_jobs, progress=progress
     )
     assert done.judgement is not None
     assert done.audit is not None
@@ -167,20 +151,18 @@ def _one_batch(champion: ModelBundle, challenger: ModelBundle, allowed: bool) ->
         return []
     before, now = (len(model.about["training"]["batches"] or ()) for model in (champion, challenger))
     rule = (
-        "allowed by --allow-one-batch"
-        if allowed
-        else "add samples of other batches (--add-to), or --allow-one-batch"
+        "allowed by --allow-one-batch" if allowed else "add samples of other batches (--add-to), or --allow-one-batch"
     )
-    what = f"tested across batches: {champion.version} was, on {before}; this one could not be, on {now or 'none named'}"
+    what = (
+        f"tested across batches: {champion.version} was, on {before}; this one could not be, on {now or 'none named'}"
+    )
     return [Check("batches", what, None, None, None, None, None, allowed, rule)]
 
 
 def _audited(found: Audit) -> Check:
     critical = [finding for finding in found.findings if finding.severity == "critical"]
     what = "; ".join(finding.message for finding in critical[:3]) or "critical findings"
-    return Check(
-        "audit", what, None, float(len(critical)), None, None, None, not critical, "no critical finding"
-    )
+    return Check("audit", what, None, float(len(critical)), None, None, None, not critical, "no critical finding")
 
 
 def _decision(
@@ -194,13 +176,9 @@ def _decision(
 ) -> dict[str, Any]:
     failed = [check for check in checks if not check.passed]
     loss, auc = checks[0], checks[1]
-    figures = (
-        f"log-loss {loss.champion:.3f} → {loss.challenger:.3f}, AUC {auc.champion:.3f} → {auc.challenger:.3f}"
-    )
+    figures = f"log-loss {loss.champion:.3f} → {loss.challenger:.3f}, AUC {auc.champion:.3f} → {auc.challenger:.3f}"
     named = ", ".join(check.what for check in failed[:3])
-    verdict = (
-        "passed" if not failed else f"not passed, {len(failed)} of {len(checks)} checks failed ({named})"
-    )
+    verdict = "passed" if not failed else f"not passed, {len(failed)} of {len(checks)} checks failed ({named})"
     return {
         "format": 1,
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ClassConditionalSets", "conformal_p"]
+from exoclassify.typing import Floats
 
-Floats = NDArray[np.float64]
+__all__ = ["ClassConditionalSets", "conformal_p"]
 
 
 def conformal_p(reference: Floats, strangeness: Floats) -> Floats:
@@ -71,10 +71,6 @@ class ClassConditionalSets:
         held_out : sequence of (probabilities, y)
             Calibrated, of shape (n_samples, n_states), and state codes; the first as it is, every other one a further
             reference.
-
-        Returns
-        -------
-        ClassConditionalSets
         """
         states = range(held_out[0][0].shape[1])
         first, *more = [tuple(np.sort(1 - p[y == k, k]) for k in states) for p, y in held_out]

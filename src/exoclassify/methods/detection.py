@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import chi2
 
+from exoclassify.typing import Floats
+
 __all__ = ["DetectionTests", "combine", "test_detection"]
 
-Floats = NDArray[np.float64]
 
 _ROUNDS = 60
 _AT_ONCE = 1000  # molecules; of 500 samples 4 MB an array
@@ -46,10 +47,6 @@ def test_detection(found: NDArray[np.bool_], design: Floats, column: int, weight
         The state's.
     weights : ndarray of shape (n_samples,)
         One divided by the number of samples of that person, so that each person has one voice.
-
-    Returns
-    -------
-    DetectionTests
 
     Notes
     -----

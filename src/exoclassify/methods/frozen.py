@@ -11,18 +11,14 @@ from abc import ABC, abstractmethod
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-__all__ = ["FrozenStep", "FrozenTransformer", "Matrix", "Vector"]
+from exoclassify.typing import Floats
 
-Matrix = NDArray[np.float64]
-"""Float64, shape (n_samples, n_molecules)."""
-
-Vector = NDArray[np.float64]
-"""Float64, one value for each sample or each molecule."""
+__all__ = ["FrozenStep", "FrozenTransformer"]
 
 
 class FrozenStep(ABC, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -38,11 +34,11 @@ class FrozenStep(ABC, TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         return True
 
     @abstractmethod
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         """Learn the constants from the training matrix, shape (n_samples, n_molecules)."""
 
     @abstractmethod
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute the step without any check: the fast path.
 
         Parameters
@@ -79,7 +75,7 @@ class FrozenStep(ABC, TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         self._learn(self._checked(X, reset=True))
         return self
 
-    def transform(self, X: ArrayLike) -> Matrix:
+    def transform(self, X: ArrayLike) -> Floats:
         """Check the matrix, then apply the constants learned in ``fit``.
 
         Parameters
@@ -108,8 +104,8 @@ class FrozenStep(ABC, TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         if not getattr(self, name) > 0.0:
             raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0: a zero has no logarithm")
 
-    def _checked(self, X: ArrayLike, *, reset: bool) -> Matrix:
-        checked: Matrix = validate_data(
+    def _checked(self, X: ArrayLike, *, reset: bool) -> Floats:
+        checked: Floats = validate_data(
             self, X, reset=reset, dtype=np.float64, order="C", ensure_all_finite="allow-nan"
         )
         if not self._accepts_negative and (checked < 0.0).any():

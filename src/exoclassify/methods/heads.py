@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.methods.conformal import ClassConditionalSets
+from exoclassify.typing import Floats
 
 __all__ = ["MAX_WRONG", "Batches", "Calibration", "Head", "Place", "mixed"]
 
-Floats = NDArray[np.float64]
 
 MAX_WRONG = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 """Shares wrong among calls for which a place knows from which probability on to call."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from exoclassify.methods.frozen import FrozenTransformer, Matrix, Vector
+from exoclassify.methods.frozen import FrozenTransformer
 from exoclassify.methods.rows import row_medians, row_quantiles
+from exoclassify.typing import Floats
 
 __all__ = ["LeftCensored", "MedianFilled"]
 
@@ -16,13 +17,13 @@ __all__ = ["LeftCensored", "MedianFilled"]
 class _Filled(FrozenTransformer):
     """Each molecule's NaN becomes a constant of that molecule."""
 
-    fill_: Vector
+    fill_: Floats
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Fill NaN without any check: the fast path. A table that lacks nothing is given back as it is, and not a copy."""
         if not np.isnan(X.sum()):  # most tables of counts lack nothing, and a sum is the quickest look
             return X
-        filled: Matrix = np.where(np.isnan(X), self.fill_, X)
+        filled: Floats = np.where(np.isnan(X), self.fill_, X)
         return filled
 
 
@@ -60,7 +61,7 @@ class LeftCensored(_Filled):
         self.quantile = quantile
         self.shift = shift
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         if not 0.0 <= self.quantile <= 1.0:
             raise ValueError(f"quantile is {self.quantile}; it must be from 0 to 1")
         if not self.shift >= 0.0:
@@ -79,12 +80,12 @@ class MedianFilled(_Filled):
         What NaN becomes; a molecule never measured in training gets the median of the whole table.
     """
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         medians = row_medians(np.ascontiguousarray(X.T))
         middle = _or_zero(row_medians(X.reshape(1, -1)))
         self.fill_ = np.where(np.isnan(medians), middle, medians)
 
 
-def _or_zero(value: Vector) -> float:
+def _or_zero(value: Floats) -> float:
     """Give the single value, or 0 when the whole training table was empty."""
     return 0.0 if np.isnan(value[0]) else float(value[0])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from exoclassify.methods.frozen import Matrix, Vector
+from exoclassify.typing import Floats
 
 __all__ = ["expected_shares", "library_sizes", "log_cpm"]
 
 _SHARE_ROUNDS = 20  # the shares settle to 1e-6 within these when half of the cells are missing
 
 
-def library_sizes(X: Matrix, shares: Vector) -> Vector:
+def library_sizes(X: Floats, shares: Floats) -> Floats:
     """Give each sample's total count, as it would be had every molecule been measured.
 
     Parameters
@@ -26,7 +26,7 @@ def library_sizes(X: Matrix, shares: Vector) -> Vector:
     float64 array of shape (n_samples,)
         The row sum; where molecules are NaN, the sum of the others divided by the share expected of them.
     """
-    sizes: Vector = X.sum(axis=1)
+    sizes: Floats = X.sum(axis=1)
     partial = np.isnan(sizes)
     if partial.any():
         measured = ~np.isnan(X[partial])
@@ -37,7 +37,7 @@ def library_sizes(X: Matrix, shares: Vector) -> Vector:
     return sizes
 
 
-def expected_shares(X: Matrix) -> Vector:
+def expected_shares(X: Floats) -> Floats:
     """Give the mean share of the library that each molecule holds in the training samples.
 
     Parameters
@@ -56,7 +56,7 @@ def expected_shares(X: Matrix) -> Vector:
     Where cells are NaN, the library sizes and the shares depend on each other and are refined in turn.
     """
     observed = ~np.isnan(X)
-    shares: Vector = np.full(X.shape[1], 1.0 / X.shape[1])
+    shares: Floats = np.full(X.shape[1], 1.0 / X.shape[1])
     for _ in range(1 if observed.all() else _SHARE_ROUNDS):
         sizes = library_sizes(X, shares)
         used = observed & (sizes > 0.0)[:, np.newaxis]
@@ -69,7 +69,7 @@ def expected_shares(X: Matrix) -> Vector:
     return shares
 
 
-def log_cpm(X: Matrix, sizes: Vector, mean_size: float, prior_count: float) -> Matrix:
+def log_cpm(X: Floats, sizes: Floats, mean_size: float, prior_count: float) -> Floats:
     """Give log2 counts per million with a prior count scaled to each sample's depth.
 
     Parameters
@@ -98,5 +98,5 @@ def log_cpm(X: Matrix, sizes: Vector, mean_size: float, prior_count: float) -> M
     priors = sizes / mean_size * prior_count
     scaled = X + priors[:, np.newaxis]
     scaled *= (1e6 / (sizes + 2.0 * priors))[:, np.newaxis]
-    logged: Matrix = np.log2(scaled, out=scaled)
+    logged: Floats = np.log2(scaled, out=scaled)
     return logged

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LinearFits", "block_correlation", "fit_linear"]
+from exoclassify.typing import Codes, Floats
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
+__all__ = ["LinearFits", "block_correlation", "fit_linear"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +35,7 @@ class LinearFits:
 
 
 def fit_linear(
-    Y: Floats,
-    design: Floats,
-    *,
-    weights: Floats | None = None,
-    blocks: Codes | None = None,
-    correlation: float = 0.0,
+    Y: Floats, design: Floats, *, weights: Floats | None = None, blocks: Codes | None = None, correlation: float = 0.0
 ) -> LinearFits:
     """Fit the same design to every column of a table, by generalised least squares.
 
@@ -57,10 +51,6 @@ def fit_linear(
         Subject codes.
     correlation : float
         Of two samples of one subject; ignored without blocks.
-
-    Returns
-    -------
-    LinearFits
 
     Notes
     -----
@@ -234,9 +224,7 @@ def _restricted_likelihood(sums: _Sums, n: Floats, rho: float) -> Floats:
     residual = products.yy - (beta * products.xy).sum(axis=1)
     known = determined & (freedom > 0) & (residual > 0)
     information = np.linalg.slogdet(np.where(known[:, None, None], products.xx, np.eye(beta.shape[1])))[1]
-    value = -0.5 * (
-        sums.log_determinant(rho) + information + freedom * np.log(np.where(known, residual, 1.0))
-    )
+    value = -0.5 * (sums.log_determinant(rho) + information + freedom * np.log(np.where(known, residual, 1.0)))
     return np.where(known, value, -np.inf)
 
 

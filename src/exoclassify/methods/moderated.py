@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, polygamma
 from scipy.stats import t as student
 
 from exoclassify.methods.linear_fits import LinearFits
+from exoclassify.typing import Floats
 
 __all__ = ["Moderated", "moderate", "squeezed"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +96,6 @@ def moderate(fits: LinearFits, column: int) -> Moderated:
     column : int
         Of the design.
 
-    Returns
-    -------
-    Moderated
-
     Notes
     -----
     limma's eBayes (Smyth 2004), without trend and robustness: equal to limma 3.54 to eight digits (tests/golden).
@@ -112,6 +106,4 @@ def moderate(fits: LinearFits, column: int) -> Moderated:
     t = effect / np.where(error > 0, error, np.nan)
     freedom = np.minimum(fits.freedom + prior, fits.freedom.sum())
     half = student.ppf(0.975, freedom) * error
-    return Moderated(
-        effect, effect - half, effect + half, t, 2 * student.sf(np.abs(t), freedom), prior, common
-    )
+    return Moderated(effect, effect - half, effect + half, t, 2 * student.sf(np.abs(t), freedom), prior, common)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from exoclassify.methods.frozen import FrozenTransformer, Matrix, Vector
+from exoclassify.methods.frozen import FrozenTransformer
 from exoclassify.methods.library_sizes import expected_shares, library_sizes, log_cpm
 from exoclassify.methods.rows import log2_positive, row_means, row_medians
+from exoclassify.typing import Floats
 
 __all__ = ["CenteredLogRatio", "LogCPM", "MedianOfRatios"]
 
@@ -46,17 +47,17 @@ class LogCPM(FrozenTransformer):
     _accepts_negative = False
 
     mean_size_: float
-    shares_: Vector
+    shares_: Floats
 
     def __init__(self, prior_count: float = 2.0) -> None:
         self.prior_count = prior_count
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         self._require_above_zero("prior_count")
         self.shares_ = expected_shares(X)
         self.mean_size_ = max(float(library_sizes(X, self.shares_).mean()), 1.0)
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute log2 counts per million without any check: the fast path."""
         return log_cpm(X, library_sizes(X, self.shares_), self.mean_size_, self.prior_count)
 
@@ -89,13 +90,13 @@ class MedianOfRatios(FrozenTransformer):
     _accepts_negative = False
 
     positions_: np.ndarray[tuple[int], np.dtype[np.intp]]
-    log_means_: Vector
+    log_means_: Floats
     scale_: float
 
     def __init__(self, pseudo_count: float = 1.0) -> None:
         self.pseudo_count = pseudo_count
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         self._require_above_zero("pseudo_count")
         measured = (~np.isnan(X)).sum(axis=0)
         found = (X > 0.0).sum(axis=0)
@@ -107,7 +108,7 @@ class MedianOfRatios(FrozenTransformer):
         if not everywhere.any():
             self.scale_ = float(np.exp2(np.log2(self.size_factors(X)).mean()))
 
-    def size_factors(self, X: Matrix) -> Vector:
+    def size_factors(self, X: Floats) -> Floats:
         """Give each sample's size factor against the frozen geometric means.
 
         Parameters
@@ -124,12 +125,12 @@ class MedianOfRatios(FrozenTransformer):
             return np.ones(len(X))
         ratios = log2_positive(X.take(self.positions_, axis=1)) - self.log_means_
         medians = row_medians(ratios)
-        factors: Vector = np.where(np.isnan(medians), 1.0, np.exp2(medians) / self.scale_)
+        factors: Floats = np.where(np.isnan(medians), 1.0, np.exp2(medians) / self.scale_)
         return factors
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute log2 normalised counts without any check: the fast path."""
-        logged: Matrix = np.log2(X / self.size_factors(X)[:, np.newaxis] + self.pseudo_count)
+        logged: Floats = np.log2(X / self.size_factors(X)[:, np.newaxis] + self.pseudo_count)
         return logged
 
 
@@ -156,19 +157,19 @@ class CenteredLogRatio(FrozenTransformer):
 
     _accepts_negative = False
 
-    log_means_: Vector
+    log_means_: Floats
 
     def __init__(self, pseudo_count: float = 0.5) -> None:
         self.pseudo_count = pseudo_count
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         self._require_above_zero("pseudo_count")
         means = row_means(np.ascontiguousarray(np.log2(X + self.pseudo_count).T))
         self.log_means_ = np.where(np.isnan(means), np.log2(self.pseudo_count), means)
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute centred log-ratios without any check: the fast path."""
-        logs: Matrix = np.log2(X + self.pseudo_count)
+        logs: Floats = np.log2(X + self.pseudo_count)
         centres = logs.mean(axis=1)
         partial = np.isnan(centres)
         if partial.any():

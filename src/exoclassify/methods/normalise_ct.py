@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenTransformer, Matrix, Vector
+from exoclassify.methods.frozen import FrozenTransformer
 from exoclassify.methods.rows import row_means
+from exoclassify.typing import Floats
 
 __all__ = ["CtInverted", "DeltaCt", "GlobalMean", "detected_cycles", "most_stable"]
 
 
-def detected_cycles(X: Matrix, not_detected: float) -> Matrix:
+def detected_cycles(X: Floats, not_detected: float) -> Floats:
     """Give the cycles of what was detected, and NaN for what was not.
 
     Parameters
@@ -32,11 +33,11 @@ def detected_cycles(X: Matrix, not_detected: float) -> Matrix:
     float64 array of shape (n_samples, n_assays)
         A new array.
     """
-    cycles: Matrix = np.where(not_detected > X, X, np.nan)
+    cycles: Floats = np.where(not_detected > X, X, np.nan)
     return cycles
 
 
-def most_stable(cycles: Matrix, n_references: int) -> NDArray[np.intp]:
+def most_stable(cycles: Floats, n_references: int) -> NDArray[np.intp]:
     """Choose the assays whose ratios to each other vary least over the samples.
 
     Parameters
@@ -78,7 +79,7 @@ def most_stable(cycles: Matrix, n_references: int) -> NDArray[np.intp]:
     return candidates[kept]
 
 
-def _assay_means(cycles: Matrix) -> Vector:
+def _assay_means(cycles: Floats) -> Floats:
     """Give each assay's mean Ct over the samples that detected it, NaN for none."""
     return row_means(np.ascontiguousarray(cycles.T))
 
@@ -95,12 +96,12 @@ class CtInverted(FrozenTransformer):
     def __init__(self, not_detected: float = 40.0) -> None:
         self.not_detected = not_detected
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         """Learn nothing: the step is within-sample."""
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute `not_detected` minus Ct without any check: the fast path."""
-        inverted: Matrix = self.not_detected - detected_cycles(X, self.not_detected)
+        inverted: Floats = self.not_detected - detected_cycles(X, self.not_detected)
         return inverted
 
 
@@ -109,13 +110,13 @@ class _Referenced(FrozenTransformer):
 
     not_detected: float
     positions_: NDArray[np.intp]
-    assay_means_: Vector
+    assay_means_: Floats
     reference_mean_: float
 
-    def _positions(self, cycles: Matrix) -> NDArray[np.intp]:
+    def _positions(self, cycles: Floats) -> NDArray[np.intp]:
         raise NotImplementedError
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         cycles = detected_cycles(X, self.not_detected)
         self.positions_ = self._positions(cycles)
         self.assay_means_ = _assay_means(cycles)
@@ -123,7 +124,7 @@ class _Referenced(FrozenTransformer):
         means = means[~np.isnan(means)]
         self.reference_mean_ = float(means.mean()) if len(means) else float(self.not_detected)
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute reference Ct minus Ct without any check: the fast path."""
         cycles = detected_cycles(X, self.not_detected)
         deviations = cycles - self.assay_means_
@@ -132,7 +133,7 @@ class _Referenced(FrozenTransformer):
         if lost.any():
             shifts[lost] = row_means(deviations[lost])
         references = self.reference_mean_ + np.where(np.isnan(shifts), 0.0, shifts)
-        differences: Matrix = references[:, np.newaxis] - cycles
+        differences: Floats = references[:, np.newaxis] - cycles
         return differences
 
 
@@ -189,7 +190,7 @@ class DeltaCt(_Referenced):
         self.global_mean_from = global_mean_from
         self.min_detected = min_detected
 
-    def _positions(self, cycles: Matrix) -> NDArray[np.intp]:
+    def _positions(self, cycles: Floats) -> NDArray[np.intp]:
         columns = cycles.shape[1]
         named = np.asarray(self.references, dtype=np.intp)
         outside = [int(column) for column in named if not 0 <= column < columns]
@@ -229,11 +230,11 @@ class GlobalMean(_Referenced):
         self.min_detected = min_detected
         self.not_detected = not_detected
 
-    def _positions(self, cycles: Matrix) -> NDArray[np.intp]:
+    def _positions(self, cycles: Floats) -> NDArray[np.intp]:
         return _expressed(cycles, self.min_detected)
 
 
-def _expressed(cycles: Matrix, min_detected: float) -> NDArray[np.intp]:
+def _expressed(cycles: Floats, min_detected: float) -> NDArray[np.intp]:
     """Give the assays detected in enough samples; those detected most often when there are none."""
     shares = (~np.isnan(cycles)).mean(axis=0)
     return np.flatnonzero((shares >= min(min_detected, float(shares.max()))) & (shares > 0.0))

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenTransformer, Matrix, Vector
+from exoclassify.methods.frozen import FrozenTransformer
 from exoclassify.methods.rows import log2_positive, row_medians
+from exoclassify.typing import Floats
 
 __all__ = ["FrozenQuantile", "Log2Plus", "MedianCentred"]
 
@@ -28,12 +29,12 @@ class Log2Plus(FrozenTransformer):
     def __init__(self, plus: float = 1.0) -> None:
         self.plus = plus
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         self._require_above_zero("plus")
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute log2(x + plus) without any check: the fast path."""
-        logged: Matrix = np.log2(X + self.plus)
+        logged: Floats = np.log2(X + self.plus)
         return logged
 
 
@@ -42,7 +43,7 @@ class _Intensity(FrozenTransformer):
 
     logged: bool
 
-    def _logs(self, X: Matrix) -> Matrix:
+    def _logs(self, X: Floats) -> Floats:
         return X if self.logged else log2_positive(X)
 
     @property
@@ -76,21 +77,19 @@ class MedianCentred(_Intensity):
     """
 
     positions_: NDArray[np.intp]
-    reference_: Vector
+    reference_: Floats
 
     def __init__(self, logged: bool = False, min_detected: float = 0.7) -> None:
         self.logged = logged
         self.min_detected = min_detected
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         logs = self._logs(X)
         self.reference_ = row_medians(np.ascontiguousarray(logs.T))
         shares = (~np.isnan(logs)).mean(axis=0)
-        self.positions_ = np.flatnonzero(
-            (shares >= min(self.min_detected, float(shares.max()))) & (shares > 0.0)
-        )
+        self.positions_ = np.flatnonzero((shares >= min(self.min_detected, float(shares.max()))) & (shares > 0.0))
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute centred log2 intensities without any check: the fast path."""
         logs = self._logs(X)
         distances = logs - self.reference_
@@ -100,7 +99,7 @@ class MedianCentred(_Intensity):
         lost = np.isnan(centres)
         if lost.any():
             centres[lost] = row_medians(distances[lost])
-        centred: Matrix = logs - np.where(np.isnan(centres), 0.0, centres)[:, np.newaxis]
+        centred: Floats = logs - np.where(np.isnan(centres), 0.0, centres)[:, np.newaxis]
         return centred
 
 
@@ -126,19 +125,19 @@ class FrozenQuantile(_Intensity):
     choice there.
     """
 
-    quantiles_: Vector
+    quantiles_: Floats
 
     def __init__(self, logged: bool = False) -> None:
         self.logged = logged
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         logs = self._logs(X)
         grid = np.linspace(0.0, 1.0, X.shape[1])
         found = [np.sort(row[~np.isnan(row)]) for row in logs]
         curves = [np.interp(grid, np.linspace(0.0, 1.0, len(row)), row) for row in found if len(row)]
         self.quantiles_ = np.mean(curves, axis=0) if curves else np.zeros(X.shape[1])
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute quantile-normalised values without any check: the fast path."""
         logs = self._logs(X)
         grid = np.linspace(0.0, 1.0, X.shape[1])
@@ -150,11 +149,11 @@ class FrozenQuantile(_Intensity):
         return normalised
 
 
-def _positions(values: Vector) -> Vector:
+def _positions(values: Floats) -> Floats:
     """Place each value between 0 (the smallest) and 1 (the largest) by its average rank."""
     if len(values) < 2:
         return np.full(len(values), 0.5)
     ordered = np.sort(values)
     ranks = (ordered.searchsorted(values, side="left") + ordered.searchsorted(values, side="right") - 1) / 2.0
-    positions: Vector = ranks / (len(values) - 1)
+    positions: Floats = ranks / (len(values) - 1)
     return positions

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenTransformer, Matrix, Vector
+from exoclassify.methods.frozen import FrozenTransformer
 from exoclassify.methods.library_sizes import expected_shares, library_sizes, log_cpm
+from exoclassify.typing import Floats
 
 __all__ = ["TMM"]
 
@@ -52,19 +53,19 @@ class TMM(FrozenTransformer):
 
     reference_: int
     positions_: NDArray[np.intp]
-    reference_share_: Vector
-    reference_log_: Vector
-    reference_variance_: Vector
+    reference_share_: Floats
+    reference_log_: Floats
+    reference_variance_: Floats
     scale_: float
     mean_size_: float
-    shares_: Vector
+    shares_: Floats
 
     def __init__(self, logratio_trim: float = 0.3, sum_trim: float = 0.05, prior_count: float = 2.0) -> None:
         self.logratio_trim = logratio_trim
         self.sum_trim = sum_trim
         self.prior_count = prior_count
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         self._check_parameters()
         self.shares_ = expected_shares(X)
         sizes = library_sizes(X, self.shares_)
@@ -86,7 +87,7 @@ class TMM(FrozenTransformer):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more and below 0.5")
         self._require_above_zero("prior_count")
 
-    def factors(self, X: Matrix) -> Vector:
+    def factors(self, X: Floats) -> Floats:
         """Give each sample's normalisation factor against the frozen reference.
 
         Parameters
@@ -101,7 +102,7 @@ class TMM(FrozenTransformer):
         """
         return self._factors(X, library_sizes(X, self.shares_))
 
-    def _factors(self, X: Matrix, sizes: Vector) -> Vector:
+    def _factors(self, X: Floats, sizes: Floats) -> Floats:
         factors = np.ones(len(X))
         with np.errstate(divide="ignore", invalid="ignore"):
             for row, size in enumerate(sizes):
@@ -109,7 +110,7 @@ class TMM(FrozenTransformer):
         factors /= self.scale_
         return factors
 
-    def _factor(self, counts: Vector, size: float) -> float:
+    def _factor(self, counts: Floats, size: float) -> float:
         """Compare one sample, at the molecules of the reference, with the reference."""
         shared = counts > 0.0  # False for NaN too
         if not shared.any():
@@ -128,13 +129,13 @@ class TMM(FrozenTransformer):
         mean = (ratios[kept] * weights).sum() / weights.sum()
         return float(np.exp2(mean)) if np.isfinite(mean) else 1.0
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Compute log2 counts per million on effective library sizes without any check: the fast path."""
         sizes = library_sizes(X, self.shares_)
         return log_cpm(X, sizes * self._factors(X, sizes), self.mean_size_, self.prior_count)
 
 
-def _untrimmed(values: Vector, trim: float) -> NDArray[np.bool_]:
+def _untrimmed(values: Floats, trim: float) -> NDArray[np.bool_]:
     """Say which values lie inside the trim, as edgeR does: by average ranks, ties staying together."""
     n = len(values)
     lowest = int(np.floor(n * trim)) + 1
@@ -146,13 +147,13 @@ def _untrimmed(values: Vector, trim: float) -> NDArray[np.bool_]:
     return inside
 
 
-def _average_rank(ordered: Vector, value: float) -> float:
+def _average_rank(ordered: Floats, value: float) -> float:
     """Give the mean of the ranks, from 1, that `value` holds in sorted values."""
     first, behind = ordered.searchsorted(value, side="left"), ordered.searchsorted(value, side="right")
     return float(first + 1 + behind) / 2.0
 
 
-def _reference_sample(X: Matrix, sizes: Vector) -> int:
+def _reference_sample(X: Floats, sizes: Floats) -> int:
     """Choose the reference sample by upper quartiles, leaving out samples without a read."""
     read = np.flatnonzero(sizes > 0.0)
     if len(read) == 0:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.methods.learners.linear import Rotated
+from exoclassify.typing import Floats
 
 __all__ = ["PCAResidual"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +43,6 @@ class PCAResidual:
             Log view of the training samples; no NaN.
         n_components : int
             At most this many, and never more than a fifth of the samples.
-
-        Returns
-        -------
-        PCAResidual
         """
         return cls.from_rotated(Rotated.fit("log", V), n_components)
 

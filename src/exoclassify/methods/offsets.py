@@ -5,23 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cholesky, helmert, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax, xlogy
 
-__all__ = [
-    "Link",
-    "Offsets",
-    "batch_mix",
-    "fit_link",
-    "fit_scale",
-    "offsets_of",
-    "whitening",
-]
+from exoclassify.typing import Codes, Floats
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
+__all__ = ["Link", "Offsets", "batch_mix", "fit_link", "fit_scale", "offsets_of", "whitening"]
+
 
 _TAU = np.geomspace(0.05, 8.0, 41)
 _PRIOR_MEDIAN, _PRIOR_SD = 0.9, 0.7
@@ -112,9 +103,7 @@ def fit_scale(
 
     start = np.concatenate([[1.0], np.log(prevalence) - np.log(prevalence).mean(), np.zeros(free * k)])
     bounds = [(0.0, None)] + [(None, None)] * (len(start) - 1)
-    best = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-11, "gtol": 1e-7}
-    ).x
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-11, "gtol": 1e-7}).x
     held = -log_softmax(log_odds(best), axis=1)[np.arange(len(y)), y].mean()
     return float(best[0]) / spread, float(held)
 
@@ -214,14 +203,10 @@ def offsets_of(w: Floats, y: Codes, batch: Codes, n_batches: int, n_states: int)
     means, offsets, variance = (np.array([fit[i] for fit in fits]) for i in (1, 2, 3))
     offset = np.einsum("t,tjd->jd", weight, offsets)
     between = np.einsum("t,tjd->jd", weight, (offsets - offset) ** 2).mean(axis=1)
-    return Offsets(
-        np.einsum("t,tkd->kd", weight, means), offset, weight @ variance + between, _TAU.copy(), weight
-    )
+    return Offsets(np.einsum("t,tkd->kd", weight, means), offset, weight @ variance + between, _TAU.copy(), weight)
 
 
-def _at(
-    tau: float, mean: Floats, noise: Floats, X: Floats, Z: Floats
-) -> tuple[float, Floats, Floats, Floats]:
+def _at(tau: float, mean: Floats, noise: Floats, X: Floats, Z: Floats) -> tuple[float, Floats, Floats, Floats]:
     """Restricted log-likelihood, means of states, offsets and their variance at one spread."""
     V = np.diag(noise) + tau**2 * Z @ Z.T
     inverse = np.linalg.inv(V)
@@ -281,9 +266,7 @@ def fit_link(w: Floats, means: Floats, y: Codes, log_mix: Floats) -> Link:
         wrong = softmax(eta, axis=1) - target
         value = -xlogy(target, 1.0).sum() - (target * log_softmax(eta, axis=1)).sum()
         value += (p[0] - 1) ** 2 / 2 + 0.05 * p[1:] @ p[1:]
-        return float(value), np.concatenate(
-            [[(wrong * linear).sum() + p[0] - 1], wrong.sum(axis=0) + 0.1 * p[1:]]
-        )
+        return float(value), np.concatenate([[(wrong * linear).sum() + p[0] - 1], wrong.sum(axis=0) + 0.1 * p[1:]])
 
     bounds = [(0.0, None)] + [(None, None)] * k
     start = np.concatenate([[1.0], np.zeros(k)])

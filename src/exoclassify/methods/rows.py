@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from exoclassify.methods.frozen import Matrix, Vector
+from exoclassify.typing import Floats
 
 __all__ = ["log2_positive", "row_means", "row_medians", "row_quantiles"]
 
 
-def row_medians(values: Matrix) -> Vector:
+def row_medians(values: Floats) -> Floats:
     """Give the median of each row over its non-NaN values; NaN where a row has none.
 
     Parameters
@@ -25,7 +25,7 @@ def row_medians(values: Matrix) -> Vector:
     return row_quantiles(values, 0.5)
 
 
-def row_quantiles(values: Matrix, quantile: float) -> Vector:
+def row_quantiles(values: Floats, quantile: float) -> Floats:
     """Give a quantile of each row over its non-NaN values; NaN where a row has none.
 
     Parameters
@@ -52,11 +52,11 @@ def row_quantiles(values: Matrix, quantile: float) -> Vector:
     below = position.astype(np.intp)
     rows = np.arange(len(ordered))
     lower, upper = ordered[rows, below], ordered[rows, np.minimum(below + 1, last)]
-    quantiles: Vector = lower + (upper - lower) * (position - below)
+    quantiles: Floats = lower + (upper - lower) * (position - below)
     return quantiles
 
 
-def row_means(values: Matrix) -> Vector:
+def row_means(values: Floats) -> Floats:
     """Give the mean of each row over its non-NaN values; NaN where a row has none.
 
     Parameters
@@ -72,11 +72,11 @@ def row_means(values: Matrix) -> Vector:
     observed = ~np.isnan(values)
     counts = observed.sum(axis=1)
     totals = np.where(observed, values, 0.0).sum(axis=1)
-    means: Vector = np.divide(totals, counts, out=np.full(len(values), np.nan), where=counts > 0)
+    means: Floats = np.divide(totals, counts, out=np.full(len(values), np.nan), where=counts > 0)
     return means
 
 
-def log2_positive(values: Matrix) -> Matrix:
+def log2_positive(values: Floats) -> Floats:
     """Give log2 where a value is above zero, and NaN where it is zero or NaN.
 
     Parameters
@@ -89,5 +89,5 @@ def log2_positive(values: Matrix) -> Matrix:
     float64 array of the same shape
         log2 of the positive values.
     """
-    logs: Matrix = np.log2(np.where(values > 0.0, values, np.nan))
+    logs: Floats = np.log2(np.where(values > 0.0, values, np.nan))
     return logs

@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from exoclassify.errors import DesignError
-from exoclassify.methods.frozen import FrozenStep, Matrix
+from exoclassify.methods.frozen import FrozenStep
+from exoclassify.typing import Floats
 
 __all__ = ["PrevalenceFilter"]
 
@@ -60,7 +61,7 @@ class PrevalenceFilter(FrozenStep):
         self.unit = unit
         self.not_detected = not_detected
 
-    def _learn(self, X: Matrix) -> None:
+    def _learn(self, X: Floats) -> None:
         if not 0.0 <= self.min_prevalence <= 1.0:
             raise ValueError(f"min_prevalence is {self.min_prevalence}; it must be from 0 to 1")
         detected = self._detected(X)
@@ -81,7 +82,7 @@ class PrevalenceFilter(FrozenStep):
                 f"lower min_prevalence, or check the unit ({self.unit})"
             )
 
-    def _detected(self, X: Matrix) -> NDArray[np.bool_]:
+    def _detected(self, X: Floats) -> NDArray[np.bool_]:
         if self.unit not in _UNITS:
             raise ValueError(f"unit is {self.unit!r}; it must be one of {', '.join(_UNITS)}")
         if self.unit == "log2_intensity":
@@ -89,9 +90,9 @@ class PrevalenceFilter(FrozenStep):
         detected: NDArray[np.bool_] = self.not_detected > X if self.unit == "ct" else X > 0.0
         return detected
 
-    def apply(self, X: Matrix) -> Matrix:
+    def apply(self, X: Floats) -> Floats:
         """Keep the chosen columns without any check: the fast path."""
-        kept: Matrix = X.take(self.positions_, axis=1)
+        kept: Floats = X.take(self.positions_, axis=1)
         return kept
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
@@ -117,7 +118,7 @@ class PrevalenceFilter(FrozenStep):
         return names
 
 
-def _varies(X: Matrix) -> NDArray[np.bool_]:
+def _varies(X: Floats) -> NDArray[np.bool_]:
     """Say which columns hold at least two different numbers."""
     highest = np.where(np.isnan(X), -np.inf, X).max(axis=0)
     lowest = np.where(np.isnan(X), np.inf, X).min(axis=0)

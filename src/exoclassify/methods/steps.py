@@ -47,10 +47,6 @@ def normaliser_for(unit: str, method: str, not_detected: float | None) -> Frozen
     not_detected : float or None
         For Ct, the value that means not detected.
 
-    Returns
-    -------
-    FrozenTransformer
-
     Raises
     ------
     ValueError
@@ -59,9 +55,7 @@ def normaliser_for(unit: str, method: str, not_detected: float | None) -> Frozen
     known = NORMALISERS[unit]
     name = next(iter(known)) if method == "auto" else method
     if name not in known:
-        raise ValueError(
-            f"normalise.method is {method}, which does not fit {unit}; use auto, {', '.join(known)}"
-        )
+        raise ValueError(f"normalise.method is {method}, which does not fit {unit}; use auto, {', '.join(known)}")
     return known[name](40.0 if not_detected is None else not_detected)
 
 
@@ -72,9 +66,5 @@ def imputer_for(unit: str) -> FrozenTransformer:
     ----------
     unit : str
         Unit of the raw table.
-
-    Returns
-    -------
-    FrozenTransformer
     """
     return MedianFilled() if unit in ("counts", "cpm") else LeftCensored()

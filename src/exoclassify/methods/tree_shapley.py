@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.methods.learners.trees import Trees
+from exoclassify.typing import Floats
 
 __all__ = ["LeafBoxes"]
 
-Floats = NDArray[np.float64]
 
 _CELLS = 2_000_000  # leaf, slot and quadrature point held at once: about 16 MB
 
@@ -54,10 +54,6 @@ class LeafBoxes:
         ----------
         trees : Trees
             With the cover of each node.
-
-        Returns
-        -------
-        LeafBoxes
         """
         boxes: list[tuple[int, dict[int, list[float]]]] = []
         for root in trees.roots:

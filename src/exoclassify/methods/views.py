@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.methods.frozen import FrozenTransformer
 from exoclassify.methods.ranks import normal_scores
+from exoclassify.typing import Floats
 
 __all__ = ["VIEWS", "Views"]
 
-Floats = NDArray[np.float64]
 
 VIEWS = ("log", "damped", "ranks")
 """Names of the views, in the order in which tree features are laid end to end."""
@@ -53,10 +52,6 @@ class Views:
             Raw values of the panel in the unit of the table; NaN = not measured.
         normaliser, imputer : FrozenTransformer
             Unfitted steps; they are fitted here.
-
-        Returns
-        -------
-        Views
         """
         log = imputer.fit_transform(normaliser.fit_transform(X))
         return cls(normaliser, imputer, float(np.median(log)))

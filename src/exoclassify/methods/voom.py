@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from exoclassify.methods.linear_fits import Codes, fit_linear
+from exoclassify.methods.linear_fits import fit_linear
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["log_counts", "lowess", "precision_weights"]
-
-Floats = NDArray[np.float64]
 
 
 def log_counts(counts: Floats, sizes: Floats) -> Floats:

@@ -16,10 +16,10 @@ from exoclassify.methods.learners.trees import Boosted, Forest
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
 from exoclassify.model.prediction import Answers, Limits, Use, answer, shifted_prevalence
+from exoclassify.typing import Floats
 
 __all__ = ["FittedBlend", "Learner", "Member"]
 
-Floats = NDArray[np.float64]
 Learner = Linear | Ratios | Forest | Boosted
 
 
@@ -112,9 +112,7 @@ class FittedBlend:
         if use.batch and use.batch in known.batches:
             return known.known[known.batches.index(use.batch)], f"batch {use.batch}"
         if use.site and use.site not in known.site_names:
-            has = (
-                f"its sites: {', '.join(known.site_names)}" if known.site_names else "it has no site profile"
-            )
+            has = f"its sites: {', '.join(known.site_names)}" if known.site_names else "it has no site profile"
             raise InputError(
                 f"site {use.site}: this model does not know it ({has}); make a profile from 10 local samples with "
                 f"`exoclassify recalibrate NAME --site {use.site} …`"
@@ -142,10 +140,6 @@ class FittedBlend:
             The model's; what `use` states goes first.
         batches : sequence of str, optional
             The batch of each sample, instead of `Use.batch`.
-
-        Returns
-        -------
-        Answers
         """
         use.check()
         stated = shifted_prevalence(self.states, self.prevalence, use.prevalence)

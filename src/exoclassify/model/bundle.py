@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError, first_three
@@ -19,23 +18,16 @@ from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, rea
 from exoclassify.model.golden import differing, golden_answers
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import (
-    DEFAULT_MAX_WRONG,
-    Answers,
-    Limits,
-    Predictions,
-    Use,
-)
+from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Answers, Limits, Predictions, Use
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
+from exoclassify.typing import Floats
 
 __all__ = ["Measured", "ModelBundle"]
 
 _PANEL = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart", "fewest_reads")
 """Plain values of the panel, kept in bundle.json."""
-
-Floats = NDArray[np.float64]
 
 
 class Measured(NamedTuple):
@@ -333,9 +325,7 @@ class ModelBundle:
         panel = Panel(
             molecules=tuple(described["molecules"]),
             weight=parts.arrays["panel.weight"],
-            **{
-                key: described[key] for key in _PANEL if key in described
-            },  # earlier models have no fewest_reads
+            **{key: described[key] for key in _PANEL if key in described},  # earlier models have no fewest_reads
         )
         profiles = _numbers(parts.golden[list(panel.molecules)])
         expected = _numbers(parts.golden[[f"p_{state}" for state in blend.states]])
@@ -379,8 +369,4 @@ def _blend_of(parts: ModelParts) -> FittedBlend:
     if isinstance(fitted, FittedBlend):
         return fitted
     training = parts.described["training"]
-    return brought_forward(
-        fitted,
-        tested_across_batches=training["tested_across_batches"],
-        batches=training["batches"],
-    )
+    return brought_forward(fitted, tested_across_batches=training["tested_across_batches"], batches=training["batches"])

@@ -84,17 +84,13 @@ def _recalibrated(about: Mapping[str, Any]) -> list[str]:
     if "calls_from" in found:
         limit = found["calls_from"]
         lines.append(
-            "- it calls nothing there"
-            if limit is None
-            else f"- it calls from a probability of {limit:.2f} on there"
+            "- it calls nothing there" if limit is None else f"- it calls from a probability of {limit:.2f} on there"
         )
     return ["\n".join(lines)]
 
 
 def _simulated(about: Mapping[str, Any]) -> str:
-    return (
-        " — trained on simulated samples: not for use on patients" if about["training"]["simulated"] else ""
-    )
+    return " — trained on simulated samples: not for use on patients" if about["training"]["simulated"] else ""
 
 
 def _first_warning(about: Mapping[str, Any]) -> str:
@@ -112,10 +108,6 @@ def headline(about: Mapping[str, Any]) -> str:
     ----------
     about : mapping
         The bundle's plain values.
-
-    Returns
-    -------
-    str
     """
     evaluation = about["evaluation"]
     if evaluation is None:
@@ -139,15 +131,11 @@ def _training(about: Mapping[str, Any], panel: Panel) -> str:
     if panel.not_detected is not None:
         lines.append(f"- Ct values of {panel.not_detected:g} and above count as not detected")
     if training["subjects"] is None:
-        lines.append(
-            "- **No subject ids were given**: if a person was sampled twice, every figure below is optimistic"
-        )
+        lines.append("- **No subject ids were given**: if a person was sampled twice, every figure below is optimistic")
     else:
         lines.append(f"- {training['subjects']} subjects, never on both sides of a split")
     if training["batches"] is None:
-        lines.append(
-            "- **No batches were given**: whether it holds in another batch or laboratory was not tested"
-        )
+        lines.append("- **No batches were given**: whether it holds in another batch or laboratory was not tested")
     else:
         lines.append("- batches: " + ", ".join(f"{batch} ({n})" for batch, n in training["batches"].items()))
     return "\n".join(lines + [f"- {note}" for note in training["notes"]])
@@ -172,15 +160,10 @@ def _evaluation(about: Mapping[str, Any]) -> str:
         ("wrong_among_called", "share wrong among the calls"),
         ("novel", "share novel"),
     ):
-        lines.append(
-            f"| {label} | " + " | ".join(_share(found["calls"].get(key)) for _, found in columns) + " |"
-        )
+        lines.append(f"| {label} | " + " | ".join(_share(found["calls"].get(key)) for _, found in columns) + " |")
     uses = use_lines(about)
     if uses:
-        lines += [
-            "",
-            "| where it is used | batches that carry it | log-loss | slope | called | wrong among calls |",
-        ]
+        lines += ["", "| where it is used | batches that carry it | log-loss | slope | called | wrong among calls |"]
         lines += ["|---" * 6 + "|", *("| " + " | ".join(map(str, row)) + " |" for row in uses)]
     return "\n".join([*lines, "", *_warnings(about)])
 
@@ -217,8 +200,7 @@ def _warnings(about: Mapping[str, Any]) -> list[str]:
         )
     if batched is not None:
         each = [
-            f"{batch} {_plain(found['auc'])} (n = {found['n_samples']})"
-            for batch, found in batched["batches"].items()
+            f"{batch} {_plain(found['auc'])} (n = {found['n_samples']})" for batch, found in batched["batches"].items()
         ]
         lines.append("AUC in each batch, trained on the others: " + ", ".join(each) + ".")
         lines.append(carries_over(about))
@@ -261,16 +243,12 @@ def _answers(about: Mapping[str, Any], panel: Panel) -> str:
 def _voices(about: Mapping[str, Any]) -> str:
     lines = ["| base learner | weight | inner log-loss |", "|---|---|---|"]
     ordered = sorted(about["voices"], key=lambda voice: -voice["weight"])
-    return "\n".join(
-        lines + [f"| {v['name']} | {v['weight']:.3f} | {v['inner_log_loss']:.3f} |" for v in ordered]
-    )
+    return "\n".join(lines + [f"| {v['name']} | {v['weight']:.3f} | {v['inner_log_loss']:.3f} |" for v in ordered])
 
 
 def _origin(about: Mapping[str, Any]) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
-    folds = (
-        "" if about["evaluation"] is None else f"- sha256 of the folds: `{about['evaluation']['folds']}`\n"
-    )
+    folds = "" if about["evaluation"] is None else f"- sha256 of the folds: `{about['evaluation']['folds']}`\n"
     return (
         f"- made {about['created']}, seed {about['recipe']['seed']}; the whole recipe is in bundle.json\n"
         f"- sha256 of the training data: `{about['training']['data_sha256']}`\n{folds}- {libraries}"

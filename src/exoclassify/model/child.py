@@ -64,9 +64,7 @@ class Child:
     """
 
     def __init__(self, module: str, memory: int = MEMORY) -> None:
-        environment = {
-            k: v for k, v in os.environ.items() if not k.startswith(("EXOCLASSIFY_", "PROMETHEUS_"))
-        }
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("EXOCLASSIFY_", "PROMETHEUS_"))}
         environment |= {**_FRUGAL, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
         self._process = subprocess.Popen(
             [*_DEAF, sys.executable, "-P", "-m", module, str(memory)], env=environment,

@@ -21,10 +21,10 @@ from exoclassify.methods.learners.trees import Boosted, Forest, Trees
 from exoclassify.methods.ranks import normal_scores
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend
+from exoclassify.typing import Floats
 
 __all__ = ["PARITY", "CompiledBlend", "check_parity", "rows_in_block"]
 
-Floats = NDArray[np.float64]
 
 PARITY = 1e-6
 """Largest allowed difference in any probability between the compiled scorer and the step-by-step blend."""
@@ -49,9 +49,7 @@ class _Grove:
     def of(cls, learner: Forest | Boosted, matrix: Floats, n_molecules: int) -> _Grove:
         trees = learner.trees if isinstance(learner, Forest) else learner.trees()
         if trees.feature.max() >= n_molecules:  # it would read the next sample's values
-            raise ModelError(
-                "a tree asks about a molecule that is not on the panel; train or fetch the model again"
-            )
+            raise ModelError("a tree asks about a molecule that is not on the panel; train or fetch the model again")
         child = np.stack([trees.left, trees.right], axis=1).ravel().astype(np.intp)
         walked = cls(learner.view, learner, trees, child, matrix, None)
         if isinstance(learner, Forest):
@@ -146,10 +144,6 @@ class CompiledBlend:
         ----------
         blend : FittedBlend
             As fitted, or as read from disk.
-
-        Returns
-        -------
-        CompiledBlend
         """
         heads = blend.calibration.heads
         matrices: dict[str, Floats] = {}
@@ -161,9 +155,7 @@ class CompiledBlend:
             spread = np.hstack([head.factors[m] * head.map.T for head in heads])
             learner = member.learner
             if isinstance(learner, Linear | Ratios):
-                matrix, shift = (
-                    learner.folded() if isinstance(learner, Linear) else learner.folded(n_molecules)
-                )
+                matrix, shift = learner.folded() if isinstance(learner, Linear) else learner.folded(n_molecules)
                 known = matrices.get(learner.view, np.zeros((n_molecules, spread.shape[1])))
                 matrices[learner.view] = known + matrix.T @ spread
                 constant += shift @ spread

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.methods.learners.linear import Linear
 from exoclassify.methods.learners.ratios import Ratios
@@ -20,10 +19,10 @@ from exoclassify.model.blend import FittedBlend
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
+from exoclassify.typing import Floats
 
 __all__ = ["Mover", "against_rest", "contributions", "of_blend", "of_row", "top"]
 
-Floats = NDArray[np.float64]
 
 _Voice = Callable[[Floats], tuple[Floats, Floats]]
 
@@ -144,9 +143,7 @@ def top(
     return [of_row(bundle, *one, n)[0] for one in zip(X, heads, states, strict=True)]
 
 
-def of_row(
-    bundle: ModelBundle, row: Floats, head: int, state: int, n: int
-) -> tuple[tuple[Mover, ...], float, float]:
+def of_row(bundle: ModelBundle, row: Floats, head: int, state: int, n: int) -> tuple[tuple[Mover, ...], float, float]:
     """Name the molecules that moved one answer most, and what is left to make up its score.
 
     Parameters
@@ -173,8 +170,7 @@ def of_row(
     moved = against_rest(parts[0], state)
     strongest = [j for j in np.argsort(-np.abs(moved), kind="stable")[:n].tolist() if moved[j] != 0]
     movers = tuple(
-        Mover(bundle.panel.molecules[j], float(moved[j]), float(row[j]), bundle.states[state])
-        for j in strongest
+        Mover(bundle.panel.molecules[j], float(moved[j]), float(row[j]), bundle.states[state]) for j in strongest
     )
     others = float(moved.sum() - sum(mover.log_odds for mover in movers))
     return movers, float(against_rest(base, state)), others

@@ -24,9 +24,7 @@ MOST_SAMPLES = 20_000
 """An explanation takes about a hundredth of a second, so these take minutes."""
 
 
-def explanations(
-    bundle: ModelBundle, table: CargoTable, n: int, *, catalogue: Catalogue | None = None
-) -> pd.DataFrame:
+def explanations(bundle: ModelBundle, table: CargoTable, n: int, *, catalogue: Catalogue | None = None) -> pd.DataFrame:
     """Name the molecules that moved each answer.
 
     Parameters

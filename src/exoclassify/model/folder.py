@@ -138,10 +138,6 @@ def read_folder(folder: Path) -> ModelParts:
     folder : Path
         The model.
 
-    Returns
-    -------
-    ModelParts
-
     Raises
     ------
     ModelError
@@ -158,9 +154,7 @@ def read_folder(folder: Path) -> ModelParts:
         golden,
         contents["README.md"].decode("utf-8"),
         None if report is None else report.decode("utf-8"),
-        None
-        if aside is None
-        else pd.read_csv(io.BytesIO(aside), dtype={"sample": str, "subject": str, "label": str}),
+        None if aside is None else pd.read_csv(io.BytesIO(aside), dtype={"sample": str, "subject": str, "label": str}),
         described["format"],
     )
 
@@ -243,9 +237,7 @@ def describe(folder: Path) -> dict[str, Any]:
             f"{folder.name}: not a model folder (it has no bundle.json); give the folder that `exoclassify train --out` wrote"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(
-            f"{folder.name}/bundle.json: cannot be read ({error}); fetch the model again"
-        ) from error
+        raise ModelError(f"{folder.name}/bundle.json: cannot be read ({error}); fetch the model again") from error
     if not isinstance(described, dict) or not {"format", "files"} <= set(described):
         raise ModelError(f"{folder.name}: bundle.json is not that of an exoclassify model")
     if described["format"] not in (1, FORMAT):
@@ -254,9 +246,7 @@ def describe(folder: Path) -> dict[str, Any]:
             "use the exoclassify version named in its bundle.json, or train it again"
         )
     if described.get("sha256") != _digest(described) or not _files_known(described["files"]):
-        raise ModelError(
-            f"{folder.name}: bundle.json was changed after the model was saved; fetch or train it again"
-        )
+        raise ModelError(f"{folder.name}: bundle.json was changed after the model was saved; fetch or train it again")
     return described
 
 
@@ -280,8 +270,5 @@ def _checked(folder: Path, name: str, expected: str) -> bytes:
 
 
 def _arrays(content: bytes, folder: Path) -> dict[str, NDArray[Any]]:
-    with (
-        only_refusals(f"{folder.name}/arrays.npz"),
-        np.load(io.BytesIO(content), allow_pickle=False) as archive,
-    ):
+    with only_refusals(f"{folder.name}/arrays.npz"), np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}

@@ -58,9 +58,7 @@ def _answers(bundle: ModelBundle, X: NDArray[np.float64]) -> dict[str, object]:
         states = np.array(bundle.states, dtype=object)
         columns[f"call_{batch}"] = answers.calls
         columns[f"set_{batch}"] = [";".join(states[held]) for held in answers.sets]
-        columns |= {
-            f"p_{batch}_{state}": answers.probabilities[:, k] for k, state in enumerate(bundle.states)
-        }
+        columns |= {f"p_{batch}_{state}": answers.probabilities[:, k] for k, state in enumerate(bundle.states)}
     batches = bundle.blend.calibration.batches
     if batches:
         each = bundle.judge(measured, Use(), [batches[i % len(batches)] for i in range(len(X))]).probabilities

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.methods.conformal import ClassConditionalSets
 from exoclassify.methods.heads import Calibration, Head, Place
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend, Learner, Member
+from exoclassify.typing import Floats
 
 __all__ = ["FirstBlend", "FirstMember", "ScaleAndShift", "brought_forward"]
 
-Floats = NDArray[np.float64]
 
 _KEPT = 0.25
 """Share of its distance from the training mix that an answer kept in a batch where none was ever tested."""
@@ -87,9 +86,7 @@ class FirstBlend:
     novelty_reference: Floats
 
 
-def brought_forward(
-    first: FirstBlend, *, tested_across_batches: bool, batches: Sequence[str] | None
-) -> FittedBlend:
+def brought_forward(first: FirstBlend, *, tested_across_batches: bool, batches: Sequence[str] | None) -> FittedBlend:
     """Say with heads and places what a model of the first format said.
 
     Parameters
@@ -100,10 +97,6 @@ def brought_forward(
         Whether it calls in batches that it was not trained on.
     batches : sequence of str or None
         Of its training samples; only where they had some were answers drawn to the mix where none was tested.
-
-    Returns
-    -------
-    FittedBlend
     """
     prevalence, members = first.prevalence, first.members
     factors = np.array([first.calibration.scale * m.weight * m.calibration.scale for m in members])

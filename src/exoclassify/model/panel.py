@@ -14,10 +14,10 @@ from exoclassify.data.names import canonical_names
 from exoclassify.data.quality import FEWEST_READS
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError, ModelError, first_three
+from exoclassify.typing import Floats
 
 __all__ = ["Panel"]
 
-Floats = NDArray[np.float64]
 
 _REMEMBERED = 64
 """Lists of names whose places are remembered."""
@@ -70,10 +70,6 @@ class Panel:
             Positions of the panel's molecules.
         min_coverage : float
             Least share of the panel.
-
-        Returns
-        -------
-        Panel
         """
         measured = ~np.isnan(table.values[:, support])
         weight = measured.mean(axis=0)
@@ -275,16 +271,9 @@ class Panel:
         """Where the named values belong; remembered, for a laboratory sends the same names again and again."""
         known = self._seen.get(names)
         if known is None:
-            canonical = canonical_names(
-                names, self.kind, source="request", hairpins_apart=self.hairpins_apart or None
-            )
-            pairs = [
-                (self._where[molecule], i) for i, molecule in enumerate(canonical) if molecule in self._where
-            ]
-            known = (
-                np.array([p[0] for p in pairs], dtype=np.intp),
-                np.array([p[1] for p in pairs], dtype=np.intp),
-            )
+            canonical = canonical_names(names, self.kind, source="request", hairpins_apart=self.hairpins_apart or None)
+            pairs = [(self._where[molecule], i) for i, molecule in enumerate(canonical) if molecule in self._where]
+            known = (np.array([p[0] for p in pairs], dtype=np.intp), np.array([p[1] for p in pairs], dtype=np.intp))
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
             self._seen[names] = known

@@ -18,6 +18,7 @@ from exoclassify.methods.conformal import conformal_p
 from exoclassify.methods.heads import Place
 from exoclassify.tables.formulas import guarded_frame
 from exoclassify.tables.writing import write_atomically
+from exoclassify.typing import Floats
 
 __all__ = [
     "DEFAULT_MAX_WRONG",
@@ -33,7 +34,6 @@ __all__ = [
     "shifted_prevalence",
 ]
 
-Floats = NDArray[np.float64]
 
 _UNTESTED = 0.5
 """Share of the mix in the answer to a novel sample."""
@@ -103,10 +103,6 @@ class Answers:
         ----------
         parts : sequence of (rows, Answers)
             Every row once; at least one part.
-
-        Returns
-        -------
-        Answers
         """
         order = np.argsort(np.concatenate([rows for rows, _ in parts]), kind="stable")
         each = [part for _, part in parts]
@@ -321,9 +317,7 @@ class Predictions:
             ".jsonl": partial(frame.to_json, orient="records", lines=True, double_precision=15),
         }
         if path.suffix not in writers:
-            raise FileError(
-                f"{path.name}: unknown ending {path.suffix or '(none)'}; use {', '.join(writers)}"
-            )
+            raise FileError(f"{path.name}: unknown ending {path.suffix or '(none)'}; use {', '.join(writers)}")
         write_atomically(path, writers[path.suffix], force=force)
 
 
@@ -377,18 +371,12 @@ def shifted_prevalence(
         return None
     unknown = [state for state in stated if state not in states]
     if unknown:
-        raise InputError(
-            f"{what}: {unknown[0]} is not a state of this model; its states are {', '.join(states)}"
-        )
+        raise InputError(f"{what}: {unknown[0]} is not a state of this model; its states are {', '.join(states)}")
     for state, value in stated.items():
         if not (math.isfinite(value) and 0 < value < 1):
-            raise InputError(
-                f"{what}: {state}={value:g}; give a share above 0 and below 1, such as {state}=0.05"
-            )
+            raise InputError(f"{what}: {state}={value:g}; give a share above 0 and below 1, such as {state}=0.05")
     total = sum(stated.values())
-    rest = np.array(
-        [0.0 if state in stated else share for state, share in zip(states, training, strict=True)]
-    )
+    rest = np.array([0.0 if state in stated else share for state, share in zip(states, training, strict=True)])
     if len(stated) == len(states):
         if abs(total - 1) > 1e-6:
             raise InputError(f"{what}: the shares of all states add up to {total:g}; they must add up to 1")

@@ -377,9 +377,7 @@ class Registry:
             self.load(name, version, verify=True, require_signature=require_signature)
             return self._put(name, version, who, why, source)
 
-    def rollback(
-        self, name: str, *, who: str, why: str, require_signature: str | Path | None = None
-    ) -> Promotion:
+    def rollback(self, name: str, *, who: str, why: str, require_signature: str | Path | None = None) -> Promotion:
         """Return to the version that was in use before; once more, to the one before that.
 
         Parameters
@@ -472,9 +470,7 @@ class Registry:
                 self._remove(name, version)
             return old
 
-    def _put(
-        self, name: str, version: str, who: str, why: str, source: str | None, *, back: bool = False
-    ) -> Promotion:
+    def _put(self, name: str, version: str, who: str, why: str, source: str | None, *, back: bool = False) -> Promotion:
         now, folder = self._pointer(name), self._folder(name)
         if now is not None and now.version == version:
             return now
@@ -517,11 +513,7 @@ class Registry:
 
     def _known(self) -> str:
         names = self.names()
-        return (
-            f"{self.root} holds {', '.join(names)}"
-            if names
-            else f"{self.root} holds no model; give --registry"
-        )
+        return f"{self.root} holds {', '.join(names)}" if names else f"{self.root} holds no model; give --registry"
 
     @contextmanager
     def _lock(self, name: str, *, create: bool = False) -> Iterator[None]:
@@ -553,10 +545,6 @@ def in_use_before(history: tuple[Promotion, ...]) -> list[str]:
     ----------
     history : tuple of Promotion
         As `Registry.history` gives it.
-
-    Returns
-    -------
-    list of str
     """
     stack: list[str] = []
     for promotion in history:
@@ -575,9 +563,7 @@ def _promotion(path: Path, line: str) -> Promotion:
     except TypeError:
         whole = None
     if not whole:
-        raise ModelError(
-            f"{path}: is not the record of a promotion; restore it, or remove it and promote again"
-        )
+        raise ModelError(f"{path}: is not the record of a promotion; restore it, or remove it and promote again")
     return promotion
 
 
@@ -585,9 +571,7 @@ def _read_json(path: Path, read: Any) -> Any:
     try:
         return json.loads(read())
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(
-            f"{path}: cannot be read ({error}); restore it, or remove it and promote again"
-        ) from error
+        raise ModelError(f"{path}: cannot be read ({error}); restore it, or remove it and promote again") from error
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -110,9 +110,7 @@ def check_signature(folder: Path, public: str | Path) -> None:
             f"{where}: is not signed, and a signature is required; sign it with `exoclassify models sign`"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"{_beside(folder).name}: cannot be read ({error}); sign the version again"
-        ) from error
+        raise ModelError(f"{_beside(folder).name}: cannot be read ({error}); sign the version again") from error
     try:
         key.verify(signature, _canonical(manifest))
     except InvalidSignature as error:
@@ -123,10 +121,7 @@ def check_signature(folder: Path, public: str | Path) -> None:
 
 
 def _compare(where: str, signed: Any, found: dict[str, Any]) -> None:
-    if not isinstance(signed, dict) or (signed.get("name"), signed.get("version")) != (
-        found["name"],
-        found["version"],
-    ):
+    if not isinstance(signed, dict) or (signed.get("name"), signed.get("version")) != (found["name"], found["version"]):
         raise ModelError(f"{where}: the signature is that of another version; sign this one")
     files = signed.get("files")
     if not isinstance(files, dict):

@@ -96,14 +96,9 @@ def _pack(value: Any, path: str, arrays: Arrays) -> Any:
         return {"tuple": [_pack(item, f"{path}.{i}", arrays) for i, item in enumerate(value)]}
     name = type(value).__name__
     if _ALLOWED.get(name) is not type(value):
-        raise TypeError(
-            f"{path}: a {name} cannot be saved; add it to the list of classes that a model may hold"
-        )
+        raise TypeError(f"{path}: a {name} cannot be saved; add it to the list of classes that a model may hold")
     fields = _parameters(value) if isinstance(value, FrozenStep) else _fields(value)
-    return {
-        "class": name,
-        "fields": {key: _pack(item, f"{path}.{key}", arrays) for key, item in fields.items()},
-    }
+    return {"class": name, "fields": {key: _pack(item, f"{path}.{key}", arrays) for key, item in fields.items()}}
 
 
 def _parameters(step: FrozenStep) -> dict[str, Any]:
@@ -124,10 +119,6 @@ def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]], *, first: bool = False
         As `pack` gave them.
     first : bool
         They are of the first format.
-
-    Returns
-    -------
-    FittedBlend, or FirstBlend if of the first format
 
     Raises
     ------

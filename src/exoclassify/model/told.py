@@ -30,14 +30,8 @@ def used_in(about: Mapping[str, Any]) -> list[str]:
 def _known(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
     if place["calls_from"] is None:
         return "In a batch that it was trained on this model calls nothing: no probability keeps the stated error among calls."
-    where = (
-        "of new people of its own batches"
-        if about["training"]["batches"]
-        else "of people like those of training"
-    )
-    return (
-        f"Samples {where} are called from a probability of {place['calls_from']:.2f} on{_figures(about, 0)}."
-    )
+    where = "of new people of its own batches" if about["training"]["batches"] else "of people like those of training"
+    return f"Samples {where} are called from a probability of {place['calls_from']:.2f} on{_figures(about, 0)}."
 
 
 def _unknown(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
@@ -119,4 +113,6 @@ def carries_over(about: Mapping[str, Any]) -> str:
     )
     if offsets["spread"] < 0.5:
         return f"{words}: little, so an unknown batch is answered nearly as well as a known one."
-    return f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
+    return (
+        f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
+    )

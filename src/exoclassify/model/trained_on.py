@@ -15,10 +15,10 @@ from exoclassify.data.sketches import BITS, bits_apart, sketches
 from exoclassify.errors import ModelError
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import CompiledBlend
+from exoclassify.typing import Floats
 
 __all__ = ["SHARES", "TrainedOn", "id_keys"]
 
-Floats = NDArray[np.float64]
 
 _NEAR = 37
 """Bits that may differ: random directions separate two profiles of correlation 0.9 in 256 * arccos(0.9) / pi of 256 cases
@@ -92,10 +92,6 @@ class TrainedOn:
             Who they are; subjects None where not given.
         key : str
             Of the hashes, the digest of the data.
-
-        Returns
-        -------
-        TrainedOn
         """
         log = blend.views.log(X)
         return cls(
@@ -171,9 +167,7 @@ class TrainedOn:
         found = np.zeros(len(keys), dtype=bool)
         if len(self.residuals):
             at = np.clip(np.searchsorted(self.residuals, residuals), 1, len(self.residuals) - 1)
-            apart = np.minimum(
-                np.abs(self.residuals[at] - residuals), np.abs(self.residuals[at - 1] - residuals)
-            )
+            apart = np.minimum(np.abs(self.residuals[at] - residuals), np.abs(self.residuals[at - 1] - residuals))
             found = apart <= _SAME * residuals
         maybe = ~found
         if self.sieve is not None:
@@ -235,10 +229,6 @@ class TrainedOn:
             As for `of`; the further samples, and the key of then.
         here : bool
             The quantiles become those of the further samples.
-
-        Returns
-        -------
-        TrainedOn
         """
         log = blend.views.log(X)
         quantiles = self.log
@@ -276,9 +266,7 @@ class TrainedOn:
         ModelError
             If a part is missing.
         """
-        own = {
-            name.removeprefix(_PREFIX): value for name, value in arrays.items() if name.startswith(_PREFIX)
-        }
+        own = {name.removeprefix(_PREFIX): value for name, value in arrays.items() if name.startswith(_PREFIX)}
         own.pop("log_odds", None)  # of the first format
         if not own:
             return None

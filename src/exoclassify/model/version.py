@@ -22,10 +22,6 @@ def order(version: str) -> tuple[int, ...]:
     ----------
     version : str
         Such as 1.10.0.
-
-    Returns
-    -------
-    tuple of int
     """
     return tuple(int(part) for part in version.split("."))
 
@@ -107,7 +103,5 @@ def _other_calls(old: ModelBundle, new: ModelBundle) -> str:
 def _golden(old: ModelBundle, asked: ModelBundle, same_batch: bool) -> Predictions:
     panel = old.panel
     ids = tuple(f"golden-{i + 1:02d}" for i in range(len(old.golden)))
-    table = CargoTable(
-        old.golden, ids, panel.molecules, panel.kind, panel.unit, "golden profiles", panel.not_detected
-    )
+    table = CargoTable(old.golden, ids, panel.molecules, panel.kind, panel.unit, "golden profiles", panel.not_detected)
     return asked.predict(table, Use(same_batch=same_batch))

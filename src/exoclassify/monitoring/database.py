@@ -32,10 +32,6 @@ def opened(url: str) -> Engine:
     url : str
         ``sqlite:///records.db`` or ``postgresql://user:password@host/name``.
 
-    Returns
-    -------
-    Engine
-
     Raises
     ------
     FileError

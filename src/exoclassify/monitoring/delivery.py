@@ -65,10 +65,7 @@ class Delivery:
         for _id, n, entry in taken:
             try:
                 rows += rows_of(msgspec.json.decode(entry))
-            except (
-                ValueError,
-                TypeError,
-            ):  # a damaged disk, or another version's; those after it are not to wait
+            except (ValueError, TypeError):  # a damaged disk, or another version's; those after it are not to wait
                 unread.append(entry)
                 n_unread += n
         outcome = self._insert(rows)

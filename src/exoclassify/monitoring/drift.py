@@ -11,18 +11,10 @@ from scipy.stats import chi2, kstwobign
 
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.monitoring.bins import BINS, Counts, bins_of
+from exoclassify.typing import Floats
 
-__all__ = [
-    "InputDrift",
-    "count_bins",
-    "discoveries",
-    "in_log_view",
-    "input_drift",
-    "martingale",
-    "smoothed_p",
-]
+__all__ = ["InputDrift", "count_bins", "discoveries", "in_log_view", "input_drift", "martingale", "smoothed_p"]
 
-Floats = NDArray[np.float64]
 _BITES = 5
 """Neighbouring bins that a population stability index takes as one, to make four; fewer samples a bin are noise."""
 
@@ -101,10 +93,6 @@ def input_drift(bundle: ModelBundle, counts: Counts) -> InputDrift:
     counts : ndarray of int of shape (n_molecules, 20)
         As `count_bins` gives them, summed over what is to be compared.
 
-    Returns
-    -------
-    InputDrift
-
     Notes
     -----
     Without drift the index is about chi-squared times 1/n + 1/m (Yurdakul 2018): a fixed threshold such as 0.2 is passed by
@@ -121,10 +109,7 @@ def input_drift(bundle: ModelBundle, counts: Counts) -> InputDrift:
     old = np.add.reduceat(expected, groups, axis=1)
     new = np.add.reduceat(counts, groups, axis=1)
     usable = (old > 0.05).sum(axis=1) > 1
-    smooth_old, smooth_new = (
-        (old * m + 0.5) / (m + 0.5 * old.shape[1]),
-        (new + 0.5) / (n + 0.5 * new.shape[1]),
-    )
+    smooth_old, smooth_new = ((old * m + 0.5) / (m + 0.5 * old.shape[1]), (new + 0.5) / (n + 0.5 * new.shape[1]))
     psi = ((smooth_new - smooth_old) * np.log(smooth_new / smooth_old)).sum(axis=1)
     freedom = np.maximum((old > 0.05).sum(axis=1) - 1, 1)
     scale = 1 / max(n, 1) + 1 / m

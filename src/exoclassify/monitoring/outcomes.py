@@ -85,10 +85,6 @@ def read_outcomes(
     source : str, optional
         Kept with each.
 
-    Returns
-    -------
-    list of Outcome
-
     Raises
     ------
     FileError
@@ -123,10 +119,6 @@ def add_outcomes(engine: Engine, outcomes: Sequence[Outcome], *, replace: bool =
     replace : bool
         A sample known with another state gets the new one.
 
-    Returns
-    -------
-    Added
-
     Raises
     ------
     InputError
@@ -149,9 +141,7 @@ def add_outcomes(engine: Engine, outcomes: Sequence[Outcome], *, replace: bool =
             change = update(OUTCOMES).where(OUTCOMES.c.sample_id == bindparam("key"))
             names = ("state", "diagnosed", "source", "recorded")
             change = change.values({name: bindparam(name) for name in names})
-            connection.execute(
-                change, [{"key": o.sample_id, **{n: _row(o)[n] for n in names}} for o in other]
-            )
+            connection.execute(change, [{"key": o.sample_id, **{n: _row(o)[n] for n in names}} for o in other])
     changed = tuple(outcome.sample_id for outcome in other)
     return Added(
         new=tuple(outcome.sample_id for outcome in new),
@@ -184,9 +174,7 @@ def _scored(connection: Connection, ids: Iterable[str]) -> dict[str, set[str]]:
     """Give the states that models answered with, by sample."""
     found: dict[str, set[str]] = {}
     for some in _parts(ids):
-        asked = select(PREDICTIONS.c.sample_id, PREDICTIONS.c.probabilities).where(
-            PREDICTIONS.c.sample_id.in_(some)
-        )
+        asked = select(PREDICTIONS.c.sample_id, PREDICTIONS.c.probabilities).where(PREDICTIONS.c.sample_id.in_(some))
         for row in connection.execute(asked):
             found.setdefault(row.sample_id, set()).update(row.probabilities)
     return found

@@ -67,13 +67,7 @@ class RecordWriter:
     """
 
     def __init__(
-        self,
-        url: str,
-        spool: str | Path,
-        *,
-        interval: float = 1.0,
-        limit: int = LIMIT,
-        required: bool = False,
+        self, url: str, spool: str | Path, *, interval: float = 1.0, limit: int = LIMIT, required: bool = False
     ) -> None:
         opened(url)  # says what is wrong with it, before anything is answered
         self._courier = Courier(url)
@@ -247,6 +241,4 @@ class RecordWriter:
             with self._turn:
                 yield
         except Timeout as error:
-            raise FileError(
-                f"{self._folder}: another process has been delivering for {_TURN:.0f} s"
-            ) from error
+            raise FileError(f"{self._folder}: another process has been delivering for {_TURN:.0f} s") from error

@@ -29,9 +29,7 @@ class Removed:
     tallies: int
 
 
-def forget(
-    engine: Engine, *, sample: str | None = None, subject: str | None = None, dry_run: bool = False
-) -> Removed:
+def forget(engine: Engine, *, sample: str | None = None, subject: str | None = None, dry_run: bool = False) -> Removed:
     """Remove all records of a sample or a person, outcomes too.
 
     Parameters
@@ -42,10 +40,6 @@ def forget(
         One of them. A person's samples are those that were scored under this subject.
     dry_run : bool
         Only count.
-
-    Returns
-    -------
-    Removed
 
     Raises
     ------
@@ -78,10 +72,6 @@ def remove_before(engine: Engine, day: datetime.date, *, dry_run: bool = False) 
         The first day that stays, in UTC.
     dry_run : bool
         Only count.
-
-    Returns
-    -------
-    Removed
 
     Raises
     ------

@@ -92,10 +92,6 @@ def rows_of(entry: Entry) -> list[Row]:
     ----------
     entry : list
         As `entry_of` gives it, or as it comes back from the spool.
-
-    Returns
-    -------
-    list of list
     """
     first, at, sources, model, version, states, *columns = entry
     moment = datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -95,12 +95,8 @@ class Spool:
                     f"{folder}: holds records of an earlier version ({old[0]}); have that version deliver them first"
                 )
             path = folder / "spool.db"
-            os.close(
-                os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-            )  # SQLite's own files beside it get the same mode
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY, isolation_level=None, check_same_thread=False
-            )
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files beside it get the same mode
+            self._connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
             self._connection.execute("pragma journal_mode = wal")
             # No append waits for the disk to turn: the process that delivers brings the file to disk every second.
             self._connection.execute("pragma synchronous = off")
@@ -144,15 +140,9 @@ class Spool:
         ----------
         most : int
             Entries.
-
-        Returns
-        -------
-        list of tuple
         """
         with self._lock:
-            return self._connection.execute(
-                "select id, n, entry from entries order by id limit ?", (most,)
-            ).fetchall()
+            return self._connection.execute("select id, n, entry from entries order by id limit ?", (most,)).fetchall()
 
     def done(self, taken: list[tuple[int, int, bytes]], refused: list[bytes], n_refused: int) -> None:
         """Remove what the database has, and keep apart what it will never take, in one step with the ledger.
@@ -224,16 +214,9 @@ class Spool:
             ) from error
 
     def ledger(self) -> Ledger:
-        """Say where the records of the folder are, of all its writers.
-
-        Returns
-        -------
-        Ledger
-        """
+        """Say where the records of the folder are, of all its writers."""
         with self._lock:
-            waiting, since = self._connection.execute(
-                "select coalesce(sum(n), 0), min(at) from entries"
-            ).fetchone()
+            waiting, since = self._connection.execute("select coalesce(sum(n), 0), min(at) from entries").fetchone()
             known = dict(self._connection.execute("select what, n from ledger").fetchall())
         lost = known["lost"]
         for path in self.folder.glob("*.lost"):

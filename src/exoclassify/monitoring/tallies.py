@@ -10,7 +10,6 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
@@ -18,13 +17,13 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from exoclassify.monitoring.bins import BINS, Counts
 from exoclassify.monitoring.database import reached
 from exoclassify.monitoring.tables import TALLIES
+from exoclassify.typing import Floats
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
 
 __all__ = ["Incoming", "InputTally", "tallied"]
 
-Floats = NDArray[np.float64]
 _Key = tuple[str, str, datetime.date]
 
 _MOST = 256
@@ -149,10 +148,7 @@ class InputTally:
         insert: Any = insert_postgresql if engine.dialect.name == "postgresql" else insert_sqlite
         for key in sorted(self._changed):
             counts = self._counts[key]
-            values = {
-                "n_samples": int(counts[0].sum()),
-                "counts": zlib.compress(counts.astype("<i4").tobytes()),
-            }
+            values = {"n_samples": int(counts[0].sum()), "counts": zlib.compress(counts.astype("<i4").tobytes())}
             row = dict(zip(("model", "version", "day"), key, strict=True)) | {"writer": self._writer}
             statement = insert(TALLIES).values(**row, **values)
             statement = statement.on_conflict_do_update(index_elements=[*row], set_=values)

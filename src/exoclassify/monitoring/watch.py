@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 from sqlalchemy import Engine, select
 
@@ -21,10 +20,10 @@ from exoclassify.monitoring.database import reached
 from exoclassify.monitoring.drift import count_bins, discoveries, input_drift, martingale, smoothed_p
 from exoclassify.monitoring.tables import OUTCOMES, PREDICTIONS
 from exoclassify.monitoring.tallies import tallied
+from exoclassify.typing import Floats
 
 __all__ = ["INPUT_RATE", "OTHER_RATE", "Watched", "watch", "watch_table"]
 
-Floats = NDArray[np.float64]
 
 INPUT_RATE = 0.05
 """Chance that a look at the molecules finds any of them moved when none has; also the share of false ones among those found."""
@@ -36,7 +35,9 @@ _MIN_OUTCOMES = 5
 _FEWEST_LEVEL = 20
 """Answers from which the level of probabilities is looked at."""
 
-_SITE_NEEDS = "make a profile of it from 10 of its samples, with their mix or their labels (exoclassify recalibrate --site …)"
+_SITE_NEEDS = (
+    "make a profile of it from 10 of its samples, with their mix or their labels (exoclassify recalibrate --site …)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +82,6 @@ def watch(engine: Engine, bundle: ModelBundle, since: datetime.datetime) -> Watc
         The version.
     since : datetime
         With a time zone.
-
-    Returns
-    -------
-    Watched
 
     Raises
     ------
@@ -294,9 +291,7 @@ def _sites(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) -> tuple
         share = _share(novel, alpha)
         far = share["p"] < OTHER_RATE / len(keys) and share["value"] > alpha
         if far:
-            alarms.append(
-                f"samples of {key} are unlike those of training ({share['value']:.0%} novel): {_SITE_NEEDS}"
-            )
+            alarms.append(f"samples of {key} are unlike those of training ({share['value']:.0%} novel): {_SITE_NEEDS}")
         moved = _moved(bundle, [row for row in rows if row.key_name == key], OTHER_RATE / len(keys))
         if moved:
             alarms.append(f"answers to {key}: {moved}")

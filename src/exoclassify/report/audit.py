@@ -38,10 +38,6 @@ def audit_section(audit: Mapping[str, Any]) -> Section:
     ----------
     audit : mapping
         As `Audit.to_dict` gives it.
-
-    Returns
-    -------
-    Section
     """
     tables = []
     for severity, word in _WORDS.items():
@@ -73,10 +69,7 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
     rows: Sequence[Mapping[str, Any]] = audit["drawn"].get("baselines") or ()
     if len(rows) < 2:
         return None
-    bars = [
-        Bar(row["name"], row["auc"], row["low"], row["high"], 1 if i == 0 else 2)
-        for i, row in enumerate(rows)
-    ]
+    bars = [Bar(row["name"], row["auc"], row["low"], row["high"], 1 if i == 0 else 2) for i, row in enumerate(rows)]
     low = min(0.4, *(bar.low for bar in bars))
     figure = intervals(
         "AUC of the model and of the technique alone",
@@ -141,6 +134,4 @@ def learning_curve_section(audit: Mapping[str, Any]) -> Section | None:
         Axis("AUC", min(0.4, *(point["low"] for point in points)), 1.0),
         "Parts of the cohort, judged by cross-validation; the band is the 95 % interval by subject.",
     )
-    return Section(
-        "Are there enough samples?", "\n\n".join(finding["message"] for finding in found), figures=[figure]
-    )
+    return Section("Are there enough samples?", "\n\n".join(finding["message"] for finding in found), figures=[figure])

@@ -21,10 +21,6 @@ def tripod(about: Mapping[str, Any], n_molecules: int) -> Section:
         The bundle's plain values.
     n_molecules : int
         Of the panel.
-
-    Returns
-    -------
-    Section
     """
     rows = _before(about) + _methods(about, n_molecules) + _results(about)
     known = sum(answer != _OPEN for _, _, answer in rows)
@@ -46,11 +42,7 @@ def _before(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ),
         ("2", "abstract by TRIPOD+AI for abstracts", _OPEN),
         ("3a", "health context and rationale", _OPEN),
-        (
-            "3b",
-            "target population and intended use",
-            "support for a decision by a person; population: " + _OPEN,
-        ),
+        ("3b", "target population and intended use", "support for a decision by a person; population: " + _OPEN),
         ("3c", "known health inequalities", _OPEN),
         ("4", "objectives: development, evaluation or both", "development with internal validation"),
     ]
@@ -151,9 +143,7 @@ def _results(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def _batches(training: Mapping[str, Any]) -> str:
     if training["batches"] is None:
         return f"no batch column; {_OPEN}"
-    return f"{len(training['batches'])} batches: " + ", ".join(
-        f"{b} ({n})" for b, n in training["batches"].items()
-    )
+    return f"{len(training['batches'])} batches: " + ", ".join(f"{b} ({n})" for b, n in training["batches"].items())
 
 
 def _preparation(about: Mapping[str, Any]) -> str:
@@ -170,14 +160,8 @@ def _size(about: Mapping[str, Any]) -> str:
 
 
 def _missing(about: Mapping[str, Any]) -> str:
-    found = [
-        f
-        for f in (about.get("audit") or {"findings": ()})["findings"]
-        if f["check"] == "missingness-informative"
-    ]
-    return "left-censored values imputed with constants of the training fold. " + " ".join(
-        f["message"] for f in found
-    )
+    found = [f for f in (about.get("audit") or {"findings": ()})["findings"] if f["check"] == "missingness-informative"]
+    return "left-censored values imputed with constants of the training fold. " + " ".join(f["message"] for f in found)
 
 
 def _building(about: Mapping[str, Any]) -> str:
@@ -187,9 +171,7 @@ def _building(about: Mapping[str, Any]) -> str:
         return f"blend of {voices}; not validated"
     crossed = evaluation["cross_validation"]
     people = "grouped by person" if about["training"]["subjects"] is not None else "persons not known"
-    return (
-        f"blend of {voices}; {crossed['repeats']} × {crossed['folds']}-fold nested cross-validation, {people}"
-    )
+    return f"blend of {voices}; {crossed['repeats']} × {crossed['folds']}-fold nested cross-validation, {people}"
 
 
 def _heterogeneity(evaluation: Mapping[str, Any] | None) -> str:
@@ -205,9 +187,7 @@ def _auc(value: float | None) -> str:
 
 
 def _fairness(evaluation: Mapping[str, Any] | None) -> str:
-    groups = (
-        [] if evaluation is None else evaluation["cross_validation"].get("examined", {}).get("subgroups", [])
-    )
+    groups = [] if evaluation is None else evaluation["cross_validation"].get("examined", {}).get("subgroups", [])
     by = ", ".join(dict.fromkeys(group["by"] for group in groups))
     return f"figures within {by}" if by else f"no sex, age or other group in the sheet; {_OPEN}"
 
@@ -219,10 +199,6 @@ def probast(about: Mapping[str, Any]) -> Section:
     ----------
     about : mapping
         The bundle's plain values.
-
-    Returns
-    -------
-    Section
     """
     training, evaluation = about["training"], about["evaluation"]
     findings = (about.get("audit") or {"findings": ()})["findings"]
@@ -265,9 +241,7 @@ def probast(about: Mapping[str, Any]) -> Section:
         "PROBAST+AI questions",
         "Answers that the run can give on the risk of bias; those on how people were chosen and examined are for the authors.",
         tables=[Table(["domain", "question", "answer", "why"], rows)],
-        notes=[
-            "Shortened from PROBAST (Wolff et al. 2019) and PROBAST+AI (Moons et al. 2025, BMJ 388:e082505)."
-        ],
+        notes=["Shortened from PROBAST (Wolff et al. 2019) and PROBAST+AI (Moons et al. 2025, BMJ 388:e082505)."],
     )
 
 

@@ -59,8 +59,7 @@ def condition_page(view: ConditionView) -> str:
         *([_tables(view)] if view.tables else []),
         *([_claims("Animals and cells, apart", view.others)] if view.others else []),
         Section(
-            "What is missing",
-            "\n\n".join(f"{line[0].upper()}{line[1:]}." for line in view.missing) or "Nothing named.",
+            "What is missing", "\n\n".join(f"{line[0].upper()}{line[1:]}." for line in view.missing) or "Nothing named."
         ),
     ]
     return page(
@@ -106,10 +105,6 @@ def condition_markdown(view: ConditionView) -> str:
     ----------
     view : ConditionView
         What is known.
-
-    Returns
-    -------
-    str
     """
     lines = [f"# {_title(view)}", "", *(f"{line}\n" for line in view.in_words())]
     for title, rows in (("Claims on people", view.people), ("Animals and cells", view.others)):
@@ -141,9 +136,7 @@ def _title(view: ConditionView) -> str:
 
 def _claims(title: str, rows: Sequence[Evidence]) -> Section:
     counted = [row for row in rows if row.measured != "cargo"]
-    apart = (
-        f" {len(counted)} of them tell how many vesicles carry it, not what these contain." if counted else ""
-    )
+    apart = f" {len(counted)} of them tell how many vesicles carry it, not what these contain." if counted else ""
     return Section(title, f"{len(rows)} claims.{apart}", tables=[_claim_table(rows)])
 
 
@@ -223,16 +216,7 @@ def _forest(view: ConditionView) -> Figure:
 
 def _table_table(view: ConditionView) -> Table:
     return Table(
-        [
-            "accession",
-            "contrast",
-            "fluid",
-            "n",
-            "adjusted for",
-            "confounded by",
-            "the audit's verdict",
-            "note",
-        ],
+        ["accession", "contrast", "fluid", "n", "adjusted for", "confounded by", "the audit's verdict", "note"],
         [
             (
                 table.accession,

@@ -36,10 +36,6 @@ def discrimination(judged: Judged) -> Section:
     ----------
     judged : sequence of (str, mapping)
         The headline first.
-
-    Returns
-    -------
-    Section
     """
     name, first = judged[0]
     auc = first["figures"]["auc"]
@@ -74,9 +70,7 @@ def _figures_table(judged: Judged) -> Table:
         row += [_interval(figures["figures"].get(key)) for _, figures in judged]
         rows.append(row)
     if any(figures.get("permutation") for _, figures in judged):
-        rows.append(
-            ["p by permuted labels", *(_permuted(figures.get("permutation")) for _, figures in judged)]
-        )
+        rows.append(["p by permuted labels", *(_permuted(figures.get("permutation")) for _, figures in judged)])
     return Table(["figure", *(name for name, _ in judged)], rows, "Figures with 95 % intervals")
 
 
@@ -113,9 +107,7 @@ def _roc(judged: Judged, state: str) -> Figure:
     for name, figures in judged:
         found = figures["examined"]["states"][state]
         area = found["roc"]["area"]
-        lines.append(
-            Series(f"{name} {area:.2f}", found["roc"]["false_positive_rate"], found["roc"]["sensitivity"])
-        )
+        lines.append(Series(f"{name} {area:.2f}", found["roc"]["false_positive_rate"], found["roc"]["sensitivity"]))
     lines.append(Series("guessing", [0, 1], [0, 1], reference=True))
     caption = "Sensitivity against false alarms, at every threshold."
     return curves(f"ROC curve, {state}", lines, Axis("1 − specificity"), Axis("sensitivity"), caption)
@@ -145,10 +137,6 @@ def calibration(judged: Judged) -> Section:
     ----------
     judged : sequence of (str, mapping)
         The headline first.
-
-    Returns
-    -------
-    Section
     """
     figures, rows = [], []
     for state in _states(judged):
@@ -169,9 +157,7 @@ def calibration(judged: Judged) -> Section:
             )  # fmt: skip
         lines.append(Series("as it should be", [0, 1], [0, 1], reference=True))
         caption = "Each dot: answers with about the same probability, and how many of them had the state."
-        figures.append(
-            curves(f"Calibration, {state}", lines, Axis("probability said"), Axis("share seen"), caption)
-        )
+        figures.append(curves(f"Calibration, {state}", lines, Axis("probability said"), Axis("share seen"), caption))
     name, first = judged[0]
     slope = first["figures"].get("calibration_slope")
     columns = [
@@ -195,8 +181,7 @@ def _slope_words(name: str, slope: Mapping[str, float] | None) -> str:
     words = f"Calibration slope {slope['value']:.2f} ({slope['low']:.2f} to {slope['high']:.2f}; {name}; 1 is ideal). "
     if slope["high"] < 1:
         return (
-            words
-            + "The model is overconfident: probabilities near 0 and 1 should be read as less sure than they look."
+            words + "The model is overconfident: probabilities near 0 and 1 should be read as less sure than they look."
         )
     if slope["low"] > 1:
         return words + "The model is underconfident: it could be surer than it says."
@@ -210,10 +195,6 @@ def usefulness(judged: Judged) -> Section:
     ----------
     judged : sequence of (str, mapping)
         The headline first.
-
-    Returns
-    -------
-    Section
     """
     figures, rows = [], []
     for state in _states(judged):
@@ -233,11 +214,7 @@ def usefulness(judged: Judged) -> Section:
         "others, it is better to act on the model than on everyone or on no one.",
         figures=figures,
         tables=[
-            Table(
-                columns,
-                rows,
-                f"Thresholds; predictive values at a prevalence of {rate:.0%} {_states(judged)[0]}",
-            )
+            Table(columns, rows, f"Thresholds; predictive values at a prevalence of {rate:.0%} {_states(judged)[0]}")
         ],
         notes=[
             "Thresholds that reach 90 % were chosen on these very samples, and are optimistic.",
@@ -270,10 +247,6 @@ def abstaining(judged: Judged) -> Section:
     ----------
     judged : sequence of (str, mapping)
         The headline first.
-
-    Returns
-    -------
-    Section
     """
     lines, rows = [], []
     for name, found in judged:

@@ -40,12 +40,7 @@ def audit_report(audit: Mapping[str, Any], *, source: str, samples: Mapping[str,
 
 
 def validation_report(
-    found: Mapping[str, Any],
-    audit: Mapping[str, Any] | None,
-    *,
-    model: str,
-    source: str,
-    about: Mapping[str, Any],
+    found: Mapping[str, Any], audit: Mapping[str, Any] | None, *, model: str, source: str, about: Mapping[str, Any]
 ) -> str:
     """Write the page of a model judged on another cohort.
 
@@ -118,11 +113,7 @@ def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) ->
 
 
 def _short(
-    found: Mapping[str, Any],
-    audit: Mapping[str, Any] | None,
-    model: str,
-    source: str,
-    about: Mapping[str, Any],
+    found: Mapping[str, Any], audit: Mapping[str, Any] | None, model: str, source: str, about: Mapping[str, Any]
 ) -> Section:
     auc, calls = found["figures"]["auc"], found["calls"]
     mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
@@ -132,13 +123,7 @@ def _short(
     ]
     if about["evaluation"] is not None and found["trained_on"] is not None:
         quoted = about["evaluation"]["headline"]["value"]
-        words = (
-            "that lies below"
-            if quoted < auc["low"]
-            else "that lies above"
-            if quoted > auc["high"]
-            else "within"
-        )
+        words = "that lies below" if quoted < auc["low"] else "that lies above" if quoted > auc["high"] else "within"
         parts[0] += f" When it was made it was quoted with {quoted:.3f}: {words} this interval."
     parts.append(
         f"It called {calls['called']:.0%} of the samples"
@@ -150,9 +135,7 @@ def _short(
         parts.insert(0, seen)
     if found["prevalence"] is not None:
         stated = ", ".join(f"{state} {share:.3g}" for state, share in found["prevalence"].items())
-        parts.append(
-            f"Probabilities, predictive values and net benefit are those at the stated prevalence ({stated})."
-        )
+        parts.append(f"Probabilities, predictive values and net benefit are those at the stated prevalence ({stated}).")
     if audit is not None:
         parts.append(f"The cohort itself: {audit['verdict']}")
     return Section("In short", "\n\n".join(parts), tone=_tone(found, audit))

@@ -18,10 +18,6 @@ def flow(about: Mapping[str, Any]) -> Section:
     ----------
     about : mapping
         The bundle's plain values.
-
-    Returns
-    -------
-    Section
     """
     training, evaluation = about["training"], about["evaluation"]
     total = sum(training["samples"].values())

@@ -115,8 +115,7 @@ def page(title: str, sections: Sequence[Section], *, subtitle: str = "", footer:
     style = files("exoclassify.report").joinpath("report.css").read_text(encoding="utf-8")
     links = _links(sections)
     contents = "".join(
-        f'<li><a href="#{link}">{escape(section.title)}</a></li>'
-        for link, section in zip(links, sections, strict=True)
+        f'<li><a href="#{link}">{escape(section.title)}</a></li>' for link, section in zip(links, sections, strict=True)
     )
     body = "\n".join(_section(section, link) for link, section in zip(links, sections, strict=True))
     return (
@@ -170,11 +169,7 @@ def _figure(figure: Figure) -> str:
 
 def _shown(table: Table) -> str:
     whole = f'<div class="scroll" tabindex="0">{_table(table)}</div>'
-    return (
-        f"<details><summary>{escape(table.caption)}</summary>{whole}</details>\n"
-        if table.folded
-        else f"{whole}\n"
-    )
+    return f"<details><summary>{escape(table.caption)}</summary>{whole}</details>\n" if table.folded else f"{whole}\n"
 
 
 def _table(table: Table) -> str:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.report.html import Figure, Table
+from exoclassify.typing import Floats
 
 __all__ = ["Axis", "Bar", "Series", "curves", "intervals"]
 
-Floats = NDArray[np.float64]
 
 _WIDTH, _HEIGHT = 440, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 10, 48
@@ -108,10 +107,6 @@ def curves(title: str, series: Sequence[Series], x: Axis, y: Axis, caption: str 
         Points of lines outside are left out; bands and whiskers end at the ends.
     caption : str
         How to read it.
-
-    Returns
-    -------
-    Figure
     """
     frame = _Frame(x, y)
     coloured = [one for one in series if not one.reference]
@@ -131,9 +126,7 @@ def curves(title: str, series: Sequence[Series], x: Axis, y: Axis, caption: str 
     return Figure(title, svg, Table(columns, [row[: len(columns)] for row in rows]), caption)
 
 
-def intervals(
-    title: str, bars: Sequence[Bar], x: Axis, *, reference: float | None = None, caption: str = ""
-) -> Figure:
+def intervals(title: str, bars: Sequence[Bar], x: Axis, *, reference: float | None = None, caption: str = "") -> Figure:
     """Draw one dot with its interval a row.
 
     Parameters
@@ -148,10 +141,6 @@ def intervals(
         A dashed line, as at 0.5 for an AUC.
     caption : str
         How to read it.
-
-    Returns
-    -------
-    Figure
     """
     left, row = 205, 26
     height = _TOP + row * len(bars) + _BOTTOM
@@ -167,9 +156,7 @@ def intervals(
         for t in x.ticks()
     ]
     if reference is not None:
-        drawn.append(
-            f'<line class="ref" x1="{at(reference):.1f}" y1="{_TOP}" x2="{at(reference):.1f}" y2="{bottom}"/>'
-        )
+        drawn.append(f'<line class="ref" x1="{at(reference):.1f}" y1="{_TOP}" x2="{at(reference):.1f}" y2="{bottom}"/>')
     for i, bar in enumerate(bars):
         middle = _TOP + row * (i + 0.5)
         name = bar.name if len(bar.name) <= 31 else bar.name[:30] + "…"
@@ -178,9 +165,7 @@ def intervals(
             f'<line class="whisker s{bar.style}" x1="{at(bar.low):.1f}" y1="{middle:.1f}" x2="{at(bar.high):.1f}" '
             f'y2="{middle:.1f}"/><circle class="dot s{bar.style}" cx="{at(bar.value):.1f}" cy="{middle:.1f}" r="4.5"/>'
         )
-    middle, anchor = (
-        ((left + _WIDTH - _RIGHT) / 2, "middle") if len(x.label) < 34 else (_WIDTH - _RIGHT, "end")
-    )
+    middle, anchor = ((left + _WIDTH - _RIGHT) / 2, "middle") if len(x.label) < 34 else (_WIDTH - _RIGHT, "end")
     drawn.append(
         f'<text class="label" x="{middle:.1f}" y="{bottom + 36}" text-anchor="{anchor}">{escape(x.label)}</text>'
     )
@@ -262,9 +247,7 @@ class _Frame:
         if one.low is not None and one.high is not None:
             _, top = self.point(float(one.x[i]), float(one.high[i]))
             _, bottom = self.point(float(one.x[i]), float(one.low[i]))
-            whisker = (
-                f'<line class="whisker s{style}" x1="{a:.1f}" y1="{top:.1f}" x2="{a:.1f}" y2="{bottom:.1f}"/>'
-            )
+            whisker = f'<line class="whisker s{style}" x1="{a:.1f}" y1="{top:.1f}" x2="{a:.1f}" y2="{bottom:.1f}"/>'
         return f'{whisker}<circle class="dot s{style}" cx="{a:.1f}" cy="{b:.1f}" r="4"/>'
 
 

@@ -50,16 +50,8 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
         ]
     if audit is not None:
         sections.append(learning_curve_section(audit))
-    sections += [
-        *extra,
-        flow(about),
-        tripod(about, len(molecules)),
-        probast(about),
-        provenance(about, molecules),
-    ]
-    simulated = (
-        "Trained on simulated samples: not for use on patients. " if about["training"]["simulated"] else ""
-    )
+    sections += [*extra, flow(about), tripod(about, len(molecules)), probast(about), provenance(about, molecules)]
+    simulated = "Trained on simulated samples: not for use on patients. " if about["training"]["simulated"] else ""
     return page(
         f"{about['name']} {about['version']}",
         [section for section in sections if section is not None],
@@ -84,9 +76,7 @@ def judged_ways(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, A
     """
     names = {"cross_validation": "cross-validation", "leave_one_batch_out": "batches left out"}
     keys = sorted(names, key=lambda key: key != evaluation["headline"]["from"])
-    return [
-        (names[key], evaluation[key]) for key in keys if evaluation[key] and "examined" in evaluation[key]
-    ]
+    return [(names[key], evaluation[key]) for key in keys if evaluation[key] and "examined" in evaluation[key]]
 
 
 def summary(about: Mapping[str, Any]) -> Section:
@@ -96,19 +86,13 @@ def summary(about: Mapping[str, Any]) -> Section:
     ----------
     about : mapping
         The bundle's plain values.
-
-    Returns
-    -------
-    Section
     """
     training, audit = about["training"], about.get("audit")
     total = sum(training["samples"].values())
     mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
     first = headline(about).replace("**", "")
     verdict = "It was not audited." if audit is None else audit["verdict"]
-    people = (
-        f" of {training['subjects']} people" if training["subjects"] is not None else " (people not known)"
-    )
+    people = f" of {training['subjects']} people" if training["subjects"] is not None else " (people not known)"
     parts = [f"{first} {verdict}", f"The model was trained on {total} samples{people}: {mix}."]
     parts += used_in(about)
     if carried := carries_over(about):
@@ -123,9 +107,7 @@ def summary(about: Mapping[str, Any]) -> Section:
     ]
     rows = use_lines(about)
     tables = [Table(columns, rows, "What the model does, by where it is used")] if rows else []
-    return Section(
-        "In short", "\n\n".join(parts), tables=tables, tone="plain" if audit is None else tone_of(audit)
-    )
+    return Section("In short", "\n\n".join(parts), tables=tables, tone="plain" if audit is None else tone_of(audit))
 
 
 def _site(about: Mapping[str, Any]) -> Section | None:
@@ -151,10 +133,6 @@ def provenance(about: Mapping[str, Any], molecules: Sequence[str]) -> Section:
         The bundle's plain values.
     molecules : sequence of str
         The panel.
-
-    Returns
-    -------
-    Section
     """
     ordered = sorted(about["voices"], key=lambda voice: -voice["weight"])
     voices = [(v["name"], v["weight"], v["inner_log_loss"]) for v in ordered]

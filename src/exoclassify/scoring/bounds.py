@@ -49,9 +49,7 @@ def bounded(name: str) -> Iterator[None]:
             f"{name}: takes more than {_MEMORY / 2**30:.0f} GB of memory to read; write it as CSV or Parquet with samples in rows"
         ) from error
     except _LateError as error:
-        raise InputError(
-            f"{name}: takes more than {_SECONDS // 3600} hours; give it in smaller files"
-        ) from error
+        raise InputError(f"{name}: takes more than {_SECONDS // 3600} hours; give it in smaller files") from error
     finally:
         if timed:
             signal.setitimer(signal.ITIMER_REAL, 0)

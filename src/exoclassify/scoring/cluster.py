@@ -123,9 +123,7 @@ def _packed(number: int, part: int, scored: Sequence[Scored], last: bool, broken
     content = part_bytes(scored, last=last, broken=broken).to_pybytes()
     rejected = next((each.rejected[:1] for each in scored if each.rejected), ())
     faults = [fault for fault in (*(each.broken for each in scored), broken) if fault]
-    return _Done(
-        number, part, content, last, "; ".join(faults), sum(each.n_read for each in scored), rejected, cost
-    )
+    return _Done(number, part, content, last, "; ".join(faults), sum(each.n_read for each in scored), rejected, cost)
 
 
 @dataclass(frozen=True)

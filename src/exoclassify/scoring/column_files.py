@@ -64,9 +64,7 @@ def _head_of_panel(file: pq.ParquetFile, panel: Panel) -> pa.Table:
         return schema.empty_table()
     once = {name for name, times in Counter(names).items() if times == 1 and name in wanted}
     read = dict(zip(batch.schema.names, batch.columns, strict=True))
-    columns = [
-        read[field.name] if field.name in once else pa.nulls(batch.num_rows, field.type) for field in schema
-    ]
+    columns = [read[field.name] if field.name in once else pa.nulls(batch.num_rows, field.type) for field in schema]
     return pa.table(columns, schema=schema)
 
 

@@ -246,11 +246,7 @@ class ColumnPiece(Piece):
         return Rows(pc.utf8_trim_whitespace(ids), blocks, keep, np.arange(n), n)
 
     def _one_by_one(
-        self,
-        ids: pa.Array,
-        there: NDArray[np.intp],
-        columns: list[pa.Array],
-        keep: tuple[pa.Array, ...],
+        self, ids: pa.Array, there: NDArray[np.intp], columns: list[pa.Array], keep: tuple[pa.Array, ...]
     ) -> Rows:
         layout = self.layout
         builder = RowBuilder(layout.panel, len(keep))
@@ -319,10 +315,6 @@ def column_texts(column: pa.Array) -> pa.Array:
     """
     if pa.types.is_string(column.type):
         return column.fill_null("") if column.null_count else column
-    if (
-        pa.types.is_large_string(column.type)
-        or pa.types.is_integer(column.type)
-        or pa.types.is_dictionary(column.type)
-    ):
+    if pa.types.is_large_string(column.type) or pa.types.is_integer(column.type) or pa.types.is_dictionary(column.type):
         return pc.cast(column, pa.string()).fill_null("")
     return pa.array([as_text(value) for value in column.to_pylist()], pa.string())

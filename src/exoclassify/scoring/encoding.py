@@ -93,10 +93,6 @@ def header(ending: str, names: Sequence[str]) -> bytes:
         A key of `ENDINGS` that has rows.
     names : sequence of str
         Of the columns.
-
-    Returns
-    -------
-    bytes
     """
     written = ENDINGS[ending]
     return b"" if written is None else written.header(names)

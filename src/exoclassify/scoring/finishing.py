@@ -41,10 +41,6 @@ def rejected_path(out: Path) -> Path:
     ----------
     out : path
         The answers.
-
-    Returns
-    -------
-    path
     """
     return out.with_name(f"{out.name}.rejected.csv")
 
@@ -112,10 +108,6 @@ def finish(
     out : path
         The output.
 
-    Returns
-    -------
-    Report
-
     Raises
     ------
     FileError
@@ -129,9 +121,7 @@ def finish(
     try:
         with system_refusals(out), ExitStack() as stack:
             writer: _Writer = (
-                _RowGroups(partial, schema)
-                if ENDINGS[ending] is None
-                else _Lines(partial, ending, schema.names)
+                _RowGroups(partial, schema) if ENDINGS[ending] is None else _Lines(partial, ending, schema.names)
             )
             stack.callback(writer.close)
             file = stack.enter_context(partial_rejected.open("w", newline="", encoding="utf-8"))
@@ -164,13 +154,7 @@ def _write_file(
             _count(tally, table)
             writer.write(table.select(range(BOOKKEEPING, table.num_columns)))
             rejects.writerows(
-                [
-                    guarded(source.name),
-                    row + r.row,
-                    guarded(r.sample_id),
-                    guarded(r.column),
-                    guarded(r.reason),
-                ]
+                [guarded(source.name), row + r.row, guarded(r.sample_id), guarded(r.column), guarded(r.reason)]
                 for r in rejected
             )
             n_rejected += len(rejected)
@@ -191,10 +175,6 @@ def without_name(reason: str, source: Source) -> str:
         What an error says.
     source : Source
         The file.
-
-    Returns
-    -------
-    str
     """
     return reason.removeprefix(f"{source.name}: ").removeprefix(f"{source.url}: ")
 
@@ -220,14 +200,9 @@ def _without_twice(part: Part, twice: Keys) -> tuple[list[Reject], pa.Table]:
             chosen = table.filter(pa.array(held))
             rejected += [
                 Reject(
-                    place,
-                    sample,
-                    "",
-                    "its sample id comes more than once in these files; each sample needs one row",
+                    place, sample, "", "its sample id comes more than once in these files; each sample needs one row"
                 )
-                for sample, place in zip(
-                    chosen.column(0).to_pylist(), chosen.column(2).to_pylist(), strict=True
-                )
+                for sample, place in zip(chosen.column(0).to_pylist(), chosen.column(2).to_pylist(), strict=True)
             ]
             rejected.sort(key=lambda reject: reject.row)
             table = table.filter(pa.array(~held))
@@ -238,10 +213,7 @@ def _twice(parts: Parts, stretches: Sequence[int]) -> Keys:
     """Give the hashes of sample ids that come more than once, in as many passes as keep memory flat."""
     n = sum(part.table.num_rows for stretch in stretches for part in parts.of(stretch))
     passes = np.uint64(1 + n // _KEYS_AT_ONCE)
-    found = [
-        _repeated(np.concatenate([*_keys(parts, stretches, passes, np.uint64(k))]))
-        for k in range(int(passes))
-    ]
+    found = [_repeated(np.concatenate([*_keys(parts, stretches, passes, np.uint64(k))])) for k in range(int(passes))]
     return np.concatenate(found)
 
 

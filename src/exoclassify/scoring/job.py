@@ -16,6 +16,7 @@ from exoclassify.model.trained_on import id_keys
 from exoclassify.scoring.encoding import ENDINGS, Column, lines
 from exoclassify.scoring.pieces import Piece, Stretch
 from exoclassify.scoring.rows import Reject, Rows, checked
+from exoclassify.typing import Floats
 
 __all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "batches_of", "columns_of", "pieces_and_ends"]
 
@@ -25,8 +26,6 @@ whether it was trained on."""
 
 PIECES_IN_PART = 12
 """Pieces whose answers are stored together."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +86,6 @@ class Job:
             Of a file.
         source : str
             Name of the file, for messages.
-
-        Returns
-        -------
-        Scored
         """
         try:
             rows, blocks = checked(piece.rows(), self.bundle.panel, source, self.bundle.measure)
@@ -173,9 +168,7 @@ def batches_of(
     return None
 
 
-def columns_of(
-    bundle: ModelBundle, ids: pa.Array, answers: Answers, keep: dict[str, pa.Array]
-) -> list[Column]:
+def columns_of(bundle: ModelBundle, ids: pa.Array, answers: Answers, keep: dict[str, pa.Array]) -> list[Column]:
     """Put answers into the columns of the output.
 
     Parameters
@@ -202,10 +195,7 @@ def columns_of(
         Column("call", _worded(answers.calls, lambda call: states[call] if call >= 0 else UNCERTAIN)),
         Column("best_guess", _worded(answers.probabilities.argmax(axis=1), lambda k: states[k])),
         Column("p_best_guess", pa.array(answers.probabilities.max(axis=1))),
-        *(
-            Column(f"p_{state}", pa.array(p))
-            for state, p in zip(states, answers.probabilities.T.copy(), strict=True)
-        ),
+        *(Column(f"p_{state}", pa.array(p)) for state, p in zip(states, answers.probabilities.T.copy(), strict=True)),
         Column("prediction_set", sets),
         Column("novelty_p", pa.array(answers.novelty_p).dictionary_encode()),  # few different numbers,
         Column("coverage", pa.array(answers.coverage).dictionary_encode()),  # which are long to write

@@ -127,10 +127,6 @@ def kept_constant(source: Source, name: str, names: Sequence[str]) -> str:
     names : sequence of str
         Columns that the file has, for the message.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     InputError

@@ -203,10 +203,6 @@ def long_stretch(source: Source, panel: Panel, keep: tuple[str, ...], names: Lon
     names : LongNames
         Of its columns.
 
-    Returns
-    -------
-    LongStretch
-
     Raises
     ------
     FileError

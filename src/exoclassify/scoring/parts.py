@@ -148,10 +148,6 @@ class Parts:
         force : bool
             Otherwise remove them.
 
-        Returns
-        -------
-        Parts
-
         Raises
         ------
         FileError

@@ -27,10 +27,6 @@ def rows_in_piece(n_molecules: int) -> int:
     ----------
     n_molecules : int
         Columns that are read.
-
-    Returns
-    -------
-    int
     """
     return max(64, min(65_536, _PIECE_CELLS // max(1, n_molecules)))
 
@@ -93,9 +89,7 @@ def reading(source: Source) -> Iterator[None]:
                 yield
     except pa.ArrowException as error:
         reason = str(error).strip().partition("\n")[0]
-        raise FileError(
-            f"{source.name}: is damaged or cut short ({reason}); write or copy it again"
-        ) from error
+        raise FileError(f"{source.name}: is damaged or cut short ({reason}); write or copy it again") from error
 
 
 @contextmanager
@@ -103,9 +97,7 @@ def _reading_remote(source: Source) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
-        raise FileError(
-            f"{source.url}: cannot be read ({error or type(error).__name__}); try again"
-        ) from error
+        raise FileError(f"{source.url}: cannot be read ({error or type(error).__name__}); try again") from error
     except ValueError as error:  # fsspec, of servers without byte ranges
         if isinstance(error, pa.ArrowException):
             raise

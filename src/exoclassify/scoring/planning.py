@@ -70,11 +70,7 @@ class Plan:
 
 
 def planned(
-    sources: Sequence[Source],
-    panel: Panel,
-    keep: tuple[str, ...],
-    long: LongNames | None,
-    asked: Reading = AS_WRITTEN,
+    sources: Sequence[Source], panel: Panel, keep: tuple[str, ...], long: LongNames | None, asked: Reading = AS_WRITTEN
 ) -> tuple[list[Plan], list[tuple[Source, ExoclassifyError]]]:
     """Look at every file.
 
@@ -107,9 +103,7 @@ def planned(
     return plans, malformed
 
 
-def _plan(
-    source: Source, panel: Panel, keep: tuple[str, ...], long: LongNames | None, asked: Reading
-) -> Plan:
+def _plan(source: Source, panel: Panel, keep: tuple[str, ...], long: LongNames | None, asked: Reading) -> Plan:
     if source.remote:
         if source.suffix not in (*SUFFIXES, *STREAMED_TEXT):
             raise FileError(f"{source.url}: its ending is none of those known here ({', '.join(SUFFIXES)})")
@@ -131,13 +125,7 @@ def _plan(
 
 def _is_whole(source: Source, asked: Reading) -> bool:
     """Whether a file is read as a whole: workbooks, the formats of the field, and where columns were chosen."""
-    if asked.columns is not None or source.suffix not in (
-        *STREAMED_TEXT,
-        ".parquet",
-        ".arrow",
-        ".feather",
-        ".ipc",
-    ):
+    if asked.columns is not None or source.suffix not in (*STREAMED_TEXT, ".parquet", ".arrow", ".feather", ".ipc"):
         return True
     if source.remote or source.suffix.endswith(".zst"):
         return False
@@ -181,9 +169,7 @@ def _probe(piece: Piece, panel: Panel, source: Source) -> tuple[str, ...]:
     rows, cells = checked(piece.rows(), panel, source.name, _cells)
     if rows.n_read and not len(rows.ids):
         first = next(islice(rows.rejected, 1))
-        where = (
-            f"sample {first.sample_id}: " if first.sample_id and first.sample_id not in first.reason else ""
-        )
+        where = f"sample {first.sample_id}: " if first.sample_id and first.sample_id not in first.reason else ""
         column = f"column {first.column} " if first.column and first.column not in first.reason else ""
         many = "its only row" if rows.n_read == 1 else f"none of its first {rows.n_read} rows"
         raise InputError(f"{source.name}: {many} can be used ({where}{column}{first.reason})")

@@ -18,11 +18,11 @@ from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
 from exoclassify.tables.controls import NO_SAMPLE
 from exoclassify.tables.foreign import advice
+from exoclassify.typing import Floats
 
 __all__ = ["Reject", "RowBuilder", "Rows", "checked"]
 
 T = TypeVar("T")
-Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 
@@ -166,9 +166,7 @@ def _rejects(part: Floats, ids: list[str], start: int, panel: Panel, source: str
         except InputError as error:
             reason = str(error).removeprefix(f"{source}: ")
             named = f"(sample {sample}, "  # the first bad cell; a row that is wrong as a whole names none
-            column = (
-                next((m for m in panel.molecules if f"{named}{m}: " in reason), "") if named in reason else ""
-            )
+            column = next((m for m in panel.molecules if f"{named}{m}: " in reason), "") if named in reason else ""
             found.append(Reject(start + i, sample, column, reason))
     return found
 
@@ -198,9 +196,7 @@ class RowBuilder:
         self._rejected.append(Reject(self._n, sample_id, column, reason))
         self._n += 1
 
-    def add(
-        self, sample_id: str, values: Floats, texts: Sequence[tuple[int, str, str]], keep: Sequence[str]
-    ) -> None:
+    def add(self, sample_id: str, values: Floats, texts: Sequence[tuple[int, str, str]], keep: Sequence[str]) -> None:
         """Take over a row.
 
         Parameters
@@ -230,9 +226,7 @@ class RowBuilder:
     def _mend(self) -> str:
         empty = "leave a cell that was not measured empty"
         return (
-            empty
-            if self._panel.not_detected is None
-            else f"write Undetermined where no cycle was reached, and {empty}"
+            empty if self._panel.not_detected is None else f"write Undetermined where no cycle was reached, and {empty}"
         )
 
     def rows(self) -> Rows:

@@ -52,9 +52,7 @@ class Watcher:
         if self.strict and rejected:
             first = rejected[0]
             where = ", ".join(
-                part
-                for part in (f"sample {first.sample_id}" if first.sample_id else "a row", first.column)
-                if part
+                part for part in (f"sample {first.sample_id}" if first.sample_id else "a row", first.column) if part
             )
             raise InputError(f"{source.name}: {where}: {first.reason}")
         self.advance(cost, n_read)
@@ -157,11 +155,7 @@ class _Waiting:
 
 
 def _submitted(
-    job: Job,
-    stretches: Iterator[tuple[int, Stretch]],
-    parts: Parts,
-    pool: ThreadPoolExecutor,
-    watcher: Watcher,
+    job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, pool: ThreadPoolExecutor, watcher: Watcher
 ) -> Iterator[_Waiting]:
     for number, stretch in stretches:
         if parts.complete(number):
@@ -172,9 +166,5 @@ def _submitted(
                 watcher.advance(0.0 if piece is None else piece.cost, 0)
                 continue
             cost = 0.0 if piece is None else piece.cost
-            scored = (
-                pool.submit(job.nothing)
-                if piece is None
-                else pool.submit(job.score, piece, stretch.source.name)
-            )
+            scored = pool.submit(job.nothing) if piece is None else pool.submit(job.score, piece, stretch.source.name)
             yield _Waiting(number, part, stretch.source, cost, scored, ends, last, broken)

@@ -76,10 +76,6 @@ class Source:
     def open(self) -> BinaryIO:
         """Open it for reading and seeking.
 
-        Returns
-        -------
-        file object
-
         Raises
         ------
         FileError
@@ -121,9 +117,7 @@ def find_sources(given: Sequence[str]) -> tuple[list[Source], list[str]]:
     for text in given:
         sources, others = _remote_sources(text) if "://" in text else _local_sources(text)
         if not sources:
-            raise FileError(
-                f"{text}: holds no table ({', '.join(_KNOWN)}); it has {first_three(others) or 'no file'}"
-            )
+            raise FileError(f"{text}: holds no table ({', '.join(_KNOWN)}); it has {first_three(others) or 'no file'}")
         found += sources
         left_out += others
     unique = list({source.url: source for source in found}.values())
@@ -134,9 +128,7 @@ def find_sources(given: Sequence[str]) -> tuple[list[Source], list[str]]:
 def _local_sources(text: str) -> tuple[list[Source], list[str]]:
     path = Path(text)
     if path.is_dir():
-        files = sorted(
-            file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path))
-        )
+        files = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path)))
         tables = [file for file in files if is_table(file.name)]
         others = [str(file.relative_to(path)) for file in files if not is_table(file.name)]
         return [_local(file, str(file.relative_to(path))) for file in tables], others
@@ -147,9 +139,7 @@ def _local_sources(text: str) -> tuple[list[Source], list[str]]:
 
 
 def _local(file: Path, name: str) -> Source:
-    state = (
-        file.stat() if file.exists() else None
-    )  # a reader says what is wrong with a file that is not there
+    state = file.stat() if file.exists() else None  # a reader says what is wrong with a file that is not there
     size, stamp = (state.st_size, str(state.st_mtime_ns)) if state else (0, "")
     return Source(str(file), name, _keys(name), size, stamp)
 
@@ -166,9 +156,7 @@ def _remote_sources(text: str) -> tuple[list[Source], list[str]]:
         root = place.rstrip("/") + "/"
         sources, others = [], []
         for each in places:
-            name = (
-                each.removeprefix(root) if each.startswith(root) else PurePosixPath(each.split("?")[0]).name
-            )
+            name = each.removeprefix(root) if each.startswith(root) else PurePosixPath(each.split("?")[0]).name
             if not is_table(name.split("?")[0]):
                 others.append(name)
                 continue
@@ -200,10 +188,6 @@ def is_table(name: str) -> bool:
     ----------
     name : str
         Of the file.
-
-    Returns
-    -------
-    bool
     """
     return name.lower().endswith(_KNOWN)
 
@@ -215,10 +199,6 @@ def without_ending(name: str) -> str:
     ----------
     name : str
         Of the file.
-
-    Returns
-    -------
-    str
     """
     ending = max((ending for ending in _KNOWN if name.lower().endswith(ending)), key=len, default="")
     return name[: len(name) - len(ending)]

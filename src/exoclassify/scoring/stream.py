@@ -196,9 +196,7 @@ def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, An
         "model": hashlib.sha256(about + bundle.golden_probabilities().tobytes()).hexdigest(),
         "files": [[source.url, source.size, source.stamp] for source in sources],
         "kept columns": list(job.keep),
-        "prevalence, place or limits": repr(
-            (asked.use, sorted((asked.batches or {}).items()), asked.batch_column)
-        ),
+        "prevalence, place or limits": repr((asked.use, sorted((asked.batches or {}).items()), asked.batch_column)),
         "strictness": asked.strict,
         "format": [job.ending, list(asked.long) if asked.long else None],
         **({} if asked.reading == AS_WRITTEN else {"reading": repr(asked.reading)}),

@@ -80,10 +80,6 @@ class Tally:
         ----------
         predictions : Predictions
             The answers.
-
-        Returns
-        -------
-        Tally
         """
         return cls(
             predictions.states,

@@ -214,9 +214,7 @@ class TextPiece(Piece):
                     block_size=len(self.text) + 1,
                     column_names=[str(j) for j in range(len(columns.names))],
                 ),
-                parse_options=pacsv.ParseOptions(
-                    delimiter=self.layout.separator, newlines_in_values=b'"' in self.text
-                ),
+                parse_options=pacsv.ParseOptions(delimiter=self.layout.separator, newlines_in_values=b'"' in self.text),
                 convert_options=pacsv.ConvertOptions(
                     include_columns=[str(j) for j in wanted],
                     column_types={str(j): pa.float64() if j in measured else pa.string() for j in wanted},
@@ -246,16 +244,13 @@ class TextPiece(Piece):
         for _, cells in rows_of_text(text, self.layout.separator, source.name):
             sample = cells[columns.id_column].strip() if len(cells) > columns.id_column else ""
             if any(
-                "\udc80" <= letter <= "\udcff"
-                for letter in sample.join(cells[j] for j in wanted if j < len(cells))
+                "\udc80" <= letter <= "\udcff" for letter in sample.join(cells[j] for j in wanted if j < len(cells))
             ):
                 builder.reject(_readable(sample), "", "is not UTF-8 text; save the file as UTF-8")
                 continue
             if len(cells) != len(columns.names):
                 builder.reject(
-                    sample,
-                    "",
-                    f"has {len(cells)} cells where the header has {len(columns.names)}; mend the row",
+                    sample, "", f"has {len(cells)} cells where the header has {len(columns.names)}; mend the row"
                 )
                 continue
             values = np.full(len(columns.places), np.nan)

@@ -100,9 +100,7 @@ class Watch:
         for folder in (self.outbox, self.inbox / "done", self.inbox / "failed"):
             with system_refusals(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        self._lock = locked(
-            self.inbox / ".lock", f"{self.inbox}: another process is watching it; one is enough"
-        )
+        self._lock = locked(self.inbox / ".lock", f"{self.inbox}: another process is watching it; one is enough")
 
     def end(self) -> None:
         """Let another process watch."""
@@ -170,11 +168,7 @@ class Watch:
         """Find the tables that have not changed since the last look, oldest first."""
         now: dict[str, tuple[int, int, int]] = {}
         for path in self.inbox.iterdir():
-            if (
-                not path.name.startswith(".")
-                and is_table(path.name)
-                and (path.is_symlink() or path.is_file())
-            ):
+            if not path.name.startswith(".") and is_table(path.name) and (path.is_symlink() or path.is_file()):
                 with suppress(FileNotFoundError):  # its sender took it back
                     state = path.lstat()
                     before = self._seen.get(path.name, (-1, -1, 0))
@@ -203,9 +197,7 @@ class Watch:
         stem = without_ending(path.name)
         ending = path.name[len(stem) :]
         taken = {
-            without_ending(found.name)
-            for outcome in ("done", "failed")
-            for found in (self.inbox / outcome).iterdir()
+            without_ending(found.name) for outcome in ("done", "failed") for found in (self.inbox / outcome).iterdir()
         }
         n, free = 1, stem
         while free in taken:

@@ -25,9 +25,7 @@ MOST_BYTES = 2 << 30
 """Files larger than this are not read as a whole."""
 
 
-def whole_stretch(
-    source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading = AS_WRITTEN
-) -> WholeStretch:
+def whole_stretch(source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading = AS_WRITTEN) -> WholeStretch:
     """Read a table that cannot be streamed, and turn it if its samples lie in columns.
 
     Parameters
@@ -40,10 +38,6 @@ def whole_stretch(
         Columns that pass through.
     asked : Reading
         What the user said of the file.
-
-    Returns
-    -------
-    WholeStretch
 
     Raises
     ------
@@ -61,13 +55,7 @@ def whole_stretch(
     wide = replace(wide, settled=True)
     words = {name: _column(wide, source, name) for name in keep}
     layout = layout_of(
-        source,
-        ("", *wide.columns),
-        [*wide.row_ids],
-        wide,
-        panel,
-        [name for name in keep if name in wide.columns],
-        0,
+        source, ("", *wide.columns), [*wide.row_ids], wide, panel, [name for name in keep if name in wide.columns], 0
     )
     assert layout is not None  # it was turned above
     return WholeStretch(source, layout, wide, tuple(words[name] for name in keep))
@@ -111,9 +99,7 @@ class WholeStretch(Stretch):
         for at in range(0, n, step):
             rows = slice(at, at + step)
             texts = tuple((i - at, j, text) for i, j, text in self.wide.texts if at <= i < at + step)
-            part = WideTable(
-                self.wide.source, self.wide.row_ids[rows], self.wide.columns, self.wide.cells[rows], texts
-            )
+            part = WideTable(self.wide.source, self.wide.row_ids[rows], self.wide.columns, self.wide.cells[rows], texts)
             keep = tuple(column[rows] for column in self.keep)
             yield WholePiece(self.layout, part, keep, self.source.size * len(part.row_ids) / n)
 
@@ -136,9 +122,7 @@ class WholePiece(Piece):
         X[:, there] = wide.cells[:, columns]
         if not wide.texts:
             ids = pa.array([name.strip() for name in wide.row_ids], pa.string())
-            return Rows(
-                ids, [X], tuple(pa.array(column, pa.string()) for column in self.keep), np.arange(n), n
-            )
+            return Rows(ids, [X], tuple(pa.array(column, pa.string()) for column in self.keep), np.arange(n), n)
         on_panel = dict(zip(columns.tolist(), there.tolist(), strict=True))
         words: dict[int, list[tuple[int, str, str]]] = {}
         for i, j, text in wide.texts:

@@ -15,9 +15,7 @@ __all__ = ["MISSING_SPELLINGS", "as_text", "is_blank", "numbers", "text_or_none"
 
 # Numbers may spell these in any case; see `text_or_none` for texts.
 _MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", ".", "filtered"})  # the last is Spectronaut's
-MISSING_SPELLINGS = sorted(
-    {spelt for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())} | {"NaN"}
-)
+MISSING_SPELLINGS = sorted({spelt for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())} | {"NaN"})
 """Of a cell without a number, for readers that know a list of texts."""
 
 _AS_NAN = {spelt: "nan" for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())}
@@ -83,10 +81,6 @@ def as_text(value: object) -> str:
     ----------
     value : object
         Of a Parquet, Arrow or Excel cell.
-
-    Returns
-    -------
-    str
     """
     if value is None:
         return ""
@@ -126,9 +120,5 @@ def is_blank(cells: Sequence[str]) -> bool:
     ----------
     cells : sequence of str
         The row.
-
-    Returns
-    -------
-    bool
     """
     return not any(cells) or not any(cell.strip() for cell in cells)

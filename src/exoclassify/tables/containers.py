@@ -101,10 +101,6 @@ def known_text(path: Path, asked: Reading) -> bool:
     asked : Reading
         What the user said.
 
-    Returns
-    -------
-    bool
-
     Raises
     ------
     InputError
@@ -166,9 +162,7 @@ def field_workbook(
         return None
     if len(found) > 1:
         names = ", ".join(name for name, _ in found)
-        raise InputError(
-            f"{source}: {len(found)} of its sheets hold a table ({names}); say which with --sheet"
-        )
+        raise InputError(f"{source}: {len(found)} of its sheets hold a table ({names}); say which with --sheet")
     return found[0]
 
 
@@ -230,10 +224,6 @@ def series_sheet(path: Path) -> bool:
     ----------
     path : path
         A text, also packed.
-
-    Returns
-    -------
-    bool
     """
     head = _head(path)
     return f"\n{series.MARK}" in head or head.startswith(series.MARK)

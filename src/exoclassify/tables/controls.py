@@ -51,10 +51,6 @@ def is_no_sample(name: str) -> bool:
     ----------
     name : str
         Stripped.
-
-    Returns
-    -------
-    bool
     """
     return _NO_SAMPLE.fullmatch(name) is not None
 
@@ -66,10 +62,6 @@ def is_no_molecule(name: str) -> bool:
     ----------
     name : str
         Stripped.
-
-    Returns
-    -------
-    bool
     """
     return _NO_MOLECULE.fullmatch(name) is not None
 
@@ -130,20 +122,12 @@ def samples_alone(table: WideTable, known: Collection[str] | None) -> WideTable:
     out = texts | named | controls
     if not out or len(out) == len(table.row_ids):
         return table
-    groups = (
-        (texts, " (text)"),
-        (named - texts - controls, ""),
-        (controls - texts, " (no samples by their names)"),
-    )
-    parts = [
-        f"{first_three(table.row_ids[i] for i in sorted(group))}{what}" for group, what in groups if group
-    ]
+    groups = ((texts, " (text)"), (named - texts - controls, ""), (controls - texts, " (no samples by their names)"))
+    parts = [f"{first_three(table.row_ids[i] for i in sorted(group))}{what}" for group, what in groups if group]
     where = "are no samples" if known is None else "are in no row of the sample sheet"
     note = f"columns {' and '.join(parts)} {where}: left out"
     keep = [i for i in range(len(table.row_ids)) if i not in out]
-    return replace(
-        table.turned().with_columns(keep).turned(), notes=(*table.notes, note), settled=table.settled
-    )
+    return replace(table.turned().with_columns(keep).turned(), notes=(*table.notes, note), settled=table.settled)
 
 
 def _annotates(table: WideTable, row: int) -> bool:

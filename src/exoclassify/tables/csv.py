@@ -30,11 +30,7 @@ Opened = Callable[[], TextIO]
 
 # What may separate cells under each suffix, in the order tried: spreadsheets that write decimal commas write
 # semicolons into a .csv.
-SEPARATORS = {
-    ".csv": (",", ";", "\t"),
-    ".tsv": ("\t",),
-    **dict.fromkeys((".txt", ".adat", ".rcc"), ("\t", ",", ";")),
-}
+SEPARATORS = {".csv": (",", ";", "\t"), ".tsv": ("\t",), **dict.fromkeys((".txt", ".adat", ".rcc"), ("\t", ",", ";"))}
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -225,9 +221,7 @@ def _rows(opened: Opened, separator: str) -> Generator[tuple[int, list[str]], No
     n_lines = 0
     with opened() as file:
         for line in file:
-            if (
-                '"' in line
-            ):  # the csv module takes the lines it needs, for a quoted cell can hold a line's end
+            if '"' in line:  # the csv module takes the lines it needs, for a quoted cell can hold a line's end
                 reader = csv.reader(chain([line], file), delimiter=separator, strict=True)
                 try:
                     cells = next(reader)
@@ -250,10 +244,6 @@ def opened_text(path: Path, errors: str = "strict") -> TextIO:
         Ends in .gz if it is packed.
     errors : str, default "strict"
         What is done about bytes that are no characters, as `open` has it.
-
-    Returns
-    -------
-    file object
     """
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:

@@ -47,10 +47,6 @@ def guarded_cells(cells: pa.Array) -> pa.Array:
     ----------
     cells : pyarrow.Array of string
         Of one column.
-
-    Returns
-    -------
-    pyarrow.Array
     """
     if not pc.any(pc.match_substring_regex(cells, _PATTERN)).as_py():
         return cells
@@ -64,10 +60,6 @@ def guarded_frame(frame: pd.DataFrame) -> pd.DataFrame:
     ----------
     frame : DataFrame
         To be written as CSV or TSV.
-
-    Returns
-    -------
-    DataFrame
     """
     words = [
         name
@@ -75,9 +67,6 @@ def guarded_frame(frame: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_object_dtype(frame[name]) or pd.api.types.is_string_dtype(frame[name])
     ]
     safe = frame.assign(
-        **{
-            name: frame[name].map(lambda cell: guarded(cell) if isinstance(cell, str) else cell)
-            for name in words
-        }
+        **{name: frame[name].map(lambda cell: guarded(cell) if isinstance(cell, str) else cell) for name in words}
     )
     return safe.rename(columns={name: guarded(name) for name in frame.columns if isinstance(name, str)})

@@ -32,10 +32,6 @@ def wide_from_columns(table: pa.Table, source: str, asked: Reading = AS_WRITTEN)
     asked : Reading
         What the user said of it.
 
-    Returns
-    -------
-    WideTable
-
     Raises
     ------
     FileError
@@ -148,10 +144,6 @@ def index_names(schema: pa.Schema, source: str) -> set[str]:
     source : str
         Name of the file.
 
-    Returns
-    -------
-    set of str
-
     Raises
     ------
     FileError
@@ -178,10 +170,6 @@ def is_number(kind: pa.DataType | None) -> bool:
     ----------
     kind : pyarrow.DataType or None
         None for no column.
-
-    Returns
-    -------
-    bool
     """
     types = pa.types
     return kind is not None and (

@@ -32,10 +32,6 @@ def wide_from_rows(rows: Rows, source: str, asked: Reading = AS_WRITTEN) -> Wide
     asked : Reading
         What the user said of it.
 
-    Returns
-    -------
-    WideTable
-
     Raises
     ------
     FileError

@@ -24,10 +24,6 @@ def counted(number: int, nouns: str, one: str, many: str) -> str:
         In the plural, with an s.
     one, many : str
         The verb.
-
-    Returns
-    -------
-    str
     """
     return f"1 {nouns.removesuffix('s')} {one}" if number == 1 else f"{number} {nouns} {many}"
 
@@ -75,9 +71,7 @@ def check_unique(source: str, what: str, names: Sequence[str], mend: str = "each
         If the names are not as they should be.
     """
     if not names:
-        raise InputError(
-            f"{source}: there are no {what}; a header and at least one row and one column are expected"
-        )
+        raise InputError(f"{source}: there are no {what}; a header and at least one row and one column are expected")
     unique = set(names)
     if "" in unique:
         blank = [str(i + 1) for i, name in enumerate(names) if not name]
@@ -100,10 +94,6 @@ def row_positions(rows: ArrayLike, n_rows: int) -> NDArray[np.intp]:
         Positions or a mask.
     n_rows : int
         How many rows there are.
-
-    Returns
-    -------
-    ndarray of int
     """
     chosen = np.asarray(rows)
     if not chosen.size:

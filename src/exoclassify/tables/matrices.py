@@ -7,17 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from exoclassify.typing import Floats
 
 __all__ = ["WRITERS"]
 
-Matrix = NDArray[np.float64]
-Writer = Callable[[Path, Sequence[str], Sequence[str], Matrix, bool], None]
+Writer = Callable[[Path, Sequence[str], Sequence[str], Floats, bool], None]
 
 
 def _write_text(
-    path: Path, names: Sequence[str], ids: Sequence[str], values: Matrix, whole: bool, *, separator: str
+    path: Path, names: Sequence[str], ids: Sequence[str], values: Floats, whole: bool, *, separator: str
 ) -> None:
     as_written: Callable[[float], float] = int if whole else float
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -27,7 +25,7 @@ def _write_text(
             rows.writerow([name, *("" if value != value else as_written(value) for value in row.tolist())])
 
 
-def _write_parquet(path: Path, names: Sequence[str], ids: Sequence[str], values: Matrix, whole: bool) -> None:
+def _write_parquet(path: Path, names: Sequence[str], ids: Sequence[str], values: Floats, whole: bool) -> None:
     import pyarrow as pa  # here, so that a command line that prints help does not wait for it
     import pyarrow.parquet as pq
 

@@ -83,9 +83,7 @@ def check_content(path: Path, expected: tuple[bytes, ...]) -> None:
     sound = head.startswith(expected) if expected else _looks_like(head) == "text"
     if not sound:
         wanted = f"a {suffixes[-1]} file" if expected else "a text table"
-        raise FileError(
-            f"{path}: is not {wanted}, it looks like {_looks_like(head)}; mend its name, or save it anew"
-        )
+        raise FileError(f"{path}: is not {wanted}, it looks like {_looks_like(head)}; mend its name, or save it anew")
 
 
 @contextmanager
@@ -112,9 +110,7 @@ def reading_file(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         before = error.object[max(0, error.start - 30) : error.start].decode("latin-1")
-        raise FileError(
-            f"{path}: is not UTF-8 text (byte 0x{byte:02x} after {before!r}); save it as UTF-8"
-        ) from error
+        raise FileError(f"{path}: is not UTF-8 text (byte 0x{byte:02x} after {before!r}); save it as UTF-8") from error
     except MemoryError as error:  # damaged lengths in Arrow files ask for any amount
         raise FileError(f"{path}: does not fit into the memory; it is too large, or damaged") from error
     except OSError as error:

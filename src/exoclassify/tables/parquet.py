@@ -22,10 +22,6 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     columns : list of str, optional
         Which to read; all if omitted.
 
-    Returns
-    -------
-    pyarrow.Table
-
     Raises
     ------
     FileError
@@ -48,10 +44,6 @@ def column_names(path: Path) -> list[str]:
     ----------
     path : path
         The file.
-
-    Returns
-    -------
-    list of str
 
     Raises
     ------

@@ -88,10 +88,6 @@ def is_of_the_field(path: Path, asked: Reading = AS_WRITTEN) -> bool:
     asked : Reading
         What the user said of it.
 
-    Returns
-    -------
-    bool
-
     Raises
     ------
     FileError

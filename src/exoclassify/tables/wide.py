@@ -93,10 +93,6 @@ class WideTable:
         ----------
         keep : sequence of int
             Positions, in the order wanted.
-
-        Returns
-        -------
-        WideTable
         """
         place = {j: i for i, j in enumerate(keep)}
         texts = tuple((row, place[column], text) for row, column, text in self.texts if column in place)
@@ -153,9 +149,7 @@ def id_position(header: Sequence[str], asked: Reading, source: str) -> int:
     found = [j for j, name in enumerate(header) if plain_name(name) == "sampleid"]
     if len(found) > 1:
         names = ", ".join(header[j] for j in found)
-        raise InputError(
-            f"{source}: its columns {names} could all be the sample ids; say which with --id-column"
-        )
+        raise InputError(f"{source}: its columns {names} could all be the sample ids; say which with --id-column")
     return found[0] if found else 0
 
 
@@ -166,10 +160,6 @@ def plain_name(name: str) -> str:
     ----------
     name : str
         As written.
-
-    Returns
-    -------
-    str
     """
     return re.sub(r"[\s._-]", "", name).lower()
 
@@ -205,19 +195,13 @@ def without_row_numbers(table: WideTable) -> WideTable:
     ----------
     table : WideTable
         As the file has it, without its ids.
-
-    Returns
-    -------
-    WideTable
     """
     first = table.cells[:, 0] if table.columns and table.columns[0] in _INDEX_NAMES else np.array([np.nan])
     whole = bool((first == np.floor(first)).all())
     return _without_empty_columns(table.with_columns(range(1, len(table.columns))) if whole else table)
 
 
-def is_row_index(
-    corner: str, ids: Sequence[str], neighbour: str, second: Sequence[str], *, texts: bool
-) -> bool:
+def is_row_index(corner: str, ids: Sequence[str], neighbour: str, second: Sequence[str], *, texts: bool) -> bool:
     """Say whether a first column holds row numbers that a program wrote, and the names stand beside it.
 
     Parameters
@@ -232,16 +216,8 @@ def is_row_index(
         Cells of the second column.
     texts : bool
         Whether these are all texts.
-
-    Returns
-    -------
-    bool
     """
-    if (
-        corner not in _INDEX_NAMES
-        or len(set(second)) < len(second)
-        or not all(name.isdigit() for name in ids)
-    ):
+    if corner not in _INDEX_NAMES or len(set(second)) < len(second) or not all(name.isdigit() for name in ids):
         return False
     counted = all(int(name) == i for i, name in enumerate(ids, int(ids[0] != "0"))) if ids else False
     return neighbour.lower() in ID_NAMES or (counted and texts and len(second) > 1)

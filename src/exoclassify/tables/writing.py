@@ -126,9 +126,7 @@ def _check_folder_to_replace(path: Path, target: Path) -> None:
     if not target.is_dir():
         raise FileError(f"{path}: is a file, and a folder is to be written; give another name")
     if Path.cwd().is_relative_to(target) or Path.home().is_relative_to(target):
-        raise FileError(
-            f"{path}: holds the current or the home folder, and will not be replaced; give another name"
-        )
+        raise FileError(f"{path}: holds the current or the home folder, and will not be replaced; give another name")
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
+from exoclassify.typing import Floats
+
 __all__ = ["Linear", "Rotated", "Scaling", "fit_elastic_net", "fit_ridge", "fit_svm", "symmetric"]
 
-Floats = NDArray[np.float64]
 
 Scaling = Literal["standard", "none"]
 """Each column divided by its spread, or only centred: then a column counts as much as it varies."""
@@ -108,10 +109,6 @@ class Rotated:
             Training samples; no NaN.
         scaling : {"standard", "none"}
             Whether each molecule is divided by its spread.
-
-        Returns
-        -------
-        Rotated
         """
         mean, spread = V.mean(axis=0), V.std(axis=0)
         scale = np.where(spread > 1e-9, spread, 1.0) if scaling == "standard" else np.ones(V.shape[1])
@@ -144,10 +141,6 @@ def fit_ridge(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str |
         Inverse penalty on features scaled to unit total variance.
     class_weight : {None, "balanced"}
         Weights of the states in the loss.
-
-    Returns
-    -------
-    Linear
     """
     model = LogisticRegression(C=C, class_weight=class_weight, tol=1e-6, max_iter=10_000)
     model.fit(table.coordinates, y)
@@ -175,21 +168,11 @@ def fit_elastic_net(
         Weights of the states in the loss.
     seed : int
         Order in which the solver visits the samples.
-
-    Returns
-    -------
-    Linear
     """
     mean, scale = V.mean(axis=0), V.std(axis=0)
     scale = np.where(scale > 1e-9, scale, 1.0)
     model = LogisticRegression(
-        C=C,
-        l1_ratio=l1_ratio,
-        solver="saga",
-        class_weight=class_weight,
-        tol=1e-3,
-        max_iter=5_000,
-        random_state=seed,
+        C=C, l1_ratio=l1_ratio, solver="saga", class_weight=class_weight, tol=1e-3, max_iter=5_000, random_state=seed
     )
     model.fit((V - mean) / scale, y)
     joined = symmetric(np.hstack([model.coef_, model.intercept_[:, None]]).T).T
@@ -209,14 +192,8 @@ def fit_svm(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str | N
         Inverse penalty.
     class_weight : {None, "balanced"}
         Weights of the states in the loss.
-
-    Returns
-    -------
-    Linear
     """
     states = range(1, 2) if y.max() == 1 else range(int(y.max()) + 1)
-    machines = [
-        SVC(C=C, kernel="linear", class_weight=class_weight).fit(table.coordinates, y == k) for k in states
-    ]
+    machines = [SVC(C=C, kernel="linear", class_weight=class_weight).fit(table.coordinates, y == k) for k in states]
     coef = np.vstack([machine.coef_ for machine in machines])
     return table.lift(coef, np.concatenate([machine.intercept_ for machine in machines]))

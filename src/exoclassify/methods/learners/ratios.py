@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.learners.linear import Floats, Rotated, Scaling, fit_ridge
+from exoclassify.methods.learners.linear import Rotated, Scaling, fit_ridge
+from exoclassify.typing import Floats
 
 __all__ = ["Ratios", "fit_ratios", "within_batch_t"]
 
@@ -75,11 +76,7 @@ def within_batch_t(V: Floats, y: NDArray[np.intp], batches: NDArray[np.intp] | N
 
 
 def _t_of_pairs(
-    V: Floats,
-    y: NDArray[np.intp],
-    batches: NDArray[np.intp] | None,
-    left: NDArray[np.intp],
-    right: NDArray[np.intp],
+    V: Floats, y: NDArray[np.intp], batches: NDArray[np.intp] | None, left: NDArray[np.intp], right: NDArray[np.intp]
 ) -> Floats:
     """`within_batch_t` of the differences of columns, from the products of the columns: the differences are never formed."""
     contrasts = _Contrasts.of(V, y, batches)
@@ -185,10 +182,6 @@ def fit_ratios(
         Whether each ratio is divided by its spread.
     class_weight : {None, "balanced"}
         Weights of the states in the loss.
-
-    Returns
-    -------
-    Ratios
     """
     strength = within_batch_t(V - V.mean(axis=1, keepdims=True), y, batches)
     best = np.sort(np.argsort(-strength, kind="stable")[:pool])

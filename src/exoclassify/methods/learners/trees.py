@@ -11,7 +11,8 @@ import xgboost
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
-from exoclassify.methods.learners.linear import Floats, symmetric
+from exoclassify.methods.learners.linear import symmetric
+from exoclassify.typing import Floats
 
 __all__ = ["Boosted", "Forest", "Trees", "fit_boosted", "fit_forest"]
 
@@ -180,19 +181,10 @@ def fit_forest(
         Weights of the states.
     seed : int
         Fixes the trees.
-
-    Returns
-    -------
-    Forest
     """
     kind = ExtraTreesClassifier if extra else RandomForestClassifier
     model = kind(
-        n_trees,
-        min_samples_leaf=min_leaf,
-        max_features="sqrt",
-        class_weight=class_weight,
-        random_state=seed,
-        n_jobs=1,
+        n_trees, min_samples_leaf=min_leaf, max_features="sqrt", class_weight=class_weight, random_state=seed, n_jobs=1
     ).fit(V, y)
     parts = []
     for estimator in model.estimators_:
@@ -300,10 +292,6 @@ def fit_boosted(
         Weights of the states in the loss.
     seed : int
         Fixes the subsampling.
-
-    Returns
-    -------
-    Boosted
 
     Notes
     -----

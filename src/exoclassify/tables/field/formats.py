@@ -206,9 +206,7 @@ WIDE: dict[str, WideFormat] = {
         (
             Quantity("MaxLFQ intensity", r"(.+) MaxLFQ Intensity"),
             Quantity("intensity", r"(.+?)(?<! MaxLFQ)(?<! Unique)(?<! Total) Intensity"),
-            Quantity(
-                "spectral count", r"(.+?)(?<! Unique)(?<! Total)(?<!Combined) Spectral Count", ("counts",)
-            ),
+            Quantity("spectral count", r"(.+?)(?<! Unique)(?<! Total)(?<!Combined) Spectral Count", ("counts",)),
         ),
         left_out=_fragpipe,
     ),
@@ -256,9 +254,7 @@ WIDE: dict[str, WideFormat] = {
         ("geneid", "chr", "start", "end", "strand", "length"),
         ("Geneid",),
         (Quantity("counts", _REST, ("counts",)),),
-        frozenset(
-            {"geneid", "chr", "start", "end", "strand", "length", "gene_name", "gene_biotype", "gene_type"}
-        ),
+        frozenset({"geneid", "chr", "start", "end", "strand", "length", "gene_name", "gene_biotype", "gene_type"}),
         left_out=_featurecounts_like,
     ),
     "mirdeep2": WideFormat(
@@ -307,17 +303,7 @@ WIDE: dict[str, WideFormat] = {
         ("probe name", "accession #", "class name"),
         ("Probe Name",),
         (Quantity("counts", _REST, ("counts", "intensity")),),
-        frozenset(
-            {
-                "probe name",
-                "accession #",
-                "class name",
-                "annotation",
-                "nsid",
-                "target sequence",
-                "species name",
-            }
-        ),
+        frozenset({"probe name", "accession #", "class name", "annotation", "nsid", "target sequence", "species name"}),
         left_out=_nsolver,
     ),
     "geo": WideFormat(

@@ -40,9 +40,7 @@ def read_rcc(text: str, source: str) -> WideTable:
     kept = [code for code in codes if len(code) >= 4 and code[0].lower().startswith("endogenous")]
     if not kept:
         raise InputError(f"{source}: is an .RCC file without endogenous codes")
-    others = Counter(
-        code[0] for code in codes if len(code) >= 4 and not code[0].lower().startswith("endogenous")
-    )
+    others = Counter(code[0] for code in codes if len(code) >= 4 and not code[0].lower().startswith("endogenous"))
     note = f"read as NanoString RCC: {len(kept)} endogenous codes"
     if others:
         note += "; " + " and ".join(f"{n} {name}" for name, n in others.items()) + " codes left out"
@@ -124,9 +122,7 @@ def joined(tables: Iterable[WideTable], source: str) -> WideTable:
     """
     parts = list(tables)
     if not parts:
-        raise InputError(
-            f"{source}: the folder holds no .RCC file and no counts of htseq-count; give the file in it"
-        )
+        raise InputError(f"{source}: the folder holds no .RCC file and no counts of htseq-count; give the file in it")
     ids = [name for part in parts for name in part.row_ids]
     twice = [name for name, times in Counter(ids).items() if times > 1]
     if twice:

@@ -49,10 +49,6 @@ def fits(header: Sequence[str], form: LongFormat) -> bool:
         Stripped.
     form : LongFormat
         The format.
-
-    Returns
-    -------
-    bool
     """
     there = {name.lower() for name in header}
     return there.issuperset(form.known_by) and columns_of(header, form) is not None
@@ -99,9 +95,7 @@ def read_measurements(rows: Rows, header: Sequence[str], form: LongFormat, sourc
         if len(cells) <= most:
             if len(cells) == 1:  # a remark below the table
                 continue
-            raise InputError(
-                f"{source}: line {line} has {len(cells)} cells where the header has {len(header)}"
-            )
+            raise InputError(f"{source}: line {line} has {len(cells)} cells where the header has {len(header)}")
         row = {name: cells[j].strip() for name, j in about} | {lower[s]: cells[s].strip()}
         if reason := form.left_out(row):
             reasons[reason] += 1
@@ -112,9 +106,7 @@ def read_measurements(rows: Rows, header: Sequence[str], form: LongFormat, sourc
         if not name[0]:
             reasons["without a molecule"] += 1
             continue
-        places.append(
-            (samples.setdefault(cells[s].strip(), len(samples)), molecules.setdefault(name, len(molecules)))
-        )
+        places.append((samples.setdefault(cells[s].strip(), len(samples)), molecules.setdefault(name, len(molecules))))
         cells_found.append(cells[v])
     if not places:
         raise InputError(f"{source}: is a {form.title} table without one measurement of a sample")
@@ -130,9 +122,7 @@ def read_measurements(rows: Rows, header: Sequence[str], form: LongFormat, sourc
     values, words = numbers(cells_found)
     table = _joined(places, values, words, len(samples), len(molecules), form, source, ids, _names(molecules))
     notes += said
-    return WideTable(
-        source, ids, _names(molecules), table[0], table[1], tuple(notes + table[2]), form.units, True
-    )
+    return WideTable(source, ids, _names(molecules), table[0], table[1], tuple(notes + table[2]), form.units, True)
 
 
 def _names(molecules: dict[tuple[str, str], int]) -> tuple[str, ...]:
@@ -181,14 +171,7 @@ def _kept(texts: dict[int, str], n_molecules: int) -> tuple[tuple[int, int, str]
     return tuple((cell // n_molecules, cell % n_molecules, text) for cell, text in sorted(texts.items()))
 
 
-def _check_once(
-    flat: Any,
-    values: Any,
-    n: Any,
-    source: str,
-    ids: Sequence[str],
-    names: Sequence[str],
-) -> None:
+def _check_once(flat: Any, values: Any, n: Any, source: str, ids: Sequence[str], names: Sequence[str]) -> None:
     if n.max(initial=0) < 2:
         return
     high, low = np.full(len(n), -np.inf), np.full(len(n), np.inf)

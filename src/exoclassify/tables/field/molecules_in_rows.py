@@ -98,10 +98,6 @@ def fits(header: Sequence[str], form: WideFormat) -> bool:
         Stripped.
     form : WideFormat
         The format.
-
-    Returns
-    -------
-    bool
     """
     there = {name.lower() for name in header}
     return there.issuperset(form.needs) and bool(_columns(header, form, None)[1])
@@ -171,9 +167,7 @@ def read_molecules_in_rows(
         table, said = _once(table, form.repeated)
         notes += said
     table = table.turned()
-    return WideTable(
-        source, table.row_ids, table.columns, table.cells, table.texts, tuple(notes), quantity.units, True
-    )
+    return WideTable(source, table.row_ids, table.columns, table.cells, table.texts, tuple(notes), quantity.units, True)
 
 
 def _left_out(reasons: Counter[str]) -> str:
@@ -206,9 +200,7 @@ def _once(table: WideTable, how: str) -> tuple[WideTable, list[str]]:
     place = np.array([first[name] for name in table.row_ids])
     joined = np.full((len(first), table.cells.shape[1]), np.nan)
     for row, i in zip(table.cells, place, strict=True):
-        joined[i] = (
-            np.where(np.isnan(joined[i]), row, joined[i] + row) if how == "sum" else np.fmax(joined[i], row)
-        )
+        joined[i] = np.where(np.isnan(joined[i]), row, joined[i] + row) if how == "sum" else np.fmax(joined[i], row)
     said = f"{n} rows are of a molecule that has another row: " + (
         "their counts were added up" if how == "sum" else "the largest count of each sample was taken"
     )

@@ -67,9 +67,7 @@ class Found:
             return perseus.read_perseus(below, self.header, source)
         if self.key in LONG:
             return measurements.read_measurements(below, self.header, LONG[self.key], source)
-        return molecules_in_rows.read_molecules_in_rows(
-            below, self.header, WIDE[self.key], source, asked.columns
-        )
+        return molecules_in_rows.read_molecules_in_rows(below, self.header, WIDE[self.key], source, asked.columns)
 
     @property
     def columns(self) -> list[str]:
@@ -146,11 +144,7 @@ def split_head(text: str) -> list[tuple[str, list[tuple[int, list[str]]]]]:
         rows = []
         for i, line in enumerate(lines):
             try:
-                cells = (
-                    next(csv.reader([line], delimiter=separator), [""])
-                    if '"' in line
-                    else line.split(separator)
-                )
+                cells = next(csv.reader([line], delimiter=separator), [""]) if '"' in line else line.split(separator)
             except csv.Error:
                 cells = [line]
             if cells and any(cells):

@@ -46,9 +46,7 @@ def read_adat(rows: Rows, source: str) -> WideTable:
     ids = analytes.get("SeqId")
     lower = [name.lower() for name in header]
     if ids is None or "sampleid" not in lower:
-        raise InputError(
-            f"{source}: is an .adat file without SeqId of the analytes or SampleId of the samples"
-        )
+        raise InputError(f"{source}: is an .adat file without SeqId of the analytes or SampleId of the samples")
     sample, kind = lower.index("sampleid"), lower.index("sampletype") if "sampletype" in lower else -1
     check = lower.index("rowcheck") if "rowcheck" in lower else -1
     kept, left_out = _analytes(analytes, len(ids))
@@ -100,9 +98,7 @@ def _analytes(about: dict[str, list[str]], n: int) -> tuple[list[int], int]:
     kinds = about.get("Type", ["Protein"] * n)
     organisms = about.get("Organism", ["Human"] * n)
     kept = [
-        j
-        for j in range(n)
-        if kinds[j] in ("Protein", "") and organisms[j].lower() in ("human", "", "homo sapiens")
+        j for j in range(n) if kinds[j] in ("Protein", "") and organisms[j].lower() in ("human", "", "homo sapiens")
     ]
     return kept, n - len(kept)
 
