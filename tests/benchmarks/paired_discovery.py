@@ -50,7 +50,11 @@ def compared(cohort: Cohort, pairs: int, truth: frozenset[str], *, paired: bool,
     true = np.isin(found.measured.molecules, list(truth))
     figures = []
     for chosen in (found.stability.selected, found.tests.q <= 0.1):
-        figures += [(chosen & ~true).sum() / max(chosen.sum(), 1), (chosen & true).sum() / max(len(truth), 1), chosen.any()]
+        figures += [
+            (chosen & ~true).sum() / max(chosen.sum(), 1),
+            (chosen & true).sum() / max(len(truth), 1),
+            chosen.any(),
+        ]
     return [float(value) for value in figures]
 
 
@@ -65,8 +69,8 @@ def row(pairs: int, effect: float, layer: str, seeds: int) -> str:
         false, power, found, bh_false, bh_power, _ = table.mean(axis=0)
         upper = false + 1.96 * table[:, 0].std(ddof=1) / np.sqrt(seeds)
         said += (
-            f"  | {'paired' if paired else 'unpaired':<8} false {false:.3f} (<= {upper:.3f}) found {found:.2f} power {power:.2f}; "
-            f"BH {bh_false:.3f} {bh_power:.2f}"
+            f"  | {'paired' if paired else 'unpaired':<8} false {false:.3f} (<= {upper:.3f}) found {found:.2f} "
+            f"power {power:.2f}; BH {bh_false:.3f} {bh_power:.2f}"
         )
     return said
 
@@ -76,7 +80,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=30)
     seeds = parser.parse_args().seeds
     for pairs, effect, layer in (
-        (10, 1.0, "mirna"), (20, 0.6, "mirna"), (20, 1.0, "mirna"), (20, 0.0, "mirna"), (20, 1.0, "protein"), (20, 0.0, "protein"),
+        (10, 1.0, "mirna"), (20, 0.6, "mirna"), (20, 1.0, "mirna"), (20, 0.0, "mirna"), (20, 1.0, "protein"),
+        (20, 0.0, "protein"),
     ):  # fmt: skip
         print(row(pairs, effect, layer, seeds), flush=True)
 

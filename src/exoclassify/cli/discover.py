@@ -181,9 +181,7 @@ def _column_compared(label: str | None, paired: str | None, between: str | None,
     return paired
 
 
-def _pairs(
-    cohort: Cohort, label: str | None, state: str | None, between: str | None
-) -> tuple[Cohort, tuple[str, str]]:
+def _pairs(cohort: Cohort, label: str | None, state: str | None, between: str | None) -> tuple[Cohort, tuple[str, str]]:
     """Keep the pairs of all persons, or of those of one state."""
     from exoclassify.data.visits import before_and_after
     from exoclassify.errors import InputError

@@ -17,7 +17,15 @@ from exoclassify.errors import DesignError, InputError, first_three
 from exoclassify.tables.ids import counted
 from exoclassify.tables.wide import plain_name
 
-__all__ = ["before_and_after", "check_dates", "check_one_each", "in_order", "named_visits", "two_visits", "visit_column"]
+__all__ = [
+    "before_and_after",
+    "check_dates",
+    "check_one_each",
+    "in_order",
+    "named_visits",
+    "two_visits",
+    "visit_column",
+]
 
 _FIRST = "pre|before|baseline|base|bl|screening|intake|admission|pretreatment|start"
 _DURING = "during|mid|interim|on"
@@ -26,7 +34,16 @@ _WORDS = tuple(re.compile(rf"(?:{words})(\d*)") for words in (_FIRST, _DURING, _
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _DAYS = {"hour": 1 / 24, "h": 1 / 24, "day": 1.0, "d": 1.0, "week": 7.0, "w": 7.0, "wk": 7.0, "month": 30.4, "m": 30.4,
          "mo": 30.4, "year": 365.25, "y": 365.25, "yr": 365.25}  # fmt: skip
-_DATES = ("date", "visitdate", "samplingdate", "collectiondate", "datecollected", "collectedon", "sampledate", "drawdate")
+_DATES = (
+    "date",
+    "visitdate",
+    "samplingdate",
+    "collectiondate",
+    "datecollected",
+    "collectedon",
+    "sampledate",
+    "drawdate",
+)
 _NUMBERED = re.compile(r"([a-z]*?)s?[\s_.-]*([+-]?\d+(?:\.\d+)?)[\s_.-]*([a-z]*?)s?")
 
 _Place = tuple[str, float]
@@ -60,7 +77,9 @@ def in_order(visits: Sequence[str], source: str, given: Sequence[str] = ()) -> t
     if given:
         lacking = [name for name in names if name not in given]
         if lacking or len(set(given)) < len(given):
-            raise InputError(f"{source}: the order given is {', '.join(given)}; name each of {', '.join(names)} once in it")
+            raise InputError(
+                f"{source}: the order given is {', '.join(given)}; name each of {', '.join(names)} once in it"
+            )
         return tuple(name for name in given if name in names)
     for read in (_as_number, _as_date, _as_letter, _as_words):
         places = [read(name) for name in names]
@@ -68,7 +87,9 @@ def in_order(visits: Sequence[str], source: str, given: Sequence[str] = ()) -> t
             scales = {place[0] for place in found if place} - {"first"}
             if len(scales) <= 1:
                 return tuple(name for _, name in sorted((place[1], name) for place, name in found.items() if place))
-    raise InputError(f"{source}: the visits {first_three(names)} tell no order in time; give it, as in --order {','.join(names)}")
+    raise InputError(
+        f"{source}: the visits {first_three(names)} tell no order in time; give it, as in --order {','.join(names)}"
+    )
 
 
 def _as_number(name: str) -> _Place | None:
@@ -130,7 +151,9 @@ def named_visits(sheet: SampleSheet) -> NDArray[np.str_]:
         If the sheet names no column of visits, or none of persons.
     """
     if sheet.subject_column is None:
-        raise DesignError(f"{sheet.source}: visits are compared within a person; name the column of persons with --subject")
+        raise DesignError(
+            f"{sheet.source}: visits are compared within a person; name the column of persons with --subject"
+        )
     return sheet.frame[visit_column(sheet)].fillna("").to_numpy(dtype=np.str_)
 
 
@@ -200,21 +223,23 @@ def check_dates(sheet: SampleSheet, order: Sequence[str]) -> None:
     named = [c for c in sheet.frame.columns if plain_name(str(c)) in _DATES and c != visit_column(sheet)]
     if not named:
         return
-    frame = pd.DataFrame({"person": sheet.subject, "visit": named_visits(sheet), "date": sheet.frame[named[0]].to_numpy()})
+    frame = pd.DataFrame(
+        {"person": sheet.subject, "visit": named_visits(sheet), "date": sheet.frame[named[0]].to_numpy()}
+    )
     frame = frame[frame["visit"].isin(order) & frame["date"].notna()]
     places = [_as_date(str(date)) for date in frame["date"]]
     if None in places:
         return
     frame = frame.assign(day=[place[1] for place in places if place], at=[order.index(v) for v in frame["visit"]])
     frame = frame.sort_values(["person", "at"], kind="stable")
-    back = frame[(frame["person"] == frame["person"].shift()) & (frame["day"] < frame["day"].shift())]
-    if len(back):
-        wrong = back.iloc[0]
-        last = frame.loc[frame.index[frame.index.get_loc(back.index[0]) - 1]]
+    last = frame.shift()
+    back = (frame["person"] == last["person"]) & (frame["day"] < last["day"])
+    if back.any():
+        wrong, earlier = frame[back].iloc[0], last[back].iloc[0]
         raise InputError(
-            f"{sheet.source}: visits of {counted(back['person'].nunique(), 'persons', 'is', 'are')} out of order: "
-            f"{wrong['person']}'s visit {wrong['visit']} ({wrong['date']}) is dated before its visit {last['visit']} "
-            f"({last['date']}); correct column {visit_column(sheet)} or {named[0]}"
+            f"{sheet.source}: visits of {counted(frame[back]['person'].nunique(), 'persons', 'are', 'are')} out of order: "
+            f"{wrong['person']}'s visit {wrong['visit']} ({wrong['date']}) is dated before its visit {earlier['visit']} "
+            f"({earlier['date']}); correct column {visit_column(sheet)} or {named[0]}"
         )
 
 
@@ -250,7 +275,11 @@ def before_and_after(cohort: Cohort, between: Sequence[str] = ()) -> tuple[Cohor
     check_dates(part.sheet, (earlier, later))
     both = np.bincount(codes := np.unique(persons, return_inverse=True)[1])[codes] == 2
     alone = list(dict.fromkeys(persons[~both].tolist()))
-    notes = (f"left out, for they lack one of the two visits: {len(alone)} persons ({first_three(alone)})",) if alone else ()
+    notes = (
+        (f"left out, for they lack one of the two visits: {len(alone)} persons ({first_three(alone)})",)
+        if alone
+        else ()
+    )
     if not both.any():
         raise InputError(
             f"{sheet.source}: no person has both visit {earlier} and visit {later}; check columns {sheet.subject_column} and "
@@ -281,7 +310,9 @@ def two_visits(visits: Sequence[str], where: str, between: Sequence[str]) -> tup
     names = [name for name in dict.fromkeys(visits) if name]
     if not between:
         if len(names) != 2:
-            raise InputError(f"{where}: it has {len(names)} visits ({first_three(names)}); name the two to compare with --between")
+            raise InputError(
+                f"{where}: it has {len(names)} visits ({first_three(names)}); name the two to compare with --between"
+            )
         first, second = in_order(names, where)
         return first, second
     unknown = [name for name in between if name not in names]

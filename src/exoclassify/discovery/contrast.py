@@ -118,7 +118,9 @@ class Contrast:
             changes = {name: _about_mean(values, subjects) for name, values in named.items()}
             named = {name: named[name] for name, values in changes.items() if name == "intercept" or np.any(values)}
             n_levels = int(subjects.max())
-        _check_estimable({name: changes[name] for name in list(named)[1:]} if within else named, part.sheet.source, n_levels)
+        _check_estimable(
+            {name: changes[name] for name in list(named)[1:]} if within else named, part.sheet.source, n_levels
+        )
         design = np.column_stack(list(named.values()))
         return cls(part, state, tuple(others), y, design, tuple(named), subjects, batches, names, within)
 

@@ -151,7 +151,11 @@ class Signature:
             f"{len(self.measured.molecules)} of {contrast.cohort.cargo.n_molecules} molecules were found often enough to be "
             f"tested; the design holds {', '.join(contrast.columns)}"
             + (", and a level for every person: only what changes within a person counts" if contrast.within else "")
-            + (f", and a correlation of {self.measured.correlation:.2f} within subjects" if contrast.repeated and not contrast.within else "")
+            + (
+                f", and a correlation of {self.measured.correlation:.2f} within subjects"
+                if contrast.repeated and not contrast.within
+                else ""
+            )
             + "."
         )
         if technical:

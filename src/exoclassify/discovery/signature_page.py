@@ -56,8 +56,8 @@ def discovery_sections(signature: Signature) -> list[Section]:
 def _methods(signature: Signature) -> list[str]:
     stable = signature.stability
     pairs = (
-        ["Pairs: every person has a level of its own, so that an effect is a mean change within persons. Labels are shuffled, and "
-         "decoys made, by exchanging the two samples of a person; halves hold whole persons."]
+        ["Pairs: every person has a level of its own, so that an effect is a mean change within persons. Labels are shuffled, "
+         "and decoys made, by exchanging the two samples of a person; halves hold whole persons."]
         if signature.contrast.within
         else []
     )  # fmt: skip

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.audit.audit import audit
-from exoclassify.audit.findings import Audit
+from exoclassify.auditing.audit import audit
+from exoclassify.auditing.findings import Audit
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError, first_three
@@ -30,6 +30,7 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.uses import offsets_told, places_told, uses_of
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
+from exoclassify.model.course import retest_of
 from exoclassify.model.panel import Panel
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.report.training import training_report
@@ -127,6 +128,7 @@ def finish(
         )
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
     about["audit"] = None if found is None else found.to_dict()
+    about["retest"] = None if judgement is None or not cohort.has_subjects else _retest(judgement)
     panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
     panel = dataclasses.replace(panel, hairpins_apart=hairpins_apart)
     trained_on = TrainedOn.of(
@@ -229,6 +231,14 @@ def _examined(judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: 
     _name_batches(evaluation, cohort)
     evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.cargo.molecules)
     return evaluation
+
+
+def _retest(judgement: Judgement) -> dict[str, Any] | None:
+    """Learn how far held-out answers to one person in one state lie apart, where there are repeated samples."""
+    samples, rows = judgement.samples, judgement.passes[0].rows
+    answers = [np.exp(kept.log_odds) for kept in judgement.passes]
+    found = retest_of(answers, samples.groups[rows], samples.y[rows], "training, held out")
+    return None if found is None else found.to_dict(samples.states)
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:
