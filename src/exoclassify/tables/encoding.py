@@ -1,0 +1,308 @@
+"""Columns on their way into a file: as lines of CSV, TSV or JSON, or as Parquet or Arrow; the same bytes from every door."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from exoclassify.errors import FileError
+from exoclassify.tables.formulas import guarded, guarded_cells
+from exoclassify.tables.writing import write_atomically
+
+__all__ = ["ENDINGS", "Column", "Sink", "check_ending", "encoded", "schema_of", "sink", "write_columns"]
+
+_GROUP_ROWS = 65_536
+"""Rows of a row group or record batch: the same however the rows came."""
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of the output.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    cells : pyarrow.Array or pyarrow.Scalar
+        Strings or float64, few different ones as a dictionary; a scalar stands in every row.
+    """
+
+    name: str
+    cells: pa.Array | pa.Scalar
+
+    def filled(self, n: int) -> pa.Array:
+        """Give an array of n rows."""
+        if isinstance(self.cells, pa.Scalar):
+            return pa.array([self.cells.as_py()] * n, pa.string())
+        return self.cells.dictionary_decode() if isinstance(self.cells, pa.DictionaryArray) else self.cells
+
+
+@dataclass(frozen=True)
+class _Separated:
+    separator: str
+
+    def cells(self, column: Column) -> pa.Array | str:
+        return _escaped(_safe(column.cells), f'"\r\n{self.separator}', self._quoted)
+
+    @staticmethod
+    def _quoted(text: str) -> str:
+        return '"' + text.replace('"', '""') + '"'
+
+    def header(self, names: Sequence[str]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerow(map(guarded, names))
+        return text.getvalue().encode()
+
+    def around(self, columns: Sequence[Column]) -> list[str]:
+        return ["", *[self.separator] * (len(columns) - 1), "\n"]
+
+
+@dataclass(frozen=True)
+class _JsonLines:
+    def cells(self, column: Column) -> pa.Array | str:
+        if isinstance(column.cells, pa.Scalar):
+            return json.dumps(column.cells.as_py(), ensure_ascii=False)
+        safe = _escaped(column.cells, _JSON_SPECIAL, lambda text: json.dumps(text, ensure_ascii=False)[1:-1])
+        return safe if _is_float(column.cells) else pc.binary_join_element_wise('"', safe, '"', "")
+
+    def header(self, names: Sequence[str]) -> bytes:
+        return b""
+
+    def around(self, columns: Sequence[Column]) -> list[str]:
+        keys = [json.dumps(column.name, ensure_ascii=False) + ":" for column in columns]
+        return ["{" + keys[0], *("," + key for key in keys[1:]), "}\n"]
+
+
+ENDINGS: Mapping[str, _Separated | _JsonLines | None] = {
+    ".csv": _Separated(","),
+    ".tsv": _Separated("\t"),
+    ".parquet": None,
+    ".jsonl": _JsonLines(),
+    ".arrow": None,
+}
+"""How rows are written under each ending; None for Parquet and Arrow, which have columns."""
+
+
+def check_ending(name: str) -> str:
+    """Refuse an output of no known format.
+
+    Parameters
+    ----------
+    name : str
+        Of the output.
+
+    Returns
+    -------
+    str
+        Its ending, a key of `ENDINGS`.
+
+    Raises
+    ------
+    FileError
+        If its ending is unknown.
+    """
+    ending = Path(name).suffix
+    if ending not in ENDINGS:
+        raise FileError(f"{name}: unknown ending {ending or '(none)'}; use {', '.join(ENDINGS)}")
+    return ending
+
+
+def schema_of(columns: Sequence[Column]) -> pa.Schema:
+    """Give names and types of columns as they are stored.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        Of any rows.
+    """
+    return pa.schema([(column.name, column.filled(0).type) for column in columns])
+
+
+def encoded(columns: Sequence[Column], ending: str, n: int) -> list[tuple[str, pa.Array]]:
+    """Make columns ready for a `Sink`.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        Of n rows.
+    ending : str
+        A key of `ENDINGS`.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    list of (str, pyarrow.Array)
+        The columns themselves, or one column of lines with their ends.
+    """
+    written = ENDINGS[ending]
+    if written is None:
+        return [(column.name, column.filled(n)) for column in columns]
+    return [("line", _lines(columns, written, n))]
+
+
+class Sink(Protocol):
+    """Takes encoded rows, some at a time."""
+
+    def write(self, table: pa.Table) -> None:
+        """Take rows: encoded lines, or the columns."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+def sink(path: Path, ending: str, schema: pa.Schema) -> Sink:
+    """Open a file that takes encoded rows.
+
+    Parameters
+    ----------
+    path : path
+        To be written.
+    ending : str
+        A key of `ENDINGS`, which says the format.
+    schema : pyarrow.Schema
+        Of the columns.
+    """
+    written = ENDINGS[ending]
+    return _Groups(path, ending, schema) if written is None else _Lines(path, written.header(schema.names))
+
+
+def write_columns(path: Path, columns: Sequence[Column], n: int, *, force: bool) -> None:
+    """Write columns into a file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Its ending says the format.
+    columns : sequence of Column
+        Of n rows.
+    n : int
+        Number of rows.
+    force : bool
+        Whether a file already there may be replaced.
+
+    Raises
+    ------
+    FileError
+        If the ending is unknown, the file is there, or it cannot be written.
+    """
+    ending = check_ending(path.name)
+
+    def write(partial: Path) -> None:
+        with closing(sink(partial, ending, schema_of(columns))) as file:
+            names, arrays = zip(*encoded(columns, ending, n), strict=True)
+            file.write(pa.table(list(arrays), names=list(names)))
+
+    write_atomically(path, write, force=force)
+
+
+class _Lines:
+    """Encoded lines, one after the other."""
+
+    def __init__(self, path: Path, header: bytes) -> None:
+        self._file: IO[bytes] = path.open("wb")
+        self._file.write(header)
+
+    def write(self, table: pa.Table) -> None:
+        for array in table.column(0).chunks:
+            if len(array):
+                offsets = np.frombuffer(array.buffers()[1], dtype=np.int32)[
+                    array.offset : array.offset + len(array) + 1
+                ]
+                self._file.write(memoryview(array.buffers()[2])[offsets[0] : offsets[-1]])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Groups:
+    """Columns in groups of equally many rows."""
+
+    def __init__(self, path: Path, ending: str, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema) if ending == ".parquet" else pa.ipc.new_stream(path, schema)
+        self._waiting = schema.empty_table()
+
+    def write(self, table: pa.Table) -> None:
+        self._waiting = pa.concat_tables([self._waiting, table.cast(self._schema)])
+        while self._waiting.num_rows >= _GROUP_ROWS:
+            self._put(self._waiting.slice(0, _GROUP_ROWS))
+            self._waiting = self._waiting.slice(_GROUP_ROWS)
+
+    def _put(self, table: pa.Table) -> None:
+        self._writer.write_batch(table.combine_chunks().to_batches()[0])
+
+    def close(self) -> None:
+        if self._waiting.num_rows:
+            self._put(self._waiting)
+        self._writer.close()
+
+
+def _lines(columns: Sequence[Column], written: _Separated | _JsonLines, n: int) -> pa.Array:
+    """Write rows; floats as the shortest text that gives the same bits."""
+    if not n:
+        return pa.array([], pa.string())
+    parts: list[pa.Array | str] = []
+    around = written.around(columns)
+    for before, column in zip(around, columns, strict=False):
+        parts += [before, written.cells(column)]
+    return pc.binary_join_element_wise(*_merged([*parts, around[-1]]), "")
+
+
+def _merged(parts: Sequence[pa.Array | str]) -> list[pa.Array | str]:
+    """Join texts that stand beside each other."""
+    merged: list[pa.Array | str] = []
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
+
+
+def _is_float(cells: pa.Array) -> bool:
+    of_words = isinstance(cells, pa.DictionaryArray)
+    return bool(pa.types.is_floating(cells.type.value_type if of_words else cells.type))
+
+
+def _safe(cells: pa.Array | pa.Scalar) -> pa.Array | pa.Scalar:
+    """Give cells that no spreadsheet runs."""
+    if isinstance(cells, pa.Scalar):
+        return pa.scalar(guarded(text)) if isinstance(text := cells.as_py(), str) else cells
+    if _is_float(cells):
+        return cells
+    if isinstance(cells, pa.DictionaryArray):
+        return pa.DictionaryArray.from_arrays(cells.indices, guarded_cells(cells.dictionary))
+    return guarded_cells(cells)
+
+
+def _escaped(cells: pa.Array | pa.Scalar, special: str, escape: Callable[[str], str]) -> pa.Array | str:
+    """Give the texts of cells; those that hold one of some special characters are escaped."""
+    if isinstance(cells, pa.Scalar):
+        text = str(cells.as_py())
+        return escape(text) if any(mark in text for mark in special) else text
+    if isinstance(cells, pa.DictionaryArray):
+        words: pa.Array = _escaped(cells.dictionary, special, escape)
+        return words.take(cells.indices)
+    if pa.types.is_floating(cells.type):
+        return pc.cast(cells, pa.string())
+    letters = b"" if (held := cells.buffers()[2]) is None else held.to_pybytes()
+    if len(letters.translate(None, special.encode())) == len(letters):  # one look at all cells together
+        return cells
+    marked = re.compile(f"[{re.escape(special)}]").search
+    return pa.array([escape(text) if marked(text) else text for text in cells.to_pylist()], pa.string())
+
+
+_JSON_SPECIAL = '"\\' + "".join(map(chr, range(32)))
