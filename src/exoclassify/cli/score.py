@@ -120,7 +120,8 @@ def score(
         bool, typer.Option("--once", help="Score what lies in the watched folder and leave, as for cron.")
     ] = False,
     ending: Annotated[
-        str, typer.Option("--answers", help="Format of the answers to a watched folder: csv, tsv, jsonl, parquet or arrow.")
+        str,
+        typer.Option("--answers", help="Format of the answers to a watched folder: csv, tsv, jsonl, parquet or arrow."),
     ] = "csv",
     form: Format = None,
     columns: Columns = None,

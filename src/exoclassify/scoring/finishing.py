@@ -19,7 +19,7 @@ from exoclassify.scoring.parts import Part, Parts
 from exoclassify.scoring.rows import Reject
 from exoclassify.scoring.sources import Source
 from exoclassify.scoring.tally import Report, Tally
-from exoclassify.tables.encoding import Sink, sink
+from exoclassify.tables.encoding import sink
 from exoclassify.tables.formulas import guarded
 from exoclassify.tables.writing import system_refusals
 
@@ -121,7 +121,7 @@ def finish(
 
 
 def _write_file(
-    parts: Parts, source: Source, stretches: Sequence[int], twice: Keys, writer: Sink, rejects: Any, tally: Tally,
+    parts: Parts, source: Source, stretches: Sequence[int], twice: Keys, writer: Any, rejects: Any, tally: Tally,
     broken: list[str],
 ) -> int:  # fmt: skip
     row, n_rejected = 1, 0

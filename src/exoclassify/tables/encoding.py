@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from exoclassify.errors import FileError
 from exoclassify.tables.formulas import guarded, guarded_cells
 from exoclassify.tables.writing import write_atomically
 
-__all__ = ["ENDINGS", "Column", "Sink", "check_ending", "encoded", "schema_of", "sink", "write_columns"]
+__all__ = ["ENDINGS", "Column", "check_ending", "encoded", "schema_of", "sink", "write_columns"]
 
 _GROUP_ROWS = 65_536
 """Rows of a row group or record batch: the same however the rows came."""
@@ -131,7 +131,7 @@ def schema_of(columns: Sequence[Column]) -> pa.Schema:
 
 
 def encoded(columns: Sequence[Column], ending: str, n: int) -> list[tuple[str, pa.Array]]:
-    """Make columns ready for a `Sink`.
+    """Make columns ready for a `sink`.
 
     Parameters
     ----------
@@ -153,18 +153,8 @@ def encoded(columns: Sequence[Column], ending: str, n: int) -> list[tuple[str, p
     return [("line", _lines(columns, written, n))]
 
 
-class Sink(Protocol):
-    """Takes encoded rows, some at a time."""
-
-    def write(self, table: pa.Table) -> None:
-        """Take rows: encoded lines, or the columns."""
-
-    def close(self) -> None:
-        """Finish the file."""
-
-
-def sink(path: Path, ending: str, schema: pa.Schema) -> Sink:
-    """Open a file that takes encoded rows.
+def sink(path: Path, ending: str, schema: pa.Schema) -> _Lines | _Groups:
+    """Open a file whose ``write`` takes encoded rows and whose ``close`` finishes it.
 
     Parameters
     ----------
