@@ -41,6 +41,9 @@ def simulate(
     retest_noise: Annotated[
         float, typer.Option(help="Standard deviation, in log2, between two samples of one person, 0 to 10.")
     ] = 0.2,
+    person_sd: Annotated[
+        float, typer.Option(help="Standard deviation, in log2, between persons for good, 0 to 10.")
+    ] = 0.25,
     layers: Annotated[
         str, typer.Option(help="Of mirna (counts), ct (cycles) and protein (intensities), with commas between.")
     ] = "mirna",
@@ -68,6 +71,7 @@ def simulate(
         responders=responders,
         repeats=(0.25 if visits == 1 else 0.0) if repeats is None else repeats,
         retest_noise=retest_noise,
+        person_sd=person_sd,
         layers=tuple(layer.strip() for layer in layers.split(",")),
     )
     cohort = simulated(design)

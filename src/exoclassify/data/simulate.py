@@ -203,7 +203,7 @@ class _Source:
     ) -> _Source:
         base = base_of(rng, len(names))
         marked = markers(rng, base, len(design.states), design.n_markers, design.effect)
-        logs = abundances(rng, base, who, marked, design.batch_effect, design.retest_noise)
+        logs = abundances(rng, base, who, marked, design.batch_effect, design.retest_noise, design.person_sd)
         free = np.where(np.isin(np.arange(len(base)), marked.molecule), -np.inf, base)
         predictive = markers(rng, free, 2, design.n_markers if who.responds.any() else 0, design.effect)
         logs[:, predictive.molecule] += who.responds[:, None] * predictive.size

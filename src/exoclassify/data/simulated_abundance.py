@@ -18,7 +18,6 @@ BaseDraw = Callable[[np.random.Generator, int], Floats]
 # Standard deviations in log2, set beside the public tables that the docstring of `simulate` names.
 _MODULES = 8
 _MODULE_SD = 0.6
-_SUBJECT_SD = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +102,9 @@ def markers(rng: np.random.Generator, base: Floats, n_states: int, n_markers: in
 
 
 def abundances(
-    rng: np.random.Generator, base: Floats, who: People, marked: Marked, batch_effect: float, retest_noise: float = 0.2
-) -> Floats:
+    rng: np.random.Generator, base: Floats, who: People, marked: Marked, batch_effect: float, retest_noise: float,
+    person_sd: float,
+) -> Floats:  # fmt: skip
     """Draw the log2 abundance of each molecule in each sample.
 
     Parameters
@@ -119,8 +119,8 @@ def abundances(
         The markers.
     batch_effect : float
         Standard deviation, in log2, of a molecule's shift in a batch.
-    retest_noise : float
-        Standard deviation, in log2, of each sample's own.
+    retest_noise, person_sd : float
+        Standard deviations, in log2, of each sample's and of each person's own.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def abundances(
     lasting = rng.normal(0.0, 1.0, (who.n_subjects, _MODULES))[who.subject]
     passing = rng.normal(0.0, 1.0, (n_samples, _MODULES))
     scores = _MODULE_SD * (lasting + passing) / np.sqrt(2.0)
-    own = rng.normal(0.0, _SUBJECT_SD, (who.n_subjects, n_molecules))[who.subject]
+    own = rng.normal(0.0, person_sd, (who.n_subjects, n_molecules))[who.subject]
     shift = rng.normal(0.0, 1.0, (int(who.batch.max()) + 1, n_molecules))[who.batch]
     noise = rng.normal(0.0, retest_noise, (n_samples, n_molecules))
     people_differ = by_state[who.state] + own

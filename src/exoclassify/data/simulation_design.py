@@ -26,6 +26,7 @@ _RANGES: dict[str, tuple[float, float | None]] = {
     "visits": (1, 52),
     "responders": (0.0, 1.0),
     "retest_noise": (0.0, 10.0),
+    "person_sd": (0.0, 10.0),
 }
 
 
@@ -63,6 +64,8 @@ class SimulationDesign:
     retest_noise : float, default 0.2
         Standard deviation, in log2, of what a molecule differs by between two samples of one person, 0 to 10; modules of
         molecules that move together from day to day come on top.
+    person_sd : float, default 0.25
+        Standard deviation, in log2, of what a molecule differs by between persons for good, 0 to 10, modules again on top.
     layers : tuple of str, default ("mirna",)
         Of "mirna" (counts), "ct" (the markers and the most abundant miRNAs again, by qPCR) and "protein"
         (intensities). The first named has every sample; each further one lacks a tenth of them.
@@ -86,6 +89,7 @@ class SimulationDesign:
     visits: int = 1
     responders: float = 0.0
     retest_noise: float = 0.2
+    person_sd: float = 0.25
     layers: tuple[str, ...] = ("mirna",)
 
     def __post_init__(self) -> None:

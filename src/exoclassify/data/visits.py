@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.guessing import LABELS
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError, first_three
 from exoclassify.tables.ids import counted
@@ -256,7 +257,7 @@ def before_and_after(cohort: Cohort, between: Sequence[str] = ()) -> tuple[Cohor
     Returns
     -------
     cohort : Cohort
-        Its states are the two visits; who was left out is in its notes.
+        Its states are the two visits, and columns of other states are gone; who was left out is in its notes.
     visits : (str, str)
         The earlier one and the later one.
 
@@ -286,7 +287,12 @@ def before_and_after(cohort: Cohort, between: Sequence[str] = ()) -> tuple[Cohor
             f"{visit_column(sheet)}"
         )
     pairs = part.take(both)
-    labelled = dataclasses.replace(pairs.sheet, label_column=visit_column(sheet), time_column=None)
+    column = visit_column(sheet)
+    states = [
+        c for c in sheet.frame.columns if c != column and (c == sheet.label_column or plain_name(str(c)) in LABELS)
+    ]
+    frame = pairs.sheet.frame.drop(columns=states)  # what is studied, and no trap where it changes with the visit
+    labelled = dataclasses.replace(pairs.sheet, frame=frame, label_column=column, time_column=None)
     return dataclasses.replace(pairs, sheet=labelled, notes=(*pairs.notes, *notes)), (earlier, later)
 
 

@@ -76,5 +76,5 @@ def _figure(found: Course, shown: tuple[str, ...]) -> Figure:
         series,
         Axis("visit", 0.5, len(x) + 0.5, found.visits),
         Axis("probability", 0.0, 1.0),
-        "Whiskers: where answers to other samples of the same day would lie. Beyond noise: changed since the first visit by more.",
+        "Whiskers: where other samples of the same day would lie. Beyond noise: a larger change since the first visit.",
     )
