@@ -89,55 +89,55 @@ class _OneToOne(OneToOneFeatureMixin, _Transformer):  # type: ignore[misc]  # un
 
 
 class LogCPM(_OneToOne, normalise_counts.LogCPM):
-    """See `exoclassify.methods.normalise_counts.LogCPM`."""
+    __doc__ = normalise_counts.LogCPM.__doc__
 
 
 class MedianOfRatios(_OneToOne, normalise_counts.MedianOfRatios):
-    """See `exoclassify.methods.normalise_counts.MedianOfRatios`."""
+    __doc__ = normalise_counts.MedianOfRatios.__doc__
 
 
 class CenteredLogRatio(_OneToOne, normalise_counts.CenteredLogRatio):
-    """See `exoclassify.methods.normalise_counts.CenteredLogRatio`."""
+    __doc__ = normalise_counts.CenteredLogRatio.__doc__
 
 
 class TMM(_OneToOne, normalise_tmm.TMM):
-    """See `exoclassify.methods.normalise_tmm.TMM`."""
+    __doc__ = normalise_tmm.TMM.__doc__
 
 
 class CtInverted(_OneToOne, normalise_ct.CtInverted):
-    """See `exoclassify.methods.normalise_ct.CtInverted`."""
+    __doc__ = normalise_ct.CtInverted.__doc__
 
 
 class DeltaCt(_OneToOne, normalise_ct.DeltaCt):
-    """See `exoclassify.methods.normalise_ct.DeltaCt`."""
+    __doc__ = normalise_ct.DeltaCt.__doc__
 
 
 class GlobalMean(_OneToOne, normalise_ct.GlobalMean):
-    """See `exoclassify.methods.normalise_ct.GlobalMean`."""
+    __doc__ = normalise_ct.GlobalMean.__doc__
 
 
 class Log2Plus(_OneToOne, normalise_intensity.Log2Plus):
-    """See `exoclassify.methods.normalise_intensity.Log2Plus`."""
+    __doc__ = normalise_intensity.Log2Plus.__doc__
 
 
 class MedianCentred(_OneToOne, normalise_intensity.MedianCentred):
-    """See `exoclassify.methods.normalise_intensity.MedianCentred`."""
+    __doc__ = normalise_intensity.MedianCentred.__doc__
 
 
 class FrozenQuantile(_OneToOne, normalise_intensity.FrozenQuantile):
-    """See `exoclassify.methods.normalise_intensity.FrozenQuantile`."""
+    __doc__ = normalise_intensity.FrozenQuantile.__doc__
 
 
 class LeftCensored(_OneToOne, impute.LeftCensored):
-    """See `exoclassify.methods.impute.LeftCensored`."""
+    __doc__ = impute.LeftCensored.__doc__
 
 
 class MedianFilled(_OneToOne, impute.MedianFilled):
-    """See `exoclassify.methods.impute.MedianFilled`."""
+    __doc__ = impute.MedianFilled.__doc__
 
 
 class PrevalenceFilter(_Transformer, select.PrevalenceFilter):
-    """See `exoclassify.methods.select.PrevalenceFilter`."""
+    __doc__ = select.PrevalenceFilter.__doc__
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Name the molecules that are kept.

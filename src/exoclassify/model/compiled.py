@@ -219,7 +219,7 @@ class CompiledBlend:
         return views
 
 
-_TOGETHER = 16
+_TOGETHER = 8
 """Rows that are multiplied together, always so many: a few are filled up with zeros."""
 
 
