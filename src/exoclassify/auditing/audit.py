@@ -8,25 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from exoclassify.audit.batches import audit_answers, audit_batches, audit_covariates, audit_unseen
-from exoclassify.audit.contamination import audit_haemolysis
-from exoclassify.audit.detection import audit_imputed
-from exoclassify.audit.duplicates import audit_alike
-from exoclassify.audit.findings import Audit, Finding, by_severity, verdict_of
-from exoclassify.audit.judged import Judged
-from exoclassify.audit.labels import audit_labels
-from exoclassify.audit.libraries import audit_libraries, audit_outliers
-from exoclassify.audit.metadata import audit_metadata
-from exoclassify.audit.missing import audit_missingness
-from exoclassify.audit.molecules import audit_molecules
-from exoclassify.audit.people import audit_subjects
-from exoclassify.audit.public_libraries import audit_public
-from exoclassify.audit.scale import audit_scale
-from exoclassify.audit.size import audit_preselection, audit_size, learning_curve
-from exoclassify.audit.technical import Technical, audit_technical
+from exoclassify.auditing.batches import audit_answers, audit_batches, audit_covariates, audit_unseen
+from exoclassify.auditing.contamination import audit_haemolysis
+from exoclassify.auditing.detection import audit_imputed
+from exoclassify.auditing.duplicates import audit_alike
+from exoclassify.auditing.findings import Audit, Finding, by_severity, verdict_of
+from exoclassify.auditing.judged import Judged
+from exoclassify.auditing.labels import audit_labels
+from exoclassify.auditing.libraries import audit_libraries, audit_outliers
+from exoclassify.auditing.metadata import audit_metadata
+from exoclassify.auditing.missing import audit_missingness
+from exoclassify.auditing.molecules import audit_molecules
+from exoclassify.auditing.people import audit_subjects
+from exoclassify.auditing.public_libraries import audit_public
+from exoclassify.auditing.scale import audit_scale
+from exoclassify.auditing.size import audit_preselection, audit_size, learning_curve
+from exoclassify.auditing.technical import Technical, audit_technical
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, InputError
+from exoclassify.errors import DesignError, InputError, check_type
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 
@@ -75,6 +75,7 @@ def audit(
     InputError
         If a covariate is not a column of the sheet, or a sample has no values.
     """
+    check_type(cohort, Cohort, "audit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
     cohort.check_for_learning()
     _check_columns(cohort, covariates)
     run = _Run(cohort, Samples.of(cohort), judgement, seed, n_jobs)
