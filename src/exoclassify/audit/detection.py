@@ -51,9 +51,13 @@ def detection_baselines(cohort: Cohort) -> list[Baseline]:
         if varies.shape[1]:
             found.append(Baseline(name, Mask(varies), "detection"))
     for name, values in (
+        ("number of abundant molecules that are zero", masks["which abundant molecules are zero"].sum(axis=1)),
+        ("number of values at a floor", masks["which values lie at a floor"].sum(axis=1)),
+        ("number of repeated values", masks["which values are repeated"].sum(axis=1)),
         ("common divisor or decimals of the values", _grid(table)),
         ("smallest value of a sample", _smallest(table)),
     ):
+        values = np.asarray(values, dtype=np.float64)
         if np.ptp(values) > 1e-9:
             found.append(Baseline(name, Number(values), "detection", values=values))
     return found
