@@ -6,21 +6,21 @@ import pandas as pd
 import pytest
 
 from cohorts import cohort_of, counts
-from exoclassify.audit.association import association
-from exoclassify.audit.audit import audit
-from exoclassify.audit.batches import audit_batches, audit_covariates
-from exoclassify.audit.contamination import audit_haemolysis, contamination_baselines, haemolysis_index
-from exoclassify.audit.contamination_panels import PANELS
-from exoclassify.audit.duplicates import alike, audit_alike
-from exoclassify.audit.findings import SEVERITIES, Audit, Finding
-from exoclassify.audit.judged import Judged
-from exoclassify.audit.libraries import audit_libraries, audit_outliers
-from exoclassify.audit.metadata import audit_metadata
-from exoclassify.audit.missing import audit_missingness
-from exoclassify.audit.order import orderings, runs_of
-from exoclassify.audit.people import audit_subjects
-from exoclassify.audit.size import audit_size
-from exoclassify.audit.technical import audit_technical, better
+from exoclassify.auditing.association import association
+from exoclassify.auditing.audit import audit
+from exoclassify.auditing.batches import audit_batches, audit_covariates
+from exoclassify.auditing.contamination import audit_haemolysis, contamination_baselines, haemolysis_index
+from exoclassify.auditing.contamination_panels import PANELS
+from exoclassify.auditing.duplicates import alike, audit_alike
+from exoclassify.auditing.findings import SEVERITIES, Audit, Finding
+from exoclassify.auditing.judged import Judged
+from exoclassify.auditing.libraries import audit_libraries, audit_outliers
+from exoclassify.auditing.metadata import audit_metadata
+from exoclassify.auditing.missing import audit_missingness
+from exoclassify.auditing.order import orderings, runs_of
+from exoclassify.auditing.people import audit_subjects
+from exoclassify.auditing.size import audit_size
+from exoclassify.auditing.technical import audit_technical, better
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.names import canonical_names

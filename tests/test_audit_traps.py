@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from exoclassify.audit.audit import audit
-from exoclassify.audit.findings import SEVERITIES
-from exoclassify.audit.judged import Judged
-from exoclassify.audit.labels import audit_labels, contradiction
+from exoclassify.auditing.audit import audit
+from exoclassify.auditing.findings import SEVERITIES
+from exoclassify.auditing.judged import Judged
+from exoclassify.auditing.labels import audit_labels, contradiction
 from exoclassify.learning.learn import Samples
 from traps import TRAPS, clean, found_by, swapped, two_sites
 

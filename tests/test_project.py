@@ -27,7 +27,7 @@ LAYERS = [
     "model",
     "report",
     "learning",
-    "audit",
+    "auditing",
     "discovery",
     "lifecycle",
     "scoring",

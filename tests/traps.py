@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, norm, rankdata
 
-from exoclassify.audit.findings import SEVERITIES, Audit, Finding
+from exoclassify.auditing.findings import SEVERITIES, Audit, Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.simulate import SimulationDesign, simulate

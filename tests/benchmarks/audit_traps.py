@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from exoclassify.audit.audit import audit
-from exoclassify.audit.findings import Audit
-from exoclassify.audit.judged import Judged
-from exoclassify.audit.labels import contradiction
+from exoclassify.auditing.audit import audit
+from exoclassify.auditing.findings import Audit
+from exoclassify.auditing.judged import Judged
+from exoclassify.auditing.labels import contradiction
 from exoclassify.data.cohort import Cohort
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.metrics import auc

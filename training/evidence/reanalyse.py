@@ -20,8 +20,8 @@ import pandas as pd
 import typer
 from threadpoolctl import threadpool_limits
 
-from exoclassify.audit.audit import audit
-from exoclassify.audit.contamination import haemolysis_index
+from exoclassify.auditing.audit import audit
+from exoclassify.auditing.contamination import haemolysis_index
 from exoclassify.cli.doors import doors
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort

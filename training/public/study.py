@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from exoclassify.audit.audit import audit
+from exoclassify.auditing.audit import audit
 from exoclassify.cli.doors import doors
 from exoclassify.data.cohort import Cohort
 from exoclassify.discovery.discover import discover

@@ -13,7 +13,7 @@ from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from exoclassify.audit.findings import Audit
+    from exoclassify.auditing.findings import Audit
 
 __all__ = ["audit"]
 
@@ -58,7 +58,7 @@ def audit(
     inputs = [path for path in (cargo, samples, against) if path is not None]
     if report is not None:
         check_file(report, force=force, inputs=inputs)
-    from exoclassify.audit.audit import audit as audit_cohort
+    from exoclassify.auditing.audit import audit as audit_cohort
     from exoclassify.data.cargo import CargoTable
     from exoclassify.data.cohort import Cohort
 

@@ -108,7 +108,7 @@ def evaluate(
 
 
 def _audited(cohort: Any, covariates: tuple[str, ...], jobs: int) -> dict[str, Any]:
-    from exoclassify.audit.audit import audit
+    from exoclassify.auditing.audit import audit
 
     with progress_bar("auditing") as progress:
         return audit(cohort, covariates=covariates, n_jobs=jobs, progress=progress).to_dict()

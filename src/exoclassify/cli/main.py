@@ -23,6 +23,7 @@ from exoclassify.cli.records import records
 from exoclassify.cli.retrain import retrain
 from exoclassify.cli.run import run
 from exoclassify.cli.score import score
+from exoclassify.cli.serve import serve
 from exoclassify.cli.show import show
 from exoclassify.cli.simulate import simulate
 from exoclassify.cli.train import train
@@ -40,9 +41,9 @@ app = typer.Typer(
 )
 for _command in (
     init, run, simulate, audit, train, evaluate, compare, bench, score, show, discover, evidence, demo, retrain, recalibrate,
-    monitor,
+    monitor, serve,
 ):  # fmt: skip
-    app.command(no_args_is_help=_command is not demo)(_command)
+    app.command(no_args_is_help=_command not in (demo, serve))(_command)
 
 for _name, _group in (("models", models), ("outcomes", outcomes), ("records", records)):
     app.add_typer(_group, name=_name)

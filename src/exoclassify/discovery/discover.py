@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from threadpoolctl import threadpool_limits
 
-from exoclassify.audit.audit import audit
-from exoclassify.audit.following import following
+from exoclassify.auditing.audit import audit
+from exoclassify.auditing.following import following
 from exoclassify.data.cohort import Cohort
 from exoclassify.discovery.contrast import Contrast
 from exoclassify.discovery.marker_tests import MarkerTests, Measured

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.audit.audit import audit
-from exoclassify.audit.findings import Audit
+from exoclassify.auditing.audit import audit
+from exoclassify.auditing.findings import Audit
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError, first_three

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from exoclassify.audit.findings import Audit
+from exoclassify.auditing.findings import Audit
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import InputError
 from exoclassify.learning.gate import Check, check_setting

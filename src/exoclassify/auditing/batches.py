@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from exoclassify.audit.association import association
-from exoclassify.audit.baselines import Baseline, Levels, judged
-from exoclassify.audit.findings import Finding, Severity
-from exoclassify.audit.judged import Judged
-from exoclassify.audit.reference import ridge_scores
-from exoclassify.audit.technical import better, within_levels
+from exoclassify.auditing.association import association
+from exoclassify.auditing.baselines import Baseline, Levels, judged
+from exoclassify.auditing.findings import Finding, Severity
+from exoclassify.auditing.judged import Judged
+from exoclassify.auditing.reference import ridge_scores
+from exoclassify.auditing.technical import better, within_levels
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, first_three
 from exoclassify.learning.folds import leave_one_batch_out, stratified_folds

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from exoclassify.audit.findings import Finding, Severity
-from exoclassify.audit.reference import ridge_scores
+from exoclassify.auditing.findings import Finding, Severity
+from exoclassify.auditing.reference import ridge_scores
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import DesignError
 from exoclassify.learning.folds import Fold, stratified_folds, subjects_per_state

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from exoclassify.audit.findings import Finding
+from exoclassify.auditing.findings import Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from exoclassify.audit.reference import ridge_scores
+from exoclassify.auditing.reference import ridge_scores
 from exoclassify.learning.folds import Fold, stratified_folds
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples

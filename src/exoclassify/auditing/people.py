@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.audit.columns import names_persons
-from exoclassify.audit.duplicates import MOST, alike_within
-from exoclassify.audit.findings import Finding, Severity
+from exoclassify.auditing.columns import names_persons
+from exoclassify.auditing.duplicates import MOST, alike_within
+from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import first_three
 

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from exoclassify.audit.association import association
-from exoclassify.audit.baselines import Baseline, Mask, input_baselines, judged
-from exoclassify.audit.columns import column_baselines, describes_the_state, given_for_one_state, restates
-from exoclassify.audit.contamination import contamination_baselines
-from exoclassify.audit.detection import detection_baselines
-from exoclassify.audit.findings import Finding, Severity
-from exoclassify.audit.judged import Judged
-from exoclassify.audit.order import order_baselines
+from exoclassify.auditing.association import association
+from exoclassify.auditing.baselines import Baseline, Mask, input_baselines, judged
+from exoclassify.auditing.columns import column_baselines, describes_the_state, given_for_one_state, restates
+from exoclassify.auditing.contamination import contamination_baselines
+from exoclassify.auditing.detection import detection_baselines
+from exoclassify.auditing.findings import Finding, Severity
+from exoclassify.auditing.judged import Judged
+from exoclassify.auditing.order import order_baselines
 from exoclassify.data.cohort import Cohort
 from exoclassify.learning.metrics import Figure, against_rest, auc_within, mean_figure
 from exoclassify.typing import Codes

@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from exoclassify.audit.batches import audit_answers, audit_batches, audit_covariates, audit_unseen
-from exoclassify.audit.contamination import audit_haemolysis
-from exoclassify.audit.detection import audit_imputed
-from exoclassify.audit.duplicates import audit_alike
-from exoclassify.audit.findings import Audit, Finding, by_severity, verdict_of
-from exoclassify.audit.judged import Judged
-from exoclassify.audit.labels import audit_labels
-from exoclassify.audit.libraries import audit_libraries, audit_outliers
-from exoclassify.audit.metadata import audit_metadata
-from exoclassify.audit.missing import audit_missingness
-from exoclassify.audit.molecules import audit_molecules
-from exoclassify.audit.people import audit_subjects
-from exoclassify.audit.public_libraries import audit_public
-from exoclassify.audit.scale import audit_scale
-from exoclassify.audit.size import audit_preselection, audit_size, learning_curve
-from exoclassify.audit.technical import Technical, audit_technical
+from exoclassify.auditing.batches import audit_answers, audit_batches, audit_covariates, audit_unseen
+from exoclassify.auditing.contamination import audit_haemolysis
+from exoclassify.auditing.detection import audit_imputed
+from exoclassify.auditing.duplicates import audit_alike
+from exoclassify.auditing.findings import Audit, Finding, by_severity, verdict_of
+from exoclassify.auditing.judged import Judged
+from exoclassify.auditing.labels import audit_labels
+from exoclassify.auditing.libraries import audit_libraries, audit_outliers
+from exoclassify.auditing.metadata import audit_metadata
+from exoclassify.auditing.missing import audit_missingness
+from exoclassify.auditing.molecules import audit_molecules
+from exoclassify.auditing.people import audit_subjects
+from exoclassify.auditing.public_libraries import audit_public
+from exoclassify.auditing.scale import audit_scale
+from exoclassify.auditing.size import audit_preselection, audit_size, learning_curve
+from exoclassify.auditing.technical import Technical, audit_technical
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exoclassify.audit.findings import Finding
+from exoclassify.auditing.findings import Finding
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import first_three
 from exoclassify.evidence.fingerprints import Fingerprints

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.audit.baselines import library_sizes
-from exoclassify.audit.duplicates import MOST, alike
-from exoclassify.audit.findings import Finding
+from exoclassify.auditing.baselines import library_sizes
+from exoclassify.auditing.duplicates import MOST, alike
+from exoclassify.auditing.findings import Finding
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import FEWEST_READS, failed_libraries
 from exoclassify.errors import first_three

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from exoclassify.audit.findings import Finding, Severity
+from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.preanalytics import absent_fields, fields_asked, mixtures, wrong_cells
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.audit.findings import Finding
-from exoclassify.audit.judged import Judged
+from exoclassify.auditing.findings import Finding
+from exoclassify.auditing.judged import Judged
 from exoclassify.data.cohort import Cohort
 
 __all__ = ["audit_labels", "contradiction"]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 from scipy.stats import rankdata, t
 
-from exoclassify.audit.findings import Audit
-from exoclassify.audit.reference import log_view
+from exoclassify.auditing.findings import Audit
+from exoclassify.auditing.reference import log_view
 from exoclassify.data.cohort import Cohort
 from exoclassify.typing import Floats
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import ranksums
 
-from exoclassify.audit.baselines import Baseline, Number
-from exoclassify.audit.contamination_panels import PANELS, ContaminationPanel
-from exoclassify.audit.findings import Finding
-from exoclassify.audit.reference import log_view
+from exoclassify.auditing.baselines import Baseline, Number
+from exoclassify.auditing.contamination_panels import PANELS, ContaminationPanel
+from exoclassify.auditing.findings import Finding
+from exoclassify.auditing.reference import log_view
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import first_three

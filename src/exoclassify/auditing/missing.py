@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.audit.findings import Finding, Severity
+from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask, missingness
 from exoclassify.typing import Codes

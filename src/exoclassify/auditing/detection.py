@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
-from exoclassify.audit.baselines import Baseline, Mask, Number
-from exoclassify.audit.findings import Finding
+from exoclassify.auditing.baselines import Baseline, Mask, Number
+from exoclassify.auditing.findings import Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask

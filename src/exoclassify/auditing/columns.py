@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from exoclassify.audit.baselines import Baseline, Levels, Number
+from exoclassify.auditing.baselines import Baseline, Levels, Number
 from exoclassify.data.cohort import Cohort
 
 __all__ = ["column_baselines", "describes_the_state", "given_for_one_state", "names_persons", "restates"]
@@ -32,7 +32,7 @@ def column_baselines(cohort: Cohort) -> list[Baseline]:
     """
     sheet, found = cohort.sheet, []
     for column in sheet.frame.columns:
-        # Batches are compared within, see `exoclassify.audit.batches`; a person has one state, and is no handling.
+        # Batches are compared within, see `exoclassify.auditing.batches`; a person has one state, and is no handling.
         if column in (sheet.label_column, sheet.subject_column, sheet.batch_column) or names_persons(str(column)):
             continue
         cells = sheet.frame[column]

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kruskal, norm, rankdata
 
-from exoclassify.audit.baselines import Baseline, Neighbours, Number
-from exoclassify.audit.reference import log_view
+from exoclassify.auditing.baselines import Baseline, Neighbours, Number
+from exoclassify.auditing.reference import log_view
 from exoclassify.data.cohort import Cohort
 from exoclassify.typing import Codes, Floats
 
