@@ -35,7 +35,7 @@ _DATES = (
 )  # fmt: skip
 _DATED = re.compile(r".*[-./: ].*|(?:19|20)?\d{6}|\d{8}|\d{1,2}[A-Za-z]{3}\d{4}")
 _MONTHS = {"mär": "Mar", "mrz": "Mar", "mai": "May", "okt": "Oct", "dez": "Dec"}
-_ZONE = r"(?<=\d)(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?$"
+_ZONE = r"(?<=:\d{2})(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?$"
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p")
 _WELL = re.compile(r"(?:(?:.*?(\d+))?\D*[-_ :/.])?([A-Pa-p])0?([1-9]|1\d|2[0-4])")
 _KNOWN = 0.9  # share of the cells that must be of the form
