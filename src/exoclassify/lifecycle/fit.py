@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import RecipeError
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
 from exoclassify.model.bundle import ModelBundle
@@ -61,14 +59,9 @@ def fit(
     RecipeError
         If the recipe does not fit the table's unit, or the name or version is not valid.
     """
-    recipe = Recipe() if recipe is None else recipe
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        raise RecipeError(
-            f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
-        )
     return finish(
         cohort,
-        recipe,
+        Recipe() if recipe is None else recipe,
         judge=judge,
         covariates=covariates,
         permutations=permutations,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from exoclassify.errors import FileError, InputError
+from exoclassify.errors import InputError
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.methods.heads import Place
-from exoclassify.tables.formulas import guarded_frame
-from exoclassify.tables.writing import write_atomically
+from exoclassify.tables.frames import write_frame
 from exoclassify.typing import Floats
 
 __all__ = [
@@ -308,17 +306,7 @@ class Predictions:
         FileError
             If the ending is unknown, the file exists, or it cannot be written.
         """
-        path, frame = Path(path), self.to_frame()
-        safe = guarded_frame(frame)
-        writers: Mapping[str, Callable[[Path], None]] = {
-            ".csv": partial(safe.to_csv, index=False),
-            ".tsv": partial(safe.to_csv, index=False, sep="\t"),
-            ".parquet": partial(frame.to_parquet, index=False),
-            ".jsonl": partial(frame.to_json, orient="records", lines=True, double_precision=15),
-        }
-        if path.suffix not in writers:
-            raise FileError(f"{path.name}: unknown ending {path.suffix or '(none)'}; use {', '.join(writers)}")
-        write_atomically(path, writers[path.suffix], force=force)
+        write_frame(self.to_frame(), Path(path), force=force)
 
 
 class Limits(NamedTuple):
