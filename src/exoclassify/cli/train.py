@@ -16,6 +16,8 @@ from exoclassify.cli.outputs import check_file, check_folder, check_report
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from exoclassify.data.cohort import Cohort
     from exoclassify.learning.recipe import Recipe
     from exoclassify.lifecycle.finish import Finished
@@ -86,7 +88,7 @@ def train(
     predictions: Annotated[
         Path | None,
         typer.Option(
-            help="Table to write every out-of-fold answer to, with your own sample ids: .csv, .tsv, .parquet or .jsonl. It is "
+            help="Table to write every out-of-fold answer to, with your sample ids: .csv, .tsv, .parquet, .jsonl or .arrow. It is "
             "yours; the model's folder does not have the ids."
         ),
     ] = None,
@@ -148,10 +150,10 @@ def _check_asked(
             raise typer.BadParameter(
                 "there are no out-of-fold answers without judging; drop --no-judge", param_hint="--predictions"
             )
-        from exoclassify.tables.frames import check_ending
+        from exoclassify.tables.encoding import check_ending
 
         check_file(predictions, force=force, inputs=inputs)
-        check_ending(predictions)
+        check_ending(predictions.name)
     if report is not None:
         check_report(report, force=force, inputs=inputs)
 
@@ -162,15 +164,23 @@ def _write_own(finished: Finished, cohort: Cohort, predictions: Path | None, rep
     from exoclassify.report.cohort import samples_section
     from exoclassify.report.saving import save
     from exoclassify.report.training import training_report
-    from exoclassify.tables.frames import write_frame
 
     bundle = finished.bundle
     answers = None if finished.judgement is None else out_of_fold(finished.judgement, cohort)
     if predictions is not None and answers is not None:
-        write_frame(answers, predictions, force=force)
+        _write_answers(answers, predictions, force)
     if report is not None:
         own = None if answers is None else samples_section(contradicted(answers))
         save(training_report(bundle.about, bundle.panel.molecules, [own] if own else ()), report, force=force)
+
+
+def _write_answers(answers: DataFrame, path: Path, force: bool) -> None:
+    import pyarrow as pa
+
+    from exoclassify.tables.encoding import Column, write_columns
+
+    columns = [Column(str(name), pa.array(cells.tolist())) for name, cells in answers.items()]
+    write_columns(path, columns, len(answers), force=force)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -24,17 +23,23 @@ from exoclassify.learning.rehearsal import Rehearsal, at_new_sites, rehearsed
 from exoclassify.learning.summary import by_batch, headline, summarised
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["Answer", "cross_validated", "evaluate", "judge", "said", "workers_started_undisturbed"]
+__all__ = ["Answer", "cross_validated", "judge", "said", "workers_started_undisturbed"]
 
 Progress = Callable[[int, int], None]
 Answer = tuple[Floats, NDArray[np.bool_], Floats, NDArray[np.int8]]
 """Logs of the probabilities, prediction sets, novelty and calls of the samples left out."""
 
 
-def evaluate(
-    samples: Samples, sample_ids: Sequence[str], recipe: Recipe, *, n_jobs: int = -1, progress: Progress | None = None
-) -> dict[str, Any]:
-    """Judge a recipe on a cohort.
+def judge(
+    samples: Samples,
+    sample_ids: Sequence[str],
+    recipe: Recipe,
+    *,
+    n_jobs: int = -1,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Judgement:
+    """Judge a recipe on a cohort, and keep what was said of every sample.
 
     Parameters
     ----------
@@ -48,37 +53,14 @@ def evaluate(
         Parallel processes; -1 for all cores. The result does not depend on it.
     progress : callable, optional
         Called with folds done and folds in all.
+    cache : Path, optional
+        Folder in which finished folds are kept, and looked for.
 
     Returns
     -------
-    dict
-        Plain values: ``cross_validation``, ``leave_one_batch_out`` (or None), ``headline`` (the worse of the two), ``folds``.
-
-    Raises
-    ------
-    DesignError
-        If the cohort is too small to be judged.
-    """
-    return judge(samples, sample_ids, recipe, n_jobs=n_jobs, progress=progress).summary
-
-
-def judge(
-    samples: Samples,
-    sample_ids: Sequence[str],
-    recipe: Recipe,
-    *,
-    n_jobs: int = -1,
-    progress: Progress | None = None,
-    cache: Path | None = None,
-) -> Judgement:
-    """Judge a recipe on a cohort, and keep what was said of every sample; takes and raises what `evaluate` does.
-
-    Parameters
-    ----------
-    samples, sample_ids, recipe, n_jobs, progress
-        See `evaluate`.
-    cache : Path, optional
-        Folder in which finished folds are kept, and looked for.
+    Judgement
+        Its summary holds plain values: ``cross_validation``, ``leave_one_batch_out`` (or None), ``headline`` (the worse of the
+        two), ``folds``.
 
     Raises
     ------

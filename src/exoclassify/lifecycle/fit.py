@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from exoclassify.data.cohort import Cohort
+from exoclassify.errors import check_type
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
 from exoclassify.model.bundle import ModelBundle
@@ -59,6 +60,8 @@ def fit(
     RecipeError
         If the recipe does not fit the table's unit, or the name or version is not valid.
     """
+    check_type(cohort, Cohort, "fit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
+    check_type(recipe, (Recipe, type(None)), "fit: recipe", "a Recipe, such as Recipe.read(path) or Recipe.of({...})")
     return finish(
         cohort,
         Recipe() if recipe is None else recipe,

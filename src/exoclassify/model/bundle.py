@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.errors import ModelError, first_three
+from exoclassify.errors import ModelError, check_type, first_three
+from exoclassify.model.answers import Answers
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import differing, golden_answers
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Answers, Limits, Predictions, Use
+from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Limits, Predictions, Use
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
@@ -111,14 +112,15 @@ class ModelBundle:
         return self.blend.states
 
     def predict(
-        self, table: CargoTable, use: Use | None = None, *, batches: Sequence[str] | None = None
+        self, table: CargoTable | pd.DataFrame, use: Use | None = None, *, batches: Sequence[str] | None = None
     ) -> Predictions:
         """Answer for a table of samples; no answer depends on the other samples.
 
         Parameters
         ----------
-        table : CargoTable
-            New samples of the model's kind and unit; more molecules than the panel are ignored.
+        table : CargoTable or DataFrame
+            New samples of the model's kind and unit; more molecules than the panel are ignored. Of a frame kind and unit are
+            taken to be the model's.
         use : Use, optional
             Where the samples are from and how sure the answers must be; an unknown batch if omitted.
         batches : sequence of str, optional
@@ -135,6 +137,11 @@ class ModelBundle:
         InputError
             If what is asked is not valid, or the site has no profile here.
         """
+        if isinstance(table, pd.DataFrame):
+            panel = self.panel
+            table = CargoTable.from_frame(table, kind=panel.kind, unit=panel.unit, not_detected=panel.not_detected)
+        check_type(table, CargoTable, "predict: table", "a CargoTable, or a DataFrame with molecules in columns")
+        check_type(use, (Use, type(None)), "predict: use", "a Use, such as Use(batch='A')")
         use = Use() if use is None else use
         return self.interpret(table.sample_ids, self.measure(self.panel.values(table)), use, batches)
 
@@ -315,6 +322,7 @@ class ModelBundle:
         ModelError
             If the folder is not a model, of another format, incomplete or changed, or does not give its own answers.
         """
+        check_type(path, (str, Path), "load: path", "the path of a model's folder")
         with only_refusals(Path(path).name):
             return cls._read(read_folder(Path(path)), verify=verify)
 
