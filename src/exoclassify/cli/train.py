@@ -88,8 +88,8 @@ def train(
     predictions: Annotated[
         Path | None,
         typer.Option(
-            help="Table to write every out-of-fold answer to, with your sample ids: .csv, .tsv, .parquet, .jsonl or .arrow. It is "
-            "yours; the model's folder does not have the ids."
+            help="Table for every out-of-fold answer, with your sample ids: .csv, .tsv, .parquet, .jsonl or .arrow. It is yours; "
+            "the model's folder does not have the ids."
         ),
     ] = None,
     report: ReportPage = None,
