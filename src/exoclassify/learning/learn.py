@@ -21,9 +21,10 @@ from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import imputer_for, normaliser_for
 from exoclassify.methods.views import Views
+from exoclassify.model.answers import Answers
 from exoclassify.model.blend import FittedBlend, Learner, Member
 from exoclassify.model.compiled import CompiledBlend
-from exoclassify.model.prediction import Answers, Limits, Use
+from exoclassify.model.prediction import Limits, Use
 from exoclassify.typing import Codes, Floats
 
 __all__ = ["Learned", "Samples", "learn", "learn_each"]

@@ -12,13 +12,14 @@ import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError, check_type, first_three
+from exoclassify.model.answers import Answers
 from exoclassify.model.blend import FittedBlend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import differing, golden_answers
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Answers, Limits, Predictions, Use
+from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Limits, Predictions, Use
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
