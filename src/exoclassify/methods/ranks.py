@@ -59,7 +59,7 @@ def _ordered(block: NDArray[np.float64], constants: _Constants) -> tuple[NDArray
     keys.sort(axis=1)
     keys &= low
     ordered = block.reshape(-1).take(keys)
-    if (ordered[:, 1:] < ordered[:, :-1]).any():  # values so close that they differ in the lowest bits alone
+    if np.count_nonzero(ordered[:, 1:] < ordered[:, :-1]):  # values so close that they differ in the lowest bits alone
         keys = block.argsort(axis=1) + place[:, :1]
         ordered = block.reshape(-1).take(keys)
     return keys.reshape(-1), ordered.reshape(-1)
