@@ -12,23 +12,21 @@ import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError, first_three
-from exoclassify.model.blend import FittedBlend
+from exoclassify.model.blend import Blend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import differing, golden_answers
+from exoclassify.model.layered import CompiledLayers, compiled
+from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Answers, Limits, Predictions, Use
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
-from exoclassify.typing import Floats
+from exoclassify.typing import Floats, Mask
 
 __all__ = ["Measured", "ModelBundle"]
-
-_PANEL = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart", "fewest_reads")
-"""Plain values of the panel, kept in bundle.json."""
-
 
 class Measured(NamedTuple):
     """What the scorer finds in samples.
@@ -41,11 +39,14 @@ class Measured(NamedTuple):
         How unlike the training samples each is.
     coverage : ndarray of shape (n_samples,)
         Measured share of the panel, 0 to 1.
+    layers : ndarray of bool of shape (n_samples, n_layers)
+        Which layers were used; no column for a model of one.
     """
 
     log_odds: Floats
     residuals: Floats
     coverage: Floats
+    layers: Mask
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,7 +55,7 @@ class ModelBundle:
 
     Parameters
     ----------
-    blend : FittedBlend
+    blend : FittedBlend or LayeredBlend
         What was learned.
     panel : Panel
         What it reads.
@@ -78,7 +79,7 @@ class ModelBundle:
     and whenever it is loaded. It gives support for a decision; it is not a medical device and gives no diagnosis.
     """
 
-    blend: FittedBlend
+    blend: Blend
     panel: Panel
     about: dict[str, Any]
     golden: Floats
@@ -86,10 +87,10 @@ class ModelBundle:
     trained_on: TrainedOn | None = None
     report: str | None = field(default=None, kw_only=True)
     aside: pd.DataFrame | None = field(default=None, kw_only=True)
-    compiled: CompiledBlend = field(init=False)
+    compiled: CompiledBlend | CompiledLayers = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "compiled", CompiledBlend.of(self.blend))
+        object.__setattr__(self, "compiled", compiled(self.blend))
 
     def __repr__(self) -> str:
         molecules = len(self.panel.molecules)
@@ -110,15 +111,21 @@ class ModelBundle:
         """The pain states it distinguishes."""
         return self.blend.states
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers it reads; empty for a model of one."""
+        return tuple(self.panel.layers) if isinstance(self.panel, LayeredPanel) else ()
+
     def predict(
-        self, table: CargoTable, use: Use | None = None, *, batches: Sequence[str] | None = None
+        self, table: CargoTable | Mapping[str, CargoTable], use: Use | None = None, *, batches: Sequence[str] | None = None
     ) -> Predictions:
         """Answer for a table of samples; no answer depends on the other samples.
 
         Parameters
         ----------
-        table : CargoTable
-            New samples of the model's kind and unit; more molecules than the panel are ignored.
+        table : CargoTable, or mapping of str to CargoTable
+            New samples of the model's kind and unit; more molecules than the panel are ignored. For a model of several layers
+            a table for each, by name; layers may be left out, and a table may lack samples.
         use : Use, optional
             Where the samples are from and how sure the answers must be; an unknown batch if omitted.
         batches : sequence of str, optional
@@ -136,17 +143,27 @@ class ModelBundle:
             If what is asked is not valid, or the site has no profile here.
         """
         use = Use() if use is None else use
-        return self.interpret(table.sample_ids, self.measure(self.panel.values(table)), use, batches)
+        ids, X = self.rows(table)
+        return self.interpret(ids, self.measure(X), use, batches)
+
+    def rows(self, table: CargoTable | Mapping[str, CargoTable]) -> tuple[tuple[str, ...], Floats]:
+        """Line tables up with the panel: sample ids and raw values; arguments and errors as for `predict`."""
+        if isinstance(table, CargoTable):
+            return table.sample_ids, self.panel.values(table)
+        if isinstance(self.panel, LayeredPanel):
+            return self.panel.rows(table)
+        raise ModelError(f"{self.name} {self.version} reads one table, and layers are given ({', '.join(table)}); give one")
 
     def predict_one(
-        self, cargo: Mapping[str, float | None], use: Use | None = None, *, sample_id: str = "sample"
+        self, cargo: Mapping[str, Any], use: Use | None = None, *, sample_id: str = "sample"
     ) -> Predictions:
         """Answer for one sample given by molecule names: the fast path from names to answer.
 
         Parameters
         ----------
         cargo : mapping of str to float or None
-            Raw values in the model's unit by molecule name; None and absent = not measured.
+            Raw values in the model's unit by molecule name; None and absent = not measured. Of several layers such a mapping
+            for each, by name.
         use : Use, optional
             As in `predict`.
         sample_id : str
@@ -177,8 +194,12 @@ class ModelBundle:
         -------
         Measured
         """
+        coverage, layers = self.panel.coverage(X), np.empty((len(X), 0), dtype=bool)
+        if isinstance(self.panel, LayeredPanel):
+            layers = self.panel.used(X)
+            X = self.panel.kept(X, layers)
         log_odds, residuals = self.compiled.evaluate(X)
-        return Measured(log_odds.transpose(1, 0, 2), residuals, self.panel.coverage(X))
+        return Measured(log_odds.transpose(1, 0, 2), residuals, coverage, layers)
 
     def interpret(
         self, ids: tuple[str, ...], measured: Measured, use: Use, batches: Sequence[str] | None = None
@@ -201,7 +222,9 @@ class ModelBundle:
         places = tuple(found.named[i] for i in found.places.tolist())
         return Predictions(
             ids, self.states, found.probabilities, found.sets, found.novelty_p, found.coverage, calls, flags,
-            self.name, self.version, places,
+            self.name, self.version, places, tuple(
+                tuple(name for name, used in zip(self.layers, row, strict=True) if used) for row in measured.layers.tolist()
+            ) if self.layers else (),
         )  # fmt: skip
 
     def judge(self, measured: Measured, use: Use, batches: Sequence[str] | None = None) -> Answers:
@@ -277,13 +300,12 @@ class ModelBundle:
 
     def _write(self, folder: Path) -> None:
         tree, arrays = pack(self.blend)
-        panel = {"molecules": list(self.panel.molecules), **{key: getattr(self.panel, key) for key in _PANEL}}
         golden = pd.DataFrame(self.golden, columns=list(self.panel.molecules))
         golden.insert(0, "sample_id", [f"golden-{i + 1:02d}" for i in range(len(golden))])
         expected = pd.DataFrame(self.golden_probabilities(), columns=[f"p_{state}" for state in self.states])
         fill_folder(
             folder,
-            described={**self.about, "panel": panel, "fitted": tree},
+            described={**self.about, "panel": self.panel.described(), "fitted": tree},
             arrays={
                 **arrays,
                 "panel.weight": self.panel.weight,
@@ -321,12 +343,7 @@ class ModelBundle:
     @classmethod
     def _read(cls, parts: ModelParts, *, verify: bool) -> ModelBundle:
         blend = _blend_of(parts)
-        described = dict(parts.described["panel"])
-        panel = Panel(
-            molecules=tuple(described["molecules"]),
-            weight=parts.arrays["panel.weight"],
-            **{key: described[key] for key in _PANEL if key in described},  # earlier models have no fewest_reads
-        )
+        panel = LayeredPanel.read(parts.described["panel"], parts.arrays["panel.weight"])
         profiles = _numbers(parts.golden[list(panel.molecules)])
         expected = _numbers(parts.golden[[f"p_{state}" for state in blend.states]])
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
@@ -364,9 +381,9 @@ def _numbers(texts: pd.DataFrame) -> Floats:
     return texts.replace("", "nan").to_numpy().astype(np.float64)
 
 
-def _blend_of(parts: ModelParts) -> FittedBlend:
+def _blend_of(parts: ModelParts) -> Blend:
     fitted = unpack(parts.described["fitted"], parts.arrays, first=parts.format == 1)
-    if isinstance(fitted, FittedBlend):
+    if isinstance(fitted, Blend):
         return fitted
     training = parts.described["training"]
     return brought_forward(fitted, tested_across_batches=training["tested_across_batches"], batches=training["batches"])

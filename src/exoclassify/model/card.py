@@ -126,7 +126,7 @@ def _training(about: Mapping[str, Any], panel: Panel) -> str:
     lines = [
         f"- {sum(training['samples'].values())} samples: "
         + ", ".join(f"{n} {state}" for state, n in training["samples"].items()),
-        f"- {len(panel.molecules)} molecules of {training['molecules_in_table']} measured ({panel.kind}, {panel.unit})",
+        f"- {len(panel.molecules)} molecules of {training['molecules_in_table']} measured ({panel.measured_in})",
     ]
     if panel.not_detected is not None:
         lines.append(f"- Ct values of {panel.not_detected:g} and above count as not detected")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from exoclassify.typing import Floats
 
 __all__ = ["Panel"]
 
+
+_PLAIN = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart", "fewest_reads")
+"""Plain values of a panel, kept in bundle.json."""
 
 _REMEMBERED = 64
 """Lists of names whose places are remembered."""
@@ -86,6 +90,21 @@ class Panel:
             table.hairpins_apart,
             _fewest_reads(table, support),
         )
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], weight: Floats) -> Panel:
+        """Put a panel together again from what `described` gave and its weights."""
+        plain = {key: described[key] for key in _PLAIN if key in described}  # earlier models have no fewest_reads
+        return cls(molecules=tuple(described["molecules"]), weight=weight, **plain)
+
+    def described(self) -> dict[str, Any]:
+        """Give its plain values, for bundle.json."""
+        return {"molecules": list(self.molecules), **{key: getattr(self, key) for key in _PLAIN}}
+
+    @property
+    def measured_in(self) -> str:
+        """Kind and unit, for people."""
+        return f"{self.kind}, {self.unit}"
 
     @cached_property
     def _seen(self) -> dict[tuple[str, ...], tuple[NDArray[np.intp], NDArray[np.intp]]]:

@@ -247,6 +247,8 @@ class Predictions:
         Who answered.
     places : tuple of str
         Where each was taken to be from: ``batch NAME``, ``a training batch``, ``site NAME`` or ``unknown batch``.
+    layers : tuple of tuple of str
+        Which layers each answer rests on; empty for a model of one.
     """
 
     sample_ids: tuple[str, ...]
@@ -260,6 +262,7 @@ class Predictions:
     model: str
     version: str
     places: tuple[str, ...] = ()
+    layers: tuple[tuple[str, ...], ...] = ()
 
     @property
     def best_guesses(self) -> tuple[str, ...]:
@@ -289,6 +292,8 @@ class Predictions:
         columns["flags"] = [";".join(flags) for flags in self.flags]
         columns["reason"] = self.reasons
         columns["place"] = self.places
+        if self.layers:
+            columns["layers"] = [";".join(used) for used in self.layers]
         columns["model"] = self.model
         columns["version"] = self.version
         return pd.DataFrame(columns)
