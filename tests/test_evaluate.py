@@ -5,13 +5,13 @@ import pytest
 
 from cohorts import FAST, counts
 from exoclassify.errors import DesignError
-from exoclassify.learning.evaluate import evaluate
+from exoclassify.learning.evaluate import judge
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 
 
 def judged(samples: Samples, recipe: Recipe = FAST, n_jobs: int = 1) -> dict:
-    return evaluate(samples, [f"S{i:03d}" for i in range(len(samples.y))], recipe, n_jobs=n_jobs)
+    return judge(samples, [f"S{i:03d}" for i in range(len(samples.y))], recipe, n_jobs=n_jobs).summary
 
 
 def test_a_clear_cohort_is_judged_well_and_its_interval_holds_the_value() -> None:
@@ -99,7 +99,7 @@ def test_models_of_one_batch_make_no_call_on_another() -> None:
 def test_progress_is_told_fold_by_fold() -> None:
     told: list[tuple[int, int]] = []
     samples = counts(n=30)
-    evaluate(samples, [str(i) for i in range(30)], FAST, n_jobs=1, progress=lambda done, of: told.append((done, of)))
+    judge(samples, [str(i) for i in range(30)], FAST, n_jobs=1, progress=lambda done, of: told.append((done, of)))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 

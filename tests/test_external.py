@@ -9,7 +9,7 @@ from cohorts import FAST, cohort_of, counts
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
-from exoclassify.lifecycle.external import check_labels, validate
+from exoclassify.lifecycle.external import check_labels, evaluate
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.prediction import Use
 from exoclassify.report.external import audit_report, seen_before, validation_report
@@ -37,7 +37,7 @@ ELSEWHERE = renamed(SAME_NAMES, "new-")
 
 
 def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
-    found = validate(BUNDLE, ELSEWHERE)
+    found = evaluate(BUNDLE, ELSEWHERE)
     given = BUNDLE.predict(ELSEWHERE.cargo, batches=list(ELSEWHERE.batches))
     right = given.probabilities.argmax(axis=1) == np.unique(ELSEWHERE.y, return_inverse=True)[1]
     assert found["figures"]["balanced_accuracy"]["value"] == pytest.approx(right.mean())
@@ -49,7 +49,7 @@ def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
 
 
 def test_subgroups_and_thresholds_are_those_asked_for() -> None:
-    found = validate(BUNDLE, ELSEWHERE, thresholds=(0.2, 0.8), use=Use(prevalence={"state-1": 0.1}))
+    found = evaluate(BUNDLE, ELSEWHERE, thresholds=(0.2, 0.8), use=Use(prevalence={"state-1": 0.1}))
     groups = {group["by"] for group in found["examined"]["subgroups"]}
     assert groups == {"batch", "age"}
     of_state = found["examined"]["states"]["state-1"]
@@ -61,7 +61,7 @@ def test_dealt_labels_do_no_better_than_chance() -> None:
     samples = counts(n=40, n_batches=2, seed=1)
     dealt = np.random.default_rng(0).permutation(samples.y)
     other = renamed(cohort_of(dataclasses.replace(samples, y=dealt)), "new-")
-    assert validate(BUNDLE, other)["permutation"]["p_value"] > 0.05
+    assert evaluate(BUNDLE, other)["permutation"]["p_value"] > 0.05
 
 
 def together(*cohorts: Cohort) -> Cohort:
@@ -83,32 +83,32 @@ def together(*cohorts: Cohort) -> Cohort:
     ids=["as they were", "by their names", "by their cargo"],
 )
 def test_samples_that_were_trained_on_are_left_out_of_every_figure(seen: Cohort, ways: set[str]) -> None:
-    found = validate(BUNDLE, together(ELSEWHERE, seen))
+    found = evaluate(BUNDLE, together(ELSEWHERE, seen))
     assert found["trained_on"]["in all"] == seen.n_samples
     assert set(found["trained_on"]) == {"in all", *ways}
-    alone = validate(BUNDLE, together(ELSEWHERE))
+    alone = evaluate(BUNDLE, together(ELSEWHERE))
     assert alone["trained_on"] == {}
     assert {**found, "trained_on": {}} == alone
 
 
 def test_a_cohort_that_was_trained_on_wholly_or_but_for_a_state_judges_nothing() -> None:
     with pytest.raises(DesignError, match=r"pain 1.0.0 was trained on all 60 samples \(60 by sample id, 60 by subject"):
-        validate(BUNDLE, TRAINED_ON)
+        evaluate(BUNDLE, TRAINED_ON)
     rest = ELSEWHERE.take(np.flatnonzero(ELSEWHERE.y == "state-0"))
     with pytest.raises(DesignError, match=r"that it was not trained on, 60 were left out \(state-1: 0\)"):
-        validate(BUNDLE, together(rest, TRAINED_ON))
+        evaluate(BUNDLE, together(rest, TRAINED_ON))
 
 
 def test_what_cannot_be_known_is_said_and_not_promised() -> None:
     bare = dataclasses.replace(BUNDLE, trained_on=None)
-    found = validate(bare, ELSEWHERE)
+    found = evaluate(bare, ELSEWHERE)
     assert found["trained_on"] is None
     assert "is not known" in seen_before(None, BUNDLE.about)
     page = validation_report(found, None, model="pain 1.0.0", source="new.csv", about=BUNDLE.about)
     assert "does not remember its training samples" in page
     assert "it was quoted with" not in page
     with pytest.raises(DesignError, match="was trained on all 60 samples"):
-        validate(bare, TRAINED_ON)
+        evaluate(bare, TRAINED_ON)
     about = {**BUNDLE.about, "training": {**BUNDLE.about["training"], "subjects": None}}
     assert "without subject ids" in seen_before({}, about)
     assert seen_before({}, BUNDLE.about) == ""
@@ -126,7 +126,7 @@ def test_labels_of_another_kind_are_refused() -> None:
 
 def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
     audit = BUNDLE.about["audit"]
-    found = validate(BUNDLE, ELSEWHERE)
+    found = evaluate(BUNDLE, ELSEWHERE)
     pages = {
         "training": training_report(BUNDLE.about, BUNDLE.panel.molecules),
         "audit": audit_report(audit, source="cargo.csv", samples={"a": 3, "b": 4}),

@@ -17,7 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["DesignError", "ExoclassifyError", "FileError", "InputError", "ModelError", "RecipeError", "first_three"]
+__all__ = [
+    "DesignError",
+    "ExoclassifyError",
+    "FileError",
+    "InputError",
+    "ModelError",
+    "RecipeError",
+    "check_type",
+    "first_three",
+]
 
 
 class ExoclassifyError(Exception):
@@ -54,3 +63,29 @@ def first_three(names: Iterable[object]) -> str:
     """
     listed = [str(name) for name in names]
     return ", ".join(listed[:3]) + (", …" if len(listed) > 3 else "")
+
+
+def check_type(value: object, kinds: type | tuple[type, ...], what: str, fix: str) -> None:
+    """Refuse an argument of the wrong type.
+
+    Parameters
+    ----------
+    value : object
+        The argument.
+    kinds : type or tuple of type
+        What it may be.
+    what : str
+        Names function and argument, as in ``fit: cohort``.
+    fix : str
+        What to give instead.
+
+    Raises
+    ------
+    InputError
+        If it is something else; the message says what was found, with its shape where it has one.
+    """
+    if not isinstance(value, kinds):
+        shape = getattr(value, "shape", None)
+        of_shape = f" of shape {shape}" if isinstance(shape, tuple) else ""
+        found = "None" if value is None else f"of type {type(value).__name__}{of_shape}"
+        raise InputError(f"{what} is {found}; give {fix}")

@@ -26,7 +26,7 @@ from exoclassify.auditing.size import audit_preselection, audit_size, learning_c
 from exoclassify.auditing.technical import Technical, audit_technical
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, InputError
+from exoclassify.errors import DesignError, InputError, check_type
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 
@@ -75,6 +75,7 @@ def audit(
     InputError
         If a covariate is not a column of the sheet, or a sample has no values.
     """
+    check_type(cohort, Cohort, "audit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
     cohort.check_for_learning()
     _check_columns(cohort, covariates)
     run = _Run(cohort, Samples.of(cohort), judgement, seed, n_jobs)

@@ -72,7 +72,7 @@ def evaluate(
     if report is not None:
         check_file(report, force=force, inputs=[cargo, samples])
     from exoclassify.data.cohort import Cohort
-    from exoclassify.lifecycle.external import validate
+    from exoclassify.lifecycle.external import evaluate as judged_on
     from exoclassify.lifecycle.known import unseen
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.report.external import seen_before
@@ -87,7 +87,7 @@ def evaluate(
     )  # fmt: skip
     for text in cohort.notes:
         note(text)
-    found = validate(bundle, cohort, use=use, thresholds=chosen, covariates=columns_of(covariates))
+    found = judged_on(bundle, cohort, use=use, thresholds=chosen, covariates=columns_of(covariates))
     seen = seen_before(found["trained_on"], bundle.about)
     if seen:
         note(seen)

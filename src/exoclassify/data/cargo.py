@@ -18,7 +18,7 @@ from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.data.orientation import samples_in_rows
 from exoclassify.data.texts import frame_cells, without_texts
 from exoclassify.data.units import KINDS, UNITS, Cells, doubtful_blanks, known_kind, known_unit
-from exoclassify.errors import FileError, InputError, first_three
+from exoclassify.errors import FileError, InputError, check_type, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.controls import without_control_molecules
 from exoclassify.tables.ids import check_choice, check_unique, counted, row_positions
@@ -99,7 +99,12 @@ class CargoTable:
         return float(self.not_detected)
 
     def _settled_values(self) -> Floats:
-        values: Floats = np.array(self.values, dtype=np.float64, order="C")
+        try:
+            values: Floats = np.array(self.values, dtype=np.float64, order="C")
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.source}: values are no table of numbers; give one row a sample, NaN = not measured"
+            ) from error
         shape = (len(self.sample_ids), len(self.molecules))
         if values.shape != shape:
             raise InputError(f"{self.source}: values have shape {values.shape}, and the names ask for {shape}")
@@ -166,7 +171,7 @@ class CargoTable:
     def from_frame(
         cls, frame: pd.DataFrame, *, kind: str, unit: str, not_detected: float | None = None, source: str = "table"
     ) -> CargoTable:
-        """Take over a frame with sample ids as its index and molecules as its columns.
+        """Take over a frame: molecules in columns, sample ids in the index, or in a column ``sample_id`` beside row numbers.
 
         Parameters
         ----------
@@ -190,6 +195,9 @@ class CargoTable:
         """
         kind, unit = known_kind(kind), known_unit(unit)
         check_choice(source, "kind", kind, KINDS)
+        check_type(frame, pd.DataFrame, source, "a DataFrame with samples in rows and molecules in columns")
+        numbered = isinstance(frame.index, pd.RangeIndex) and "sample_id" in frame.columns
+        frame = frame.set_index("sample_id") if numbered else frame
         cells, texts = frame_cells(frame)
         rows, columns = (tuple("" if pd.isna(n) else str(n).strip() for n in i) for i in (frame.index, frame.columns))
         return cls._from_wide(WideTable(source, rows, columns, cells, texts), kind, unit, not_detected)

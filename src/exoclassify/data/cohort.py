@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.cargo import CargoTable
@@ -18,7 +19,7 @@ from exoclassify.data.leaks import check_no_leak, check_not_scaled
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.layers import LayerFile, checked_layers
 from exoclassify.data.study import Study
-from exoclassify.errors import DesignError, InputError, first_three
+from exoclassify.errors import DesignError, InputError, check_type, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.ids import counted
 
@@ -53,8 +54,8 @@ class Cohort:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", dict(self.layers))
         _check_parts(self.layers, self.sheet)
+        object.__setattr__(self, "layers", dict(self.layers))
         blank = [s for s, label in zip(self.sheet.sample_ids, self.sheet.label, strict=True) if label is None]
         if blank:
             count = counted(len(blank), "samples", "lacks", "lack")
@@ -119,6 +120,39 @@ class Cohort:
             sheet=samples_sheet,
         )
         table = LayerFile("", str(cargo), kind, unit, not_detected, reading).read(sample_ids=sheet.sample_ids)
+        return cls.from_layers({table.kind: table}, sheet)
+
+    @classmethod
+    def from_frames(
+        cls,
+        cargo: pd.DataFrame,
+        samples: pd.DataFrame,
+        *,
+        kind: str,
+        unit: str,
+        label: str,
+        subject: str | None = None,
+        batch: str | None = None,
+        not_detected: float | None = None,
+    ) -> Cohort:
+        """Take over one layer and its sample sheet from frames.
+
+        Parameters
+        ----------
+        cargo : DataFrame of shape (n_samples, n_molecules)
+            Molecules in columns, sample ids in the index or in a column ``sample_id``; missing cells = not measured.
+        samples : DataFrame
+            The sheet, one row a sample, in any order, named likewise.
+        kind, unit, label, subject, batch, not_detected
+            As in `read`.
+
+        Raises
+        ------
+        InputError
+            If a table or sheet cannot be used as stated, or the cargo holds samples that the sheet lacks.
+        """
+        sheet = SampleSheet(samples, label, subject, batch)
+        table = CargoTable.from_frame(cargo, kind=kind, unit=unit, not_detected=not_detected, source="cargo")
         return cls.from_layers({table.kind: table}, sheet)
 
     @classmethod
@@ -396,6 +430,12 @@ class Cohort:
 
 
 def _check_parts(layers: Mapping[str, CargoTable], sheet: SampleSheet) -> None:
+    check_type(layers, Mapping, "cohort: layers", "a mapping of names to CargoTable, or frames to Cohort.from_frames")
+    check_type(sheet, SampleSheet, "cohort: sheet", "a SampleSheet, or frames to Cohort.from_frames")
+    for name, table in layers.items():
+        check_type(
+            table, CargoTable, f"cohort: layer {name}", "a CargoTable, such as CargoTable.from_frame(frame, ...)"
+        )
     if not layers:
         raise DesignError("the cohort has no layer; give at least one cargo table")
     if sheet.label_column is None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from exoclassify.errors import InputError, first_three
+from exoclassify.errors import InputError, check_type, first_three
 from exoclassify.tables.ids import check_unique, counted, row_positions
 from exoclassify.tables.reading import read_sheet
 from exoclassify.tables.wide import ID_NAMES, is_row_index, plain_name
@@ -30,7 +30,7 @@ class SampleSheet:
     Parameters
     ----------
     frame : DataFrame
-        Index = sample ids; copied, every cell made a stripped text or NaN.
+        Index = sample ids, or row numbers beside a column ``sample_id``; copied, every cell made a stripped text or NaN.
     label_column : str or None, default None
         Holds the state; blank = not known.
     subject_column : str or None, default None
@@ -57,7 +57,9 @@ class SampleSheet:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        frame = _as_text(self.frame)
+        check_type(self.frame, pd.DataFrame, self.source, "a DataFrame with one row a sample")
+        numbered = isinstance(self.frame.index, pd.RangeIndex) and _SAMPLE_ID in self.frame.columns
+        frame = _as_text(self.frame.set_index(_SAMPLE_ID) if numbered else self.frame)
         if len(frame.columns):
             check_unique(self.source, "columns", list(frame.columns))
         check_unique(self.source, "sample ids", list(frame.index), _ONE_ROW)

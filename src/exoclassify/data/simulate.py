@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from exoclassify.data.simulated_instruments import counts, cycles, intensities
 from exoclassify.data.simulated_names import mirna_names, protein_names
 from exoclassify.data.simulated_people import People, people
 from exoclassify.data.simulation_design import LAYERS, N_ASSAYS, SimulationDesign
-from exoclassify.errors import FileError, first_three
+from exoclassify.errors import DesignError, FileError, first_three
 from exoclassify.tables.writing import write_atomically, write_folder_atomically
 from exoclassify.typing import Floats
 
@@ -100,18 +101,25 @@ def _fill(folder: Path, frames: Mapping[str, pd.DataFrame], *, force: bool = Fal
         write_atomically(folder / name, partial(frame.to_csv, index_label=label), force=force)
 
 
-def simulate(design: SimulationDesign) -> SimulatedCohort:
+def simulate(design: SimulationDesign | None = None, **choices: Any) -> SimulatedCohort:
     """Simulate a cohort.
 
     Parameters
     ----------
-    design : SimulationDesign
+    design : SimulationDesign, optional
         What to simulate.
+    **choices
+        The parameters of `SimulationDesign`, in place of one.
 
     Returns
     -------
     SimulatedCohort
         Sample ids begin with ``SIM-``, the mark of a simulated cohort.
+
+    Raises
+    ------
+    DesignError
+        If a value is out of its range or a choice unknown, or a design and choices are given.
 
     Notes
     -----
@@ -133,9 +141,14 @@ def simulate(design: SimulationDesign) -> SimulatedCohort:
 
     Examples
     --------
-    >>> simulate(SimulationDesign(seed=7)).layers["mirna"].n_samples
+    >>> simulate(seed=7).layers["mirna"].n_samples
     120
     """
+    if not isinstance(design, SimulationDesign | None) or (design is not None and choices):
+        raise DesignError(
+            "simulate: give one SimulationDesign, or its parameters by name, as in simulate(seed=7, n_samples=60)"
+        )
+    design = _designed(choices) if design is None else design
     # One stream for each part, so that a layer more or less leaves the others as they were.
     streams = np.random.SeedSequence(design.seed).spawn(3 + 2 * len(LAYERS))
     people_rng, mirna_rng, protein_rng, *others = (np.random.default_rng(stream) for stream in streams)
@@ -159,6 +172,15 @@ def simulate(design: SimulationDesign) -> SimulatedCohort:
     used = dict.fromkeys(sources[name] for name in design.layers)
     truth = pd.concat([source.truth(design.states) for source in used], ignore_index=True)
     return SimulatedCohort(design, tables, _sheet(who, design.states), truth)
+
+
+def _designed(choices: Mapping[str, Any]) -> SimulationDesign:
+    known = [field.name for field in fields(SimulationDesign)]
+    unknown = [name for name in choices if name not in known]
+    if unknown or "seed" not in choices:
+        found = f"there is no {first_three(unknown)}" if unknown else "no seed is given"
+        raise DesignError(f"simulate: {found}; its parameters are {', '.join(known)}, and a seed is needed")
+    return SimulationDesign(**choices)
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,7 @@ class SimulationDesign:
         for name, (low, high) in _RANGES.items():
             found = getattr(self, name)
             # Written so that NaN is out of range too.
-            if not (found >= low and (high is None or found <= high)):
+            if not (isinstance(found, int | float) and found >= low and (high is None or found <= high)):
                 bound = f"{low} or more" if high is None else f"from {low} to {high}"
                 raise DesignError(f"simulation: {name} is {found}; it must be {bound}")
         self._check_names()
@@ -102,6 +102,9 @@ class SimulationDesign:
                 raise DesignError(f"simulation: {name} holds one twice: {', '.join(values)}")
 
     def _check_sizes(self) -> None:
+        for name in ("n_samples", "n_molecules"):
+            if not isinstance(getattr(self, name), int):
+                raise DesignError(f"simulation: {name} is {getattr(self, name)!r}; give a whole number")
         least = 4 * len(self.states)
         if self.n_samples < least:
             raise DesignError(

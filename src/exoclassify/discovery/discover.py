@@ -14,6 +14,7 @@ from exoclassify.discovery.marker_tests import MarkerTests, Measured
 from exoclassify.discovery.panel_size import PanelCurve, panel_curve, ranked
 from exoclassify.discovery.signature import Signature
 from exoclassify.discovery.stability import Stability, stability_selection
+from exoclassify.errors import check_type
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
 from exoclassify.evidence.catalogue import Catalogue
@@ -71,6 +72,7 @@ def discover(
     InputError
         If a state, covariate or condition is unknown, or a covariate lacks values.
     """
+    check_type(cohort, Cohort, "discover: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
     catalogue = Catalogue.read() if catalogue is None else catalogue
     conditions = () if condition is None else catalogue.condition(condition)
     contrast = Contrast.of(cohort, state=state, reference=reference, covariates=covariates)

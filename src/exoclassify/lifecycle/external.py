@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, InputError
+from exoclassify.errors import DesignError, InputError, check_type
 from exoclassify.learning.aside import strata_of
 from exoclassify.learning.examine import Answered, examine
 from exoclassify.learning.metrics import against_rest, described, figures
@@ -19,7 +19,7 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["check_labels", "validate"]
+__all__ = ["check_labels", "evaluate"]
 
 
 _DEALS = 1999
@@ -62,7 +62,7 @@ def check_labels(bundle: ModelBundle, cohort: Cohort, *, left_out: int = 0) -> N
         )
 
 
-def validate(
+def evaluate(
     bundle: ModelBundle,
     cohort: Cohort,
     *,
@@ -92,7 +92,7 @@ def validate(
     Returns
     -------
     dict
-        Plain values as `exoclassify.learning.evaluate.evaluate` gives them for one way of judging, with ``examined``,
+        Plain values as `exoclassify.learning.evaluate.judge` gives them for one way of judging, with ``examined``,
         ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples left out, see
         `exoclassify.lifecycle.known.unseen`).
 
@@ -103,6 +103,8 @@ def validate(
     ModelError
         If kind or unit differ, or too little of the panel is in the table.
     """
+    check_type(bundle, ModelBundle, "evaluate: bundle", "a ModelBundle, such as ModelBundle.load(folder)")
+    check_type(cohort, Cohort, "evaluate: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
     check_labels(bundle, cohort)
     cohort, left_out = unseen(bundle, cohort)
     if left_out:

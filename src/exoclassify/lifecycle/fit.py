@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import RecipeError
+from exoclassify.errors import RecipeError, check_type
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
 from exoclassify.model.bundle import ModelBundle
@@ -61,6 +61,8 @@ def fit(
     RecipeError
         If the recipe does not fit the table's unit, or the name or version is not valid.
     """
+    check_type(cohort, Cohort, "fit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
+    check_type(recipe, (Recipe, type(None)), "fit: recipe", "a Recipe, such as Recipe.read(path) or Recipe.of({...})")
     recipe = Recipe() if recipe is None else recipe
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise RecipeError(

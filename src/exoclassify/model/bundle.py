@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.errors import ModelError, first_three
+from exoclassify.errors import ModelError, check_type, first_three
 from exoclassify.model.blend import Blend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import differing, golden_answers
-from exoclassify.model.layered import CompiledLayers, compiled
+from exoclassify.model.layered import CompiledLayers, LayeredBlend, compiled
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
@@ -27,6 +27,9 @@ from exoclassify.tables.writing import write_folder_atomically
 from exoclassify.typing import Floats, Mask
 
 __all__ = ["Measured", "ModelBundle"]
+
+Table = CargoTable | pd.DataFrame
+
 
 class Measured(NamedTuple):
     """What the scorer finds in samples.
@@ -117,15 +120,16 @@ class ModelBundle:
         return tuple(self.panel.layers) if isinstance(self.panel, LayeredPanel) else ()
 
     def predict(
-        self, table: CargoTable | Mapping[str, CargoTable], use: Use | None = None, *, batches: Sequence[str] | None = None
+        self, table: Table | Mapping[str, Table], use: Use | None = None, *, batches: Sequence[str] | None = None
     ) -> Predictions:
         """Answer for a table of samples; no answer depends on the other samples.
 
         Parameters
         ----------
-        table : CargoTable, or mapping of str to CargoTable
-            New samples of the model's kind and unit; more molecules than the panel are ignored. For a model of several layers
-            a table for each, by name; layers may be left out, and a table may lack samples.
+        table : CargoTable or DataFrame, or mapping of str to such
+            New samples of the model's kind and unit; more molecules than the panel are ignored. Of a frame kind and unit are
+            taken to be the model's. For a model of several layers a table for each, by name; layers may be left out, and a
+            table may lack samples.
         use : Use, optional
             Where the samples are from and how sure the answers must be; an unknown batch if omitted.
         batches : sequence of str, optional
@@ -142,17 +146,20 @@ class ModelBundle:
         InputError
             If what is asked is not valid, or the site has no profile here.
         """
+        check_type(use, (Use, type(None)), "predict: use", "a Use, such as Use(batch='A')")
         use = Use() if use is None else use
         ids, X = self.rows(table)
         return self.interpret(ids, self.measure(X), use, batches)
 
-    def rows(self, table: CargoTable | Mapping[str, CargoTable]) -> tuple[tuple[str, ...], Floats]:
+    def rows(self, table: Table | Mapping[str, Table]) -> tuple[tuple[str, ...], Floats]:
         """Line tables up with the panel: sample ids and raw values; arguments and errors as for `predict`."""
-        if isinstance(table, CargoTable):
-            return table.sample_ids, self.panel.values(table)
-        if isinstance(self.panel, LayeredPanel):
-            return self.panel.rows(table)
-        raise ModelError(f"{self.name} {self.version} reads one table, and layers are given ({', '.join(table)}); give one")
+        if isinstance(self.panel, LayeredPanel) and isinstance(table, Mapping):
+            self.panel.check_names(table)
+            return self.panel.rows({name: _table_for(self.panel.layers[name], one) for name, one in table.items()})
+        if isinstance(table, Mapping):
+            raise ModelError(f"{self.name} {self.version} reads one table, not layers ({first_three(table)}); give one table")
+        found = _table_for(self.panel, table)
+        return found.sample_ids, self.panel.values(found)
 
     def predict_one(
         self, cargo: Mapping[str, Any], use: Use | None = None, *, sample_id: str = "sample"
@@ -271,7 +278,9 @@ class ModelBundle:
         rng = np.random.default_rng(20)
         shuffled = rng.permuted(self.golden, axis=0)
         holes = np.where(rng.random(self.golden.shape) < 0.3, np.nan, shuffled)
-        rows = (("golden rows", self.golden), ("random rows", shuffled), ("rows with missing values", holes))
+        rows: tuple[tuple[str, Floats], ...] = (("golden rows", self.golden), ("random rows", shuffled), ("rows with missing values", holes))
+        if isinstance(self.blend, LayeredBlend):
+            rows += tuple(("rows without a layer", _without(self.golden, columns)) for columns in self.blend.columns())
         return max(check_parity(self.blend, self.compiled, X, what) for what, X in rows)
 
     def golden_probabilities(self) -> Floats:
@@ -337,6 +346,7 @@ class ModelBundle:
         ModelError
             If the folder is not a model, of another format, incomplete or changed, or does not give its own answers.
         """
+        check_type(path, (str, Path), "load: path", "the path of a model's folder")
         with only_refusals(Path(path).name):
             return cls._read(read_folder(Path(path)), verify=verify)
 
@@ -375,6 +385,22 @@ class ModelBundle:
                 f"{self.name} {self.version}: the golden profiles get other answers than they must ({first_three(differ)}); "
                 "the model was changed, or the libraries here are others than those in bundle.json: fetch or train it again"
             )
+
+
+def _table_for(panel: Panel, table: Table) -> CargoTable:
+    """Take a frame for a table of what the panel reads."""
+    if isinstance(table, pd.DataFrame):
+        if isinstance(panel, LayeredPanel):
+            panel.refuse_single("the frame")
+        return CargoTable.from_frame(table, kind=panel.kind, unit=panel.unit, not_detected=panel.not_detected)
+    check_type(table, CargoTable, "predict: table", "a CargoTable, or a DataFrame with molecules in columns")
+    return table
+
+
+def _without(X: Floats, columns: slice) -> Floats:
+    lacking = X.copy()
+    lacking[:, columns] = np.nan
+    return lacking
 
 
 def _numbers(texts: pd.DataFrame) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -151,8 +151,16 @@ class LayeredPanel(Panel):
 
     def values(self, table: CargoTable) -> Floats:
         """Refuse a single table: its molecules could be of any layer."""
+        self.refuse_single(table.source)
+
+    def check_stated(self, kind: str, unit: str, source: str) -> None:
+        """Refuse what is stated of a single table."""
+        self.refuse_single(source)
+
+    def refuse_single(self, source: str) -> NoReturn:
+        """Say that each table must be given with its layer."""
         raise ModelError(
-            f"{table.source}: this model reads {len(self.layers)} layers; give each table with its name, as in "
+            f"{source}: this model reads {len(self.layers)} layers; give each table with its name, as in "
             f"--layer {next(iter(self.layers))}=TABLE (layers: {', '.join(self.layers)})"
         )
 

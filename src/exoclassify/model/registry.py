@@ -26,7 +26,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from exoclassify.errors import FileError, ModelError, first_three
+from exoclassify.errors import FileError, ModelError, check_type, first_three
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.folder import copy_folder
 from exoclassify.model.signature import check_signature
@@ -88,6 +88,7 @@ class Registry:
     """
 
     def __init__(self, root: str | Path) -> None:
+        check_type(root, (str, Path), "Registry: root", "the path of a folder, such as models")
         self.root = Path(root)
 
     def names(self) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def validation_report(
     Parameters
     ----------
     found : mapping
-        As `exoclassify.lifecycle.external.validate` gives it.
+        As `exoclassify.lifecycle.external.evaluate` gives it.
     audit : mapping or None
         Of that cohort.
     model : str
@@ -87,7 +87,7 @@ def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) ->
     Parameters
     ----------
     left_out : mapping of str to int or None
-        As ``trained_on`` of `exoclassify.lifecycle.external.validate`.
+        As ``trained_on`` of `exoclassify.lifecycle.external.evaluate`.
     about : mapping
         Plain values of the model.
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from exoclassify.data.units import KINDS, UNITS, known_kind, known_unit
-from exoclassify.errors import FileError
+from exoclassify.errors import FileError, check_type
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
 from exoclassify.scoring.encoding import ENDINGS
@@ -81,7 +81,7 @@ class Asked:
 
 def score_files(
     bundle: ModelBundle,
-    given: Sequence[str],
+    given: str | Path | Sequence[str | Path],
     out: str | Path,
     asked: Asked | None = None,
     *,
@@ -94,7 +94,7 @@ def score_files(
     ----------
     bundle : ModelBundle
         Who answers.
-    given : sequence of str
+    given : str, Path, or a sequence of them
         Files, folders, patterns and addresses, as `find_sources` takes them.
     out : str or Path
         Ends in .csv, .tsv, .parquet or .jsonl.
@@ -117,10 +117,15 @@ def score_files(
     InputError, ModelError
         If no file can be used as stated.
     """
+    check_type(bundle, ModelBundle, "score_files: bundle", "a ModelBundle, such as ModelBundle.load(folder)")
+    check_type(
+        given, (str, Path, list, tuple), "score_files: given", "a path or a list of paths; a frame goes to predict"
+    )
+    check_type(out, (str, Path), "score_files: out", "the path of the file to write")
     asked = Asked() if asked is None else asked
     out, runner = Path(out), runner or Threads(2)
     check_ending(out.name)
-    sources, left_out = find_sources(given)
+    sources, left_out = find_sources([str(one) for one in ([given] if isinstance(given, str | Path) else given)])
     panel = bundle.panel
     kind, unit = known_kind(asked.kind or panel.kind), known_unit(asked.unit or panel.unit)
     for what, word, known in (("kind", kind, KINDS), ("unit", unit, UNITS)):
