@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.layers import LayerFile, checked_layers
 from exoclassify.data.leaks import check_no_leak, check_not_scaled
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.layers import LayerFile, checked_layers
 from exoclassify.data.study import Study
 from exoclassify.errors import DesignError, InputError, check_type, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading

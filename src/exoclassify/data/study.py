@@ -129,25 +129,23 @@ class Study:
         return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
-_OF_LAYER = ("cargo", "kind", "unit", "not_detected", "format", "columns", "sheet", "id_column")
+_OF_LAYER = ("cargo", "kind", "unit")
 
 
 def _layers(said: object, whole: dict[str, Any], path: Path) -> tuple[LayerFile, ...]:
     """Read the tables ``[layers.NAME]``; what one of them does not say holds as said for all."""
     if not isinstance(said, dict) or not all(isinstance(one, dict) for one in said.values()):
         raise InputError(f"{path.name}: layers are tables; write [layers.protein] and below it cargo, kind and unit")
+    reading = Reading(whole.get("format"), whole.get("columns"), whole.get("sheet"), whole.get("id_column"))
     found = []
     for name, own in said.items():
         unknown = [key for key in own if key not in _OF_LAYER]
-        if unknown:
-            raise InputError(f"{path.name}: there is no key layers.{name}.{unknown[0]}; expected are {', '.join(_OF_LAYER)}")
-        if "cargo" not in own:
-            raise InputError(f"{path.name}: layers.{name} lacks cargo; name its table")
-        value = {key: _checked(key, own.get(key, whole.get(key)), path) for key in _OF_LAYER if key in own or key in whole}
-        reading = Reading(value.get("format"), value.get("columns"), value.get("sheet"), value.get("id_column"))
-        layer = LayerFile.parse(f"{name}={value['cargo']}", reading)
-        layer = replace(layer, kind=value.get("kind", ""), unit=value.get("unit", ""))
-        found.append(layer.stated(None, None, value.get("not_detected")))
+        if unknown or "cargo" not in own:
+            what = f"there is no key layers.{name}.{unknown[0]}" if unknown else f"layers.{name} lacks cargo"
+            raise InputError(f"{path.name}: {what}; a layer has {', '.join(_OF_LAYER)}")
+        value = {key: _checked(key, text, path) for key, text in own.items()}
+        layer = replace(LayerFile.parse(f"{name}={value.pop('cargo')}", reading), **value)
+        found.append(layer.stated(whole.get("kind"), whole.get("unit"), whole.get("not_detected")))
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ __all__ = ["judged_sets", "layers_judged", "masked"]
 
 
 def judged_sets(samples: Samples) -> tuple[int, ...]:
-    """Number the sets of layers that are judged: each alone, all, all but one, and those that occur; see `set_codes`.
+    """List the sets of layers that are judged, as `set_codes` numbers them: each alone, all, all but one, and those that occur.
 
     Parameters
     ----------
@@ -81,11 +81,15 @@ def layers_judged(samples: Samples, passes: Sequence[KeptAside]) -> dict[str, An
         found = [_figures(samples, kept, code, have) for kept in passes]
         if found[0] is not None:
             layers = [name for i, name in enumerate(names) if code >> i & 1]
-            sets.append({"layers": layers, **_told(samples, passes[0], have, [one for one in found if one is not None])})
+            sets.append(
+                {"layers": layers, **_told(samples, passes[0], have, [one for one in found if one is not None])}
+            )
     have = ~np.isnan(passes[0].by_layers[whole][:, 0])
     added = []
     for i, name in enumerate(names):
-        pairs = [(_figures(samples, kept, whole, have), _figures(samples, kept, whole - (1 << i), have)) for kept in passes]
+        pairs = [
+            (_figures(samples, kept, whole, have), _figures(samples, kept, whole - (1 << i), have)) for kept in passes
+        ]
         gains = [_difference(one, other) for one, other in pairs if one is not None and other is not None]
         if gains:
             told = _told(samples, passes[0], have, gains)

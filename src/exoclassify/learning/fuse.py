@@ -92,7 +92,13 @@ def calibrated_layers(
 
 
 def _side_by_side(
-    layers: Sequence[Calibration], held: Sequence[LayerHeldOut], known: Sequence[Floats], prevalence: Floats, n: int, *, new: bool
+    layers: Sequence[Calibration],
+    held: Sequence[LayerHeldOut],
+    known: Sequence[Floats],
+    prevalence: Floats,
+    n: int,
+    *,
+    new: bool,
 ) -> tuple[Floats, Floats]:
     """Held-out log-odds (n_layers, n_samples, n_states), NaN where there are none, and how unusual each sample is."""
     log_odds, residuals = np.full((len(layers), n, len(prevalence)), np.nan), np.full((len(layers), n), np.nan)

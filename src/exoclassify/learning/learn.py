@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError
 from exoclassify.learning.calibration import HeldOut, calibrated
-from exoclassify.learning.fuse import LayerHeldOut, calibrated_layers
 from exoclassify.learning.folds import Fold, batches_left_out, stratified_folds
+from exoclassify.learning.fuse import LayerHeldOut, calibrated_layers
 from exoclassify.learning.recipe import Recipe, Voice
 from exoclassify.methods.learners.linear import Rotated, Scaling, fit_elastic_net, fit_ridge, fit_svm
 from exoclassify.methods.learners.ratios import fit_ratios
@@ -272,7 +272,14 @@ def _learn_layers(samples: Samples, recipe: Recipe) -> Learned:
     layers = tuple(blend for blend in found if isinstance(blend, FittedBlend))
     with threadpool_limits(limits=1):
         fit = calibrated_layers(
-            [blend.calibration for blend in layers], held, samples.y, samples.groups, batch, n_batches, prevalence, names
+            [blend.calibration for blend in layers],
+            held,
+            samples.y,
+            samples.groups,
+            batch,
+            n_batches,
+            prevalence,
+            names,
         )
     blend = LayeredBlend(
         samples.states, prevalence, tuple(layer.name for layer in samples.layers), layers, fit.residuals, fit.weights,

@@ -84,7 +84,7 @@ def rehearsed(learned: Learned, samples: Samples, recipe: Recipe, test: NDArray[
                 there = Local(w[local], mix, True, np.full(n, -1, dtype=np.intp))
                 place = site_place(blend.calibration, there, blend.prevalence, seed=recipe.seed)
                 known = replace(blend.calibration, site_names=("here",), sites=(place,))
-                given = replace(blend, calibration=known).judge(
+                given = blend.with_calibration(known).judge(
                     log_odds[:, rest], residuals[rest], np.ones(len(rest)), Use(site="here"), limits
                 )
                 p = np.maximum(given.probabilities[np.arange(len(rest)), y[rest]], 1e-12)

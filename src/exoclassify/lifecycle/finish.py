@@ -209,7 +209,9 @@ def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
     if not named:
         return cohort
     if len(cohort.layers) > 1:
-        raise RecipeError("panel.molecules: the recipe names molecules of one layer, and several are given; leave them out")
+        raise RecipeError(
+            "panel.molecules: the recipe names molecules of one layer, and several are given; leave them out"
+        )
     table = cohort.cargo
     lacking = [name for name in named if name not in table.molecules]
     if lacking:
@@ -281,7 +283,7 @@ def _golden(samples: Samples, support: NDArray[np.intp], seed: int) -> Floats:
 
 
 def _base_learners(blend: Blend) -> list[dict[str, Any]]:
-    """Name the base learners with their weights in an answer for a new batch, in a model of several layers where all are there."""
+    """Name the base learners with their weights for a new batch, of several layers where all are there."""
     if isinstance(blend, LayeredBlend):
         shares = blend.weights[0, -1]
         return [

@@ -30,7 +30,7 @@ _FEWEST = 5
 
 
 def set_codes(present: Mask) -> Codes:
-    """Number the sets of layers: bit l of the code is layer l.
+    """Give each sample the number of its set of layers: bit l of the code is layer l.
 
     Parameters
     ----------

@@ -38,6 +38,10 @@ class Log2Plus(FrozenTransformer):
         return logged
 
 
+_MOST_SDS = 10.0
+"""Values further off count as so far off: one cell of a column that hardly varied in training would outweigh all others."""
+
+
 class Standardised(FrozenTransformer):
     """Distance from the training mean in training standard deviations, for values of any additive scale.
 
@@ -59,7 +63,7 @@ class Standardised(FrozenTransformer):
 
     def apply(self, X: Floats) -> Floats:
         """Subtract and divide without any check: the fast path."""
-        return (X - self.mean_) / self.scale_
+        return np.clip((X - self.mean_) / self.scale_, -_MOST_SDS, _MOST_SDS)
 
 
 class _Intensity(FrozenTransformer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,10 @@ class Blend(ABC):
     @abstractmethod
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
         """Give log-odds (n_heads, n_samples, n_states) and residuals (n_samples,) of raw values, see `FittedBlend`."""
+
+    def with_calibration(self, calibration: Calibration) -> Self:
+        """Give the same with another calibration, as with the profile of a new site."""
+        return replace(self, calibration=calibration)  # type: ignore[type-var]  # every subclass is a dataclass
 
     @abstractmethod
     def log(self, X: Floats) -> Floats:

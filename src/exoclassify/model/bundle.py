@@ -157,7 +157,9 @@ class ModelBundle:
             self.panel.check_names(table)
             return self.panel.rows({name: _table_for(self.panel.layers[name], one) for name, one in table.items()})
         if isinstance(table, Mapping):
-            raise ModelError(f"{self.name} {self.version} reads one table, not layers ({first_three(table)}); give one table")
+            raise ModelError(
+                f"{self.name} {self.version} reads one table, not layers ({first_three(table)}); give one table"
+            )
         found = _table_for(self.panel, table)
         return found.sample_ids, self.panel.values(found)
 
@@ -278,7 +280,11 @@ class ModelBundle:
         rng = np.random.default_rng(20)
         shuffled = rng.permuted(self.golden, axis=0)
         holes = np.where(rng.random(self.golden.shape) < 0.3, np.nan, shuffled)
-        rows: tuple[tuple[str, Floats], ...] = (("golden rows", self.golden), ("random rows", shuffled), ("rows with missing values", holes))
+        rows: tuple[tuple[str, Floats], ...] = (
+            ("golden rows", self.golden),
+            ("random rows", shuffled),
+            ("rows with missing values", holes),
+        )
         if isinstance(self.blend, LayeredBlend):
             rows += tuple(("rows without a layer", _without(self.golden, columns)) for columns in self.blend.columns())
         return max(check_parity(self.blend, self.compiled, X, what) for what, X in rows)

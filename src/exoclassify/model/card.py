@@ -7,7 +7,7 @@ from typing import Any
 
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import REASONS
-from exoclassify.model.told import carries_over, use_lines, used_in
+from exoclassify.model.told import carries_over, layers_add, use_lines, used_in
 
 __all__ = ["card", "headline"]
 
@@ -161,6 +161,7 @@ def _evaluation(about: Mapping[str, Any]) -> str:
         ("novel", "share novel"),
     ):
         lines.append(f"| {label} | " + " | ".join(_share(found["calls"].get(key)) for _, found in columns) + " |")
+    lines += ["", *(f"- {sentence}" for sentence in layers_add(about))]
     uses = use_lines(about)
     if uses:
         lines += ["", "| where it is used | batches that carry it | log-loss | slope | called | wrong among calls |"]

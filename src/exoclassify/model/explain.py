@@ -71,8 +71,8 @@ def contributions(bundle: ModelBundle, X: Floats, head: int = 0) -> tuple[Floats
         In log-odds; only differences between states mean anything.
     base : ndarray of shape (n_samples, n_states)
         The log-odds of a sample of which nothing is known but which layers it has, in a batch without an offset: the offset
-        and the mix of a place move this constant alone. ``base + contributions.sum(axis=1)`` is what the compiled scorer gives, to 1e-9 (to 1e-6
-        where XGBoost votes, which adds its trees up in single precision).
+        and the mix of a place move this constant alone. ``base + contributions.sum(axis=1)`` is what the compiled scorer
+        gives, to 1e-9 (to 1e-6 where XGBoost votes, which adds its trees up in single precision).
 
     Notes
     -----

@@ -11,9 +11,10 @@ from exoclassify.methods.fusion import fused, set_codes, unusual
 from exoclassify.methods.heads import Calibration
 from exoclassify.model.blend import Blend, FittedBlend, Scorer
 from exoclassify.model.compiled import CompiledBlend
-from exoclassify.typing import Codes, Floats, Mask
+from exoclassify.typing import Floats, Mask
 
 __all__ = ["CompiledLayers", "LayeredBlend", "compiled"]
+
 
 @dataclass(frozen=True, eq=False)
 class LayeredBlend(Blend):
@@ -75,8 +76,10 @@ class LayeredBlend(Blend):
                     each[head, i, rows] = log_odds[self.own_head(head)]
                 residuals[i, rows] = residual
         blended = [fused(own, weights) for own, weights in zip(each, self.weights, strict=True)]
-        log_odds = [_through(head.factors[0] * head.map, b) + head.shift for head, b in zip(heads, blended, strict=True)]
-        return np.stack(log_odds), unusual(residuals, self.residuals)
+        fused_odds = [
+            _through(head.factors[0] * head.map, b) + head.shift for head, b in zip(heads, blended, strict=True)
+        ]
+        return np.stack(fused_odds), unusual(residuals, self.residuals)
 
     def own_head(self, head: int) -> int:
         """Say which head of a layer a head of the fusion reads: of batches trained on the last, else the first."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import InputError, ModelError
 from exoclassify.model.panel import Panel
-from exoclassify.typing import Floats, Mask
+from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["LayeredPanel"]
 
@@ -73,11 +74,49 @@ class LayeredPanel(Panel):
             f"layer {name}: {len(panel.molecules)}, {panel.measured_in}" for name, panel in self.layers.items()
         )
 
+    def parts(self, X: Floats) -> Iterator[tuple[str, Panel, Floats]]:
+        """Give each layer's name, panel and columns, as views of the same values."""
+        at = 0
+        for name, panel in self.layers.items():
+            yield name, panel, X[:, at : at + len(panel.molecules)]
+            at += len(panel.molecules)
+
+    def check_values(self, X: Floats, sample_ids: Sequence[object], source: str) -> None:
+        """Refuse values that cannot be of their layer's unit."""
+        for name, panel, part in self.parts(X):
+            panel.check_values(part, sample_ids, f"{source}, layer {name}")
+
+    def censor(self, X: Floats) -> None:
+        """Make Ct from the not-detected value on that value, in place, in layers of Ct."""
+        for _, panel, part in self.parts(X):
+            panel.censor(part)
+
+    @cached_property
+    def canonical(self) -> tuple[str, ...]:
+        """The names by today's rules of spelling."""
+        return tuple(f"{name}:{molecule}" for name, panel in self.layers.items() for molecule in panel.canonical)
+
+    def places(self, written: Sequence[str], source: str, values: Floats | None = None) -> Codes:
+        """Find the panel among columns named ``layer:molecule``; -1 where the table lacks one; see `Panel.places`."""
+        found = np.full(len(self.molecules), -1, dtype=np.intp)
+        given, start = {name.partition(":")[0] for name in written if ":" in name}, 0
+        if not given & set(self.layers):
+            self.refuse_single(source)
+        for name, panel in self.layers.items():
+            columns = [j for j, one in enumerate(written) if one.startswith(f"{name}:")]
+            if columns:
+                own = panel.places(
+                    [written[j].partition(":")[2] for j in columns], f"{source}, layer {name}",
+                    None if values is None else values[:, columns],
+                )  # fmt: skip
+                at = np.where(own >= 0, np.array([*columns, -1], dtype=np.intp)[own], -1)
+                found[start : start + len(panel.molecules)] = at
+            start += len(panel.molecules)
+        return found
+
     def coverages(self, X: Floats) -> Floats:
         """How much of each layer's panel was measured; shape (n_samples, n_layers)."""
-        ends = np.cumsum([len(panel.molecules) for panel in self.layers.values()])
-        parts = np.split(X, ends[:-1], axis=1)
-        return np.stack([panel.coverage(part) for panel, part in zip(self.layers.values(), parts, strict=True)], axis=1)
+        return np.stack([panel.coverage(part) for _, panel, part in self.parts(X)], axis=1)
 
     def used(self, X: Floats) -> Mask:
         """Say which layers are there, shape (n_samples, n_layers): enough of it was measured."""
@@ -154,8 +193,12 @@ class LayeredPanel(Panel):
         self.refuse_single(table.source)
 
     def check_stated(self, kind: str, unit: str, source: str) -> None:
-        """Refuse what is stated of a single table."""
-        self.refuse_single(source)
+        """Refuse a kind or unit for all: each layer has its own."""
+        if (kind, unit) != (self.kind, self.unit):
+            raise ModelError(
+                f"{source}: {kind}, {unit} is stated of the whole table, and this model reads layers of several kinds "
+                f"({self.measured_in}); state none, or give each with --layer NAME=TABLE:KIND:UNIT"
+            )
 
     def refuse_single(self, source: str) -> NoReturn:
         """Say that each table must be given with its layer."""

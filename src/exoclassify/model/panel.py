@@ -221,6 +221,30 @@ class Panel:
                 "molecule names, or train a model on the molecules this table has"
             )
 
+    def check_values(self, X: Floats, sample_ids: Sequence[object], source: str) -> None:
+        """Refuse values that cannot be of the model's unit.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            In the panel's order.
+        sample_ids : sequence
+            Of the rows, for messages.
+        source : str
+            What messages call the table.
+
+        Raises
+        ------
+        InputError
+            With the first of them.
+        """
+        Cells(X, sample_ids, self.molecules, source).check(self.unit)  # type: ignore[arg-type]  # row numbers do as well
+
+    def censor(self, X: Floats) -> None:
+        """Make Ct from the not-detected value on that value, in place."""
+        if self.not_detected is not None:
+            np.minimum(X, self.not_detected, out=X)
+
     def places(self, written: Sequence[str], source: str, values: Floats | None = None) -> NDArray[np.intp]:
         """Find the panel among the columns of a table.
 

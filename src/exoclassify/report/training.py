@@ -13,6 +13,7 @@ from exoclassify.report.evaluation import abstaining, calibration, discriminatio
 from exoclassify.report.flow import flow
 from exoclassify.report.html import Section, Table, page
 from exoclassify.report.importance import importance_section
+from exoclassify.report.layers import layers_section
 
 __all__ = ["judged_ways", "training_report"]
 
@@ -41,6 +42,7 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
     if evaluation is not None:
         judged = judged_ways(evaluation)
         sections += [
+            layers_section(evaluation),
             discrimination(judged),
             calibration(judged),
             usefulness(judged),

@@ -10,13 +10,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from exoclassify.errors import FileError
+from exoclassify.methods.fusion import set_codes
 from exoclassify.model.bundle import Measured, ModelBundle
 from exoclassify.model.prediction import UNCERTAIN, Answers, Use, explained, reasons_of
 from exoclassify.model.trained_on import id_keys
 from exoclassify.scoring.encoding import ENDINGS, Column, lines
 from exoclassify.scoring.pieces import Piece, Stretch
 from exoclassify.scoring.rows import Reject, Rows, checked
-from exoclassify.typing import Floats
+from exoclassify.typing import Mask
 
 __all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "batches_of", "columns_of", "pieces_and_ends"]
 
@@ -95,16 +96,16 @@ class Job:
             return replace(self.nothing(), n_read=rows.n_read, rejected=rows.rejected)
         measured = Measured(*map(np.concatenate, zip(*blocks, strict=True)))
         answers = self.bundle.judge(measured, self.use, self._batches(rows))
-        return Scored(self._batch(rows, answers, measured.residuals), rows.n_read, rows.rejected)
+        return Scored(self._batch(rows, answers, measured), rows.n_read, rows.rejected)
 
     def _batches(self, rows: Rows) -> list[str] | None:
         return batches_of(rows, self.batches, self.batch_column, self.keep)
 
     def nothing(self) -> Scored:
         """Give the answers for no rows, which have the same columns."""
-        return Scored(self._batch(*self._none(), np.empty(0)), 0, ())
+        return Scored(self._batch(*self._none()), 0, ())
 
-    def _none(self) -> tuple[Rows, Answers]:
+    def _none(self) -> tuple[Rows, Answers, Measured]:
         n_states = len(self.bundle.states)
         none = pa.array([], pa.string())
         rows = Rows(none, (), (none,) * len(self.keep), np.empty(0, dtype=np.intp), 0)
@@ -112,21 +113,26 @@ class Job:
             np.empty((0, n_states)), np.empty((0, n_states), dtype=bool), np.empty(0), np.empty(0),
             np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.intp), ("",),
         )  # fmt: skip
-        return rows, answers
+        measured = self.bundle.measure(np.empty((0, len(self.bundle.panel.molecules))))
+        return rows, answers, measured
 
     def schema(self) -> pa.Schema:
         """Give the columns of the output."""
-        rows, answers = self._none()
-        columns = columns_of(self.bundle, rows.ids, answers, dict(zip(self.keep, rows.keep, strict=True)))
+        rows, answers, measured = self._none()
+        columns = columns_of(
+            self.bundle, rows.ids, answers, measured.layers, dict(zip(self.keep, rows.keep, strict=True))
+        )
         return pa.schema([(column.name, column.filled(0).type) for column in columns])
 
-    def _batch(self, rows: Rows, answers: Answers, residuals: Floats) -> pa.RecordBatch:
-        columns = columns_of(self.bundle, rows.ids, answers, dict(zip(self.keep, rows.keep, strict=True)))
+    def _batch(self, rows: Rows, answers: Answers, measured: Measured) -> pa.RecordBatch:
+        columns = columns_of(
+            self.bundle, rows.ids, answers, measured.layers, dict(zip(self.keep, rows.keep, strict=True))
+        )
         ids = rows.ids.to_numpy(zero_copy_only=False)
         keys, remembered = id_keys(ids), self.bundle.trained_on
         seen = np.zeros(len(ids), dtype=bool)
         if remembered is not None and len(ids):
-            seen = remembered.seen(ids, keys, residuals, self.bundle.about["training"]["data_sha256"])
+            seen = remembered.seen(ids, keys, measured.residuals, self.bundle.about["training"]["data_sha256"])
         book = [
             rows.ids, pa.array(keys), pa.array(rows.places.astype(np.int64)), pa.array(answers.calls),
             pa.array(answers.reasons), pa.array(answers.coverage),
@@ -168,7 +174,9 @@ def batches_of(
     return None
 
 
-def columns_of(bundle: ModelBundle, ids: pa.Array, answers: Answers, keep: dict[str, pa.Array]) -> list[Column]:
+def columns_of(
+    bundle: ModelBundle, ids: pa.Array, answers: Answers, layers: Mask, keep: dict[str, pa.Array]
+) -> list[Column]:
     """Put answers into the columns of the output.
 
     Parameters
@@ -179,6 +187,8 @@ def columns_of(bundle: ModelBundle, ids: pa.Array, answers: Answers, keep: dict[
         Sample ids.
     answers : Answers
         In numbers.
+    layers : ndarray of bool of shape (n_samples, n_layers)
+        Which were used.
     keep : dict of str to pyarrow.Array of string
         Columns that pass through, put last.
 
@@ -190,6 +200,7 @@ def columns_of(bundle: ModelBundle, ids: pa.Array, answers: Answers, keep: dict[
     states = bundle.states
     held = answers.sets @ (1 << np.arange(len(states), dtype=np.int64))
     sets = _worded(held, lambda mask: ";".join(s for k, s in enumerate(states) if mask >> k & 1))
+    used = _worded(set_codes(layers), lambda mask: ";".join(s for k, s in enumerate(bundle.layers) if mask >> k & 1))
     return [
         Column("sample_id", ids),
         Column("call", _worded(answers.calls, lambda call: states[call] if call >= 0 else UNCERTAIN)),
@@ -202,6 +213,7 @@ def columns_of(bundle: ModelBundle, ids: pa.Array, answers: Answers, keep: dict[
         Column("flags", _worded(answers.reasons, lambda mask: ";".join(reasons_of(mask)))),
         Column("reason", _worded(answers.reasons, lambda mask: explained(reasons_of(mask)))),
         Column("place", _worded(answers.places, lambda i: answers.named[i])),
+        *([Column("layers", used)] if bundle.layers else []),
         Column("model", pa.scalar(bundle.name)),
         Column("version", pa.scalar(bundle.version)),
         *(Column(name, cells) for name, cells in keep.items()),
