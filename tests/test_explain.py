@@ -143,7 +143,7 @@ def test_ratio_contributions_are_nil_on_average_over_the_training_samples() -> N
     parts, base = contributions(bundle, X)
     assert np.abs(parts).max() > 0.1
     np.testing.assert_allclose(parts.sum(axis=1).mean(axis=0), 0, atol=1e-9)
-    np.testing.assert_allclose(base, bundle.compiled.evaluate(X)[0][0].mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(base[0], bundle.compiled.evaluate(X)[0][0].mean(axis=0), atol=1e-9)
 
 
 def test_the_molecules_that_differ_move_most() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from exoclassify.learning.calibration import HeldOut, calibrated
-from exoclassify.methods.fusion import fit_weights, fused, unusual
+from exoclassify.methods.fusion import fit_weights, fused, trusted
 from exoclassify.methods.heads import Calibration
 from exoclassify.typing import Codes, Floats
 
@@ -73,40 +73,39 @@ def calibrated_layers(
     names : sequence of str
         Of the batches, as for `calibrated`.
     """
-    known = tuple(np.sort(one.trained.residuals) for one in held)
-    trained, new = (_side_by_side(layers, held, known, prevalence, len(y), new=new) for new in (False, True))
+    known = tuple(np.sort((one.trained if one.new is None else one.new).residuals) for one in held)
     found, weights = [], []
-    for log_odds, residuals in (trained, new):
+    for of_new in (False, True):
+        log_odds, residuals = _side_by_side(layers, held, len(y), new=of_new)
         rows = np.flatnonzero(~np.isnan(log_odds[:, :, 0]).all(axis=0))
         if len(np.unique(y[rows])) < len(prevalence):  # of new batches, where none could be left out
             continue
-        own = log_odds[:, rows]
+        own, residuals = log_odds[:, rows], residuals[:, rows]
         weights.append(fit_weights(own, y[rows], batch[rows], n_batches, prevalence))
-        found.append(
-            HeldOut(fused(own, weights[-1])[None], residuals[rows], y[rows], groups[rows], batch[rows], n_batches)
-        )
+        read = trusted(residuals, known)
+        blended = fused(np.where(read[:, :, None], own, np.nan), weights[-1])
+        # By `unusual` a sample's tail stands for itself: against these its conformal p-value is that of its layers.
+        unlike = -np.log(np.arange(1, len(rows) + 1) / (len(rows) + 1)) - 1e-9
+        found.append(HeldOut(blended[None], unlike, y[rows], groups[rows], batch[rows], n_batches))
     calibration = calibrated(
         found[0], found[1] if len(found) > 1 else None, prevalence, names, np.ones(1), temperature=None
     )
+    alone = 1 << np.arange(len(layers))
+    for head, own in zip(calibration.heads, weights[::-1], strict=True):
+        # A layer alone was calibrated by itself; what the fused log-odds are stretched by is not for it.
+        own[alone] /= max(head.factors[0] * (head.map - head.map.mean(axis=0)).trace() / (len(prevalence) - 1), 0.1)
     return Fusion(np.stack(weights[::-1]), known, calibration)
 
 
 def _side_by_side(
-    layers: Sequence[Calibration],
-    held: Sequence[LayerHeldOut],
-    known: Sequence[Floats],
-    prevalence: Floats,
-    n: int,
-    *,
-    new: bool,
+    layers: Sequence[Calibration], held: Sequence[LayerHeldOut], n: int, *, new: bool
 ) -> tuple[Floats, Floats]:
-    """Held-out log-odds (n_layers, n_samples, n_states), NaN where there are none, and how unusual each sample is."""
-    log_odds, residuals = np.full((len(layers), n, len(prevalence)), np.nan), np.full((len(layers), n), np.nan)
+    """Held-out log-odds (n_layers, n_samples, n_states) and residuals (n_layers, n_samples), NaN where there are none."""
+    log_odds, residuals = np.full((len(layers), n, len(layers[0].some.mix)), np.nan), np.full((len(layers), n), np.nan)
     for i, (layer, one) in enumerate(zip(layers, held, strict=True)):
         rows, scores = (one.new_rows, one.new) if new else (one.rows, one.trained)
-        if scores is None:
-            continue
-        head = layer.heads[0 if new else -1]
-        log_odds[i, rows] = head.log_odds(np.einsum("m,mnk->nk", head.factors, scores.scores))
-        residuals[i, rows] = scores.residuals
-    return log_odds, unusual(residuals, known)
+        if scores is not None:
+            head = layer.heads[0 if new else -1]
+            log_odds[i, rows] = head.log_odds(np.einsum("m,mnk->nk", head.factors, scores.scores))
+            residuals[i, rows] = scores.residuals
+    return log_odds, residuals

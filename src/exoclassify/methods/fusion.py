@@ -12,10 +12,11 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from exoclassify.methods.conformal import conformal_p
 from exoclassify.methods.offsets import batch_mix
 from exoclassify.typing import Codes, Floats, Mask
 
-__all__ = ["fit_weights", "fused", "set_codes", "unusual"]
+__all__ = ["fit_weights", "fused", "set_codes", "trusted", "unusual"]
 
 
 _EQUAL = 30.0
@@ -24,6 +25,9 @@ and 100 on simulated layers (one of them without signal, alike, of unequal worth
 
 _AVERAGE = 1.0
 """Penalty on half the squared distance of the sum of the weights from 1, which is the average of layers that say the same."""
+
+_STRANGE = 0.05
+"""Share of held-out samples as unlike the others as this; the default of the recipe's `novelty_alpha`."""
 
 _FEWEST = 5
 """Samples of each state that have all layers of a set; with fewer its weights are equal and add up to 1."""
@@ -62,6 +66,29 @@ def fused(log_odds: Floats, weights: Floats) -> Floats:
     for layer, there in enumerate(present):  # one after the other: a sum in another order would be another number
         total[there] += own[there, layer, None] * log_odds[layer, there]
     return total
+
+
+def trusted(residuals: Floats, known: Sequence[Floats]) -> Mask:
+    """Say which layers of a sample are read: those that are there, but for one unlike training beside one that is not.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_layers, n_samples)
+        NaN where a sample lacks the layer.
+    known : sequence of ndarray
+        Held-out residuals of each layer, sorted.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_layers, n_samples)
+    """
+    usual = np.stack(
+        [conformal_p(reference, each) > _STRANGE for each, reference in zip(residuals, known, strict=True)]
+    )
+    there = ~np.isnan(residuals)
+    usual &= there
+    result: Mask = np.where(usual.any(axis=0), usual, there)
+    return result
 
 
 def unusual(residuals: Floats, known: Sequence[Floats]) -> Floats:

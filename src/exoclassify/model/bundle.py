@@ -203,11 +203,12 @@ class ModelBundle:
         -------
         Measured
         """
-        coverage, layers = self.panel.coverage(X), np.empty((len(X), 0), dtype=bool)
-        if isinstance(self.panel, LayeredPanel):
-            layers = self.panel.used(X)
-            X = self.panel.kept(X, layers)
-        log_odds, residuals = self.compiled.evaluate(X)
+        coverage = self.panel.coverage(X)
+        if isinstance(self.panel, LayeredPanel) and isinstance(self.compiled, CompiledLayers):
+            log_odds, residuals, layers = self.compiled.measured(self.panel.kept(X))
+        else:
+            log_odds, residuals = self.compiled.evaluate(X)
+            layers = np.empty((len(X), 0), dtype=bool)
         return Measured(log_odds.transpose(1, 0, 2), residuals, coverage, layers)
 
     def interpret(

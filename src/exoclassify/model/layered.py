@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exoclassify.methods.fusion import fused, set_codes, unusual
+from exoclassify.methods.fusion import fused, set_codes, trusted, unusual
 from exoclassify.methods.heads import Calibration
 from exoclassify.model.blend import Blend, FittedBlend, Scorer
 from exoclassify.model.compiled import CompiledBlend
@@ -60,10 +60,25 @@ class LayeredBlend(Blend):
 
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
         """Answer step by step, as `FittedBlend.evaluate`; a missing layer is NaN throughout, and adds nothing."""
-        return self.evaluated(X, self.layers)
+        return self.evaluated(X, self.layers)[:2]
 
-    def evaluated(self, X: Floats, scorers: Sequence[Scorer]) -> tuple[Floats, Floats]:
-        """Answer with one scorer a layer; arguments and results as for `evaluate`."""
+    def evaluated(self, X: Floats, scorers: Sequence[Scorer]) -> tuple[Floats, Floats, Mask]:
+        """Answer with one scorer a layer.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_columns)
+            Raw values of all layers side by side.
+        scorers : sequence of Scorer
+            One a layer.
+
+        Returns
+        -------
+        log_odds, residuals : ndarray
+            As of `FittedBlend.evaluate`.
+        read : ndarray of bool of shape (n_samples, n_layers)
+            Layers that the answer rests on, see `trusted`.
+        """
         X = np.asarray(X, dtype=np.float64)
         heads, present = self.calibration.heads, self.present(X)
         each = np.full((len(heads), len(self.layers), len(X), len(self.states)), np.nan)
@@ -71,23 +86,24 @@ class LayeredBlend(Blend):
         for i, (scorer, columns) in enumerate(zip(scorers, self.columns(), strict=True)):
             rows = np.flatnonzero(present[:, i])
             if len(rows):
-                log_odds, residual = scorer.evaluate(np.ascontiguousarray(X[rows, columns]))
+                log_odds, residuals[i, rows] = scorer.evaluate(np.ascontiguousarray(X[rows, columns]))
                 for head in range(len(heads)):
                     each[head, i, rows] = log_odds[self.own_head(head)]
-                residuals[i, rows] = residual
+        read = trusted(residuals, self.residuals)
+        each[:, ~read] = np.nan
+        residuals[~read] = np.nan
         blended = [fused(own, weights) for own, weights in zip(each, self.weights, strict=True)]
-        fused_odds = [
-            _through(head.factors[0] * head.map, b) + head.shift for head, b in zip(heads, blended, strict=True)
-        ]
-        return np.stack(fused_odds), unusual(residuals, self.residuals)
+        pairs = zip(heads, blended, strict=True)
+        odds = np.stack([_through(head.factors[0] * head.map, one) + head.shift for head, one in pairs])
+        return odds, unusual(residuals, self.residuals), read.T
 
     def own_head(self, head: int) -> int:
         """Say which head of a layer a head of the fusion reads: of batches trained on the last, else the first."""
         return -1 if head == len(self.calibration.heads) - 1 else 0
 
     def shares(self, X: Floats, head: int) -> Floats:
-        """Give the weight of each layer in each sample's answer; shape (n_samples, n_layers), 0 for one that is missing."""
-        result: Floats = self.weights[head][set_codes(self.present(X))]
+        """Give the weight of each layer in each sample's answer; shape (n_samples, n_layers), 0 for one that is not read."""
+        result: Floats = self.weights[head][set_codes(self.evaluated(X, self.layers)[2])]
         return result
 
     def log(self, X: Floats) -> Floats:
@@ -123,6 +139,10 @@ class CompiledLayers:
 
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
         """Answer for many samples or one; arguments and results as in `FittedBlend.evaluate`."""
+        return self.measured(X)[:2]
+
+    def measured(self, X: Floats) -> tuple[Floats, Floats, Mask]:
+        """Answer, and say which layers were read; see `LayeredBlend.evaluated`."""
         return self.blend.evaluated(X, self.layers)
 
 

@@ -124,8 +124,9 @@ class LayeredPanel(Panel):
         result: Mask = (self.coverages(X) >= limits) & (self.coverages(X) > 0)
         return result
 
-    def kept(self, X: Floats, used: Mask) -> Floats:
-        """Leave out the layers that are not used; the same array when all are."""
+    def kept(self, X: Floats) -> Floats:
+        """Leave out the layers of which too little was measured; the same array when there is none."""
+        used = self.used(X)
         if used.all():
             return X
         sizes = [len(panel.molecules) for panel in self.layers.values()]
