@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.auditing.findings import Audit, Finding, by_severity, verdict_of
+from exoclassify.auditing.findings import Audit, Finding, Severity, by_severity, verdict_of
 from exoclassify.data.cohort import Cohort
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.permute import permuted_labels
@@ -17,7 +17,7 @@ from exoclassify.typing import Codes, Mask
 
 __all__ = ["audit_layers", "missing_layers"]
 
-_ALPHA = 0.01
+_SURE, _SUSPECT = 0.01, 0.05
 _DRAWS = 999
 
 
@@ -58,7 +58,7 @@ def missing_layers(cohort: Cohort) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Critical where it does. Labels are permuted among subjects, within batches.
+        Critical where it does (p below .01), a warning below .05. Labels are permuted among subjects, within batches.
     """
     samples = Samples.of(cohort)
     dealt = [permuted_labels(samples, seed) for seed in range(_DRAWS)]
@@ -74,7 +74,8 @@ def missing_layers(cohort: Cohort) -> list[Finding]:
         shares = ", ".join(
             f"{state} {(~has[samples.y == code]).mean():.0%}" for code, state in enumerate(samples.states)
         )
-        goes = p_value < _ALPHA
+        goes = p_value < _SUSPECT
+        severity: Severity = "critical" if p_value < _SURE else "warning" if goes else "info"
         meaning = (
             "whether it was measured tells the state, so that the layers compared are of other people in each state"
             if goes
@@ -83,7 +84,7 @@ def missing_layers(cohort: Cohort) -> list[Finding]:
         findings.append(
             Finding(
                 "layer-missing", f"layer {layer.name}", "difference between states", float(np.sqrt(observed)),
-                "critical" if goes else "info",
+                severity,
                 f"{(~has).sum()} of {len(has)} samples lack layer {layer.name} ({shares}; p = {p_value:.2g}): {meaning}. "
                 "The model never reads which layers are there.",
                 "measure the layer in samples of every state alike, or leave out samples without it" if goes else "",
