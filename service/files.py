@@ -7,6 +7,7 @@ goes on answering others meanwhile.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import secrets
 import tempfile
@@ -42,11 +43,15 @@ MEDIA = {
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
+    "tsv": "text/tab-separated-values; charset=utf-8",
+    "jsonl": "application/jsonl",
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
     "arrow": "application/vnd.apache.arrow.stream",
+    "rejected": "text/csv; charset=utf-8",
 }
-"""What can be asked for, and its content type."""
+"""What can be asked for, and its content type. ``ndjson`` has the objects of /v1/predict, ``rejected`` the rows without an
+answer; the others are the files that `exoclassify score` writes."""
 
 _AT_ONCE = 2
 """Files read at the same time by one worker."""
@@ -61,6 +66,9 @@ _SWOLLEN = 2**30
 """Bytes: a process that held so much at once is replaced."""
 
 _CHUNK = 2**18
+
+_HEADER = 3000
+"""Bytes of a header that proxies let through."""
 
 
 class Files:
@@ -120,19 +128,19 @@ class Files:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exoclassify-")))
             await _receive(request, folder / job["source"])
             async with self._turns.turn(request.key):  # only now: who sends slowly holds up nobody
-                calls = await self._work({**job, "folder": str(folder)})
+                calls, report = await self._work({**job, "folder": str(folder)})
             self._metrics.called(bundle.name, bundle.version, calls)
             size = (folder / "answers").stat().st_size
             keep = stack.pop_all()  # the folder goes when the last byte is sent
             return Answer(
                 media=FORMATS[form],
-                headers=((b"content-length", b"%d" % size),),
+                headers=((b"content-length", b"%d" % size), (b"exoclassify-report", _one_line(report))),
                 stream=_send(folder / "answers", keep),
                 n_samples=sum(calls.values()),
                 model=f"{bundle.name} {bundle.version}",
             )
 
-    async def _work(self, job: dict[str, Any]) -> dict[str, int]:
+    async def _work(self, job: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
         try:
             outcome = await asyncio.to_thread(self._readers.order, job)
         except ChildLostError as error:
@@ -147,8 +155,7 @@ class Files:
             raise InputError(outcome["error"])
         if outcome["unrecorded"]:
             self._records.unrecorded(outcome["unrecorded"], sum(outcome["calls"].values()))
-        calls: dict[str, int] = outcome["calls"]
-        return calls
+        return outcome["calls"], outcome["report"]
 
     def stop(self) -> None:
         """Let the processes that wait for files end."""
@@ -194,6 +201,14 @@ class _Readers:
                 self._idle.append(child)
                 return
         child.stop()
+
+
+def _one_line(report: dict[str, Any]) -> bytes:
+    """Write what became of the rows as ASCII, within what a header may hold."""
+    while len(line := json.dumps(report).encode()) > _HEADER:
+        longest = max(("first", "notes"), key=lambda name: len(json.dumps(report[name])))
+        report = {**report, longest: report[longest][:-1]}
+    return line
 
 
 def _called(request: Request, ending: str) -> str:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import resource
-from collections import Counter
-from functools import cache
+from collections.abc import Iterator
+from contextlib import closing
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from exoclassify.data.cargo import CargoTable
-from exoclassify.errors import ExoclassifyError
+from exoclassify.errors import ExoclassifyError, FileError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import contributions
 from exoclassify.model.prediction import Predictions, Use
+from exoclassify.scoring.explaining import answered_rows
+from exoclassify.scoring.finishing import REJECTED_COLUMNS, rejected_rows
+from exoclassify.scoring.runners import Threads
+from exoclassify.scoring.stream import Asked, score_files
+from exoclassify.tables.encoding import Column, encoded, sink
+from exoclassify.tables.formulas import guarded
 from service.predict import explanation, result
 from service.published import Published
 from service.schemas import Sample
@@ -71,8 +78,12 @@ def _published() -> Published:
     return Published(Catalogue.read())
 
 
+_TOLD = 5
+"""Rejected rows that are named beside the answers; ``format=rejected`` names all."""
+
+
 def _work(job: dict[str, Any]) -> dict[str, Any]:
-    """Score one file.
+    """Score one file, as `exoclassify score` does.
 
     Parameters
     ----------
@@ -83,30 +94,57 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``calls``: samples by call, or ``error``: one line that names the fix.
+        ``calls``: samples by call, ``report``: what became of the rows, ``unrecorded``: why they were not recorded; or
+        ``error``: one line that names the fix.
     """
-    folder = Path(job["folder"])
+    folder, scored = Path(job["folder"]), Path(job["folder"], "scored.arrow")
+    source = folder / job["source"]
+
+    def told(text: str) -> str:
+        return " ".join(text.replace(f"{folder}{os.sep}", "").split()).replace(job["source"], job["called"])
+
     try:
         bundle = _bundle(job["model"])
-        panel = bundle.panel
-        table = CargoTable.read(
-            folder / job["source"],
-            kind=job["kind"],
-            unit=job["unit"],
-            molecules=panel.canonical,
-            not_detected=panel.not_detected if job["unit"] == "ct" else None,
-        )
-        found = bundle.predict(table, Use(**job["use"]))
+        asked = Asked(job["kind"], job["unit"], Use(**job["use"]))
+        report = score_files(bundle, [str(source)], scored, asked, runner=Threads(1))
+        if report.broken:
+            raise FileError(report.broken[0])
     except (ExoclassifyError, MemoryError) as error:
-        said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split()).replace(job["source"], job["called"])
+        said = told(str(error))
         if isinstance(error, MemoryError) or "malloc of size" in said:  # how Arrow says it
             said = f"{job['called']}: takes more memory than one file may; send less at a time"
         return {"error": said}
-    _write(found, bundle, table, job, folder / "answers")
-    return {"calls": Counter(found.calls), "unrecorded": _record(found, folder / job["source"], job["records"])}
+    rejected = [{**row, "file": job["called"], "reason": told(row["reason"])} for row in rejected_rows(report)]
+    if job["format"] == "rejected":
+        _write_rejected(rejected, folder / "answers")
+        return {"calls": {}, "report": {}, "unrecorded": ""}
+    if not report.tally.n:
+        return {
+            "error": f"{job['called']}: none of its rows can be used ({rejected[0]['reason'] if rejected else 'there are none'})"
+        }
+    answers = partial(_answers, scored, bundle)
+    unrecorded = _record(answers(), source, job["records"])
+    if job["format"] == "ndjson":
+        without = frozenset(row["sample_id"] for row in rejected)
+        _write_objects(answers(), bundle, str(source), asked, without, job["explain"], folder / "answers")
+    else:
+        _write_columns(scored, f".{job['format']}", folder / "answers")
+    found = {"samples": report.tally.n, "rejected": report.n_rejected, "first": rejected[:_TOLD]}
+    calls = {call: n for call, n in report.tally.calls.items() if n}
+    return {
+        "calls": calls,
+        "report": found | {"notes": [told(note) for note in report.notes]},
+        "unrecorded": unrecorded,
+    }
 
 
-def _record(found: Predictions, body: Path, records: dict[str, str] | None) -> str:
+def _answers(scored: Path, bundle: ModelBundle) -> Iterator[Predictions]:
+    with pa.ipc.open_stream(scored) as reader:
+        for batch in reader:
+            yield Predictions.of_columns(batch, bundle.states)
+
+
+def _record(answers: Iterator[Predictions], body: Path, records: dict[str, str] | None) -> str:
     """Leave records for the worker to deliver, before the first answer goes out; say why not where that fails."""
     if records is None:
         return ""
@@ -114,32 +152,46 @@ def _record(found: Predictions, body: Path, records: dict[str, str] | None) -> s
 
     with body.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    source = Source(len(found.sample_ids), records["request_id"], sha256, records["key"] or None)
     try:
-        leave_in_spool(Path(records["spool"]), entry_of(found, [source]))
+        for found in answers:
+            source = Source(len(found.sample_ids), records["request_id"], sha256, records["key"] or None)
+            leave_in_spool(Path(records["spool"]), entry_of(found, [source]))
     except (ExoclassifyError, OSError) as error:
         return str(error)
     return ""
 
 
-def _write(found: Predictions, bundle: ModelBundle, table: CargoTable, job: dict[str, Any], out: Path) -> None:
-    form = job["format"]
-    if form == "ndjson":
-        X, published = bundle.panel.values(table), _published()
-        with out.open("wb") as file:
+def _write_objects(
+    answers: Iterator[Predictions],
+    bundle: ModelBundle,
+    source: str,
+    asked: Asked,
+    without: frozenset[str],
+    explain: int,
+    out: Path,
+) -> None:
+    """Write the objects that /v1/predict answers with, one a line."""
+    rows = (X[i : i + 1] for _, X, _ in answered_rows(bundle, [source], asked, without) for i in range(len(X)))
+    head, published = bundle.blend.place(asked.use)[0].head, _published()
+    with out.open("wb") as file:
+        for found in answers:
             for i, sample in enumerate(found.sample_ids):
                 answer = result(found, i, Sample(sample, {}))
-                if job["explain"]:
-                    head = bundle.blend.place(Use(**job["use"]))[0].head
-                    answer.explanation = explanation(
-                        bundle, X[i : i + 1], job["explain"], published, head, answer.best_guess
-                    )
+                if explain:
+                    answer.explanation = explanation(bundle, next(rows), explain, published, head, answer.best_guess)
                 file.write(msgspec.json.encode(answer) + b"\n")
-    elif form == "arrow":
-        answers = pa.Table.from_pandas(found.to_frame(), preserve_index=False)
-        with pa.ipc.new_stream(out, answers.schema) as writer:
-            writer.write_table(answers)
-    else:
-        partial = out.with_suffix(f".{form}")
-        found.write(partial)
-        partial.rename(out)
+
+
+def _write_columns(scored: Path, ending: str, out: Path) -> None:
+    with pa.ipc.open_stream(scored) as reader, closing(sink(out, ending, reader.schema)) as file:
+        for batch in reader:
+            columns = [Column(name, cells) for name, cells in zip(batch.schema.names, batch.columns, strict=True)]
+            names, arrays = zip(*encoded(columns, ending, batch.num_rows), strict=True)
+            file.write(pa.table(list(arrays), names=list(names)))
+
+
+def _write_rejected(rejected: list[dict[str, str]], out: Path) -> None:
+    with out.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, REJECTED_COLUMNS, lineterminator="\n")
+        rows.writeheader()
+        rows.writerows({**row, "file": guarded(row["file"])} for row in rejected)

@@ -10,9 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from exoclassify.errors import InputError, ModelError, first_three
+from exoclassify.model.answers import REASONS
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import of_row
-from exoclassify.model.prediction import REASONS, Predictions, Use
+from exoclassify.model.prediction import Predictions, Use
 from exoclassify.typing import Floats
 from service.exchange import Answer, Refusal, Request, encoded
 from service.published import Published

@@ -18,6 +18,7 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.scoring import finishing, parts
 from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked, score_files
+from exoclassify.tables import encoding
 from scored import small_pieces
 
 
@@ -27,7 +28,7 @@ class _Steps:
     def __init__(self, fatal: int) -> None:
         self.left = fatal
         self.replace, self.write_bytes = os.replace, Path.write_bytes
-        self.write_lines, self.write_group = finishing._Lines.write, finishing._RowGroups.write
+        self.write_lines, self.write_group = encoding._Lines.write, encoding._Groups.write
 
     def fatal(self) -> bool:
         self.left -= 1
@@ -59,8 +60,8 @@ class _Steps:
 
         parts.os.replace = replace
         Path.write_bytes = write_bytes
-        finishing._Lines.write = dying(self.write_lines)
-        finishing._RowGroups.write = dying(self.write_group)
+        encoding._Lines.write = dying(self.write_lines)
+        encoding._Groups.write = dying(self.write_group)
 
 
 def die() -> None:

@@ -17,9 +17,10 @@ from exoclassify.data.simulate import simulate
 from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, FileError, InputError, ModelError, RecipeError
 from exoclassify.lifecycle.fit import fit
+from exoclassify.model.answers import REASONS
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import REASONS, Use
+from exoclassify.model.prediction import Use
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, EVERY_VOICE, judge=False, name="pain")

@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import KINDS, UNITS, CargoTable
+from exoclassify.model.answers import REASONS
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.prediction import REASONS, Use
+from exoclassify.model.prediction import Use
 
 SCRIPT = Path(sys.executable).with_name("exoclassify")
 FAST = '[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\n'

@@ -13,7 +13,8 @@ from cohorts import FAST, counts
 from exoclassify.learning.learn import learn
 from exoclassify.methods.conformal import ClassConditionalSets
 from exoclassify.methods.heads import MAX_WRONG, Head, Place, mixed
-from exoclassify.model.prediction import Answers, Limits, Use
+from exoclassify.model.answers import Answers
+from exoclassify.model.prediction import Limits, Use
 
 HEAD = Head(
     factors=np.array([0.5, 1.5]),

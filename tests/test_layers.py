@@ -263,13 +263,13 @@ def test_a_colon_in_a_path_is_no_kind() -> None:
 
 
 def test_what_does_not_fit_is_said_in_one_line() -> None:
-    other = {name: table for name, table in COHORT.layers.items()}
+    other = dict(COHORT.layers)
     renamed = tuple(f"T{i}" for i in range(other["cells"].n_samples))
     frame = pd.concat([COHORT.sheet.frame, COHORT.sheet.frame.iloc[: len(renamed)].set_axis(list(renamed))])
     sheet = replace(COHORT.sheet, frame=frame)
     apart = {**other, "cells": CargoTable(other["cells"].values, renamed, other["cells"].molecules, "other", "value")}
     with pytest.raises(
-        DesignError, match="layer mirna .* shares no sample with the other layers .* write the sample ids alike"
+        DesignError, match=r"layer mirna .* shares no sample with the other layers .* write the sample ids alike"
     ):
         Cohort.from_layers(apart, sheet)
     cells = NEW.layers["cells"]

@@ -69,12 +69,24 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     assert not {"bentoml", "typer", "rich", "pickle", "cloudpickle"} & {name.split(".")[0] for name in imports(path)}
 
 
+def loaded_by(code: str) -> set[str]:
+    code = f"import sys; {code}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys; import exoclassify.cli.main; print(*[m for m in sys.modules])"
-    loaded = set(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    )
+    loaded = loaded_by("import exoclassify.cli.main")
     assert not loaded & {"numpy", "pandas", "sklearn", "xgboost", "pyarrow", "scipy", "joblib"}
+
+
+def test_a_model_answers_without_the_libraries_that_fit_models() -> None:
+    loaded = loaded_by(
+        "import exoclassify.scoring.stream; from exoclassify.model.bundle import ModelBundle; "
+        "ModelBundle.load('models/pain-state-demo/3.0.0').golden_probabilities()"
+    )
+    assert "exoclassify.model.compiled" in loaded
+    assert not loaded & {"sklearn", "xgboost", "scipy.stats", "scipy.optimize", "joblib"}
 
 
 @pytest.mark.parametrize(

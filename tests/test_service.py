@@ -25,6 +25,7 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import against_rest
 from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
+from exoclassify.scoring.stream import score_files
 from service.filework import carried_out
 from service.settings import Settings, SettingsError
 from serving import CSV, JSON, ROOT, Running, asked, cohort, registry, running
@@ -208,6 +209,38 @@ def test_a_file_gets_the_answers_of_the_library_in_the_format_asked(
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-12)
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet", "arrow"])
+def test_library_files_and_service_write_the_same_bytes(
+    service: Running, bundle: ModelBundle, tmp_path: Path, form: str
+) -> None:
+    (tmp_path / "table.csv").write_bytes(text(TABLE.to_frame()))
+    bundle.predict(TABLE).write(tmp_path / f"library.{form}")
+    score_files(bundle, [str(tmp_path / "table.csv")], tmp_path / f"files.{form}")
+    served = service.ask("POST", f"/v1/predict-file?format={form}", text(TABLE.to_frame()), CSV).body
+    assert (tmp_path / f"library.{form}").read_bytes() == (tmp_path / f"files.{form}").read_bytes() == served
+
+
+def test_one_bad_cell_costs_one_answer_at_the_service_as_on_the_command_line(
+    service: Running, bundle: ModelBundle, tmp_path: Path
+) -> None:
+    frame = TABLE.to_frame().iloc[:20].astype(object)
+    frame.iat[7, list(frame).index(bundle.panel.molecules[0])] = "three"
+    (tmp_path / "plate.csv").write_bytes(text(frame))
+    report = score_files(bundle, [str(tmp_path / "plate.csv")], tmp_path / "out.csv")
+    assert report.rejected is not None
+    named = CSV | {"Content-Disposition": 'attachment; filename="plate.csv"'}
+    reply = service.ask("POST", "/v1/predict-file", text(frame), named)
+    assert (reply.status, reply.body) == (200, (tmp_path / "out.csv").read_bytes())
+    said = json.loads(reply.headers["exoclassify-report"])
+    assert (said["samples"], said["rejected"], said["first"][0]["sample_id"]) == (19, 1, TABLE.sample_ids[7])
+    assert "'three'" in said["first"][0]["reason"]
+    rejected = service.ask("POST", "/v1/predict-file?format=rejected", text(frame), named)
+    assert rejected.body == report.rejected.read_bytes()
+    objects = service.ask("POST", "/v1/predict-file?format=ndjson&explain=2", text(frame), named).body.splitlines()
+    explained = service.ask("POST", "/v1/predict?explain=2", body(bundle, range(20))).json["results"]
+    assert [json.loads(line) for line in objects] == [found for i, found in enumerate(explained) if i != 7]
+
+
 def test_a_parquet_arrow_or_excel_body_is_read_and_the_accept_header_heeded(
     service: Running, bundle: ModelBundle
 ) -> None:
@@ -387,7 +420,7 @@ def test_what_does_not_fit_the_model_is_refused(
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("hsa-miR-9999-5p", 2.5, "not whole"),
+        ("hsa-let-7a-5p", 2.5, "not whole"),
         ("HSA_LET_7A_5P", 4, "are both hsa-let-7a-5p"),
         ("hsa-let-7a-5p", -1, "negative"),
     ],
@@ -478,7 +511,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
     (tmp_path / f"body{suffix}").write_bytes(content)
     job = {
         "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": f"body{suffix}",
-        "called": f"plate{suffix}",
+        "called": f"plate{suffix}", "use": {},
         "format": "csv",
         "kind": "mirna", "unit": "counts", "same_batch": False, "prevalence": {}, "explain": 0, "records": None,
     }  # fmt: skip

@@ -136,10 +136,11 @@ async function answer(content, media, name) {
     const options = { method: "POST", body: content, headers: {
       "Content-Type": media, "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
     } };
-    const found = await lines(await ask(query(0), options));
+    const reply = await ask(query(0), options);
+    const found = await lines(reply);
     if (mine !== turn) return;
     results = found;
-    show();
+    show(JSON.parse(reply.headers.get("exoclassify-report")));
     if (found.length > EXPLAINED) return;
     say("The explanations are being worked out…");
     const explained = await lines(await ask(query(MOVERS), options));
@@ -171,18 +172,25 @@ function pasted(text) {
 
 // Showing
 
-function show() {
+function show(report) {
   const counts = new Map();
   for (const found of results) counts.set(found.call, (counts.get(found.call) ?? 0) + 1);
   at("summary").textContent =
     `${results.length} sample${results.length === 1 ? "" : "s"}: ` +
-    [...counts].sort((a, b) => b[1] - a[1]).map(([call, n]) => `${n} ${call}`).join(", ") + ".";
+    [...counts].sort((a, b) => b[1] - a[1]).map(([call, n]) => `${n} ${call}`).join(", ") + "." + unanswered(report);
   at("results").replaceChildren();
   shown = 0;
   at("answers").hidden = false;
   more();
   say("Answered.");
   at("answered").focus();
+}
+
+function unanswered({ rejected, first }) {
+  if (!rejected) return "";
+  const named = first.map((row) => `${row.sample_id || `row ${row.row}`} ${row.column} ${row.reason}`.replace("  ", " "));
+  const rest = rejected > first.length ? `; and ${rejected - first.length} more` : "";
+  return ` ${rejected} row${rejected === 1 ? " has" : "s have"} no answer: ${named.join("; ")}${rest}.`;
 }
 
 function more() {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,10 +88,11 @@ def write_explained(
         If the files do not fit the model, or the output cannot be written.
     """
     from exoclassify.scoring.explaining import explained_files
+    from exoclassify.scoring.finishing import rejected_rows
     from exoclassify.tables.formulas import guarded_frame
     from exoclassify.tables.writing import write_atomically
 
-    path, without = explained_path(report.out), _rejected(report)
+    path, without = explained_path(report.out), {row["sample_id"] for row in rejected_rows(report)}
     first: list[DataFrame] = []
 
     def write(partial: Path) -> None:
@@ -105,13 +105,6 @@ def write_explained(
     write_atomically(path, write, force=force)
     told = _first(first[0]) if first else []
     return [*told, f"what moved every answer, in log-odds, is in {path}"]
-
-
-def _rejected(report: Report) -> frozenset[str]:
-    if report.rejected is None:
-        return frozenset()
-    with report.rejected.open(encoding="utf-8", newline="") as file:
-        return frozenset(row["sample_id"] for row in csv.DictReader(file))
 
 
 def _first(whole: DataFrame) -> list[str]:

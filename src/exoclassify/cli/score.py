@@ -59,7 +59,7 @@ def score(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet or .jsonl. With --watch, a folder.")
+        Path | None, typer.Option(help="File to write: .csv, .tsv, .jsonl, .parquet or .arrow. With --watch, a folder.")
     ] = None,
     layer: Annotated[
         list[str] | None,
@@ -130,7 +130,8 @@ def score(
         bool, typer.Option("--once", help="Score what lies in the watched folder and leave, as for cron.")
     ] = False,
     ending: Annotated[
-        str, typer.Option("--answers", help="Format of the answers to a watched folder: csv, tsv, parquet or jsonl.")
+        str,
+        typer.Option("--answers", help="Format of the answers to a watched folder: csv, tsv, jsonl, parquet or arrow."),
     ] = "csv",
     form: Format = None,
     columns: Columns = None,
@@ -323,7 +324,7 @@ def summary(bundle: ModelBundle, tally: Tally, stated: Mapping[str, float] | Non
 
 
 def _reasons(tally: Tally) -> list[str]:
-    from exoclassify.model.prediction import REASONS
+    from exoclassify.model.answers import REASONS
 
     lines = [f"    {flag:<18} {n:5d}  {REASONS[flag]}" for flag, n in tally.reasons.most_common() if n]
     if sum(tally.reasons.values()) > tally.calls["uncertain"]:

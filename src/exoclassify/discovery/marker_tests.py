@@ -100,7 +100,7 @@ class Measured:
                 for design in (contrast.without_state, contrast.design)
             )
             return cls(molecules, Y, weights, state_weights, X > 0, rho, False, technical)
-        Y = normaliser_for(table.unit, "auto", table.not_detected).fit_transform(X)
+        Y = normaliser_for(table.unit, "auto", table.not_detected).fit_apply(X)
         rho = 0.0 if blocks is None else block_correlation(Y, contrast.design, blocks)
         found = ~np.isnan(Y) if table.unit != "cpm" else X > 0
         return cls(molecules, Y, None, None, found, rho, table.unit != "cpm", technical)
@@ -120,7 +120,7 @@ class Measured:
         contrast : Contrast
             Of these samples.
         """
-        Y = LeftCensored().fit(self.Y).transform(self.Y) if self.below_limit else self.Y
+        Y = LeftCensored().fit_apply(self.Y) if self.below_limit else self.Y
         filled = dataclasses.replace(self, Y=Y)
         null = filled.fits(contrast, with_state=False)
         _, freedom, variance = squeezed(null.variance, null.freedom)

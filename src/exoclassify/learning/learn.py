@@ -23,9 +23,10 @@ from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import imputer_for, normaliser_for
 from exoclassify.methods.views import Views
+from exoclassify.model.answers import Answers
 from exoclassify.model.blend import Blend, FittedBlend, Learner, Member
 from exoclassify.model.layered import LayeredBlend, compiled
-from exoclassify.model.prediction import Answers, Limits, Use
+from exoclassify.model.prediction import Limits, Use
 from exoclassify.typing import Codes, Floats
 
 __all__ = ["Layer", "Learned", "Samples", "learn", "learn_each"]

@@ -20,7 +20,8 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import ExoclassifyError
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
-from exoclassify.model.prediction import UNCERTAIN, Predictions, Use
+from exoclassify.model.answers import UNCERTAIN
+from exoclassify.model.prediction import Predictions, Use
 from exoclassify.typing import Floats
 
 __all__ = ["RECIPE_PARAMETERS", "ExoClassifier"]

@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.rows import log2_positive, row_medians
 from exoclassify.typing import Floats
 
 __all__ = ["FrozenQuantile", "Log2Plus", "MedianCentred", "Standardised"]
 
 
-class Log2Plus(FrozenTransformer):
+class Log2Plus(FrozenStep):
     """Log2 of a value plus a constant, for counts per million and other tables already scaled.
 
     Parameters
@@ -42,7 +42,7 @@ _MOST_SDS = 10.0
 """Values further off count as so far off: one cell of a column that hardly varied in training would outweigh all others."""
 
 
-class Standardised(FrozenTransformer):
+class Standardised(FrozenStep):
     """Distance from the training mean in training standard deviations, for values of any additive scale.
 
     Attributes
@@ -66,7 +66,7 @@ class Standardised(FrozenTransformer):
         return np.clip((X - self.mean_) / self.scale_, -_MOST_SDS, _MOST_SDS)
 
 
-class _Intensity(FrozenTransformer):
+class _Intensity(FrozenStep):
     """What the normalisers of intensities share: input in log2, or taken there."""
 
     logged: bool

@@ -17,7 +17,8 @@ from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
-from exoclassify.model.prediction import Answers, Limits, Use, answer, shifted_prevalence
+from exoclassify.model.answers import Answers
+from exoclassify.model.prediction import Limits, Use, answer, shifted_prevalence
 from exoclassify.typing import Floats
 
 __all__ = ["Blend", "FittedBlend", "Learner", "Member", "Scorer"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,8 @@ import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError, check_type, first_three
+from exoclassify.methods.fusion import set_codes
+from exoclassify.model.answers import Answers
 from exoclassify.model.blend import Blend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
@@ -20,7 +22,7 @@ from exoclassify.model.layered import CompiledLayers, LayeredBlend, compiled
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Answers, Limits, Predictions, Use
+from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Limits, Predictions, Use, layers_of
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
@@ -232,9 +234,8 @@ class ModelBundle:
         places = tuple(found.named[i] for i in found.places.tolist())
         return Predictions(
             ids, self.states, found.probabilities, found.sets, found.novelty_p, found.coverage, calls, flags,
-            self.name, self.version, places, tuple(
-                tuple(name for name, used in zip(self.layers, row, strict=True) if used) for row in measured.layers.tolist()
-            ) if self.layers else (),
+            self.name, self.version, places,
+            () if found.layers is None else tuple(layers_of(found.layer_sets[i]) for i in found.layers.tolist()),
         )  # fmt: skip
 
     def judge(self, measured: Measured, use: Use, batches: Sequence[str] | None = None) -> Answers:
@@ -261,9 +262,14 @@ class ModelBundle:
             limits["novelty_alpha"],
             self.panel.min_coverage,
         )
-        return self.blend.judge(
+        found = self.blend.judge(
             measured.log_odds.transpose(1, 0, 2), measured.residuals, measured.coverage, use, asked, batches
         )
+        if not self.layers:
+            return found
+        codes, layers = np.unique(set_codes(measured.layers), return_inverse=True)
+        sets = tuple(";".join(name for i, name in enumerate(self.layers) if code >> i & 1) for code in codes.tolist())
+        return replace(found, layers=layers, layer_sets=sets)
 
     def check(self) -> float:
         """Compare the compiled scorer with the fitted parts on golden, random and NaN-bearing rows.

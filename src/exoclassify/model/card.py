@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exoclassify.model.answers import REASONS
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import REASONS
 from exoclassify.model.told import carries_over, layers_add, use_lines, used_in
 
 __all__ = ["card", "headline"]

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from exoclassify.errors import FileError, InputError
+from exoclassify.errors import InputError
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.methods.heads import Place
-from exoclassify.tables.formulas import guarded_frame
-from exoclassify.tables.writing import write_atomically
+from exoclassify.model.answers import BITS, UNCERTAIN, Answers, columns_of, explained
+from exoclassify.tables.encoding import Column, write_columns
 from exoclassify.typing import Floats
 
-__all__ = [
-    "DEFAULT_MAX_WRONG",
-    "REASONS",
-    "UNCERTAIN",
-    "Answers",
-    "Limits",
-    "Predictions",
-    "Use",
-    "answer",
-    "explained",
-    "reasons_of",
-    "shifted_prevalence",
-]
+__all__ = ["DEFAULT_MAX_WRONG", "Limits", "Predictions", "Use", "answer", "layers_of", "shifted_prevalence"]
 
 
 _UNTESTED = 0.5
@@ -40,132 +28,6 @@ _UNTESTED = 0.5
 
 DEFAULT_MAX_WRONG = 0.05
 """Share of the calls that may be wrong."""
-
-UNCERTAIN = "uncertain"
-"""The call where no state is called."""
-
-REASONS: Mapping[str, str] = {
-    "several-states": "Two or more states remain plausible; only more samples like this one in training would settle it.",
-    "no-state-fits": "It looks like no state of the training samples; check the sample and how it was measured.",
-    "novel": "It is unlike the training samples; check the sample, its unit and its preparation, and measure it again.",
-    "low-coverage": "Too little of the panel was measured, or with too few reads; measure what is missing, or sequence again.",
-    "one-batch": "The model was trained in one batch and never tested in another; 10 local samples (recalibrate --site) "
-    "or training on two batches would settle it.",
-    "rare-here": "At the prevalence of the answer another state is more probable.",
-    "unsure": "The best guess is not probable enough to keep the stated error among calls; where the batch was not trained on, "
-    "10 local samples (recalibrate --site) make it surer.",
-    "no-evidence": "The model's scores were not shown to carry over to samples like this one; 10 local samples "
-    "(recalibrate --site), or more training batches, would show it.",
-}
-"""What each flag means and what would settle it; every one of them makes the call `uncertain`. `several-states`,
-`no-state-fits` and `rare-here` are raised by models of the first format alone."""
-
-
-_BITS = {name: 1 << bit for bit, name in enumerate(REASONS)}
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """The numbers of many answers, before they are put into words.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_samples, n_states)
-        Calibrated; at the training prevalence unless another was stated.
-    sets : ndarray of bool of shape (n_samples, n_states)
-        States that cannot be excluded at the model's level.
-    novelty_p, coverage : ndarray of shape (n_samples,)
-        As in `Predictions`.
-    calls : ndarray of int8 of shape (n_samples,)
-        Position of the state called; -1 for ``uncertain``.
-    reasons : ndarray of uint8 of shape (n_samples,)
-        Bit i is the i-th key of `REASONS`; 0 when a state was called.
-    places : ndarray of int of shape (n_samples,)
-        Positions in `named`.
-    named : tuple of str
-        Where the samples were taken to be from.
-    """
-
-    probabilities: Floats
-    sets: NDArray[np.bool_]
-    novelty_p: Floats
-    coverage: Floats
-    calls: NDArray[np.int8]
-    reasons: NDArray[np.uint8]
-    places: NDArray[np.intp]
-    named: tuple[str, ...]
-
-    @classmethod
-    def together(cls, parts: Sequence[tuple[NDArray[np.intp], Answers]]) -> Answers:
-        """Put answers of some rows each into the order of the rows.
-
-        Parameters
-        ----------
-        parts : sequence of (rows, Answers)
-            Every row once; at least one part.
-        """
-        order = np.argsort(np.concatenate([rows for rows, _ in parts]), kind="stable")
-        each = [part for _, part in parts]
-        named = tuple(sorted({part.named[0] for part in each}))
-        places = [np.full(len(rows), named.index(part.named[0])) for rows, part in parts]
-
-        def joined(values: Sequence[NDArray[Any]]) -> Any:
-            return np.concatenate(values)[order]
-
-        return cls(
-            joined([p.probabilities for p in each]), joined([p.sets for p in each]),
-            joined([p.novelty_p for p in each]), joined([p.coverage for p in each]), joined([p.calls for p in each]),
-            joined([p.reasons for p in each]), joined(places), named,
-        )  # fmt: skip
-
-    def in_words(self, states: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-        """Give calls and flags as `Predictions` holds them.
-
-        Parameters
-        ----------
-        states : tuple of str
-            Names of the states.
-
-        Returns
-        -------
-        calls : tuple of str
-        flags : tuple of tuple of str
-        """
-        named = {mask: reasons_of(mask) for mask in np.unique(self.reasons).tolist()}
-        calls = (*states, "uncertain")
-        return tuple(calls[call] for call in self.calls), tuple(named[mask] for mask in self.reasons.tolist())
-
-
-def reasons_of(mask: int) -> tuple[str, ...]:
-    """Name the reasons of one answer.
-
-    Parameters
-    ----------
-    mask : int
-        As in `Answers.reasons`.
-
-    Returns
-    -------
-    tuple of str
-        Keys of `REASONS`.
-    """
-    return tuple(name for bit, name in enumerate(REASONS) if mask >> bit & 1)
-
-
-def explained(flags: Sequence[str]) -> str:
-    """Say in plain words why a call is uncertain and what would settle it.
-
-    Parameters
-    ----------
-    flags : sequence of str
-        Keys of `REASONS`.
-
-    Returns
-    -------
-    str
-        Empty where a state was called.
-    """
-    return " ".join(REASONS[flag] for flag in flags)
 
 
 @dataclass(frozen=True)
@@ -264,6 +126,28 @@ class Predictions:
     places: tuple[str, ...] = ()
     layers: tuple[tuple[str, ...], ...] = ()
 
+    @classmethod
+    def of_columns(cls, table: pa.Table | pa.RecordBatch, states: Sequence[str]) -> Predictions:
+        """Take answers back from the columns in which they were written.
+
+        Parameters
+        ----------
+        table : pyarrow.Table or pyarrow.RecordBatch
+            As `write` makes them for .parquet and .arrow; one row or more.
+        states : sequence of str
+            Of the model.
+        """
+        words = ("sample_id", "call", "prediction_set", "flags", "place", "model", "version")
+        ids, calls, sets, flags, places, models, versions = (table.column(name).to_pylist() for name in words)
+        layers = table.column("layers").to_pylist() if "layers" in table.schema.names else []
+        numbers = [table.column(f"p_{state}").to_numpy(zero_copy_only=False) for state in states]
+        return cls(
+            tuple(ids), tuple(states), np.column_stack(numbers), np.array([_held(text, states) for text in sets]),
+            table.column("novelty_p").to_numpy(), table.column("coverage").to_numpy(), tuple(calls),
+            tuple(tuple(filter(None, text.split(";"))) for text in flags), models[0], versions[0], tuple(places),
+            tuple(map(layers_of, layers)),
+        )  # fmt: skip
+
     @property
     def best_guesses(self) -> tuple[str, ...]:
         """The most probable state of each sample, whether it is called or not."""
@@ -276,30 +160,28 @@ class Predictions:
 
     def to_frame(self) -> pd.DataFrame:
         """Give the answers as a table, one row a sample, columns as in the written file."""
-        columns: dict[str, object] = {
-            "sample_id": self.sample_ids,
-            "call": self.calls,
-            "best_guess": self.best_guesses,
-            "p_best_guess": self.probabilities.max(axis=1),
-        }
-        for state, p in zip(self.states, self.probabilities.T, strict=True):
-            columns[f"p_{state}"] = p
-        columns["prediction_set"] = [
-            ";".join(s for s, held in zip(self.states, row, strict=True) if held) for row in self.sets
-        ]
-        columns["novelty_p"] = self.novelty_p
-        columns["coverage"] = self.coverage
-        columns["flags"] = [";".join(flags) for flags in self.flags]
-        columns["reason"] = self.reasons
-        columns["place"] = self.places
-        if self.layers:
-            columns["layers"] = [";".join(used) for used in self.layers]
-        columns["model"] = self.model
-        columns["version"] = self.version
-        return pd.DataFrame(columns)
+        columns = self._columns()
+        return pd.DataFrame({column.name: column.filled(len(self.sample_ids)).to_pandas() for column in columns})
+
+    def _columns(self) -> list[Column]:
+        position = {state: k for k, state in enumerate(self.states)} | {UNCERTAIN: -1}
+        places = self.places or ("",) * len(self.sample_ids)
+        named = tuple(dict.fromkeys(places))
+        where = {place: i for i, place in enumerate(named)}
+        texts = [";".join(used) for used in self.layers]
+        sets = tuple(dict.fromkeys(texts))
+        layers = np.array([sets.index(text) for text in texts], dtype=np.intp) if texts else None
+        answers = Answers(
+            self.probabilities, self.sets, self.novelty_p, self.coverage,
+            np.array([position[call] for call in self.calls], dtype=np.int8),
+            np.array([sum(BITS[flag] for flag in flags) for flags in self.flags], dtype=np.uint8),
+            np.array([where[place] for place in places], dtype=np.intp), named, layers, sets,
+        )  # fmt: skip
+        ids = pa.array(self.sample_ids, pa.string())
+        return columns_of(self.states, self.model, self.version, ids, answers, {})
 
     def write(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the answers as .csv, .tsv, .parquet or .jsonl, whole or not at all.
+        """Write the answers as .csv, .tsv, .jsonl, .parquet or .arrow, whole or not at all: the bytes of every other door.
 
         Parameters
         ----------
@@ -313,17 +195,21 @@ class Predictions:
         FileError
             If the ending is unknown, the file exists, or it cannot be written.
         """
-        path, frame = Path(path), self.to_frame()
-        safe = guarded_frame(frame)
-        writers: Mapping[str, Callable[[Path], None]] = {
-            ".csv": partial(safe.to_csv, index=False),
-            ".tsv": partial(safe.to_csv, index=False, sep="\t"),
-            ".parquet": partial(frame.to_parquet, index=False),
-            ".jsonl": partial(frame.to_json, orient="records", lines=True, double_precision=15),
-        }
-        if path.suffix not in writers:
-            raise FileError(f"{path.name}: unknown ending {path.suffix or '(none)'}; use {', '.join(writers)}")
-        write_atomically(path, writers[path.suffix], force=force)
+        write_columns(Path(path), self._columns(), len(self.sample_ids), force=force)
+
+
+def layers_of(text: str) -> tuple[str, ...]:
+    """Take a set of layers apart, as in ``protein;cells``."""
+    return tuple(filter(None, text.split(";")))
+
+
+def _held(text: str, states: Sequence[str]) -> list[bool]:
+    """Say which states a written prediction set holds; they stand in the model's order."""
+    found = []
+    for state in states:
+        found.append(text == state or text.startswith(f"{state};"))
+        text = text[len(state) + 1 :] if found[-1] else text
+    return found
 
 
 class Limits(NamedTuple):
@@ -422,7 +308,7 @@ def answer(
     """
     share = place.mix if stated is None else stated
     mixed = place.mixed(log_odds[place.head], np.log(share))
-    as_trained = share is training and place.sets_head == place.head
+    as_trained = np.array_equal(share, training) and place.sets_head == place.head
     plain = mixed if as_trained else place.mixed(log_odds[place.sets_head], np.log(training))
     sets = place.sets.sets(plain, limits.level)
     novelty_p = conformal_p(place.novelty, novelty)
@@ -431,17 +317,18 @@ def answer(
     drawn = np.where(novel & (not by_sets), max(place.untested, _UNTESTED), place.untested)[:, None]
     probabilities: Floats = mixed if by_sets else (1 - drawn) * mixed + drawn * share
     best = probabilities.argmax(axis=1)
-    size, first = sets.sum(axis=1), sets.argmax(axis=1)
     causes = {"novel": novel, "low-coverage": coverage < limits.min_coverage}
+    called = best
     if by_sets:
+        size, called = sets.sum(axis=1), sets.argmax(axis=1)
         causes |= {
-            "several-states": size > 1, "no-state-fits": size == 0, "rare-here": (size == 1) & (first != best),
+            "several-states": size > 1, "no-state-fits": size == 0, "rare-here": (size == 1) & (called != best),
         }  # fmt: skip
     elif not place.closed:
         causes["unsure"] = probabilities.max(axis=1) < place.call_from(limits.max_wrong)
-    reasons = np.full(len(size), _BITS.get(place.closed, 0), dtype=np.uint8)
+    reasons = np.full(len(best), BITS.get(place.closed, 0), dtype=np.uint8)
     for reason, cause in causes.items():
-        reasons |= cause * np.uint8(_BITS[reason])
-    calls = np.where(reasons == 0, first if by_sets else best, -1).astype(np.int8)
-    nowhere = np.zeros(len(size), dtype=np.intp)
+        reasons |= cause * np.uint8(BITS[reason])
+    calls = np.where(reasons == 0, called, -1).astype(np.int8)
+    nowhere = np.zeros(len(best), dtype=np.intp)
     return Answers(probabilities, sets, novelty_p, coverage, calls, reasons, nowhere, (name,))

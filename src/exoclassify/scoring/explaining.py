@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from exoclassify.errors import FileError
 from exoclassify.evidence.catalogue import Catalogue
@@ -19,8 +18,9 @@ from exoclassify.scoring.planning import planned
 from exoclassify.scoring.rows import checked
 from exoclassify.scoring.sources import find_sources
 from exoclassify.scoring.stream import Asked
+from exoclassify.typing import Floats
 
-__all__ = ["explained_files"]
+__all__ = ["answered_rows", "explained_files"]
 
 _TOGETHER = 500
 """Rows explained at once: their contributions to every state are in memory."""
@@ -56,18 +56,40 @@ def explained_files(
         If no file can be used as stated.
     """
     known = Catalogue.read()
+    for ids, X, batches in answered_rows(bundle, given, asked, without):
+        yield explained(bundle, ids, X, n, known, asked.use, batches)
+
+
+def answered_rows(
+    bundle: ModelBundle, given: Sequence[str], asked: Asked, without: Collection[str] = ()
+) -> Iterator[tuple[list[str], Floats, list[str] | None]]:
+    """Read the rows that got an answer again.
+
+    Parameters
+    ----------
+    bundle, given, asked, without
+        As in `explained_files`.
+
+    Yields
+    ------
+    ids : list of str
+        Of some rows, in the order of the answers.
+    X : ndarray of shape (n_rows, n_molecules)
+        Raw values in the panel's order.
+    batches : list of str or None
+        The batch of each, where it was said.
+    """
     plans, _ = planned(find_sources(given)[0], bundle.panel, asked.kept, asked.long, asked.reading)
     for plan in plans:
         for stretch in plan.stretches():
             for piece, _, _ in pieces_and_ends(stretch):
                 if piece is not None:
-                    for ids, X, batches in _answered(piece, bundle.panel, plan.source.name, asked, without):
-                        yield explained(bundle, ids, X, n, known, asked.use, batches)
+                    yield from _answered(piece, bundle.panel, plan.source.name, asked, without)
 
 
 def _answered(
     piece: Piece, panel: Panel, source: str, asked: Asked, without: Collection[str]
-) -> Iterator[tuple[list[str], NDArray[np.float64], list[str] | None]]:
+) -> Iterator[tuple[list[str], Floats, list[str] | None]]:
     """Give the rows of a piece that got an answer, some at a time; of a broken piece none did, which was said."""
     try:
         rows, blocks = checked(piece.rows(), panel, source, np.copy)

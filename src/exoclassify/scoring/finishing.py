@@ -8,23 +8,22 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from exoclassify.scoring.encoding import ENDINGS, header
 from exoclassify.scoring.job import BOOKKEEPING
 from exoclassify.scoring.parts import Part, Parts
 from exoclassify.scoring.rows import Reject
 from exoclassify.scoring.sources import Source
 from exoclassify.scoring.tally import Report, Tally
+from exoclassify.tables.encoding import sink
 from exoclassify.tables.formulas import guarded
 from exoclassify.tables.writing import system_refusals
 
-__all__ = ["REJECTED_COLUMNS", "finish", "rejected_path", "without_name"]
+__all__ = ["REJECTED_COLUMNS", "finish", "rejected_path", "rejected_rows", "without_name"]
 
 REJECTED_COLUMNS = ("file", "row", "sample_id", "column", "reason")
 """Of the file that names what has no answer; `row` counts the rows below the header from 1, empty for a whole file."""
@@ -45,42 +44,22 @@ def rejected_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.rejected.csv")
 
 
-class _Writer(Protocol):
-    def write(self, table: pa.Table) -> None: ...
-    def close(self) -> None: ...
+def rejected_rows(report: Report) -> Iterator[dict[str, str]]:
+    """Read again which rows have no answer.
 
+    Parameters
+    ----------
+    report : Report
+        What became of the files.
 
-class _Lines:
-    """Encoded lines, one after the other."""
-
-    def __init__(self, path: Path, ending: str, names: Sequence[str]) -> None:
-        self._file: IO[bytes] = path.open("wb")
-        self._file.write(header(ending, names))
-
-    def write(self, table: pa.Table) -> None:
-        for array in table.column(0).chunks:
-            if len(array):
-                offsets = np.frombuffer(array.buffers()[1], dtype=np.int32)[
-                    array.offset : array.offset + len(array) + 1
-                ]
-                self._file.write(memoryview(array.buffers()[2])[offsets[0] : offsets[-1]])
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _RowGroups:
-    """One row group of Parquet for each part."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(path, schema)
-
-    def write(self, table: pa.Table) -> None:
-        if table.num_rows:
-            self._writer.write_table(table.cast(self._writer.schema), row_group_size=table.num_rows)
-
-    def close(self) -> None:
-        self._writer.close()
+    Yields
+    ------
+    dict of str to str
+        By `REJECTED_COLUMNS`.
+    """
+    if report.rejected is not None:
+        with report.rejected.open(encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file)
 
 
 def finish(
@@ -120,9 +99,7 @@ def finish(
     n_rejected, broken = 0, [f"{source.name}: {without_name(reason, source)}" for source, reason in malformed]
     try:
         with system_refusals(out), ExitStack() as stack:
-            writer: _Writer = (
-                _RowGroups(partial, schema) if ENDINGS[ending] is None else _Lines(partial, ending, schema.names)
-            )
+            writer = sink(partial, ending, schema)
             stack.callback(writer.close)
             file = stack.enter_context(partial_rejected.open("w", newline="", encoding="utf-8"))
             rejects = csv.writer(file, lineterminator="\n")
@@ -144,7 +121,7 @@ def finish(
 
 
 def _write_file(
-    parts: Parts, source: Source, stretches: Sequence[int], twice: Keys, writer: _Writer, rejects: Any, tally: Tally,
+    parts: Parts, source: Source, stretches: Sequence[int], twice: Keys, writer: Any, rejects: Any, tally: Tally,
     broken: list[str],
 ) -> int:  # fmt: skip
     row, n_rejected = 1, 0

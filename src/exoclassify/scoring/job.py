@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from exoclassify.errors import FileError
-from exoclassify.methods.fusion import set_codes
+from exoclassify.model.answers import Answers, columns_of, worded
 from exoclassify.model.bundle import Measured, ModelBundle
-from exoclassify.model.prediction import UNCERTAIN, Answers, Use, explained, reasons_of
+from exoclassify.model.prediction import Use
 from exoclassify.model.trained_on import id_keys
-from exoclassify.scoring.encoding import ENDINGS, Column, lines
 from exoclassify.scoring.pieces import Piece, Stretch
 from exoclassify.scoring.rows import Reject, Rows, checked
-from exoclassify.typing import Mask
+from exoclassify.tables.encoding import Column, encoded, schema_of
+from exoclassify.typing import Floats
 
-__all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "batches_of", "columns_of", "pieces_and_ends"]
+__all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "batches_of", "pieces_and_ends"]
 
 BOOKKEEPING = 8
 """Columns of a scored batch before those that are written: sample id, its hash, row, call, reasons, coverage, place,
@@ -68,7 +67,7 @@ class Job:
     keep : tuple of str
         Names of the columns that pass through.
     ending : str
-        Of the output; a key of `exoclassify.scoring.encoding.ENDINGS`.
+        Of the output; a key of `exoclassify.tables.encoding.ENDINGS`.
     """
 
     bundle: ModelBundle
@@ -96,53 +95,47 @@ class Job:
             return replace(self.nothing(), n_read=rows.n_read, rejected=rows.rejected)
         measured = Measured(*map(np.concatenate, zip(*blocks, strict=True)))
         answers = self.bundle.judge(measured, self.use, self._batches(rows))
-        return Scored(self._batch(rows, answers, measured), rows.n_read, rows.rejected)
+        return Scored(self._batch(rows, answers, measured.residuals), rows.n_read, rows.rejected)
 
     def _batches(self, rows: Rows) -> list[str] | None:
         return batches_of(rows, self.batches, self.batch_column, self.keep)
 
     def nothing(self) -> Scored:
         """Give the answers for no rows, which have the same columns."""
-        return Scored(self._batch(*self._none()), 0, ())
+        return Scored(self._batch(*self._none(), np.empty(0)), 0, ())
 
-    def _none(self) -> tuple[Rows, Answers, Measured]:
+    def _none(self) -> tuple[Rows, Answers]:
         n_states = len(self.bundle.states)
         none = pa.array([], pa.string())
         rows = Rows(none, (), (none,) * len(self.keep), np.empty(0, dtype=np.intp), 0)
         answers = Answers(
             np.empty((0, n_states)), np.empty((0, n_states), dtype=bool), np.empty(0), np.empty(0),
             np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.intp), ("",),
+            np.empty(0, dtype=np.intp) if self.bundle.layers else None,
         )  # fmt: skip
-        measured = self.bundle.measure(np.empty((0, len(self.bundle.panel.molecules))))
-        return rows, answers, measured
+        return rows, answers
 
     def schema(self) -> pa.Schema:
         """Give the columns of the output."""
-        rows, answers, measured = self._none()
-        columns = columns_of(
-            self.bundle, rows.ids, answers, measured.layers, dict(zip(self.keep, rows.keep, strict=True))
-        )
-        return pa.schema([(column.name, column.filled(0).type) for column in columns])
+        rows, answers = self._none()
+        return schema_of(self._columns(rows, answers))
 
-    def _batch(self, rows: Rows, answers: Answers, measured: Measured) -> pa.RecordBatch:
-        columns = columns_of(
-            self.bundle, rows.ids, answers, measured.layers, dict(zip(self.keep, rows.keep, strict=True))
-        )
+    def _columns(self, rows: Rows, answers: Answers) -> list[Column]:
+        bundle, keep = self.bundle, dict(zip(self.keep, rows.keep, strict=True))
+        return columns_of(bundle.states, bundle.name, bundle.version, rows.ids, answers, keep)
+
+    def _batch(self, rows: Rows, answers: Answers, residuals: Floats) -> pa.RecordBatch:
         ids = rows.ids.to_numpy(zero_copy_only=False)
         keys, remembered = id_keys(ids), self.bundle.trained_on
         seen = np.zeros(len(ids), dtype=bool)
         if remembered is not None and len(ids):
-            seen = remembered.seen(ids, keys, measured.residuals, self.bundle.about["training"]["data_sha256"])
+            seen = remembered.seen(ids, keys, residuals, self.bundle.about["training"]["data_sha256"])
         book = [
             rows.ids, pa.array(keys), pa.array(rows.places.astype(np.int64)), pa.array(answers.calls),
             pa.array(answers.reasons), pa.array(answers.coverage),
-            _worded(answers.places, lambda i: answers.named[i]).dictionary_decode(), pa.array(seen),
+            worded(answers.places, lambda i: answers.named[i]).dictionary_decode(), pa.array(seen),
         ]  # fmt: skip
-        written = ENDINGS[self.ending]
-        if written is None:
-            shown = [(c.name, c.filled(len(rows.ids))) for c in columns]
-        else:
-            shown = [("line", lines(columns, written, len(rows.ids)))]
+        shown = encoded(self._columns(rows, answers), self.ending, len(ids))
         names = [*(f"_{i}" for i in range(BOOKKEEPING)), *(name for name, _ in shown)]
         return pa.RecordBatch.from_arrays([*book, *(array for _, array in shown)], names=names)
 
@@ -172,59 +165,6 @@ def batches_of(
     if column is not None:
         return [name or "" for name in rows.keep[keep.index(column)].to_pylist()]
     return None
-
-
-def columns_of(
-    bundle: ModelBundle, ids: pa.Array, answers: Answers, layers: Mask, keep: dict[str, pa.Array]
-) -> list[Column]:
-    """Put answers into the columns of the output.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Who answered.
-    ids : pyarrow.Array of string
-        Sample ids.
-    answers : Answers
-        In numbers.
-    layers : ndarray of bool of shape (n_samples, n_layers)
-        Which were used.
-    keep : dict of str to pyarrow.Array of string
-        Columns that pass through, put last.
-
-    Returns
-    -------
-    list of Column
-        Named and ordered as `Predictions.to_frame` has them.
-    """
-    states = bundle.states
-    held = answers.sets @ (1 << np.arange(len(states), dtype=np.int64))
-    sets = _worded(held, lambda mask: ";".join(s for k, s in enumerate(states) if mask >> k & 1))
-    used = _worded(set_codes(layers), lambda mask: ";".join(s for k, s in enumerate(bundle.layers) if mask >> k & 1))
-    return [
-        Column("sample_id", ids),
-        Column("call", _worded(answers.calls, lambda call: states[call] if call >= 0 else UNCERTAIN)),
-        Column("best_guess", _worded(answers.probabilities.argmax(axis=1), lambda k: states[k])),
-        Column("p_best_guess", pa.array(answers.probabilities.max(axis=1))),
-        *(Column(f"p_{state}", pa.array(p)) for state, p in zip(states, answers.probabilities.T.copy(), strict=True)),
-        Column("prediction_set", sets),
-        Column("novelty_p", pa.array(answers.novelty_p).dictionary_encode()),  # few different numbers,
-        Column("coverage", pa.array(answers.coverage).dictionary_encode()),  # which are long to write
-        Column("flags", _worded(answers.reasons, lambda mask: ";".join(reasons_of(mask)))),
-        Column("reason", _worded(answers.reasons, lambda mask: explained(reasons_of(mask)))),
-        Column("place", _worded(answers.places, lambda i: answers.named[i])),
-        *([Column("layers", used)] if bundle.layers else []),
-        Column("model", pa.scalar(bundle.name)),
-        Column("version", pa.scalar(bundle.version)),
-        *(Column(name, cells) for name, cells in keep.items()),
-    ]
-
-
-def _worded(codes: NDArray[np.integer], word: Callable[[int], str]) -> pa.DictionaryArray:
-    """Put each code into words, every different one once."""
-    coded = pa.array(codes).dictionary_encode()
-    words = pa.array(map(word, coded.dictionary.to_pylist()), pa.string())
-    return pa.DictionaryArray.from_arrays(coded.indices, words)
 
 
 def pieces_and_ends(stretch: Stretch) -> Iterator[tuple[Piece | None, bool, str]]:

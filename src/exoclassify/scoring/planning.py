@@ -171,8 +171,8 @@ def _probe(piece: Piece, panel: Panel, source: Source) -> tuple[str, ...]:
         first = next(islice(rows.rejected, 1))
         where = f"sample {first.sample_id}: " if first.sample_id and first.sample_id not in first.reason else ""
         column = f"column {first.column} " if first.column and first.column not in first.reason else ""
-        many = "its only row" if rows.n_read == 1 else f"none of its first {rows.n_read} rows"
-        raise InputError(f"{source.name}: {many} can be used ({where}{column}{first.reason})")
+        many = "its only row cannot" if rows.n_read == 1 else f"none of its first {rows.n_read} rows can"
+        raise InputError(f"{source.name}: {many} be used ({where}{column}{first.reason})")
     n, empty, zero = (sum(counts) for counts in zip(*cells, strict=True)) if cells else (0, 0, 0)
     return doubtful_blanks(n, empty, zero, panel.unit)
 

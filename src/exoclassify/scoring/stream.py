@@ -16,7 +16,6 @@ from exoclassify.data.units import KINDS, UNITS, known_kind, known_unit
 from exoclassify.errors import FileError, check_type
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
-from exoclassify.scoring.encoding import ENDINGS
 from exoclassify.scoring.finishing import finish
 from exoclassify.scoring.job import Job
 from exoclassify.scoring.long import LongNames
@@ -27,9 +26,10 @@ from exoclassify.scoring.runners import Progress, Runner, Threads, Watcher
 from exoclassify.scoring.sources import Source, find_sources
 from exoclassify.scoring.tally import Report, Tally
 from exoclassify.tables.asked import AS_WRITTEN, Reading
+from exoclassify.tables.encoding import check_ending
 from exoclassify.tables.ids import check_choice
 
-__all__ = ["Asked", "check_ending", "score_files"]
+__all__ = ["Asked", "score_files"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def score_files(
     given : str, Path, or a sequence of them
         Files, folders, patterns and addresses, as `find_sources` takes them.
     out : str or Path
-        Ends in .csv, .tsv, .parquet or .jsonl.
+        Ends in .csv, .tsv, .jsonl, .parquet or .arrow.
     asked : Asked, optional
         Everything else.
     runner : Runner, optional
@@ -173,24 +173,6 @@ def _check_unchanged(plans: Sequence[Plan]) -> None:
             raise FileError(
                 f"{plan.source.name}: changed while it was scored; wait until it is complete, and begin anew with --force"
             )
-
-
-def check_ending(name: str) -> None:
-    """Refuse an output of no known format.
-
-    Parameters
-    ----------
-    name : str
-        Of the output.
-
-    Raises
-    ------
-    FileError
-        If its ending is unknown.
-    """
-    ending = Path(name).suffix
-    if ending not in ENDINGS:
-        raise FileError(f"{name}: unknown ending {ending or '(none)'}; use {', '.join(ENDINGS)}")
 
 
 def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, Any]:

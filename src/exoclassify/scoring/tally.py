@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.model.prediction import REASONS, Predictions, reasons_of
+from exoclassify.model.answers import REASONS, reasons_of
+from exoclassify.model.prediction import Predictions
 
 __all__ = ["Report", "Tally"]
 

@@ -1,4 +1,4 @@
-"""Answers as lines of CSV, TSV or JSON, made column by column."""
+"""Columns on their way into a file: as lines of CSV, TSV or JSON, or as Parquet or Arrow; the same bytes from every door."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from exoclassify.errors import FileError
 from exoclassify.tables.formulas import guarded, guarded_cells
+from exoclassify.tables.writing import write_atomically
 
-__all__ = ["ENDINGS", "Column", "header", "lines"]
+__all__ = ["ENDINGS", "Column", "check_ending", "encoded", "schema_of", "sink", "write_columns"]
+
+_GROUP_ROWS = 65_536
+"""Rows of a row group or record batch: the same however the rows came."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,41 +90,158 @@ ENDINGS: Mapping[str, _Separated | _JsonLines | None] = {
     ".tsv": _Separated("\t"),
     ".parquet": None,
     ".jsonl": _JsonLines(),
+    ".arrow": None,
 }
-"""How rows are written under each ending; None for Parquet, which has columns."""
+"""How rows are written under each ending; None for Parquet and Arrow, which have columns."""
 
 
-def header(ending: str, names: Sequence[str]) -> bytes:
-    """Give what stands before the first row.
+def check_ending(name: str) -> str:
+    """Refuse an output of no known format.
 
     Parameters
     ----------
-    ending : str
-        A key of `ENDINGS` that has rows.
-    names : sequence of str
-        Of the columns.
+    name : str
+        Of the output.
+
+    Returns
+    -------
+    str
+        Its ending, a key of `ENDINGS`.
+
+    Raises
+    ------
+    FileError
+        If its ending is unknown.
     """
-    written = ENDINGS[ending]
-    return b"" if written is None else written.header(names)
+    ending = Path(name).suffix
+    if ending not in ENDINGS:
+        raise FileError(f"{name}: unknown ending {ending or '(none)'}; use {', '.join(ENDINGS)}")
+    return ending
 
 
-def lines(columns: Sequence[Column], written: _Separated | _JsonLines, n: int) -> pa.Array:
-    """Write rows.
+def schema_of(columns: Sequence[Column]) -> pa.Schema:
+    """Give names and types of columns as they are stored.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        Of any rows.
+    """
+    return pa.schema([(column.name, column.filled(0).type) for column in columns])
+
+
+def encoded(columns: Sequence[Column], ending: str, n: int) -> list[tuple[str, pa.Array]]:
+    """Make columns ready for a `sink`.
 
     Parameters
     ----------
     columns : sequence of Column
         Of n rows.
-    written : object
-        A value of `ENDINGS`.
+    ending : str
+        A key of `ENDINGS`.
     n : int
         Number of rows.
 
     Returns
     -------
-    pyarrow.Array of string
-        Lines with their ends; floats as the shortest text that gives the same bits.
+    list of (str, pyarrow.Array)
+        The columns themselves, or one column of lines with their ends.
     """
+    written = ENDINGS[ending]
+    if written is None:
+        return [(column.name, column.filled(n)) for column in columns]
+    return [("line", _lines(columns, written, n))]
+
+
+def sink(path: Path, ending: str, schema: pa.Schema) -> _Lines | _Groups:
+    """Open a file whose ``write`` takes encoded rows and whose ``close`` finishes it.
+
+    Parameters
+    ----------
+    path : path
+        To be written.
+    ending : str
+        A key of `ENDINGS`, which says the format.
+    schema : pyarrow.Schema
+        Of the columns.
+    """
+    written = ENDINGS[ending]
+    return _Groups(path, ending, schema) if written is None else _Lines(path, written.header(schema.names))
+
+
+def write_columns(path: Path, columns: Sequence[Column], n: int, *, force: bool) -> None:
+    """Write columns into a file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Its ending says the format.
+    columns : sequence of Column
+        Of n rows.
+    n : int
+        Number of rows.
+    force : bool
+        Whether a file already there may be replaced.
+
+    Raises
+    ------
+    FileError
+        If the ending is unknown, the file is there, or it cannot be written.
+    """
+    ending = check_ending(path.name)
+
+    def write(partial: Path) -> None:
+        with closing(sink(partial, ending, schema_of(columns))) as file:
+            names, arrays = zip(*encoded(columns, ending, n), strict=True)
+            file.write(pa.table(list(arrays), names=list(names)))
+
+    write_atomically(path, write, force=force)
+
+
+class _Lines:
+    """Encoded lines, one after the other."""
+
+    def __init__(self, path: Path, header: bytes) -> None:
+        self._file: IO[bytes] = path.open("wb")
+        self._file.write(header)
+
+    def write(self, table: pa.Table) -> None:
+        for array in table.column(0).chunks:
+            if len(array):
+                offsets = np.frombuffer(array.buffers()[1], dtype=np.int32)[
+                    array.offset : array.offset + len(array) + 1
+                ]
+                self._file.write(memoryview(array.buffers()[2])[offsets[0] : offsets[-1]])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Groups:
+    """Columns in groups of equally many rows."""
+
+    def __init__(self, path: Path, ending: str, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema) if ending == ".parquet" else pa.ipc.new_stream(path, schema)
+        self._waiting = schema.empty_table()
+
+    def write(self, table: pa.Table) -> None:
+        self._waiting = pa.concat_tables([self._waiting, table.cast(self._schema)])
+        while self._waiting.num_rows >= _GROUP_ROWS:
+            self._put(self._waiting.slice(0, _GROUP_ROWS))
+            self._waiting = self._waiting.slice(_GROUP_ROWS)
+
+    def _put(self, table: pa.Table) -> None:
+        self._writer.write_batch(table.combine_chunks().to_batches()[0])
+
+    def close(self) -> None:
+        if self._waiting.num_rows:
+            self._put(self._waiting)
+        self._writer.close()
+
+
+def _lines(columns: Sequence[Column], written: _Separated | _JsonLines, n: int) -> pa.Array:
+    """Write rows; floats as the shortest text that gives the same bits."""
     if not n:
         return pa.array([], pa.string())
     parts: list[pa.Array | str] = []
