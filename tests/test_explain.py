@@ -176,5 +176,5 @@ def test_against_rest_is_the_logit_for_two_states_and_a_mean_for_three() -> None
 def test_no_samples_have_no_explanation() -> None:
     parts, base = contributions(BUNDLES[3], np.zeros((0, len(LEARNED[3].support))))
     assert parts.shape == (0, len(LEARNED[3].support), 3)
-    assert base.shape == (3,)
+    assert base.shape == (0, 3)
     assert top(BUNDLES[3], np.zeros((0, len(LEARNED[3].support))), 4) == []

@@ -19,9 +19,10 @@ from exoclassify.data.layers import LayerFile
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.study import Study
 from exoclassify.errors import DesignError, InputError, ModelError
+from exoclassify.learning.fuse import fit_weights
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.lifecycle.fit import fit
-from exoclassify.methods.fusion import fit_weights, fused, trusted
+from exoclassify.methods.fusion import fused, trusted
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import contributions
 from exoclassify.model.prediction import Use

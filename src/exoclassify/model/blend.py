@@ -43,7 +43,13 @@ class Member:
 
 
 class Scorer(Protocol):
-    """Gives log-odds and residuals of raw values."""
+    """Whatever gives log-odds and residuals of raw values.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        Of the class that does.
+    """
 
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
         """Give log-odds (n_heads, n_samples, n_states) and residuals (n_samples,), see `FittedBlend.evaluate`."""

@@ -26,7 +26,9 @@ class LayeredPanel(Panel):
 
     Parameters
     ----------
-    layers : dict of str to Panel
+    molecules, kind, unit, not_detected, weight, typical, min_coverage, hairpins_apart, fewest_reads
+        As in `Panel`, of all layers together.
+    layers : mapping of str to Panel
         By name, in the order of the columns.
 
     Notes

@@ -199,7 +199,13 @@ class Predictions:
 
 
 def layers_of(text: str) -> tuple[str, ...]:
-    """Take a set of layers apart, as in ``protein;cells``."""
+    """Take a set of layers apart.
+
+    Parameters
+    ----------
+    text : str
+        As in ``protein;cells``.
+    """
     return tuple(filter(None, text.split(";")))
 
 
