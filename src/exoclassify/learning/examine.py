@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from exoclassify.data.states import positive_states
 from exoclassify.learning.curves import (
     CalibrationBins,
     average_precision,
@@ -17,6 +18,7 @@ from exoclassify.learning.curves import (
     net_benefit,
     pr_curve,
     risk_coverage,
+    roc_band,
     roc_curve,
 )
 from exoclassify.learning.metrics import Figure, against_rest, auc, auc_within, brier, described, macro_auc, mean_figure
@@ -24,26 +26,13 @@ from exoclassify.learning.operating import OperatingPoint, operating_point, reac
 from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["Answered", "examine", "positive_states"]
+__all__ = ["Answered", "examine"]
 
 
 _DRAWS = 2000
+_BAND_DRAWS = 200
 _MOST_WEIGHTS = 20_000_000
 """Of the bootstrap at once, 160 MB: with more than 10,000 samples there are fewer draws."""
-
-_CONTROLS = (
-    "control",
-    "healthy",
-    "none",
-    "no pain",
-    "no-pain",
-    "hc",
-    "normal",
-    "sham",
-    "naive",
-    "pain-free",
-    "pain_free",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,21 +86,6 @@ class Answered:
         return described(figure, self.groups if groups is None else groups, self.n_folds)
 
 
-def positive_states(states: Sequence[str]) -> tuple[str, ...]:
-    """Give the states worth a curve of their own: of two only the one that is not the control.
-
-    Parameters
-    ----------
-    states : sequence of str
-        All of them.
-    """
-    if len(states) > 2:
-        return tuple(states)
-    first_is_control = any(word in states[0].lower() for word in _CONTROLS)
-    second_is_control = any(word in states[1].lower() for word in _CONTROLS)
-    return (states[0],) if second_is_control and not first_is_control else (states[1],)
-
-
 def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: int = 0) -> dict[str, Any]:
     """Work out curves, intervals, operating points, sets, abstaining and subgroups.
 
@@ -127,8 +101,8 @@ def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: i
     Returns
     -------
     dict
-        Plain values: ``auc_intervals``, ``states`` (curves and thresholds of each), ``sets``, ``risk_coverage``,
-        ``subgroups``.
+        Plain values: ``auc_intervals``, ``states`` (curves and thresholds of each), ``confusion`` (samples by state and call),
+        ``sets``, ``risk_coverage``, ``subgroups``.
     """
     p = answered.probabilities
     coverage, risk, area = risk_coverage(list(p), answered.y)
@@ -138,6 +112,7 @@ def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: i
             state: _of_state(answered, p[:, :, answered.states.index(state)], state, thresholds, seed)
             for state in positive_states(answered.states)
         },
+        "confusion": _confusion(answered),
         "sets": _sets(answered),
         "risk_coverage": {
             "coverage": _short(coverage),
@@ -201,19 +176,24 @@ def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[fl
     bins = calibration_bins(list(p), positive)
     at = np.round(np.arange(0.01, 1.0, 0.01), 2)
     model, everyone = net_benefit(list(p), positive, at, rate)
-    (fpr, tpr), (recall, precision) = roc_curve(scores, positive), pr_curve(scores, positive)
+    folds, ranked = _folds(answered), answered.described(_state_auc(answered, k))
+    (fpr, tpr), (recall, precision) = roc_curve(scores, positive, folds), pr_curve(scores, positive)
+    weights = bootstrap_weights(answered.y, answered.groups, _BAND_DRAWS, seed)
+    low, high = roc_band(scores, positive, folds, weights)
     points = [(f"{t:g}", t) for t in thresholds] + [
         (f"90 % {of}", reaching(list(p), positive, 0.9, of=of)) for of in ("sensitivity", "specificity")
     ]
     return {
         "prevalence": rate,
         "share": float(positive.mean()),
-        "auc": answered.described(_state_auc(answered, k)),
+        "auc": ranked,
         "average_precision": average_precision(scores, positive),
         "roc": {
             "false_positive_rate": _short(fpr),
             "sensitivity": _short(tpr),
-            "area": float(np.mean([auc(score, positive).value for score in scores])),
+            "low": _short(np.minimum(low, tpr)),
+            "high": _short(np.maximum(high, tpr)),
+            "area": ranked["value"],
         },
         "precision_recall": {"recall": _short(recall), "precision": _short(precision)},
         "calibration": _calibration(bins, answered, p, seed),
@@ -266,6 +246,16 @@ def _sets(answered: Answered) -> list[dict[str, Any]]:
         }
         for by, level, here in groups
     ]
+
+
+def _confusion(answered: Answered) -> dict[str, dict[str, float]]:
+    """Count samples by state and call, averaged over passes."""
+    best = np.where(answered.called, answered.log_odds.argmax(axis=2), len(answered.states))
+    columns = (*answered.states, "uncertain")
+    return {
+        state: {call: float((best[:, answered.y == k] == c).sum(axis=1).mean()) for c, call in enumerate(columns)}
+        for k, state in enumerate(answered.states)
+    }
 
 
 def _wrong_among_called(answered: Answered) -> float | None:
