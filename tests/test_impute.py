@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from exoclassify.methods.impute import LeftCensored, MedianFilled
+from exoclassify.methods.transformers import LeftCensored, MedianFilled
 
 NAN = float("nan")
 TRAINING = np.array([[1.0, 4.0, NAN], [2.0, NAN, NAN], [3.0, 8.0, NAN]])

@@ -142,8 +142,20 @@ def test_a_panel_of_one_molecule_has_no_ratio() -> None:
     assert (fitted.scores(V[:, :1]) == 0).all()
 
 
-def test_normal_scores_are_those_of_scipy_with_ties() -> None:
-    X = np.round(np.random.default_rng(0).normal(size=(6, 80)), 1)
-    expected = norm.ppf((rankdata(X, axis=1) - 0.5) / 80)
-    np.testing.assert_allclose(normal_scores(X), expected, atol=1e-12)
-    assert (normal_scores(X)[2] == normal_scores(X[2:3])[0]).all()
+RNG = np.random.default_rng(0)
+RANKED = {
+    "ties": np.round(RNG.normal(size=(40, 80)), 1),
+    "counts": RNG.poisson(0.5, (50, 400)).astype(float),
+    "closer than the sorted keys": RNG.normal(size=(50, 1)) + RNG.integers(0, 9, (50, 300)) * np.finfo(float).eps,
+    "two zeros": np.where(RNG.random((9, 30)) < 0.5, -0.0, 0.0),
+    "wider than a block": RNG.normal(size=(3, 20_000)),
+    "one molecule": RNG.normal(size=(5, 1)),
+}
+
+
+@pytest.mark.parametrize("X", RANKED.values(), ids=RANKED)
+def test_normal_scores_are_those_of_scipy_and_of_each_row_alone(X: np.ndarray) -> None:
+    expected = norm.ppf((rankdata(X, axis=1) - 0.5) / X.shape[1])
+    found = normal_scores(X)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert all((normal_scores(X[i : i + 1])[0] == found[i]).all() for i in range(len(X)))

@@ -12,12 +12,21 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.library_sizes import expected_shares, library_sizes
-from exoclassify.methods.normalise_counts import CenteredLogRatio, LogCPM, MedianOfRatios
-from exoclassify.methods.normalise_ct import CtInverted, DeltaCt, GlobalMean, most_stable
-from exoclassify.methods.normalise_intensity import FrozenQuantile, Log2Plus, MedianCentred
-from exoclassify.methods.normalise_tmm import TMM
+from exoclassify.methods.normalise_ct import most_stable
+from exoclassify.methods.transformers import (
+    TMM,
+    CenteredLogRatio,
+    CtInverted,
+    DeltaCt,
+    FrozenQuantile,
+    GlobalMean,
+    Log2Plus,
+    LogCPM,
+    MedianCentred,
+    MedianOfRatios,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 NAN = float("nan")
@@ -28,7 +37,7 @@ INTENSITIES = [MedianCentred(), FrozenQuantile(), MedianCentred(logged=True), Fr
 EVERY = COUNTS + CYCLES + INTENSITIES
 
 
-def named(step: FrozenTransformer) -> str:
+def named(step: FrozenStep) -> str:
     return repr(step)
 
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from exoclassify.errors import DesignError
-from exoclassify.methods.select import PrevalenceFilter
+from exoclassify.methods.transformers import PrevalenceFilter
 
 NAN = float("nan")
 

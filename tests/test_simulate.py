@@ -14,8 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from exoclassify.data.simulate import SimulatedCohort, SimulationDesign, simulate
 from exoclassify.data.simulated_names import mirna_names
 from exoclassify.errors import DesignError, FileError
-from exoclassify.methods.normalise_counts import LogCPM
-from exoclassify.methods.select import PrevalenceFilter
+from exoclassify.methods.transformers import LogCPM, PrevalenceFilter
 
 EVERY_LAYER = ("mirna", "ct", "protein")
 

@@ -40,6 +40,7 @@ from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import Measured, ModelBundle
+from exoclassify.model.prediction import Use
 from exoclassify.scoring.cluster import Cluster, client_of
 from exoclassify.scoring.job import Job
 from exoclassify.scoring.planning import planned
@@ -160,18 +161,18 @@ def shares(bundle: ModelBundle, table: Path) -> dict[str, float]:
     """Processor microseconds a row of each step, on one piece."""
     plan = planned(find_sources([str(table)])[0], bundle.panel, (), None)[0][0]
     piece = next(next(plan.cut()).pieces())
-    job = Job(bundle, None, False, (), ".csv")
+    job = Job(bundle, Use(), None, None, (), ".csv")
     blocks = [*piece.rows().blocks]
     rows, each = checked(piece.rows(), bundle.panel, "", bundle.measure)
     measured = Measured(*map(np.concatenate, zip(*each, strict=True)))
-    answers = bundle.judge(measured)
+    answers = bundle.judge(measured, Use())
     steps: dict[str, Callable[[], object]] = {
         "understand": lambda: [len(X) for X in piece.rows().blocks],
         "check the unit": lambda: checked(replace(rows, blocks=blocks), bundle.panel, "", len),
         "normalise to log": lambda: [len(bundle.compiled.views.log(X)) for X in blocks],
         "evaluate, all": lambda: [bundle.measure(X) for X in blocks],
-        "sets, novelty, flags": lambda: bundle.judge(measured),
-        "encode": lambda: job._batch(rows, answers),
+        "sets, novelty, flags": lambda: bundle.judge(measured, Use()),
+        "encode": lambda: job._batch(rows, answers, measured.residuals),
     }
     return {name: cpu / len(rows.ids) * 1e6 for name, (_, cpu) in medians(steps, 15).items()}
 

@@ -65,8 +65,8 @@ def _scored(samples: Samples, fold: Fold) -> Floats:
         support = np.flatnonzero(prevalence.fit(samples.X[train]).support_)
         normaliser = normaliser_for(samples.unit, "auto", samples.not_detected)
         imputer = imputer_for(samples.unit)
-        V = imputer.fit_transform(normaliser.fit_transform(samples.X[train][:, support]))
-        held_out = imputer.transform(normaliser.transform(samples.X[test][:, support]))
+        V = imputer.fit_apply(normaliser.fit_apply(samples.X[train][:, support]))
+        held_out = imputer.apply(normaliser.apply(np.ascontiguousarray(samples.X[test][:, support])))
         return fit_ridge(Rotated.fit("log", V), samples.y[train], _C, None).scores(held_out)
 
 
@@ -84,5 +84,5 @@ def log_view(table: CargoTable) -> Floats:
         Log scale; more is more.
     """
     normaliser = normaliser_for(table.unit, "auto", table.not_detected)
-    view: Floats = imputer_for(table.unit).fit_transform(normaliser.fit_transform(table.values))
+    view: Floats = imputer_for(table.unit).fit_apply(normaliser.fit_apply(table.values))
     return view

@@ -88,7 +88,10 @@ def _differences(one: Any, two: Any, where: str = "") -> list[str]:
 
 
 def _voices(given: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{voice['learner']}-{voice['view']} {voice['share']:g}" for voice in given)
+    def name(voice: dict[str, Any]) -> str:
+        return f"{voice['learner']}-{voice['view']}" + "-centred" * (voice.get("scaling") == "none")
+
+    return ", ".join(f"{name(voice)} {voice['share']:g}" for voice in given)
 
 
 def _lines(plain: dict[str, Any], decision: dict[str, Any] | None) -> list[str]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.rows import row_medians, row_quantiles
 from exoclassify.typing import Floats
 
 __all__ = ["LeftCensored", "MedianFilled"]
 
 
-class _Filled(FrozenTransformer):
+class _Filled(FrozenStep):
     """Each molecule's NaN becomes a constant of that molecule."""
 
     fill_: Floats

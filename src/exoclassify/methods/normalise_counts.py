@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.library_sizes import expected_shares, library_sizes, log_cpm
 from exoclassify.methods.rows import log2_positive, row_means, row_medians
 from exoclassify.typing import Floats
@@ -15,7 +15,7 @@ from exoclassify.typing import Floats
 __all__ = ["CenteredLogRatio", "LogCPM", "MedianOfRatios"]
 
 
-class LogCPM(FrozenTransformer):
+class LogCPM(FrozenStep):
     """Log2 counts per million, with the mean library size frozen at fit.
 
     Parameters
@@ -39,7 +39,7 @@ class LogCPM(FrozenTransformer):
     Examples
     --------
     >>> import numpy as np
-    >>> LogCPM().fit_transform(np.array([[10.0, 90.0], [0.0, 100.0]])).round(2)
+    >>> LogCPM().fit_apply(np.array([[10.0, 90.0], [0.0, 100.0]])).round(2)
     array([[16.82, 19.75],
            [14.23, 19.9 ]])
     """
@@ -62,7 +62,7 @@ class LogCPM(FrozenTransformer):
         return log_cpm(X, library_sizes(X, self.shares_), self.mean_size_, self.prior_count)
 
 
-class MedianOfRatios(FrozenTransformer):
+class MedianOfRatios(FrozenStep):
     """Log2 of counts divided by DESeq2 size factors, taken against frozen geometric means.
 
     Parameters
@@ -134,7 +134,7 @@ class MedianOfRatios(FrozenTransformer):
         return logged
 
 
-class CenteredLogRatio(FrozenTransformer):
+class CenteredLogRatio(FrozenStep):
     """Log2 of each molecule against the geometric mean of its own sample.
 
     Parameters

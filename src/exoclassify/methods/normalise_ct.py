@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.rows import row_means
 from exoclassify.typing import Floats
 
@@ -84,7 +84,7 @@ def _assay_means(cycles: Floats) -> Floats:
     return row_means(np.ascontiguousarray(cycles.T))
 
 
-class CtInverted(FrozenTransformer):
+class CtInverted(FrozenStep):
     """`not_detected` minus Ct: larger is more, and no correction for how much RNA went in.
 
     Parameters
@@ -105,7 +105,7 @@ class CtInverted(FrozenTransformer):
         return inverted
 
 
-class _Referenced(FrozenTransformer):
+class _Referenced(FrozenStep):
     """Reference Ct minus Ct, the reference being the mean of a set of assays frozen at fit."""
 
     not_detected: float

@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.rows import log2_positive, row_medians
 from exoclassify.typing import Floats
 
 __all__ = ["FrozenQuantile", "Log2Plus", "MedianCentred"]
 
 
-class Log2Plus(FrozenTransformer):
+class Log2Plus(FrozenStep):
     """Log2 of a value plus a constant, for counts per million and other tables already scaled.
 
     Parameters
@@ -38,7 +38,7 @@ class Log2Plus(FrozenTransformer):
         return logged
 
 
-class _Intensity(FrozenTransformer):
+class _Intensity(FrozenStep):
     """What the normalisers of intensities share: input in log2, or taken there."""
 
     logged: bool

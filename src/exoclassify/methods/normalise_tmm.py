@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.library_sizes import expected_shares, library_sizes, log_cpm
 from exoclassify.typing import Floats
 
 __all__ = ["TMM"]
 
 
-class TMM(FrozenTransformer):
+class TMM(FrozenStep):
     """Log2 counts per million on effective library sizes, by the trimmed mean of M-values.
 
     Parameters

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from numpy.typing import NDArray
 
 from exoclassify.errors import DesignError
 from exoclassify.methods.frozen import FrozenStep
@@ -94,28 +93,6 @@ class PrevalenceFilter(FrozenStep):
         """Keep the chosen columns without any check: the fast path."""
         kept: Floats = X.take(self.positions_, axis=1)
         return kept
-
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
-        """Name the molecules that are kept.
-
-        Parameters
-        ----------
-        input_features : array of str, optional
-            Names of the columns given to ``fit``.
-
-        Returns
-        -------
-        object array
-            Names of the columns that ``transform`` gives.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If ``fit`` was not called.
-        """
-        check_is_fitted(self)
-        names: NDArray[np.object_] = _check_feature_names_in(self, input_features)[self.support_]
-        return names
 
 
 def _varies(X: Floats) -> NDArray[np.bool_]:

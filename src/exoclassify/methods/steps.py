@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.impute import LeftCensored, MedianFilled
 from exoclassify.methods.normalise_counts import CenteredLogRatio, LogCPM, MedianOfRatios
 from exoclassify.methods.normalise_ct import CtInverted, DeltaCt, GlobalMean
@@ -13,7 +13,7 @@ from exoclassify.methods.normalise_tmm import TMM
 
 __all__ = ["NORMALISERS", "imputer_for", "normaliser_for"]
 
-NORMALISERS: Mapping[str, Mapping[str, Callable[[float], FrozenTransformer]]] = {
+NORMALISERS: Mapping[str, Mapping[str, Callable[[float], FrozenStep]]] = {
     "counts": {
         "log-cpm": lambda _: LogCPM(),
         "tmm": lambda _: TMM(),
@@ -35,7 +35,7 @@ NORMALISERS: Mapping[str, Mapping[str, Callable[[float], FrozenTransformer]]] = 
 """For each unit the normalisers that fit it, by name; the first is the default."""
 
 
-def normaliser_for(unit: str, method: str, not_detected: float | None) -> FrozenTransformer:
+def normaliser_for(unit: str, method: str, not_detected: float | None) -> FrozenStep:
     """Make the unfitted normaliser of a unit.
 
     Parameters
@@ -59,7 +59,7 @@ def normaliser_for(unit: str, method: str, not_detected: float | None) -> Frozen
     return known[name](40.0 if not_detected is None else not_detected)
 
 
-def imputer_for(unit: str) -> FrozenTransformer:
+def imputer_for(unit: str) -> FrozenStep:
     """Make the unfitted imputer of a unit: from below where missing means too little, else the middle.
 
     Parameters

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exoclassify.methods.frozen import FrozenTransformer
+from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.ranks import normal_scores
 from exoclassify.typing import Floats
 
@@ -23,9 +23,9 @@ class Views:
 
     Parameters
     ----------
-    normaliser : FrozenTransformer
+    normaliser : FrozenStep
         Raw values to log2 abundance.
-    imputer : FrozenTransformer
+    imputer : FrozenStep
         Fills what is missing.
     damping : float
         Log2 abundance at which the damped view bends: ``log2(2^log + 2^damping)``.
@@ -38,22 +38,22 @@ class Views:
     monotone distortion of the sample leaves as they are. Different views help a blend more than more learners do.
     """
 
-    normaliser: FrozenTransformer
-    imputer: FrozenTransformer
+    normaliser: FrozenStep
+    imputer: FrozenStep
     damping: float
 
     @classmethod
-    def fit(cls, X: Floats, normaliser: FrozenTransformer, imputer: FrozenTransformer) -> Views:
+    def fit(cls, X: Floats, normaliser: FrozenStep, imputer: FrozenStep) -> Views:
         """Learn the constants from the training fold.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_molecules)
             Raw values of the panel in the unit of the table; NaN = not measured.
-        normaliser, imputer : FrozenTransformer
+        normaliser, imputer : FrozenStep
             Unfitted steps; they are fitted here.
         """
-        log = imputer.fit_transform(normaliser.fit_transform(X))
+        log = imputer.fit_apply(normaliser.fit_apply(X))
         return cls(normaliser, imputer, float(np.median(log)))
 
     def log(self, X: Floats) -> Floats:

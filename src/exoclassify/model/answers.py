@@ -106,7 +106,7 @@ class Answers:
         calls : tuple of str
         flags : tuple of tuple of str
         """
-        named = {mask: reasons_of(mask) for mask in np.unique(self.reasons).tolist()}
+        named = {mask: reasons_of(mask) for mask in set(self.reasons.tolist())}
         calls = (*states, "uncertain")
         return tuple(calls[call] for call in self.calls), tuple(named[mask] for mask in self.reasons.tolist())
 

@@ -8,9 +8,9 @@ trees at once; many go through XGBoost itself where that gives the same bits.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -22,6 +22,9 @@ from exoclassify.methods.ranks import normal_scores
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import FittedBlend
 from exoclassify.typing import Floats
+
+if TYPE_CHECKING:
+    import xgboost
 
 __all__ = ["PARITY", "CompiledBlend", "check_parity", "rows_in_block"]
 
@@ -216,7 +219,7 @@ class CompiledBlend:
         return views
 
 
-_TOGETHER = 16
+_TOGETHER = 8
 """Rows that are multiplied together, always so many: a few are filled up with zeros."""
 
 

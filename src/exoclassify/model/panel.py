@@ -105,6 +105,11 @@ class Panel:
     def _where(self) -> dict[str, int]:
         return {molecule: i for i, molecule in enumerate(self.canonical)}
 
+    @cached_property
+    def _whole(self) -> float:
+        """The coverage where all of the panel was measured."""
+        return min(1.0, float(self.weight.sum()) / max(self.typical, 1e-12))
+
     def coverage(self, X: Floats) -> Floats:
         """How much of the panel was measured in each sample.
 
@@ -119,13 +124,13 @@ class Panel:
             1 when as much was measured as in a typical training sample; molecules that training often lacked count less.
             For counts this is the plain share of the panel, and 0 for a library that failed.
         """
-        found = np.full(len(X), self.weight.sum())
         sums = X.sum(axis=1)
         partial = np.isnan(sums)  # the quickest look; most tables of counts lack nothing
+        result: Floats = np.full(len(X), self._whole)
         if partial.any():
-            found[partial] = np.where(np.isnan(X[partial]), 0.0, self.weight).sum(axis=1)
+            found = np.where(np.isnan(X[partial]), 0.0, self.weight).sum(axis=1)
+            result[partial] = np.minimum(1.0, found / max(self.typical, 1e-12))
             sums[partial] = np.nansum(X[partial], axis=1)
-        result: Floats = np.minimum(1.0, found / max(self.typical, 1e-12))
         if self.fewest_reads:
             result[sums < self.fewest_reads] = 0.0
         return result

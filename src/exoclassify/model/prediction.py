@@ -295,7 +295,7 @@ def answer(
     """
     share = place.mix if stated is None else stated
     mixed = place.mixed(log_odds[place.head], np.log(share))
-    as_trained = share is training and place.sets_head == place.head
+    as_trained = np.array_equal(share, training) and place.sets_head == place.head
     plain = mixed if as_trained else place.mixed(log_odds[place.sets_head], np.log(training))
     sets = place.sets.sets(plain, limits.level)
     novelty_p = conformal_p(place.novelty, novelty)
@@ -304,17 +304,18 @@ def answer(
     drawn = np.where(novel & (not by_sets), max(place.untested, _UNTESTED), place.untested)[:, None]
     probabilities: Floats = mixed if by_sets else (1 - drawn) * mixed + drawn * share
     best = probabilities.argmax(axis=1)
-    size, first = sets.sum(axis=1), sets.argmax(axis=1)
     causes = {"novel": novel, "low-coverage": coverage < limits.min_coverage}
+    called = best
     if by_sets:
+        size, called = sets.sum(axis=1), sets.argmax(axis=1)
         causes |= {
-            "several-states": size > 1, "no-state-fits": size == 0, "rare-here": (size == 1) & (first != best),
+            "several-states": size > 1, "no-state-fits": size == 0, "rare-here": (size == 1) & (called != best),
         }  # fmt: skip
     elif not place.closed:
         causes["unsure"] = probabilities.max(axis=1) < place.call_from(limits.max_wrong)
-    reasons = np.full(len(size), BITS.get(place.closed, 0), dtype=np.uint8)
+    reasons = np.full(len(best), BITS.get(place.closed, 0), dtype=np.uint8)
     for reason, cause in causes.items():
         reasons |= cause * np.uint8(BITS[reason])
-    calls = np.where(reasons == 0, first if by_sets else best, -1).astype(np.int8)
-    nowhere = np.zeros(len(size), dtype=np.intp)
+    calls = np.where(reasons == 0, called, -1).astype(np.int8)
+    nowhere = np.zeros(len(best), dtype=np.intp)
     return Answers(probabilities, sets, novelty_p, coverage, calls, reasons, nowhere, (name,))

@@ -97,13 +97,8 @@ def _pack(value: Any, path: str, arrays: Arrays) -> Any:
     name = type(value).__name__
     if _ALLOWED.get(name) is not type(value):
         raise TypeError(f"{path}: a {name} cannot be saved; add it to the list of classes that a model may hold")
-    fields = _parameters(value) if isinstance(value, FrozenStep) else _fields(value)
+    fields = vars(value) if isinstance(value, FrozenStep) else _fields(value)
     return {"class": name, "fields": {key: _pack(item, f"{path}.{key}", arrays) for key, item in fields.items()}}
-
-
-def _parameters(step: FrozenStep) -> dict[str, Any]:
-    learned = {key: item for key, item in vars(step).items() if key.endswith("_")}
-    return {**step.get_params(deep=False), **learned}
 
 
 def _fields(part: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 With an L2 penalty the solution lies in the span of the samples, so the table is rotated onto its row space once
 (n_samples columns instead of thousands) and every linear learner of that view is fitted there. The answer is the same;
 the cost falls by n_molecules / n_samples (Hastie, Tibshirani & Friedman, The Elements of Statistical Learning, 18.3.5).
+scikit-learn is imported where something is fitted: a model that answers does not wait for it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import SVC
 
 from exoclassify.typing import Floats
 
@@ -142,6 +141,8 @@ def fit_ridge(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str |
     class_weight : {None, "balanced"}
         Weights of the states in the loss.
     """
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=C, class_weight=class_weight, tol=1e-6, max_iter=10_000)
     model.fit(table.coordinates, y)
     return table.lift(model.coef_, model.intercept_)
@@ -169,6 +170,8 @@ def fit_elastic_net(
     seed : int
         Order in which the solver visits the samples.
     """
+    from sklearn.linear_model import LogisticRegression
+
     mean, scale = V.mean(axis=0), V.std(axis=0)
     scale = np.where(scale > 1e-9, scale, 1.0)
     model = LogisticRegression(
@@ -193,6 +196,8 @@ def fit_svm(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str | N
     class_weight : {None, "balanced"}
         Weights of the states in the loss.
     """
+    from sklearn.svm import SVC
+
     states = range(1, 2) if y.max() == 1 else range(int(y.max()) + 1)
     machines = [SVC(C=C, kernel="linear", class_weight=class_weight).fit(table.coordinates, y == k) for k in states]
     coef = np.vstack([machine.coef_ for machine in machines])

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from exoclassify.methods.learners.linear import symmetric
 from exoclassify.typing import Floats
+
+if TYPE_CHECKING:
+    import xgboost
 
 __all__ = ["Boosted", "Forest", "Trees", "fit_boosted", "fit_forest"]
 
@@ -182,6 +184,8 @@ def fit_forest(
     seed : int
         Fixes the trees.
     """
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
     kind = ExtraTreesClassifier if extra else RandomForestClassifier
     model = kind(
         n_trees, min_samples_leaf=min_leaf, max_features="sqrt", class_weight=class_weight, random_state=seed, n_jobs=1
@@ -219,6 +223,8 @@ class Boosted:
 
     def booster(self) -> xgboost.Booster:
         """Open the model as XGBoost's Booster with one thread."""
+        import xgboost
+
         return xgboost.Booster({"nthread": 1}, model_file=bytearray(self.ubj.tobytes()))
 
     def scores(self, V: Floats) -> Floats:
@@ -297,6 +303,8 @@ def fit_boosted(
     -----
     The cost of boosting grows with each molecule, so at most the 4000 with the largest spread are given to it.
     """
+    import xgboost
+
     n_states = int(y.max()) + 1
     columns = np.sort(np.argsort(-V.std(axis=0), kind="stable")[:_MOST_MOLECULES])
     V = V[:, columns]
