@@ -29,6 +29,7 @@ _LONGEST = 64 << 20  # bytes in which a row ends, if its quotes match
 _HEAD = 1 << 20
 _STRETCH = 64 << 20  # bytes of text from one cut to the next
 _BOM = b"\xef\xbb\xbf"
+_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8
 _ODD_NAN = re.compile(rb"nan\(", re.IGNORECASE)  # Arrow takes it for a number
 
 
@@ -248,12 +249,13 @@ class TextPiece(Piece):
     def _one_by_one(self) -> Batch:
         wanted = self.wanted
         text = self.text.decode("utf-8", errors="surrogateescape")
+        odd = _ESCAPED.search(text) is not None
         sound: list[list[str]] = []
         places, faults, n = [], [], 0
         for n, (_, cells) in enumerate(rows_of_text(text, self.separator, self.name)):
             sample = cells[wanted.ids].strip() if len(cells) > wanted.ids else ""
             read = [cells[j] for j in wanted.positions if j < len(cells)]
-            if any("\udc80" <= letter <= "\udcff" for letter in sample.join(read)):
+            if odd and _ESCAPED.search("".join((sample, *read))):
                 readable = sample.encode("utf-8", errors="replace").decode()
                 faults.append(Reject(n, readable, "", "is not UTF-8 text; save the file as UTF-8"))
             elif len(cells) != len(wanted.names):
