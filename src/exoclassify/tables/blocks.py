@@ -214,10 +214,10 @@ class TextPiece(Piece):
     cost: float
 
     def batch(self) -> Batch:
-        """Take the lines apart, all at once where every cell is plain and else one by one."""
-        return self._at_once() or self._one_by_one()
+        """Take the lines apart: at once as numbers, else at once as texts, and where rows are uneven one by one."""
+        return self._at_once(self.wanted.numbers) or self._at_once(frozenset()) or self._one_by_one()
 
-    def _at_once(self) -> Batch | None:
+    def _at_once(self, numbers: frozenset[int]) -> Batch | None:
         if b"(" in self.text and _ODD_NAN.search(self.text):
             return None
         wanted = self.wanted
@@ -232,9 +232,7 @@ class TextPiece(Piece):
                 parse_options=pacsv.ParseOptions(delimiter=self.separator, newlines_in_values=b'"' in self.text),
                 convert_options=pacsv.ConvertOptions(
                     include_columns=[str(j) for j in wanted.positions],
-                    column_types={
-                        str(j): pa.float64() if j in wanted.numbers else pa.string() for j in wanted.positions
-                    },
+                    column_types={str(j): pa.float64() if j in numbers else pa.string() for j in wanted.positions},
                     null_values=MISSING_SPELLINGS,
                 ),
             )

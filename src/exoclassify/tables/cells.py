@@ -28,6 +28,7 @@ _MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", ".", "filtered"})
 MISSING_SPELLINGS = sorted({spelt for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())} | {"NaN"})
 """Of a cell without a number, for readers that know a list of texts."""
 
+_SPELLINGS = pa.array(MISSING_SPELLINGS)
 _AS_NAN = {spelt: "nan" for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())}
 _MISSING_TEXTS = frozenset({"", "NA", "NaN", "nan", "null", "None", "#N/A", "."})
 _JOINT = "\x1f"  # the unit separator of ASCII; a cell that holds it is no number
@@ -183,6 +184,12 @@ def column_numbers(column: pa.Array | pa.ChunkedArray) -> tuple[Floats, list[tup
         As `numbers` gives them.
     """
     if is_number(column.type):
-        cast = column.cast(pa.float64(), safe=False)
-        return cast.to_numpy() if isinstance(column, pa.ChunkedArray) else cast.to_numpy(zero_copy_only=False), []
-    return numbers(column_texts(column).to_pylist()) if len(column) else (np.empty(0), [])
+        return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), []
+    texts = column_texts(column)
+    try:
+        if not pc.any(pc.match_substring(texts, "(")).as_py():  # Arrow takes nan(1) for a number
+            measured = pc.if_else(pc.is_in(texts, _SPELLINGS), pa.scalar(None, pa.string()), texts)
+            return measured.cast(pa.float64()).to_numpy(zero_copy_only=False), []
+    except pa.ArrowInvalid:
+        pass
+    return numbers(texts.to_pylist()) if len(column) else (np.empty(0), [])
