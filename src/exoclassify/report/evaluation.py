@@ -47,7 +47,7 @@ def discrimination(judged: Judged) -> Section:
         f"({name}; 95 % interval {auc['low']:.0%} to {auc['high']:.0%}). One half is guessing."
     )
     return Section(
-        "Does it tell the states apart?",
+        "Does it distinguish the states?",
         summary,
         figures=figures,
         tables=[_figures_table(judged), _intervals_table(judged)],
