@@ -257,7 +257,7 @@ class TextPiece(Piece):
                 readable = sample.encode("utf-8", errors="replace").decode()
                 faults.append(Reject(n, readable, "", "is not UTF-8 text; save the file as UTF-8"))
             elif len(cells) != len(wanted.names):
-                said = f"has {len(cells)} cells where the header has {len(wanted.names)}; mend the row"
+                said = f"has {len(cells)} cells where the header has {len(wanted.names)}; correct the row"
                 faults.append(Reject(n, sample, "", said))
             else:
                 sound.append(read)
@@ -322,7 +322,7 @@ def _lines(source: Source, file: _Limited | BinaryIO) -> Iterator[bytes]:
             break
     if rest.count(b'"') % 2:
         raise FileError(
-            f"{source.name}: its quotes do not match, or a quoted cell holds a line's end; mend it, or save it as "
+            f"{source.name}: its quotes do not match, or a quoted cell holds a line's end; correct it, or save it as "
             "Parquet"
         )
     if rest.strip():

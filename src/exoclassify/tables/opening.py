@@ -116,7 +116,7 @@ def _check_content(path: Path, expected: tuple[bytes, ...]) -> None:
     if packed is not None:
         if not head.startswith(_PACKED[packed]):
             raise FileError(
-                f"{path}: is not {'gzip' if packed == '.gz' else 'Zstandard'}, it looks like {_looks_like(head)}; mend its name"
+                f"{path}: is not {'gzip' if packed == '.gz' else 'Zstandard'}, it looks like {_looks_like(head)}; correct its name"
             )
         with gzip.open(path) if packed == ".gz" else pa.CompressedInputStream(str(path), "zstd") as file:
             head = file.read(4096)
@@ -125,7 +125,9 @@ def _check_content(path: Path, expected: tuple[bytes, ...]) -> None:
     sound = head.startswith(expected) if expected else _looks_like(head) == "text"
     if not sound:
         wanted = f"a {suffix} file" if expected else "a text table"
-        raise FileError(f"{path}: is not {wanted}, it looks like {_looks_like(head)}; mend its name, or save it anew")
+        raise FileError(
+            f"{path}: is not {wanted}, it looks like {_looks_like(head)}; correct its name, or save it anew"
+        )
 
 
 @contextmanager
