@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from exoclassify.model.panel import Panel
 from exoclassify.model.told import carries_over, layers_add, use_lines, used_in
 
 __all__ = ["card", "headline"]
+
+_TAG, _LINK = re.compile(r"<(?=[A-Za-z/!?])"), re.compile(r"\](?=\()")
+"""What a label or a batch could smuggle into a page made of the card; the card itself holds neither tags nor links."""
 
 _NAMES = {
     "auc": "AUC",
@@ -55,7 +59,7 @@ def card(about: Mapping[str, Any], panel: Panel) -> str:
         "## Where it came from",
         _origin(about),
     ]
-    return "\n\n".join(parts) + "\n"
+    return _TAG.sub("&lt;", _LINK.sub(r"\\]", "\n\n".join(parts))) + "\n"
 
 
 def _recalibrated(about: Mapping[str, Any]) -> list[str]:
