@@ -258,7 +258,7 @@ def test_the_command_writes_signature_tests_recipe_and_report(folder: Path) -> N
     assert done.exit_code == 0, done.stderr
     found = folder / "found"
     assert sorted(path.name for path in found.iterdir()) == [
-        "molecules.csv", "recipe.toml", "report.html", "signature.csv",
+        "molecules.csv", "recipe.toml", "report-files", "report.html", "signature.csv",
     ]  # fmt: skip
     table = pd.read_csv(found / "signature.csv")
     assert tuple(table["molecule"]) == FOUND.markers

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,14 @@ import pytest
 from cohorts import FAST, cohort_of, counts
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.errors import DesignError, InputError
+from exoclassify.errors import DesignError, FileError, InputError
 from exoclassify.lifecycle.external import check_labels, evaluate
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.prediction import Use
 from exoclassify.report.external import audit_report, seen_before, validation_report
+from exoclassify.report.saving import save
 from exoclassify.report.training import training_report
+from exoclassify.report.verdict import lead_of_audit, lead_of_model, lead_of_validation, verdict_of_model
 from test_html import read
 
 TRAINED_ON = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)
@@ -104,7 +107,7 @@ def test_what_cannot_be_known_is_said_and_not_promised() -> None:
     found = evaluate(bare, ELSEWHERE)
     assert found["trained_on"] is None
     assert "is not known" in seen_before(None, BUNDLE.about)
-    page = validation_report(found, None, model="pain 1.0.0", source="new.csv", about=BUNDLE.about)
+    page = validation_report(found, None, source="new.csv", about=BUNDLE.about).html
     assert "does not remember its training samples" in page
     assert "it was quoted with" not in page
     with pytest.raises(DesignError, match="was trained on all 60 samples"):
@@ -128,37 +131,78 @@ def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
     audit = BUNDLE.about["audit"]
     found = evaluate(BUNDLE, ELSEWHERE)
     pages = {
-        "training": training_report(BUNDLE.about, BUNDLE.panel.molecules),
-        "audit": audit_report(audit, source="cargo.csv", samples={"a": 3, "b": 4}),
-        "validation": validation_report(found, audit, model="pain 1.0.0", source="new.csv", about=BUNDLE.about),
+        "training": training_report(BUNDLE.about, BUNDLE.panel.molecules).html,
+        "audit": audit_report(audit, source="cargo.csv", samples={"a": 3, "b": 4}).html,
+        "validation": validation_report(found, audit, source="new.csv", about=BUNDLE.about).html,
     }
     for name, text in pages.items():
         parsed = read(text)
         assert all(target.startswith("#") for target in parsed.targets), name
-        assert parsed.tags.count("svg") <= parsed.tags.count("details"), name
-        assert text.index("In short") < text.index("<svg"), name
+        assert parsed.tags.count("figure") <= parsed.tags.count("details"), name
+        assert text.index('id="verdict"') < text.index("<svg"), name
     assert "nan" not in pages["training"].lower().replace("nanosight", "").split("tripod")[0].split()
 
 
-def test_the_first_paragraph_says_when_there_is_no_evidence_of_biology() -> None:
+def test_one_critical_finding_gives_every_page_of_a_cohort_the_same_verdict_and_colour() -> None:
     about = json.loads(json.dumps(BUNDLE.about))
-    about["audit"]["verdict"] = "The model does not beat library size alone: this is not evidence of biology."
-    text = training_report(about, BUNDLE.panel.molecules)
-    first = text.split("<p>")[1].split("</p>")[0]
-    assert "not evidence of biology" in first
-    assert first.startswith("AUC 0.")
+    audit = about["audit"]
+    audit["findings"].insert(
+        0, {**audit["findings"][0], "check": "depth", "subject": "library size", "severity": "critical"}
+    )
+    leads = [
+        lead_of_model(about),
+        lead_of_audit(audit, {"a": 3}),
+        lead_of_validation(evaluate(BUNDLE, ELSEWHERE), audit, about, "x", ""),
+    ]
+    assert {lead.tone for lead in leads} == {"critical"}
+    assert len({lead.verdict for lead in leads}) == 1
+    assert leads[0].verdict.startswith("This is not evidence of biology: 1 critical finding (depth: library size")
+
+
+def test_the_verdict_follows_what_was_shown_and_the_figure_lies_in_its_interval() -> None:
+    about = json.loads(json.dumps(BUNDLE.about))
+    about["audit"]["findings"] = []
+    about["evaluation"]["headline"] |= {"value": 0.6, "low": 0.45, "high": 0.75}
+    assert verdict_of_model(about) == (
+        "critical",
+        "It was not shown to distinguish state-0 and state-1 better than guessing would.",
+    )
+    about["evaluation"]["headline"] |= {"value": 0.9, "low": 0.8, "high": 0.95}
+    about["answers"]["places"] = {
+        "trained_on": {"calls_from": 0.8, "closed": ""},
+        "unknown": {"calls_from": 0.9, "closed": ""},
+    }
+    assert verdict_of_model(about)[0] == "good"
+    about["answers"]["places"]["unknown"] = {"calls_from": None, "closed": "one-batch"}
+    assert verdict_of_model(about)[0] == "warning"
+    name, value, low, high = lead_of_model(about).figure or ("", 0.0, 1.0, 1.0)
+    assert 0 <= low <= value <= high <= 1
+    assert name.startswith("AUC")
+
+
+def test_a_saved_report_has_its_figures_tables_and_texts_beside_it(tmp_path: Path) -> None:
+    report = training_report(BUNDLE.about, BUNDLE.panel.molecules)
+    folder = save(report, tmp_path / "r.html")
+    figures = [figure for section in report.sections for figure in section.figures]
+    svgs, pngs = sorted(folder.glob("*.svg")), sorted(folder.glob("*.png"))
+    assert len(svgs) == len(pngs) == len(figures) > 8
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pngs)
+    assert all("var(" not in path.read_text() for path in svgs)
+    assert f"exoclassify {BUNDLE.about['libraries']['exoclassify']}" in (folder / "methods-and-legends.txt").read_text()
+    with pytest.raises(FileError, match="is there already"):
+        save(report, tmp_path / "r.html")
 
 
 def test_a_model_that_was_not_judged_has_a_report_that_says_so() -> None:
     bare = fit(TRAINED_ON, FAST, judge=False)
-    text = training_report(bare.about, bare.panel.molecules)
+    text = training_report(bare.about, bare.panel.molecules).html
     read(text)
     assert "Not judged" in text
     assert bare.about["audit"] is None
 
 
 def test_checklists_say_what_only_the_authors_can() -> None:
-    text = training_report(BUNDLE.about, BUNDLE.panel.molecules)
+    text = training_report(BUNDLE.about, BUNDLE.panel.molecules).html
     assert text.count("not stated: for the authors") > 10
     assert "3 × " not in text  # FAST judges once
     assert "1 × 3-fold nested cross-validation, grouped by person" in text

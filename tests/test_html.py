@@ -76,13 +76,18 @@ def test_every_figure_has_its_numbers_beside_it() -> None:
     text = page("Report", [Section("ROC", "…", figures=[roc()])])
     found = read(text)
     assert found.tags.count("svg") == found.tags.count("details") == 1
-    assert '<td class="number">0.800</td>' in text
+    assert '<td class="number" data-label="sensitivity">0.800</td>' in text
     assert roc().table.rows[1] == ("model", 0.2, 0.8, 0.6, 0.9)
 
 
 def test_cells_say_yes_no_and_nothing_in_words() -> None:
     text = page("Report", [Section("T", "…", tables=[Table(["a"], [[True], [None], [3], [0.12345]])])])
-    for cell in ("<td>yes</td>", "<td>–</td>", '<td class="number">3</td>', '<td class="number">0.123</td>'):
+    for cell in (
+        ">yes</td>",
+        ">–</td>",
+        'class="number" data-label="a">3</td>',
+        'class="number" data-label="a">0.123</td>',
+    ):
         assert cell in text
 
 

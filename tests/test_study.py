@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -108,10 +109,13 @@ def test_run_audits_trains_and_finds_markers_and_one_page_leads_to_them(tmp_path
     done = run("run", tmp_path / "cohort.toml", "--out", tmp_path / "study", "--jobs", "1")
     assert done.exit_code == 0, done.output
     page = (tmp_path / "study" / "index.html").read_text()
-    for place in ("audit.html", "model/report.html", "markers/report.html"):
+    for place in ("audit.html", "model.html", "predictions.csv", "markers/report.html"):
         assert (tmp_path / "study" / place).is_file()
         assert f'href="{place}"' in page
-    assert page.count("<h2>Verdict</h2>") + page.count(">Verdict<") >= 1
+    verdict = page.split('<h2 id="verdict">')[1].split("</h2>")[0]
+    assert f'<h2 id="verdict">{verdict}</h2>' in (tmp_path / "study" / "model.html").read_text()
+    answers = pd.read_csv(tmp_path / "study" / "predictions.csv")
+    assert set(answers["sample_id"]) == set(pd.read_csv(samples).iloc[:, 0].astype(str))
     again = run("run", tmp_path / "cohort.toml", "--out", tmp_path / "study")
     assert again.exit_code == 2
     assert "is there already; give --force" in again.stderr

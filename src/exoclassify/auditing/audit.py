@@ -10,6 +10,7 @@ import numpy as np
 
 from exoclassify.auditing.batches import audit_answers, audit_batches, audit_covariates, audit_unseen
 from exoclassify.auditing.contamination import audit_haemolysis
+from exoclassify.auditing.described import principal_components, table_one
 from exoclassify.auditing.detection import audit_imputed
 from exoclassify.auditing.duplicates import audit_alike
 from exoclassify.auditing.findings import Audit, Finding, by_severity, verdict_of
@@ -22,6 +23,7 @@ from exoclassify.auditing.molecules import audit_molecules
 from exoclassify.auditing.people import audit_subjects
 from exoclassify.auditing.public_libraries import audit_public
 from exoclassify.auditing.scale import audit_scale
+from exoclassify.auditing.sensitivity import sensitivity
 from exoclassify.auditing.size import audit_preselection, audit_size, learning_curve
 from exoclassify.auditing.technical import Technical, audit_technical
 from exoclassify.data.cargo import CargoTable
@@ -60,7 +62,7 @@ def audit(
     against : CargoTable, optional
         Another file, to be searched for the same libraries.
     curve : bool
-        Also draw the learning curve, which is half of the work.
+        Also draw the learning curve and judge without suspicious molecules and libraries, which is half of the work.
     seed : int
         Of folds and draws.
     n_jobs : int
@@ -94,6 +96,7 @@ def audit(
         lambda: audit_haemolysis(cohort),
         run.labels,
         lambda: run.size(curve=curve),
+        lambda: run.described(curve=curve),
         lambda: audit_preselection(cohort.cargo),
         lambda: audit_metadata(cohort),
     ]
@@ -167,6 +170,13 @@ class _Run:
             points = learning_curve(self.samples, seed=self.seed, n_jobs=self.n_jobs)
         self.drawn["learning_curve"] = points
         return audit_size(self.samples, 0.75 if self.model is None else self.model.figure.value, points)
+
+    def described(self, *, curve: bool) -> list[Finding]:
+        self.drawn["table_one"] = table_one(self.cohort)
+        self.drawn["components"] = principal_components(self.cohort)
+        if self.model is not None and curve:
+            self.drawn["sensitivity"] = sensitivity(self.cohort, self.model, n_jobs=self.n_jobs)
+        return []
 
 
 def _failed(model: Judged) -> list[Finding]:

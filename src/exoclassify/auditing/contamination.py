@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import ranksums
 
 from exoclassify.auditing.baselines import Baseline, Number
@@ -14,7 +15,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.errors import first_three
 from exoclassify.typing import Floats
 
-__all__ = ["audit_haemolysis", "contamination_baselines", "haemolysis_index"]
+__all__ = ["audit_haemolysis", "contaminants", "contamination_baselines", "haemolysis_index"]
 
 
 _HAEMOLYSED = 7.0  # Cq(miR-23a-3p) - Cq(miR-451a) above this: haemolysis is likely (Blondal et al. 2013)
@@ -55,6 +56,17 @@ def contamination_baselines(cohort: Cohort) -> list[Baseline]:
         name = "haemolysis index (miR-451a over miR-23a-3p)"
         found.append(Baseline(name, Number(index), "contamination", values=index, mild=not red_cells))
     return [one for one in found if one.values is not None and np.nanstd(one.values) > 1e-9]
+
+
+def contaminants(table: CargoTable) -> NDArray[np.intp]:
+    """Give the positions of molecules that published panels name as contaminants, such as those of red cells.
+
+    Parameters
+    ----------
+    table : CargoTable
+        Of any kind; only panels of its kind count.
+    """
+    return np.array(sorted({column for panel in PANELS for column in _columns(table, panel)}), dtype=np.intp)
 
 
 def _together(cohort: Cohort, V: Floats) -> bool:

@@ -93,7 +93,7 @@ class Audit:
     verdict : str
         One or two sentences: whether the cohort can carry the claim.
     drawn : dict
-        Plain values of what a report draws: ``baselines``, ``learning_curve``.
+        Plain values of what a report draws: ``baselines``, ``learning_curve``, ``table_one``, ``components``, ``sensitivity``.
     confounders : dict
         Names and values, one a sample, of what was found critical: for what is asked of single molecules afterwards.
     """

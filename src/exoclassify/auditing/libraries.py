@@ -12,9 +12,9 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import FEWEST_READS, failed_libraries
 from exoclassify.errors import first_three
 from exoclassify.tables.ids import counted
-from exoclassify.typing import Floats
+from exoclassify.typing import Floats, Mask
 
-__all__ = ["audit_libraries", "audit_outliers"]
+__all__ = ["audit_libraries", "audit_outliers", "outlying"]
 
 
 _ROBUST_Z = 3.5  # Iglewicz & Hoaglin 1993
@@ -63,19 +63,15 @@ def audit_outliers(cohort: Cohort) -> list[Finding]:
     Robust z (median and MAD) below −3.5, of the median rank correlation with the others and of the library size. More than a
     few such samples are a warning; one or two in a hundred are what a skewed distribution has.
     """
-    compared = cohort.cargo.take(np.arange(min(cohort.n_samples, MOST)))
-    typical = np.arctanh(np.clip(np.nanmedian(alike(compared)[0], axis=1), -0.999, 0.999))
-    name, size = library_sizes(cohort.cargo)
     found = []
-    for what, values in (("median rank correlation with the others", typical), (name, size)):
-        z = _robust_z(values)
+    for what, z in _standing(cohort):
         low = np.flatnonzero(z < -_ROBUST_Z)
         if not len(low):
             message = f"No sample stands out by {what}."
             found.append(Finding("outliers", what, "samples", 0.0, "info", message, ""))
             continue
         named = first_three(cohort.sheet.sample_ids[i] for i in low)
-        far = (z < -2 * _ROBUST_Z).any() or len(low) > max(2, 0.03 * len(values))
+        far = (z < -2 * _ROBUST_Z).any() or len(low) > max(2, 0.03 * len(z))
         message = (
             f"{counted(len(low), 'samples', 'lies', 'lie')} far below the others by {what} ({named}; {_mix(cohort, low)}): "
             "failed libraries add noise, and bias where they gather in one state."
@@ -83,6 +79,32 @@ def audit_outliers(cohort: Cohort) -> list[Finding]:
         mend = "look at these libraries; leave failed ones out by a blank label, and say so"
         found.append(Finding("outliers", named, what, float(len(low)), "warning" if far else "info", message, mend))
     return found
+
+
+def outlying(cohort: Cohort) -> Mask:
+    """Mark samples that lie far below all others by likeness or by library size, as `audit_outliers` counts them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With one layer.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
+    """
+    marked = np.zeros(cohort.n_samples, dtype=bool)
+    for _, z in _standing(cohort):
+        marked[: len(z)] |= z < -_ROBUST_Z
+    return marked
+
+
+def _standing(cohort: Cohort) -> list[tuple[str, Floats]]:
+    """Give robust z of likeness to the others (of the first samples only, where there are very many), and of library size."""
+    compared = cohort.cargo.take(np.arange(min(cohort.n_samples, MOST)))
+    typical = np.arctanh(np.clip(np.nanmedian(alike(compared)[0], axis=1), -0.999, 0.999))
+    name, size = library_sizes(cohort.cargo)
+    return [("median rank correlation with the others", _robust_z(typical)), (name, _robust_z(size))]
 
 
 def _mix(cohort: Cohort, rows: NDArray[np.intp]) -> str:

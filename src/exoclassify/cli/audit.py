@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
-from exoclassify.cli.outputs import check_file
+from exoclassify.cli.options import Columns, Format, IdColumn, ReportPage, Sheet, columns_of, reading_of
+from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def audit(
     not_detected: Annotated[
         float | None, typer.Option(help="For ct: from this many cycles on, none was found.  [default: 40]")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
+    report: ReportPage = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print verdict and findings as JSON.")] = False,
     jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
     force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
@@ -57,7 +57,7 @@ def audit(
 
     inputs = [path for path in (cargo, samples, against) if path is not None]
     if report is not None:
-        check_file(report, force=force, inputs=inputs)
+        check_report(report, force=force, inputs=inputs)
     from exoclassify.auditing.audit import audit as audit_cohort
     from exoclassify.data.cargo import CargoTable
     from exoclassify.data.cohort import Cohort
@@ -83,14 +83,9 @@ def audit(
 
 def _write(report: Path, found: Audit, source: str, samples: dict[str, int], force: bool) -> None:
     from exoclassify.report.external import audit_report
-    from exoclassify.tables.writing import write_atomically
+    from exoclassify.report.saving import save
 
-    text = audit_report(found.to_dict(), source=source, samples=samples)
-    write_atomically(report, lambda to: _put(to, text), force=force)
-
-
-def _put(to: Path, text: str) -> None:
-    to.write_text(text, encoding="utf-8")
+    save(audit_report(found.to_dict(), source=source, samples=samples), report, force=force)
 
 
 def _told(found: Audit) -> list[str]:

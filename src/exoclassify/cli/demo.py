@@ -102,7 +102,7 @@ def _run(folder: Path, jobs: int) -> None:
     _tell("1. Simulated a cohort", [_what_is_simulated(simulated, parts)])
     (folder / "recipe.toml").write_text(_RECIPE, encoding="utf-8")
     recipe = Recipe.read(folder / "recipe.toml")
-    bundle = fitted(parts.training, recipe, name="demo", version="1.0.0", jobs=jobs)
+    bundle = fitted(parts.training, recipe, name="demo", version="1.0.0", jobs=jobs).bundle
     bundle.save(folder / "model")
     _tell(f"2. Trained, and judged within the {_CENTRES - 1} centres", judged(bundle))
     predictions = _score(folder, parts.new)

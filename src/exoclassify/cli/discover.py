@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNATURE_FILES", "discover"]
 
-SIGNATURE_FILES = ("signature.csv", "molecules.csv", "recipe.toml", "report.html")
+SIGNATURE_FILES = ("signature.csv", "molecules.csv", "recipe.toml", "report.html", "report-files")
 """What is in the folder; recipe.toml only when there is a panel."""
 
 _SHOWN = 15
@@ -212,21 +212,23 @@ def _say_notes(notes: tuple[str, ...], subject: str | None, batch: str | None) -
 def _write(signature: Signature, folder: Path, *, simulated: bool) -> None:
     import importlib.metadata
 
-    from exoclassify.discovery.signature_page import discovery_sections
-    from exoclassify.report.html import page
+    from exoclassify.discovery.signature_page import discovery_lead, discovery_sections
+    from exoclassify.report.html import Report
+    from exoclassify.report.saving import save
 
     signature.frame().to_csv(folder / "signature.csv", index=False)
     signature.everything().to_csv(folder / "molecules.csv", index=False)
     if signature.panel:
         (folder / "recipe.toml").write_text(signature.recipe(), encoding="utf-8")
     contrast = signature.contrast
-    text = page(
+    report = Report(
         f"Markers of {contrast.state} against {' and '.join(contrast.reference)}",
+        discovery_lead(signature),
         discovery_sections(signature),
         subtitle="Simulated samples: not for use on patients" if simulated else "Support for research, not a diagnosis",
         footer=f"exoclassify {importlib.metadata.version('exoclassify')}; cohort {signature.chosen_on[:16]}",
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
+    save(report, folder / "report.html")
 
 
 def _rows(signature: Signature) -> list[str]:

@@ -16,6 +16,7 @@ from exoclassify.cli.options import (
     Level,
     MaxWrong,
     Prevalence,
+    ReportPage,
     SameBatch,
     Sheet,
     Site,
@@ -24,7 +25,7 @@ from exoclassify.cli.options import (
     thresholds_of,
     used,
 )
-from exoclassify.cli.outputs import check_file
+from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.score import INCOMPLETE
 
@@ -51,7 +52,7 @@ def evaluate(
     site: Site = None,
     max_wrong: MaxWrong = None,
     level: Level = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page to read, such as report.html.")] = None,
+    report: ReportPage = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Leave out the audit of the cohort.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
     jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
@@ -70,7 +71,7 @@ def evaluate(
     import json
 
     if report is not None:
-        check_file(report, force=force, inputs=[cargo, samples])
+        check_report(report, force=force, inputs=[cargo, samples])
     from exoclassify.data.cohort import Cohort
     from exoclassify.lifecycle.external import evaluate as judged_on
     from exoclassify.lifecycle.known import unseen
@@ -116,14 +117,9 @@ def _audited(cohort: Any, covariates: tuple[str, ...], jobs: int) -> dict[str, A
 
 def _write(report: Path, found: Any, audit: Any, about: Any, source: str, force: bool) -> None:
     from exoclassify.report.external import validation_report
-    from exoclassify.tables.writing import write_atomically
+    from exoclassify.report.saving import save
 
-    text = validation_report(found, audit, model=f"{about['name']} {about['version']}", source=source, about=about)
-    write_atomically(report, lambda to: _put(to, text), force=force)
-
-
-def _put(to: Path, text: str) -> None:
-    to.write_text(text, encoding="utf-8")
+    save(validation_report(found, audit, source=source, about=about), report, force=force)
 
 
 def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> list[str]:

@@ -135,11 +135,12 @@ def _gauges(bundle: ModelBundle, found: Watched) -> str:
 
 
 def _report(bundle: ModelBundle, found: Watched, start: datetime.datetime) -> str:
-    from exoclassify.report.html import Section, Table, page
+    from exoclassify.report.html import Lead, Section, Table, page
 
-    tone = "warning" if found.alarms else "good"
-    summary = "\n\n".join(found.alarms) or "No alarm: what comes in looks like the training samples."
-    sections = [Section("In short", summary, tone=tone), *_input_section(found), *_order_section(found)]
+    lead = Lead("good", "What comes in looks like the training samples.", sign="No alarm")
+    if found.alarms:
+        lead = Lead("warning", found.alarms[0], details=found.alarms[1:], sign="Alarm")
+    sections = [*_input_section(found), *_order_section(found)]
     shares = [(n, s["value"], s["low"], s["high"], s["expected"]) for n, s in found.calls.items()]
     table = Table(("what", "share", "low", "high", "expected"), shares)
     sections.append(Section("Calls", f"{found.n} predictions; shares with 95 % intervals.", tables=[table]))
@@ -152,12 +153,12 @@ def _report(bundle: ModelBundle, found: Watched, start: datetime.datetime) -> st
         table = Table(("figure", "value", "low", "high"), rows)
         sections.append(Section("Performance in use", f"By the outcomes known: {known}.", tables=[table]))
     if found.sites:
-        columns = ("key", "samples", "share novel", "low", "high", "unlike training")
+        columns = ("key", "samples", "level moved", "share novel", "low", "high", "unlike training")
         table = Table(columns, [tuple(site.values()) for site in found.sites])
         sections.append(Section("Who asked", "Samples of each key that was used.", tables=[table]))
     until = datetime.datetime.now(datetime.UTC)
     return page(
-        f"{bundle.name} {bundle.version} in use", sections, subtitle=f"{start:%Y-%m-%d} to {until:%Y-%m-%d}, UTC",
+        f"{bundle.name} {bundle.version} in use", sections, lead=lead, subtitle=f"{start:%Y-%m-%d} to {until:%Y-%m-%d}, UTC",
         footer="Support for a decision by a person, not a diagnosis and not a medical device.",
     )  # fmt: skip
 

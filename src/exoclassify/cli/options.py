@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,6 +51,13 @@ MaxWrong = Annotated[
     float | None,
     typer.Option(
         help="Share of the calls that may be wrong, expected in a batch like those left out in training.  [default: the recipe's]"
+    ),
+]
+ReportPage = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        help="Write a page to read, such as report.html, and beside it report-files: figures as SVG and PNG, tables as CSV.",
     ),
 ]
 Level = Annotated[float | None, typer.Option(help="Promised coverage of the prediction sets.  [default: the recipe's]")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exoclassify.errors import FileError, first_three
 
-__all__ = ["check_file", "check_folder"]
+__all__ = ["check_file", "check_folder", "check_report"]
 
 
 def check_file(path: Path, *, force: bool, inputs: Collection[Path]) -> None:
@@ -33,6 +33,29 @@ def check_file(path: Path, *, force: bool, inputs: Collection[Path]) -> None:
     if path.is_dir():
         raise FileError(f"{path}: is a folder; give the name of a file")
     _check_place(path, force=force)
+
+
+def check_report(path: Path, *, force: bool, inputs: Collection[Path]) -> None:
+    """Refuse a page, or the folder of figures and tables beside it, as `check_file` does a file.
+
+    Parameters
+    ----------
+    path : Path
+        Of the page, such as report.html.
+    force : bool
+        What is there may be replaced.
+    inputs : collection of Path
+        What is read.
+
+    Raises
+    ------
+    FileError
+        With the fix.
+    """
+    from exoclassify.report.saving import files_beside
+
+    check_file(path, force=force, inputs=inputs)
+    _check_place(files_beside(path), force=force)
 
 
 def check_folder(path: Path, *, force: bool, own: Collection[str]) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_PAGES = {"audit": "audit.html", "model": "model/report.html", "markers": "markers/report.html"}
+_PAGES = {"audit": "audit.html", "model": "model.html", "markers": "markers/report.html"}
 
 
 def run(
@@ -42,7 +42,9 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     options = _options(said)
     audit(**options, report=out / _PAGES["audit"], jobs=jobs, force=force)
-    train(**options, out=out / "model", jobs=jobs, force=force)
+    train(
+        **options, out=out / "model", predictions=out / "predictions.csv", report=out / _PAGES["model"], jobs=jobs, force=force
+    )  # fmt: skip
     discover(**options, out=out / "markers", reference=said.reference, force=force)
     text = _index(ModelBundle.load(out / "model").about, study.name)
     write_atomically(out / "index.html", lambda to: _put(to, text), force=force)
@@ -59,18 +61,24 @@ def _options(study: Study) -> dict[str, Any]:
 
 
 def _index(about: Mapping[str, Any], source: str) -> str:
-    """Give the page: the audit's verdict first, then what the model is worth, then where the rest is."""
-    from exoclassify.model.card import headline
+    """Give the page: the verdict on the model, word for word as its report has it, then where the rest is."""
     from exoclassify.report.html import Section, page
+    from exoclassify.report.verdict import lead_of_model
 
-    verdict = "" if about["audit"] is None else str(about["audit"]["verdict"])
     counts = ", ".join(f"{n} {state}" for state, n in about["training"]["samples"].items())
-    sections = [
-        Section("Verdict", verdict, notes=(headline(about).replace("**", ""),)),
-        Section("The study", f"{counts}, as {source} says.", notes=tuple(about["training"]["notes"])),
-    ]
-    text = page("One study: audit, model and markers", sections, footer="Support for a decision, not a diagnosis.")
-    links = "".join(f'<li><a href="{place}">{name}</a></li>' for name, place in _PAGES.items())
+    sections = [Section("The study", f"{counts}, as {source} says.", notes=tuple(about["training"]["notes"]))]
+    text = page(
+        "One study: audit, model and markers",
+        sections,
+        lead=lead_of_model(about),
+        footer="Support for a decision, not a diagnosis.",
+    )
+    told = {"audit": "what could explain the result without biology", "model": "how good the model is, with every figure",
+            "markers": "which molecules mark the state"}  # fmt: skip
+    links = "".join(
+        f'<li><a href="{place}">{name.capitalize()}</a>: {told[name]}</li>' for name, place in _PAGES.items()
+    )
+    links += '<li><a href="predictions.csv">Predictions</a>: every out-of-fold answer, with your sample ids</li>'
     return text.replace("</main>", f"<section><h2>Pages</h2><ul>{links}</ul></section></main>", 1)
 
 

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
-from exoclassify.cli.outputs import check_folder
+from exoclassify.cli.options import Columns, Format, IdColumn, ReportPage, Sheet, columns_of, reading_of
+from exoclassify.cli.outputs import check_file, check_folder, check_report
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from exoclassify.data.cohort import Cohort
     from exoclassify.learning.recipe import Recipe
+    from exoclassify.lifecycle.finish import Finished
     from exoclassify.model.bundle import ModelBundle
 
 __all__ = ["MODEL_FILES", "fitted", "train"]
@@ -82,7 +85,17 @@ def train(
             "judgements.",
         ),
     ] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table for every out-of-fold answer, with your sample ids: .csv, .tsv, .parquet, .jsonl or .arrow. It is yours; "
+            "the model's folder does not have the ids."
+        ),
+    ] = None,
+    report: ReportPage = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a model, and pages and tables, that are there.")
+    ] = False,
     form: Format = None,
     columns: Columns = None,
     sheet: Sheet = None,
@@ -95,8 +108,7 @@ def train(
     (EXOCLASSIFY_CACHE, empty for none), so that the same command goes on after Ctrl-C; no cargo and no names are kept there.
     """
     check_folder(out, force=force, own=MODEL_FILES)
-    if jobs == 0:
-        raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs")
+    _check_asked(jobs, no_judge, predictions, report, [cargo, samples], force)
     from exoclassify.data.cohort import Cohort
     from exoclassify.learning.recipe import Recipe
 
@@ -107,7 +119,7 @@ def train(
     )  # fmt: skip
     _say_notes(cohort)
     with nullcontext() if scheduler is None else _on_cluster(scheduler):
-        bundle = fitted(
+        finished = fitted(
             cohort,
             choices,
             name=name or _name_from(out),
@@ -117,13 +129,58 @@ def train(
             covariates=columns_of(covariates),
             permutations=permutations,
         )
+    bundle = finished.bundle
     bundle.save(out, force=force)
+    _write_own(finished, cohort, predictions, report, force)
     for text in bundle.about["training"]["notes"][len(cohort.notes) :]:  # what the recipe added
         note(text)
     for line in _found(bundle):
         print(line)
     print(f"written to {out}")
-    print(f"all figures, to read: {out / 'report.html'}")
+    print(f"all figures, to read: {report or out / 'report.html'}")
+
+
+def _check_asked(
+    jobs: int, no_judge: bool, predictions: Path | None, report: Path | None, inputs: list[Path], force: bool
+) -> None:
+    if jobs == 0:
+        raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs")
+    if predictions is not None:
+        if no_judge:
+            raise typer.BadParameter(
+                "there are no out-of-fold answers without judging; drop --no-judge", param_hint="--predictions"
+            )
+        from exoclassify.tables.encoding import check_ending
+
+        check_file(predictions, force=force, inputs=inputs)
+        check_ending(predictions.name)
+    if report is not None:
+        check_report(report, force=force, inputs=inputs)
+
+
+def _write_own(finished: Finished, cohort: Cohort, predictions: Path | None, report: Path | None, force: bool) -> None:
+    """Write what has the user's own sample ids, outside of the model's folder."""
+    from exoclassify.learning.aside import contradicted, out_of_fold
+    from exoclassify.report.cohort import samples_section
+    from exoclassify.report.saving import save
+    from exoclassify.report.training import training_report
+
+    bundle = finished.bundle
+    answers = None if finished.judgement is None else out_of_fold(finished.judgement, cohort)
+    if predictions is not None and answers is not None:
+        _write_answers(answers, predictions, force)
+    if report is not None:
+        own = None if answers is None else samples_section(contradicted(answers))
+        save(training_report(bundle.about, bundle.panel.molecules, [own] if own else ()), report, force=force)
+
+
+def _write_answers(answers: DataFrame, path: Path, force: bool) -> None:
+    import pyarrow as pa
+
+    from exoclassify.tables.encoding import Column, write_columns
+
+    columns = [Column(str(name), pa.array(cells.tolist())) for name, cells in answers.items()]
+    write_columns(path, columns, len(answers), force=force)
 
 
 @contextmanager
@@ -146,8 +203,8 @@ def fitted(
     jobs: int = -1,
     covariates: tuple[str, ...] = (),
     permutations: int = 0,
-) -> ModelBundle:
-    """Fit, judge and audit with a bar on stderr, and write the report.
+) -> Finished:
+    """Fit, judge and audit with a bar on stderr.
 
     Parameters
     ----------
@@ -169,15 +226,15 @@ def fitted(
     Raises
     ------
     ExoclassifyError
-        As `exoclassify.lifecycle.fit.fit` says.
+        As `exoclassify.lifecycle.finish.finish` says.
     """
     from exoclassify.learning.kept import default_folder
-    from exoclassify.lifecycle.fit import fit
+    from exoclassify.lifecycle.finish import finish
 
     cache = default_folder()
     try:
         with progress_bar("judging" if judge else "fitting") as progress:
-            return fit(
+            return finish(
                 cohort,
                 recipe,
                 judge=judge,

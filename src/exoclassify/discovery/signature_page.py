@@ -10,10 +10,10 @@ from exoclassify.discovery.panel_size import PanelCurve
 from exoclassify.discovery.signature import Signature
 from exoclassify.evidence.agreement import STANDINGS
 from exoclassify.report.audit import audit_section
-from exoclassify.report.html import Cell, Figure, Section, Table
+from exoclassify.report.html import Cell, Figure, Lead, Section, Table
 from exoclassify.report.plots import Axis, Series, curves
 
-__all__ = ["discovery_sections"]
+__all__ = ["discovery_lead", "discovery_sections"]
 
 
 _MOST = 40
@@ -35,15 +35,7 @@ def discovery_sections(signature: Signature) -> list[Section]:
     """
     found = bool(signature.markers)
     figures = [_volcano(signature), _paths(signature)] + ([_heatmap(signature)] if found else [])
-    sections = [
-        Section(
-            "Markers",
-            "\n\n".join(signature.in_words()),
-            figures,
-            notes=_methods(signature),
-            tone="critical" if signature.critical else "good" if found else "warning",
-        )
-    ]
+    sections = [Section("Markers", "\n\n".join(signature.in_words()), figures, notes=_methods(signature))]
     if signature.critical:
         sections.insert(0, audit_section(signature.audit))
     if found:
@@ -51,6 +43,34 @@ def discovery_sections(signature: Signature) -> list[Section]:
     if signature.curve is not None:
         sections.append(_panel(signature, signature.curve))
     return sections
+
+
+def discovery_lead(signature: Signature) -> Lead:
+    """Give the first screen: how many markers, whether they can be trusted, and what to do next.
+
+    Parameters
+    ----------
+    signature : Signature
+        What `discover` found.
+    """
+    n, contrast = len(signature.markers), signature.contrast
+    against = f"{contrast.state} against {' and '.join(contrast.reference)}"
+    best = ", ".join(signature.measured.molecules[i] for i in signature.order[:3])
+    words = signature.in_words()
+    if signature.critical:
+        steps = [f"{f['mend']}." for f in signature.audit["findings"] if f["severity"] == "critical" and f["mend"]]
+        verdict = f"What is found for {against} is not evidence of biology: the audit has critical findings."
+        return Lead("critical", verdict, steps=steps[:3], details=[words[0]])
+    if not n:
+        steps = ["Add samples, or test fewer molecules (--min-prevalence); an underpowered cohort finds nothing."]
+        return Lead(
+            "warning", f"No marker of {against} was found that decoys would not give.", steps=steps, sign="No marker"
+        )
+    counted = "1 marker" if n == 1 else f"{n} markers"
+    steps = ["Confirm them in another cohort: a marker of one cohort is a hypothesis."]
+    if signature.panel:
+        steps.append(f"Train on the panel of {len(signature.panel)}: exoclassify train --recipe recipe.toml")
+    return Lead("good", f"{counted} of {against}, the most stable {best}.", steps=steps, sign="Markers found")
 
 
 def _methods(signature: Signature) -> list[str]:
@@ -81,8 +101,11 @@ def _volcano(signature: Signature) -> Figure:
     known = np.isfinite(effect)
     reach = max(1.0, float(np.ceil(np.abs(effect[known]).max(initial=1.0))))
     top = max(2.0, float(np.ceil(strength.max(initial=2.0))))
+    shown = np.array([i for i in signature.order if known[i]], dtype=np.intp)
     series = [
-        Series("marker", effect[known & chosen], strength[known & chosen], dots=True),
+        Series(
+            "marker", effect[shown], strength[shown], dots=True, labels=[signature.measured.molecules[i] for i in shown]
+        ),
         Series("other molecule", effect[known & ~chosen], strength[known & ~chosen], dots=True),
     ]
     figure = curves(
@@ -131,7 +154,8 @@ def _heatmap(signature: Signature) -> Figure:
         Z = (V - np.nanmean(V, axis=0)) / np.maximum(np.nanstd(V, axis=0), 1e-9)
     y = signature.contrast.y
     up = (signature.tests.direction[chosen] > 0) * 2.0 - 1.0
-    order = np.lexsort((np.nan_to_num(Z * up).mean(axis=1), y))
+    batches = signature.contrast.batches
+    order = np.lexsort((np.nan_to_num(Z * up).mean(axis=1), batches, y))
     title = "Abundance of the markers, sample by sample"
     width, left, line = 440.0, 120.0, 13.0
     cell = (width - left - 6) / len(y)
@@ -146,6 +170,15 @@ def _heatmap(signature: Signature) -> Figure:
             parts.append(_square(Z[sample, j], left + cell * i, 24 + line * j, cell, line))
     split = left + cell * int((y == 0).sum())
     bottom = 24 + line * len(chosen)
+    if len(signature.contrast.batch_names) > 1:
+        parts += [
+            f'<rect class="dot s{int(batches[sample]) % 5 + 1}" x="{left + cell * i:.2f}" y="{bottom + 3:.1f}" '
+            f'width="{cell:.2f}" '
+            'height="7" stroke="none"/>'
+            for i, sample in enumerate(order)
+        ]
+        parts.append(f'<text class="tick" x="{left - 6}" y="{bottom + 11:.1f}" text-anchor="end">batch</text>')
+        bottom += 12
     parts.append(f'<line class="axis" x1="{split:.1f}" y1="16" x2="{split:.1f}" y2="{bottom:.1f}"/>')
     contrast = signature.contrast
     names = (" and ".join(contrast.reference), contrast.state)
@@ -166,6 +199,8 @@ def _heatmap(signature: Signature) -> Figure:
     ]
     table = Table(["marker", f"mean log2 in {names[1]}", f"in {names[0]}"], rows)
     caption = "Red: more than usual of that molecule, blue: less; deep from two standard deviations. Gaps: not found."
+    if len(contrast.batch_names) > 1:
+        caption += f" Below: the batch of each sample ({', '.join(contrast.batch_names[:5])}), samples sorted by state and batch."
     return Figure(title, svg, table, caption)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.learning.examine import Answered
 from exoclassify.learning.judgement import Judgement, KeptAside
 
-__all__ = ["answered", "short_name", "strata_of", "to_frame"]
+__all__ = ["answered", "contradicted", "out_of_fold", "short_name", "strata_of", "to_frame"]
 
 _AGE_EDGES = (30, 45, 60, 75)
 
@@ -69,13 +70,90 @@ def to_frame(judgement: Judgement, cohort: Cohort) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def out_of_fold(judgement: Judgement, cohort: Cohort) -> pd.DataFrame:
+    """Give every out-of-fold answer under the user's own sample ids: for the user's disk, never for the model's folder.
+
+    Parameters
+    ----------
+    judgement : Judgement
+        Of a recipe on the cohort.
+    cohort : Cohort
+        That was judged.
+
+    Returns
+    -------
+    DataFrame
+        sample_id, subject, batch, label, judged (``cross-validation 1``, … or ``batch left out``), fold (its number, or the
+        name of the batch that was left out), call, best_guess, p_best_guess, p_<state>, prediction_set, novelty_p.
+    """
+    passes = [(f"cross-validation {i}", kept) for i, kept in enumerate(judgement.passes, start=1)]
+    if judgement.batched is not None:
+        passes.append(("batch left out", judgement.batched))
+    states = np.array([*judgement.samples.states, "uncertain"])
+    ids, nothing = np.array(cohort.sheet.sample_ids), np.full(cohort.n_samples, "")
+    batches = nothing if cohort.batches is None else cohort.batches
+    frames = []
+    for name, kept in passes:
+        rows, p = kept.rows, np.round(softmax(kept.log_odds, axis=1), 9)
+        best = p.argmax(axis=1)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "sample_id": ids[rows],
+                    "subject": (cohort.groups if cohort.has_subjects else nothing)[rows],
+                    "batch": batches[rows],
+                    "label": cohort.y[rows],
+                    "judged": name,
+                    "fold": batches[rows] if name == "batch left out" else (kept.fold + 1).astype(str),
+                    "call": states[kept.calls],
+                    "best_guess": states[best],
+                    "p_best_guess": p.max(axis=1),
+                    **{f"p_{state}": p[:, k] for k, state in enumerate(judgement.samples.states)},
+                    "prediction_set": [";".join(states[:-1][held]) for held in kept.sets],
+                    "novelty_p": np.round(kept.novelty_p, 6),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def contradicted(answers: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give the samples whose cross-validated answers lean to another state than their label, the strongest first.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        As `out_of_fold` gives it.
+
+    Returns
+    -------
+    list of dict
+        sample, label, batch, looks like, probability of its label (mean over repeats), called wrongly, of repeats.
+    """
+    crossed = answers[answers["judged"] != "batch left out"]
+    found: list[dict[str, Any]] = []
+    for sample, rows in crossed.groupby("sample_id", sort=False):
+        label = str(rows["label"].iloc[0])
+        mean = {
+            column.removeprefix("p_"): float(rows[column].mean())
+            for column in map(str, rows)
+            if column.startswith("p_")
+        }
+        del mean["best_guess"]
+        best = max(mean, key=lambda state: mean[state])
+        if best != label:
+            wrong = int(((rows["call"] != label) & (rows["call"] != "uncertain")).sum())
+            found.append(
+                {
+                    "sample": str(sample), "label": label, "batch": str(rows["batch"].iloc[0]), "looks like": best,
+                    "probability of its label": mean[label], "called wrongly": wrong, "of repeats": len(rows),
+                }
+            )  # fmt: skip
+    return sorted(found, key=lambda row: float(row["probability of its label"]))
+
+
 def answered(
-    judgement: Judgement,
-    passes: Sequence[KeptAside],
-    *,
-    level: float,
-    strata: Mapping[str, NDArray[np.str_]],
-    across: bool = False,
+    judgement: Judgement, passes: Sequence[KeptAside], *, level: float, strata: Mapping[str, NDArray[np.str_]]
 ) -> Answered:
     """Bring passes over the same samples into the form that is examined.
 
@@ -89,8 +167,6 @@ def answered(
         Of the prediction sets.
     strata : mapping of str to ndarray of str
         Of all samples of the cohort.
-    across : bool
-        Each fold was a batch.
     """
     rows = passes[0].rows
     called = [kept.calls >= 0 for kept in passes]
@@ -102,7 +178,7 @@ def answered(
         groups=np.unique(judgement.samples.groups[rows], return_inverse=True)[1],
         states=judgement.samples.states,
         level=level,
-        fold=None if across else np.stack([kept.fold for kept in passes]),
+        fold=np.stack([kept.fold for kept in passes]),
         strata={name: values[rows] for name, values in strata.items()},
         n_folds=len(np.unique(passes[0].fold)),
     )

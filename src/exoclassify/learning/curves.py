@@ -21,6 +21,7 @@ __all__ = [
     "net_benefit",
     "pr_curve",
     "risk_coverage",
+    "roc_band",
     "roc_curve",
 ]
 
@@ -28,8 +29,10 @@ __all__ = [
 _GRID = np.linspace(0, 1, 101)
 
 
-def roc_curve(scores: Sequence[Floats], positive: Mask) -> tuple[Floats, Floats]:
-    """Sensitivity at each share of false alarms, averaged over passes.
+def roc_curve(
+    scores: Sequence[Floats], positive: Mask, folds: Sequence[Codes | None] = (), weights: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Sensitivity at each share of false alarms, averaged over passes, and over folds by their number of pairs.
 
     Parameters
     ----------
@@ -37,20 +40,61 @@ def roc_curve(scores: Sequence[Floats], positive: Mask) -> tuple[Floats, Floats]
         One for each pass; larger for the state.
     positive : ndarray of bool of shape (n_samples,)
         Samples of the state.
+    folds : sequence of (ndarray of shape (n_samples,) or None), optional
+        One for each pass: a curve ranks samples of the same fold only, as `auc_within` does.
+    weights : ndarray of shape (n_samples,), optional
+        How often each sample counts.
 
     Returns
     -------
     tuple of ndarray of shape (101,)
         1 − specificity and sensitivity; the area under them is the mean AUC up to the width of the grid.
     """
-    return _GRID, np.mean([np.interp(_GRID, *_steps(score, positive)) for score in scores], axis=0)
+    counted = np.ones(len(positive)) if weights is None else weights
+    each = zip(scores, folds or [None] * len(scores), strict=True)
+    return _GRID, np.mean([_averaged(score, positive, fold, counted) for score, fold in each], axis=0)
 
 
-def _steps(score: Floats, positive: Mask) -> tuple[Floats, Floats]:
+def roc_band(
+    scores: Sequence[Floats], positive: Mask, folds: Sequence[Codes | None], weights: Floats
+) -> tuple[Floats, Floats]:
+    """Bound the ROC curve at each share of false alarms: the 95 % interval over bootstrap draws.
+
+    Parameters
+    ----------
+    scores, positive, folds
+        As for `roc_curve`.
+    weights : ndarray of shape (n_draws, n_samples)
+        How often each sample is drawn.
+
+    Returns
+    -------
+    tuple of ndarray of shape (101,)
+        Low and high sensitivity.
+    """
+    drawn = [roc_curve(scores, positive, folds, weight)[1] for weight in weights]
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return low, high
+
+
+def _averaged(score: Floats, positive: Mask, fold: Codes | None, weights: Floats) -> Floats:
+    codes = np.zeros(len(score), dtype=np.intp) if fold is None else fold
+    total, pairs = np.zeros(len(_GRID)), 0.0
+    for k in np.unique(codes):
+        here = codes == k
+        weight, of_state = weights[here], positive[here]
+        n = float(weight[of_state].sum() * weight[~of_state].sum())
+        if n:
+            total += n * np.interp(_GRID, *_steps(score[here], of_state, weight))
+            pairs += n
+    return total / pairs if pairs else _GRID
+
+
+def _steps(score: Floats, positive: Mask, weights: Floats) -> tuple[Floats, Floats]:
     order = np.argsort(-score, kind="stable")
     last = np.r_[np.flatnonzero(np.diff(score[order])), len(score) - 1]
-    true, false = np.cumsum(positive[order])[last], np.cumsum(~positive[order])[last]
-    return np.r_[0.0, false / max(false[-1], 1)], np.r_[0.0, true / max(true[-1], 1)]
+    true, false = (np.cumsum((weights * kind)[order])[last] for kind in (positive, ~positive))
+    return np.r_[0.0, false / false[-1]], np.r_[0.0, true / true[-1]]
 
 
 def pr_curve(scores: Sequence[Floats], positive: Mask) -> tuple[Floats, Floats]:

@@ -18,6 +18,7 @@ from exoclassify.learning.curves import (
     net_benefit,
     pr_curve,
     risk_coverage,
+    roc_band,
     roc_curve,
 )
 from exoclassify.learning.metrics import Figure, against_rest, auc, auc_within, brier, described, macro_auc, mean_figure
@@ -29,6 +30,7 @@ __all__ = ["Answered", "examine"]
 
 
 _DRAWS = 2000
+_BAND_DRAWS = 200
 _MOST_WEIGHTS = 20_000_000
 """Of the bootstrap at once, 160 MB: with more than 10,000 samples there are fewer draws."""
 
@@ -99,8 +101,8 @@ def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: i
     Returns
     -------
     dict
-        Plain values: ``auc_intervals``, ``states`` (curves and thresholds of each), ``sets``, ``risk_coverage``,
-        ``subgroups``.
+        Plain values: ``auc_intervals``, ``states`` (curves and thresholds of each), ``confusion`` (samples by state and call),
+        ``sets``, ``risk_coverage``, ``subgroups``.
     """
     p = answered.probabilities
     coverage, risk, area = risk_coverage(list(p), answered.y)
@@ -110,6 +112,7 @@ def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: i
             state: _of_state(answered, p[:, :, answered.states.index(state)], state, thresholds, seed)
             for state in positive_states(answered.states)
         },
+        "confusion": _confusion(answered),
         "sets": _sets(answered),
         "risk_coverage": {
             "coverage": _short(coverage),
@@ -173,19 +176,24 @@ def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[fl
     bins = calibration_bins(list(p), positive)
     at = np.round(np.arange(0.01, 1.0, 0.01), 2)
     model, everyone = net_benefit(list(p), positive, at, rate)
-    (fpr, tpr), (recall, precision) = roc_curve(scores, positive), pr_curve(scores, positive)
+    folds, ranked = _folds(answered), answered.described(_state_auc(answered, k))
+    (fpr, tpr), (recall, precision) = roc_curve(scores, positive, folds), pr_curve(scores, positive)
+    weights = bootstrap_weights(answered.y, answered.groups, _BAND_DRAWS, seed)
+    low, high = roc_band(scores, positive, folds, weights)
     points = [(f"{t:g}", t) for t in thresholds] + [
         (f"90 % {of}", reaching(list(p), positive, 0.9, of=of)) for of in ("sensitivity", "specificity")
     ]
     return {
         "prevalence": rate,
         "share": float(positive.mean()),
-        "auc": answered.described(_state_auc(answered, k)),
+        "auc": ranked,
         "average_precision": average_precision(scores, positive),
         "roc": {
             "false_positive_rate": _short(fpr),
             "sensitivity": _short(tpr),
-            "area": float(np.mean([auc(score, positive).value for score in scores])),
+            "low": _short(np.minimum(low, tpr)),
+            "high": _short(np.maximum(high, tpr)),
+            "area": ranked["value"],
         },
         "precision_recall": {"recall": _short(recall), "precision": _short(precision)},
         "calibration": _calibration(bins, answered, p, seed),
@@ -238,6 +246,16 @@ def _sets(answered: Answered) -> list[dict[str, Any]]:
         }
         for by, level, here in groups
     ]
+
+
+def _confusion(answered: Answered) -> dict[str, dict[str, float]]:
+    """Count samples by state and call, averaged over passes."""
+    best = np.where(answered.called, answered.log_odds.argmax(axis=2), len(answered.states))
+    columns = (*answered.states, "uncertain")
+    return {
+        state: {call: float((best[:, answered.y == k] == c).sum(axis=1).mean()) for c, call in enumerate(columns)}
+        for k, state in enumerate(answered.states)
+    }
 
 
 def _wrong_among_called(answered: Answered) -> float | None:

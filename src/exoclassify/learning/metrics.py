@@ -6,7 +6,7 @@ variance (for the AUC this is DeLong's, clustered as by Obuchowski 1997), also f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +47,14 @@ class Figure:
         First-order effect of each sample; sums to about zero.
     share : bool
         The figure lies in 0 … 1 and its interval is taken on the logit scale.
+    loss : bool
+        The figure cannot be below 0, and neither can its interval.
     """
 
     value: float
     influence: Floats
     share: bool = False
+    loss: bool = False
 
     def interval(self, groups: Codes, level: float = 0.95) -> tuple[float, float]:
         """Interval by the clustered variance of the influences; on the logit scale for shares.
@@ -78,7 +81,8 @@ class Figure:
         error = float(np.sqrt((sums**2).sum() * clusters / max(clusters - 1, 1)))
         z = float(norm.ppf(0.5 + level / 2))
         if not self.share:
-            return self.value - z * error, self.value + z * error
+            low = self.value - z * error
+            return max(low, 0.0) if self.loss else low, self.value + z * error
         if self.value in (0.0, 1.0):
             bound = float((1 - level) ** (1 / max(clusters // 2, 1)))
             return (bound, 1.0) if self.value >= 0.5 else (0.0, 1 - bound)
@@ -105,7 +109,7 @@ class Figure:
         (tests/benchmarks/judging_noise.py).
         """
         widening = np.sqrt(1 + (n_folds - 1) * _GO_TOGETHER / n_folds)
-        return Figure(self.value, self.influence * widening, self.share)
+        return replace(self, influence=self.influence * widening)
 
 
 def mean_figure(parts: list[Figure]) -> Figure:
@@ -117,7 +121,7 @@ def mean_figure(parts: list[Figure]) -> Figure:
         All of the same samples in the same order.
     """
     value = float(np.mean([part.value for part in parts]))
-    return Figure(value, np.mean([part.influence for part in parts], axis=0), parts[0].share)
+    return replace(parts[0], value=value, influence=np.mean([part.influence for part in parts], axis=0))
 
 
 def described(figure: Figure, groups: Codes, n_folds: int = 1) -> dict[str, float]:
@@ -339,7 +343,7 @@ def _recalibrate(relative: Floats, y: Codes, *, with_slope: bool) -> list[Figure
 
 def _mean(values: Floats) -> Figure:
     value = float(values.mean())
-    return Figure(value, (values - value) / len(values))
+    return Figure(value, (values - value) / len(values), loss=True)
 
 
 def figures(log_odds: Floats, y: Codes, states: tuple[str, ...]) -> dict[str, Figure]:

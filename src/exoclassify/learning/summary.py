@@ -111,7 +111,8 @@ def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any
     Returns
     -------
     dict or None
-        None when a state is in none of the batches that could be left out.
+        None when a state is in none of the batches that could be left out. The interval of the AUC is the wider one of that
+        over subjects and that over batches.
     """
     y = samples.y[kept.rows]
     if len(np.unique(y)) < len(samples.states):
@@ -128,7 +129,18 @@ def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any
             "n_samples": int(here.sum()),
             "auc": None if value is None else float(value),
         }
+    summary["figures"]["auc"] = _over_batches(summary["figures"]["auc"], [found["auc"] for found in each.values()])
     return {"batches": each, **summary}
+
+
+def _over_batches(figure: dict[str, float], values: Sequence[float | None]) -> dict[str, float]:
+    """Widen an interval over subjects to that over batches, where the latter is the wider one."""
+    known = np.array([value for value in values if value is not None])
+    if len(known) < 2:
+        return figure
+    half = 1.96 * float(known.std(ddof=1)) / np.sqrt(len(known))
+    low, high = figure["value"] - half, figure["value"] + half
+    return {**figure, "low": max(0.0, min(figure["low"], low)), "high": min(1.0, max(figure["high"], high))}
 
 
 def headline(crossed: dict[str, Any], batched: dict[str, Any] | None) -> dict[str, Any]:
@@ -144,15 +156,9 @@ def headline(crossed: dict[str, Any], batched: dict[str, Any] | None) -> dict[st
     Returns
     -------
     dict
-        figure, value, low, high, ``from``: which of the two, and ``n_batches`` that carry it; the interval of left-out
-        batches is the wider one of that over subjects and that over batches.
+        figure, value, low, high, ``from``: which of the two, and ``n_batches`` that carry it.
     """
     if batched is None:
         return {"figure": "auc", **crossed["figures"]["auc"], "from": "cross_validation", "n_batches": None}
-    figure = dict(batched["figures"]["auc"])
-    each = np.array([found["auc"] for found in batched["batches"].values() if found["auc"] is not None])
-    if len(each) > 1:
-        half = 1.96 * float(each.std(ddof=1)) / np.sqrt(len(each))
-        figure["low"] = float(max(0.0, min(figure["low"], figure["value"] - half)))
-        figure["high"] = float(min(1.0, max(figure["high"], figure["value"] + half)))
-    return {"figure": "auc", **figure, "from": "leave_one_batch_out", "n_batches": len(each)}
+    judged = sum(found["auc"] is not None for found in batched["batches"].values())
+    return {"figure": "auc", **batched["figures"]["auc"], "from": "leave_one_batch_out", "n_batches": judged}

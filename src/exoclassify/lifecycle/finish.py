@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import platform
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +102,12 @@ def finish(
     InputError
         If samples carry no values.
     RecipeError
-        If the recipe does not fit the table.
+        If the recipe does not fit the table, or the name or version is not valid.
     """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise RecipeError(
+            f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
+        )
     hairpins_apart = cohort.cargo.hairpins_apart
     cohort = on_panel(cohort, recipe)
     cohort.check_for_learning()
@@ -145,7 +150,7 @@ def finish(
     )
     golden = _golden(samples, learned.support, recipe.seed)
     bundle = ModelBundle(
-        learned.blend, panel, about, golden, card(about, panel), trained_on, report=training_report(about, panel.molecules),
+        learned.blend, panel, about, golden, card(about, panel), trained_on, report=training_report(about, panel.molecules).html,
         aside=aside,
     )  # fmt: skip
     bundle.check()
@@ -170,7 +175,7 @@ def numbered(bundle: ModelBundle, version: str, **also: Any) -> ModelBundle:
         With a report only if it had one.
     """
     about = {**bundle.about, "version": version, **also}
-    report = None if bundle.report is None else training_report(about, bundle.panel.molecules)
+    report = None if bundle.report is None else training_report(about, bundle.panel.molecules).html
     return dataclasses.replace(bundle, about=about, card=card(about, bundle.panel), report=report)
 
 
@@ -230,8 +235,11 @@ def _examined(judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: 
         ("leave_one_batch_out", () if judgement.batched is None else (judgement.batched,)),
     ):
         if passes:
-            given = answered(judgement, passes, level=answers.level, strata=strata, across=key == "leave_one_batch_out")
-            evaluation[key]["examined"] = examine(given, seed=recipe.seed)
+            given = answered(judgement, passes, level=answers.level, strata=strata)
+            examined = examine(given, seed=recipe.seed)
+            auc = evaluation[key]["figures"]["auc"]
+            examined["auc_intervals"]["quoted"] = [auc["low"], auc["high"]]
+            evaluation[key]["examined"] = examined
     _name_batches(evaluation, cohort)
     evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.cargo.molecules)
     return evaluation

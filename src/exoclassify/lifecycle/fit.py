@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import RecipeError, check_type
+from exoclassify.errors import check_type
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
 from exoclassify.model.bundle import ModelBundle
@@ -63,14 +62,9 @@ def fit(
     """
     check_type(cohort, Cohort, "fit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
     check_type(recipe, (Recipe, type(None)), "fit: recipe", "a Recipe, such as Recipe.read(path) or Recipe.of({...})")
-    recipe = Recipe() if recipe is None else recipe
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        raise RecipeError(
-            f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
-        )
     return finish(
         cohort,
-        recipe,
+        Recipe() if recipe is None else recipe,
         judge=judge,
         covariates=covariates,
         permutations=permutations,

@@ -8,27 +8,10 @@ from typing import Any
 from exoclassify.report.html import Section, Table
 from exoclassify.report.plots import Axis, Bar, Series, curves, intervals
 
-__all__ = ["audit_section", "baseline_section", "learning_curve_section", "tone_of"]
+__all__ = ["audit_section", "baseline_section", "learning_curve_section"]
 
 _ALPHA = 0.05
 _WORDS = {"critical": "Critical", "warning": "Warning", "info": "For the record"}
-
-
-def tone_of(audit: Mapping[str, Any]) -> str:
-    """Give the colour that the worst finding calls for.
-
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
-
-    Returns
-    -------
-    str
-        critical, warning or good.
-    """
-    severities = {finding["severity"] for finding in audit["findings"]}
-    return next((one for one in ("critical", "warning") if one in severities), "good")
 
 
 def audit_section(audit: Mapping[str, Any]) -> Section:
@@ -46,7 +29,7 @@ def audit_section(audit: Mapping[str, Any]) -> Section:
             rows = [(f["check"], f["subject"], f["message"], f["mend"] or None, _figure(f)) for f in found]
             columns = ["check", "about", "what was found", "what to do", "figure"]
             tables.append(Table(columns, rows, f"{word}: {len(found)}", folded=severity == "info"))
-    return Section("What could fool a reader", audit["verdict"], tables=tables, tone=tone_of(audit))
+    return Section("Audit: what could explain the result without biology", audit["verdict"], tables=tables)
 
 
 def _figure(finding: Mapping[str, Any]) -> str | None:
@@ -72,7 +55,7 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
     bars = [Bar(row["name"], row["auc"], row["low"], row["high"], 1 if i == 0 else 2) for i, row in enumerate(rows)]
     low = min(0.4, *(bar.low for bar in bars))
     figure = intervals(
-        "AUC of the model and of the technique alone",
+        "AUC of the model and of technical variables alone",
         bars,
         Axis("AUC, 95 % interval by subject", max(0.0, low // 0.1 / 10)),
         reference=0.5,
@@ -87,7 +70,7 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
     else:
         verdict = f"None of them predicts the state beyond chance; the model is not clearly better than {best} either."
     return Section(
-        "Is it more than the technique?",
+        "Technical baselines",
         "A difference in sequencing depth, in what was detected, in run order or in a column of the sheet can pass for biology. "
         f"Each was judged alone, as a classifier, in the folds of the model. {verdict}",
         figures=[figure],
@@ -96,7 +79,6 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
             "An AUC below one half is what cross-validation gives to a column that tells nothing: a level with more of a state "
             "in the training part has fewer of it in the part left out.",
         ],
-        tone="critical" if not beaten else "good" if p_value < _ALPHA else "plain",
     )
 
 
@@ -134,4 +116,4 @@ def learning_curve_section(audit: Mapping[str, Any]) -> Section | None:
         Axis("AUC", min(0.4, *(point["low"] for point in points)), 1.0),
         "Parts of the cohort, judged by cross-validation; the band is the 95 % interval by subject.",
     )
-    return Section("Are there enough samples?", "\n\n".join(finding["message"] for finding in found), figures=[figure])
+    return Section("Sample size", "\n\n".join(finding["message"] for finding in found), figures=[figure])

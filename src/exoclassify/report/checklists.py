@@ -1,4 +1,4 @@
-"""TRIPOD+AI checklist and PROBAST+AI questions, filled from the run where it can answer."""
+"""TRIPOD+AI and STARD checklists and PROBAST+AI questions, filled from the run and the sheet where they can answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from exoclassify.report.html import Section, Table
 
-__all__ = ["probast", "tripod"]
+__all__ = ["probast", "stard", "tripod"]
 
 _OPEN = "not stated: for the authors"
 
@@ -29,6 +29,7 @@ def tripod(about: Mapping[str, Any], n_molecules: int) -> Section:
         f"{known} of {len(rows)} items are answered from the run; the others only the authors can answer.",
         tables=[Table(["item", "asks for", "answer"], rows)],
         notes=["Items shortened from Collins et al. 2024, BMJ 385:e078378, doi 10.1136/bmj-2023-078378."],
+        folded=True,
     )
 
 
@@ -124,7 +125,7 @@ def _results(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     )
     return [
         ("20a", "flow of participants", "see Flow of samples; recruitment: " + _OPEN),
-        ("20b", "characteristics of participants", _OPEN),
+        ("20b", "characteristics of participants", _characteristics(about)),
         (
             "21", "numbers of participants and events in each analysis",
             ", ".join(f"{n} {state}" for state, n in about["training"]["samples"].items()),
@@ -135,9 +136,82 @@ def _results(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("24", "results of updating", "none"),
         (
             "25-27", "interpretation, limitations, usability in current care",
-            f"limitations: see What could fool a reader; others: {_OPEN}",
+            f"limitations: see the audit; others: {_OPEN}",
         ),
     ]  # fmt: skip
+
+
+def _characteristics(about: Mapping[str, Any]) -> str:
+    known = (about.get("audit") or {"drawn": {}})["drawn"].get("table_one")
+    return "see Table 1" if known else _OPEN
+
+
+def stard(about: Mapping[str, Any]) -> Section:
+    """Fill the STARD 2015 checklist as far as the run knows.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+    """
+    evaluation, answers = about["evaluation"], about["answers"]
+    judged = _OPEN if evaluation is None else "see Discrimination"
+    rows = [
+        ("1-4", "title, abstract, background, objectives", _OPEN),
+        ("5-9", "design, eligibility, how, where and when participants were found", _OPEN),
+        (
+            "10a",
+            "index test",
+            f"exosomal cargo scored by {about['name']} {about['version']}; see Methods and legends to paste",
+        ),
+        (
+            "10b-11",
+            "reference standard and its rationale",
+            f"column of the sheet with {', '.join(about['states'])}; {_OPEN}",
+        ),
+        ("12a", "cut-offs of the index test", _cut_offs(answers)),
+        (
+            "13a",
+            "index test read without knowledge of the reference",
+            "yes: each sample was answered while it was held out",
+        ),
+        ("13b", "reference read without knowledge of the index test", _OPEN),
+        ("14", "methods for estimating accuracy", "AUC by DeLong, subjects as clusters; bootstrap beside it"),
+        ("15", "indeterminate results", "told as uncertain, apart from right and wrong calls"),
+        ("16", "missing data", _missing(about)),
+        ("17", "variability of accuracy", _heterogeneity(evaluation)),
+        ("18", "sample size", _size(about)),
+        ("19", "flow of participants", "see Flow of samples"),
+        ("20-21", "characteristics, severity, alternative diagnoses", _characteristics(about)),
+        ("22", "interval and treatments between index test and reference", _OPEN),
+        ("23", "cross tabulation of index test by reference", judged),
+        ("24", "estimates of accuracy with precision", judged),
+        ("25", "adverse events", _OPEN),
+        ("26", "limitations", "see the audit; others: " + _OPEN),
+        ("27-30", "implications, registration, protocol, funding", _OPEN),
+    ]
+    return Section(
+        "STARD checklist",
+        "The items on diagnostic accuracy that run and sheet answer; the others only the authors can answer.",
+        tables=[Table(["item", "asks for", "answer"], rows)],
+        notes=["Items shortened and joined from Bossuyt et al. 2015, BMJ 351:h5527, doi 10.1136/bmj.h5527."],
+        folded=True,
+    )
+
+
+def _cut_offs(answers: Mapping[str, Any]) -> str:
+    places = answers.get("places")
+    if places is None:
+        return _OPEN
+    told = {
+        "a batch trained on": places["trained_on"]["calls_from"],
+        "an unknown batch": places["unknown"]["calls_from"],
+    }
+    words = [
+        f"in {where} " + ("nothing is called" if at is None else f"from a probability of {at:.2f}")
+        for where, at in told.items()
+    ]
+    return "; ".join(words) + ", chosen on held-out samples"
 
 
 def _batches(training: Mapping[str, Any]) -> str:
@@ -214,7 +288,7 @@ def probast(about: Mapping[str, Any]) -> Section:
         ("outcome", "defined and determined alike, without the predictors", _OPEN, ""),
         (
             "analysis", "enough participants with the outcome",
-            "yes" if enough else "probably no", "see Are there enough samples?",
+            "yes" if enough else "probably no", "see Sample size",
         ),
         (
             "analysis", "all enrolled participants included",
@@ -242,6 +316,7 @@ def probast(about: Mapping[str, Any]) -> Section:
         "Answers that the run can give on the risk of bias; those on how people were chosen and examined are for the authors.",
         tables=[Table(["domain", "question", "answer", "why"], rows)],
         notes=["Shortened from PROBAST (Wolff et al. 2019) and PROBAST+AI (Moons et al. 2025, BMJ 388:e082505)."],
+        folded=True,
     )
 
 

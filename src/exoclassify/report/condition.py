@@ -42,17 +42,10 @@ def condition_page(view: ConditionView) -> str:
                 "Replication is counted over independent studies (by PMID or DOI), within one condition, kind of contrast and "
                 "fluid. Most contrasts are of patients against others, not of pain against its absence."
             ],
-            tone="good" if view.replicated else "warning",
         ),
         *([_claims("Claims on people", view.people)] if view.people else []),
         *(
-            [
-                Section(
-                    "Where claims contradict each other",
-                    "\n\n".join(f"{line}." for line in view.contradictions),
-                    tone="warning",
-                )
-            ]
+            [Section("Where claims contradict each other", "\n\n".join(f"{line}." for line in view.contradictions))]
             if view.contradictions
             else []
         ),
@@ -179,7 +172,6 @@ def _tables(view: ConditionView) -> Section:
             "molecule picked because it is clear will be less so elsewhere.",
             *(pooled or ["No meta-analysis: fewer than two independent tables of people hold a molecule."]),
         ],
-        tone="warning" if any(table.confounded_by for table in view.tables) else "plain",
     )
 
 

@@ -55,7 +55,6 @@ def course_section(found: Course) -> Section:
             f"of both samples: in a person who does not change, {1 - found.level:.0%} of such courses raise an alarm at most.",
             "Visits measured in different batches can differ by the batch. Support for a decision by a person, not a diagnosis.",
         ],
-        tone="warning" if found.reliable.any() else "plain",
     )
 
 

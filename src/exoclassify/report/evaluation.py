@@ -1,4 +1,4 @@
-"""The judgement as sections of a report: telling apart, calibration, use, abstaining, subgroups."""
+"""The judgement as sections of a report: discrimination, calibration, use, calls, subgroups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exoclassify.report.html import Cell, Figure, Section, Table
-from exoclassify.report.plots import Axis, Series, curves
+from exoclassify.report.plots import Axis, Series, curves, matrix
 
 __all__ = ["abstaining", "calibration", "discrimination", "subgroups", "usefulness"]
 
@@ -30,7 +30,7 @@ def _states(judged: Judged) -> list[str]:
 
 
 def discrimination(judged: Judged) -> Section:
-    """Show how well the states are told apart.
+    """Show how well the states are distinguished.
 
     Parameters
     ----------
@@ -42,18 +42,19 @@ def discrimination(judged: Judged) -> Section:
     figures = []
     for state in _states(judged):
         figures += [_roc(judged, state), _precision_recall(judged, state)]
+    figures += [_confusion(name, found) for name, found in judged if "confusion" in found["examined"]]
     summary = (
         f"Of two people, one with a state and one without, the model ranks the right one higher {auc['value']:.0%} of the time "
         f"({name}; 95 % interval {auc['low']:.0%} to {auc['high']:.0%}). One half is guessing."
     )
     return Section(
-        "Does it tell the states apart?",
+        "Discrimination",
         summary,
         figures=figures,
         tables=[_figures_table(judged), _intervals_table(judged)],
         notes=[
-            "The AUC ranks only samples that one model answered for: of the same fold, or of the same left-out batch. The drawn "
-            "curves rank all of them together, which is biased low for cautious models.",
+            "The AUC and the ROC curve rank only samples that one model answered for: of the same fold, or of the same left-out "
+            "batch. Precision and recall are of all folds together.",
             "Intervals by subject: samples of one person count as one. Curves are averaged over repeats of the folds.",
             "AUC by DeLong on the logit scale, and by 2,000 bootstrap draws of subjects within states; both as if one model had "
             "answered. The models of five folds share training samples, and their errors go together: quoted standard errors are "
@@ -99,18 +100,34 @@ def _intervals_table(judged: Judged) -> Table:
                 ("delong_by_sample", "DeLong, as if every sample were another person"),
             )
         ]
-    return Table(["judged by", "interval", "AUC", "low", "high"], rows, "The AUC's interval, four ways")
+    return Table(["judged by", "interval", "AUC", "low", "high"], rows, "The AUC's interval, four ways", folded=True)
 
 
 def _roc(judged: Judged, state: str) -> Figure:
     lines = []
     for name, figures in judged:
-        found = figures["examined"]["states"][state]
-        area = found["roc"]["area"]
-        lines.append(Series(f"{name} {area:.2f}", found["roc"]["false_positive_rate"], found["roc"]["sensitivity"]))
+        of_state = figures["examined"]["states"][state]
+        found, quoted = of_state["roc"], figures["figures"].get(f"auc:{state}", figures["figures"]["auc"])
+        if len(figures["examined"]["states"]) > 1 and f"auc:{state}" not in figures["figures"]:
+            quoted = of_state["auc"]
+        lines.append(
+            Series(
+                f"{name}, AUC {quoted['value']:.2f}", found["false_positive_rate"], found["sensitivity"], found.get("low"),
+                found.get("high"),
+            )
+        )  # fmt: skip
     lines.append(Series("guessing", [0, 1], [0, 1], reference=True))
-    caption = "Sensitivity against false alarms, at every threshold."
+    caption = "Sensitivity against false alarms at every threshold; bands: 95 % over bootstrap draws of subjects."
     return curves(f"ROC curve, {state}", lines, Axis("1 − specificity"), Axis("sensitivity"), caption)
+
+
+def _confusion(name: str, found: Mapping[str, Any]) -> Figure:
+    counts = found["examined"]["confusion"]
+    calls = list(next(iter(counts.values())))
+    caption = "Rows: the true state. Columns: what the model said. Samples, averaged over repeats, and their share of the row."
+    return matrix(
+        f"Calls, {name}", list(counts), calls, [[row[call] for call in calls] for row in counts.values()], caption
+    )
 
 
 def _precision_recall(judged: Judged, state: str) -> Figure:
@@ -130,13 +147,15 @@ def _precision_recall(judged: Judged, state: str) -> Figure:
     return curves(f"Precision and recall, {state}", lines, Axis("recall"), Axis("precision"), caption)
 
 
-def calibration(judged: Judged) -> Section:
+def calibration(judged: Judged, carried: str = "") -> Section:
     """Show whether the probabilities can be taken at their word.
 
     Parameters
     ----------
     judged : sequence of (str, mapping)
         The headline first.
+    carried : str
+        Whether one cut-off carries over to other batches, in words.
     """
     figures, rows = [], []
     for state in _states(judged):
@@ -156,7 +175,7 @@ def calibration(judged: Judged) -> Section:
                  parts["resolution"], parts["uncertainty"], parts["within_bins"]]
             )  # fmt: skip
         lines.append(Series("as it should be", [0, 1], [0, 1], reference=True))
-        caption = "Each dot: answers with about the same probability, and how many of them had the state."
+        caption = "Each dot: held-out answers with about the same probability, and how many of them had the state."
         figures.append(curves(f"Calibration, {state}", lines, Axis("probability said"), Axis("share seen"), caption))
     name, first = judged[0]
     slope = first["figures"].get("calibration_slope")
@@ -165,10 +184,10 @@ def calibration(judged: Judged) -> Section:
         "within bins",
     ]  # fmt: skip
     return Section(
-        "Can the probabilities be believed?",
-        _slope_words(name, slope),
+        "Calibration of the model as shipped",
+        f"{_slope_words(name, slope)}\n\n{carried}",
         figures=figures,
-        tables=[Table(columns, rows, "Expected calibration error, and the parts of the Brier score")],
+        tables=[Table(columns, rows, "Expected calibration error, and the parts of the Brier score", folded=True)],
         notes=[
             "Brier = reliability − resolution + uncertainty + what binning hides. Low reliability and high resolution are good."
         ],
@@ -209,12 +228,17 @@ def usefulness(judged: Judged) -> Section:
     rate = judged[0][1]["examined"]["states"][_states(judged)[0]]["prevalence"]
     columns = ["judged by", "state", "chosen for", "threshold", "sensitivity", "specificity", "PPV", "NPV"]
     return Section(
-        "Would acting on it help?",
+        "Clinical usefulness",
         "Net benefit weighs people rightly acted on against people acted on for nothing. Where the model's line lies above both "
         "others, it is better to act on the model than on everyone or on no one.",
         figures=figures,
         tables=[
-            Table(columns, rows, f"Thresholds; predictive values at a prevalence of {rate:.0%} {_states(judged)[0]}")
+            Table(
+                columns,
+                rows,
+                f"Thresholds; predictive values at a prevalence of {rate:.0%} {_states(judged)[0]}",
+                folded=True,
+            )
         ],
         notes=[
             "Thresholds that reach 90 % were chosen on these very samples, and are optimistic.",
@@ -240,13 +264,15 @@ def _decision(judged: Judged, state: str) -> Figure:
     )  # fmt: skip
 
 
-def abstaining(judged: Judged) -> Section:
+def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
     """Show what it does when it is not sure.
 
     Parameters
     ----------
     judged : sequence of (str, mapping)
         The headline first.
+    places : sequence of str
+        From which probability on the shipped model calls in each kind of batch; of other cohorts what it called is told.
     """
     lines, rows = [], []
     for name, found in judged:
@@ -264,15 +290,16 @@ def abstaining(judged: Judged) -> Section:
     )  # fmt: skip
     name, first = judged[0]
     risk = first["examined"]["risk_coverage"]
-    summary = f"It called {risk['called']:.0%} of the samples ({name}) ; the rest are uncertain."
+    summary = f"It called {risk['called']:.0%} of the samples ({name}); the rest are uncertain."
     if risk["wrong_among_called"] is not None:
         summary += f" Of its calls {risk['wrong_among_called']:.0%} were wrong."
+    summary = " ".join(places) or summary
     columns = ["judged by", "group", "samples", "promised", "sets that hold the truth", "states in a set"]
     return Section(
-        "Does it know what it does not know?",
+        "Uncertain answers and prediction sets",
         summary,
         figures=[figure],
-        tables=[Table(columns, rows, "Prediction sets, by state and by group")],
+        tables=[Table(columns, rows, "Prediction sets, by state and by group", folded=True)],
         notes=[
             "Sets promise their coverage for each state, not for each batch: an unseen batch may break the promise."
         ],
@@ -304,7 +331,7 @@ def subgroups(judged: Judged) -> Section | None:
         return None
     columns = ["judged by", "group", "subjects", "samples", "AUC", "Brier score", "share called"]
     return Section(
-        "Is it as good for everyone?",
+        "Subgroups",
         "Groups are small and their intervals wide: a difference between two groups is seldom one that this cohort can show. A "
         "dash means that a state has fewer than two samples in the group.",
         tables=[Table(columns, rows)],

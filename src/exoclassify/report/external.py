@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from exoclassify.report.audit import audit_section, baseline_section, learning_curve_section, tone_of
+from exoclassify.report.audit import audit_section, baseline_section, learning_curve_section
+from exoclassify.report.cohort import cohort_section, sensitivity_section
 from exoclassify.report.evaluation import abstaining, calibration, discrimination, subgroups, usefulness
-from exoclassify.report.html import Section, page
+from exoclassify.report.html import Report, Section
+from exoclassify.report.verdict import lead_of_audit, lead_of_validation
 
 __all__ = ["audit_report", "seen_before", "validation_report"]
 
 
-def audit_report(audit: Mapping[str, Any], *, source: str, samples: Mapping[str, int]) -> str:
-    """Write the page of an audit.
+def audit_report(audit: Mapping[str, Any], *, source: str, samples: Mapping[str, int]) -> Report:
+    """Make the report of an audit.
 
     Parameters
     ----------
@@ -23,26 +25,26 @@ def audit_report(audit: Mapping[str, Any], *, source: str, samples: Mapping[str,
         Name of the table.
     samples : mapping of str to int
         Samples of each state.
-
-    Returns
-    -------
-    str
-        HTML.
     """
-    mix = ", ".join(f"{n} {state}" for state, n in samples.items())
-    short = Section("In short", f"{audit['verdict']}\n\n{source}: {mix}.", tone=tone_of(audit))
-    sections = [short, baseline_section(audit), audit_section(audit), learning_curve_section(audit)]
-    return page(
+    sections = [
+        audit_section(audit),
+        baseline_section(audit),
+        sensitivity_section(audit),
+        cohort_section(audit),
+        learning_curve_section(audit),
+    ]
+    return Report(
         f"Audit of {source}",
+        lead_of_audit(audit, samples),
         [section for section in sections if section is not None],
         subtitle="What could make a classifier of this cohort look better than it is.",
     )
 
 
 def validation_report(
-    found: Mapping[str, Any], audit: Mapping[str, Any] | None, *, model: str, source: str, about: Mapping[str, Any]
-) -> str:
-    """Write the page of a model judged on another cohort.
+    found: Mapping[str, Any], audit: Mapping[str, Any] | None, *, source: str, about: Mapping[str, Any]
+) -> Report:
+    """Make the report of a model judged on another cohort.
 
     Parameters
     ----------
@@ -50,31 +52,24 @@ def validation_report(
         As `exoclassify.lifecycle.external.evaluate` gives it.
     audit : mapping or None
         Of that cohort.
-    model : str
-        Name and version.
     source : str
         Name of the table.
     about : mapping
         Plain values of the model.
-
-    Returns
-    -------
-    str
-        HTML.
     """
     judged = [(source, found)]
     sections: list[Section | None] = [
-        _short(found, audit, model, source, about),
         discrimination(judged),
         calibration(judged),
-        usefulness(judged),
         abstaining(judged),
         subgroups(judged),
+        usefulness(judged),
     ]
     if audit is not None:
-        sections += [baseline_section(audit), audit_section(audit)]
-    return page(
-        f"{model} on {source}",
+        sections += [baseline_section(audit), audit_section(audit), sensitivity_section(audit), cohort_section(audit)]
+    return Report(
+        f"{about['name']} {about['version']} on {source}",
+        lead_of_validation(found, audit, about, source, seen_before(found["trained_on"], about)),
         [section for section in sections if section is not None],
         subtitle="External validation. Support for a decision by a person, not a diagnosis and not a medical device.",
         footer=f"Training data of the model sha256 {about['training']['data_sha256']}",
@@ -110,38 +105,3 @@ def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) ->
             "The model was trained without subject ids: whether these samples are of the same people is not known."
         )
     return " ".join(lines)
-
-
-def _short(
-    found: Mapping[str, Any], audit: Mapping[str, Any] | None, model: str, source: str, about: Mapping[str, Any]
-) -> Section:
-    auc, calls = found["figures"]["auc"], found["calls"]
-    mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
-    parts = [
-        f"On {found['n_samples']} samples of {source} ({mix}), {model} has AUC {auc['value']:.3f} ({auc['low']:.3f} to "
-        f"{auc['high']:.3f}; p = {found['permutation']['p_value']:.2g} against permuted labels)."
-    ]
-    if about["evaluation"] is not None and found["trained_on"] is not None:
-        quoted = about["evaluation"]["headline"]["value"]
-        words = "that lies below" if quoted < auc["low"] else "that lies above" if quoted > auc["high"] else "within"
-        parts[0] += f" When it was made it was quoted with {quoted:.3f}: {words} this interval."
-    parts.append(
-        f"It called {calls['called']:.0%} of the samples"
-        + (f", and {calls['wrong_among_called']:.0%} of the calls were wrong" if calls["called"] else "")
-        + f"; {calls['novel']:.0%} were unlike its training samples, and {found['measured']:.0%} of its panel was measured."
-    )
-    seen = seen_before(found["trained_on"], about)
-    if seen:
-        parts.insert(0, seen)
-    if found["prevalence"] is not None:
-        stated = ", ".join(f"{state} {share:.3g}" for state, share in found["prevalence"].items())
-        parts.append(f"Probabilities, predictive values and net benefit are those at the stated prevalence ({stated}).")
-    if audit is not None:
-        parts.append(f"The cohort itself: {audit['verdict']}")
-    return Section("In short", "\n\n".join(parts), tone=_tone(found, audit))
-
-
-def _tone(found: Mapping[str, Any], audit: Mapping[str, Any] | None) -> str:
-    if found["trained_on"] is None:
-        return "warning"
-    return "plain" if audit is None else tone_of(audit)

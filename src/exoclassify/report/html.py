@@ -6,18 +6,22 @@ Whoever has something to show gives a `Section`; `page` puts sections together.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from itertools import count
+from typing import Literal
 
-__all__ = ["Cell", "Figure", "Section", "Table", "page"]
+__all__ = ["Cell", "Figure", "Lead", "Report", "Section", "Table", "page"]
 
 Cell = str | float | int | bool | None
 """What a table can hold; None is shown as a dash."""
 
-_PRINTED = 15
-"""Rows of a figure's numbers that are still printed; the points of a curve stay on the screen."""
+Tone = Literal["plain", "good", "warning", "critical"]
+
+_SIGNS = {"plain": "Not judged", "good": "Supported", "warning": "With limits", "critical": "Not supported"}
+"""What a tone says in words, beside its colour."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,8 @@ class Section:
         Shown below the figures.
     notes : sequence of str
         Small print: methods and sources.
-    tone : str
-        "plain", "good", "warning" or "critical": the colour of the bar beside the summary, which the summary says in words
-        too.
+    folded : bool
+        Shown when asked for, under its title, and not printed.
     """
 
     title: str
@@ -90,10 +93,65 @@ class Section:
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
     notes: Sequence[str] = ()
-    tone: str = "plain"
+    folded: bool = False
 
 
-def page(title: str, sections: Sequence[Section], *, subtitle: str = "", footer: str = "") -> str:
+@dataclass(frozen=True)
+class Lead:
+    """The first screen: what a hurried reader stops after.
+
+    Parameters
+    ----------
+    tone : {"plain", "good", "warning", "critical"}
+        The verdict's colour; nothing else on the page has one of its own.
+    verdict : str
+        In one sentence.
+    figure : tuple of (str, float, float, float) or None
+        The one figure, from 0 to 1: its name, value, and interval.
+    table : Table or None
+        What to expect in use.
+    steps : sequence of str
+        What to do next, the most urgent first.
+    details : sequence of str
+        Paragraphs that qualify the verdict.
+    sign : str
+        The verdict in a word or two; by the tone when empty.
+    """
+
+    tone: Tone
+    verdict: str
+    figure: tuple[str, float, float, float] | None = None
+    table: Table | None = None
+    steps: Sequence[str] = ()
+    details: Sequence[str] = ()
+    sign: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page before it is written.
+
+    Parameters
+    ----------
+    title, lead, sections, subtitle, footer
+        As for `page`.
+    """
+
+    title: str
+    lead: Lead | None
+    sections: Sequence[Section]
+    subtitle: str = ""
+    footer: str = ""
+
+    @property
+    def html(self) -> str:
+        """The page."""
+        return page(self.title, self.sections, lead=self.lead, subtitle=self.subtitle, footer=self.footer)
+
+
+def page(
+    title: str, sections: Sequence[Section], *, lead: Lead | None = None, subtitle: str = "", footer: str = ""
+) -> str:
     """Put sections together into one HTML page.
 
     Parameters
@@ -101,7 +159,9 @@ def page(title: str, sections: Sequence[Section], *, subtitle: str = "", footer:
     title : str
         Of the page.
     sections : sequence of Section
-        In order; the first is the summary that a hurried reader stops after.
+        In order.
+    lead : Lead, optional
+        The first screen.
     subtitle : str
         One line under the title.
     footer : str
@@ -113,11 +173,11 @@ def page(title: str, sections: Sequence[Section], *, subtitle: str = "", footer:
         A complete document. Every text is escaped; nothing is loaded from anywhere.
     """
     style = files("exoclassify.report").joinpath("report.css").read_text(encoding="utf-8")
-    links = _links(sections)
+    links, numbers = _links(sections), count(1)
     contents = "".join(
         f'<li><a href="#{link}">{escape(section.title)}</a></li>' for link, section in zip(links, sections, strict=True)
     )
-    body = "\n".join(_section(section, link) for link, section in zip(links, sections, strict=True))
+    body = "\n".join(_section(section, link, numbers) for link, section in zip(links, sections, strict=True))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -126,8 +186,37 @@ def page(title: str, sections: Sequence[Section], *, subtitle: str = "", footer:
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         '<a class="skip" href="#main">Skip to the findings</a>\n'
         f'<header><h1>{escape(title)}</h1><p class="subtitle">{escape(subtitle)}</p></header>\n'
-        f'<nav aria-label="Contents"><ol>{contents}</ol></nav>\n'
-        f'<main id="main">\n{body}\n</main>\n<footer><p>{escape(footer)}</p></footer>\n</body>\n</html>\n'
+        f'<main id="main">\n{"" if lead is None else _lead(lead)}'
+        f'<nav aria-label="Contents"><ol>{contents}</ol></nav>\n{body}\n</main>\n'
+        f"<footer><p>{escape(footer)}</p></footer>\n</body>\n</html>\n"
+    )
+
+
+def _lead(lead: Lead) -> str:
+    steps = "".join(f"<li>{escape(step)}</li>" for step in lead.steps)
+    return (
+        f'<section class="lead {lead.tone}" aria-labelledby="verdict">\n<p '
+        f'class="sign">{escape(lead.sign or _SIGNS[lead.tone])}</p>\n'
+        f'<h2 id="verdict">{escape(lead.verdict)}</h2>\n'
+        + ("" if lead.figure is None else _headline(*lead.figure))
+        + ("" if lead.table is None else _shown(lead.table))
+        + "".join(f"<p>{escape(detail)}</p>" for detail in lead.details)
+        + (f"<h3>Next</h3>\n<ol>{steps}</ol>\n" if steps else "")
+        + "</section>\n"
+    )
+
+
+def _headline(name: str, value: float, low: float, high: float) -> str:
+    """Draw the one figure with its interval on a scale from 0 to 1; the dash at one half is guessing."""
+    at = [f"{300 * min(max(share, 0.0), 1.0):.1f}" for share in (low, high, value)]
+    return (
+        f'<div class="headline"><p><span class="value">{value:.2f}</span> <span>{escape(name)}<br>'
+        f"95 % interval {low:.2f} to {high:.2f}</span></p>"
+        f'<svg viewBox="-6 0 312 34" role="img" aria-label="{escape(name)} {value:.2f}, {low:.2f} to {high:.2f}">'
+        '<line class="axis" x1="0" y1="12" x2="300" y2="12"/><line class="ref" x1="150" y1="3" x2="150" y2="21"/>'
+        f'<line class="whisker s1" x1="{at[0]}" y1="12" x2="{at[1]}" y2="12"/><circle class="dot s1" cx="{at[2]}" cy="12" r="5"/>'
+        '<text class="tick" x="0" y="31">0</text><text class="tick" x="150" y="31" text-anchor="middle">0.5 guessing</text>'
+        '<text class="tick" x="300" y="31" text-anchor="end">1</text></svg></div>\n'
     )
 
 
@@ -140,42 +229,47 @@ def _links(sections: Sequence[Section]) -> list[str]:
     return found
 
 
-def _section(section: Section, link: str) -> str:
-    figures = "".join(_figure(figure) for figure in section.figures)
+def _section(section: Section, link: str, numbers: Iterator[int]) -> str:
+    figures = "".join(_figure(figure, next(numbers)) for figure in section.figures)
     notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
-    return (
-        f'<section id="{link}" aria-labelledby="{link}-title">\n<h2 id="{link}-title">{escape(section.title)}</h2>\n'
-        f'<div class="summary {escape(section.tone)}">{_paragraphs(section.summary)}</div>\n'
+    title = f'<h2 id="{link}-title">{escape(section.title)}</h2>'
+    content = (
+        f'<div class="summary">{_paragraphs(section.summary)}</div>\n'
         + (f'<div class="figures">{figures}</div>\n' if figures else "")
         + "".join(_shown(table) for table in section.tables)
         + (f'<ul class="notes">{notes}</ul>\n' if notes else "")
-        + "</section>"
     )
+    content = f"<details><summary>{title}</summary>\n{content}</details>\n" if section.folded else f"{title}\n{content}"
+    kind = ' class="folded"' if section.folded else ""
+    return f'<section id="{link}"{kind} aria-labelledby="{link}-title">\n{content}</section>'
 
 
 def _paragraphs(text: str) -> str:
     return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
 
 
-def _figure(figure: Figure) -> str:
+def _figure(figure: Figure, number: int) -> str:
     caption = f"<p>{escape(figure.caption)}</p>" if figure.caption else ""
-    long = ' class="long"' if len(figure.table.rows) > _PRINTED else ""
     return (
-        f"<figure><figcaption><h3>{escape(figure.title)}</h3>{caption}</figcaption>{figure.svg}"
-        f'<details{long}><summary>Numbers</summary><div class="scroll" tabindex="0">{_table(figure.table)}</div></details>'
-        "</figure>"
+        f"<figure><figcaption><h3>Figure {number}. {escape(figure.title)}</h3>{caption}</figcaption>{figure.svg}"
+        f'<details><summary>Numbers</summary><div class="scroll" tabindex="0" role="region" aria-label="Numbers of figure '
+        f'{number}">{_table(figure.table)}</div></details></figure>'
     )
 
 
 def _shown(table: Table) -> str:
-    whole = f'<div class="scroll" tabindex="0">{_table(table)}</div>'
+    name = escape(table.caption or ", ".join(table.columns))
+    whole = f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">{_table(table)}</div>'
     return f"<details><summary>{escape(table.caption)}</summary>{whole}</details>\n" if table.folded else f"{whole}\n"
 
 
 def _table(table: Table) -> str:
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption and not table.folded else ""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
-    body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in table.rows)
+    labels = [f' data-label="{escape(column)}"' for column in table.columns]
+    body = "".join(
+        f"<tr>{''.join(_cell(cell, label) for cell, label in zip(row, labels, strict=True))}</tr>" for row in table.rows
+    )
     wide = ' class="wide"' if _is_prose(table) else ""
     return f"<table{wide}>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -185,13 +279,14 @@ def _is_prose(table: Table) -> bool:
     return any(len(row) > 2 and isinstance(row[2], str) and len(row[2]) > 60 for row in table.rows)
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, label: str) -> str:
+    """Give one cell; a narrow screen shows the column's name, the label, beside it."""
     if cell is None:
-        return "<td>–</td>"
+        return f"<td{label}>–</td>"
     if isinstance(cell, bool):
-        return f"<td>{'yes' if cell else 'no'}</td>"
+        return f"<td{label}>{'yes' if cell else 'no'}</td>"
     if isinstance(cell, float):
-        return f'<td class="number">{cell:.3f}</td>'
+        return f'<td class="number"{label}>{cell:.3f}</td>'
     if isinstance(cell, int):
-        return f'<td class="number">{cell}</td>'
-    return f"<td>{escape(cell)}</td>"
+        return f'<td class="number"{label}>{cell}</td>'
+    return f"<td{label}>{escape(cell)}</td>"

@@ -56,6 +56,8 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
             )
             for row in shown
         ],
+        "The molecules, with what is published of each",
+        folded=True,
     )
     return Section(
         "What moves the answers",

@@ -11,7 +11,7 @@ import numpy as np
 from exoclassify.report.html import Figure, Table
 from exoclassify.typing import Floats
 
-__all__ = ["Axis", "Bar", "Series", "curves", "intervals"]
+__all__ = ["Axis", "Bar", "Series", "curves", "intervals", "matrix"]
 
 
 _WIDTH, _HEIGHT = 440, 330
@@ -37,6 +37,8 @@ class Series:
         Points with whiskers and a line through them.
     reference : bool
         Drawn thin and grey, as something to compare with.
+    labels : sequence of str
+        Beside the dots, in their order; those that find no room are left out. Empty for none.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Series:
     dots: bool = False
     joined: bool = False
     reference: bool = False
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def curves(title: str, series: Sequence[Series], x: Axis, y: Axis, caption: str 
     drawn = [frame.axes()]
     for one in series:
         drawn.append(frame.reference(one) if one.reference else frame.series(one, coloured.index(one)))
-    drawn.append(_legend(series, coloured))
+    drawn += [frame.names(series), _legend(series, coloured)]
     rows = [
         (one.name, float(one.x[i]), float(one.y[i]), _at(one.low, i), _at(one.high, i))
         for one in series
@@ -175,7 +178,7 @@ def intervals(title: str, bars: Sequence[Bar], x: Axis, *, reference: float | No
         drawn.append(f'<line class="ref" x1="{at(reference):.1f}" y1="{_TOP}" x2="{at(reference):.1f}" y2="{bottom}"/>')
     for i, bar in enumerate(bars):
         middle = _TOP + row * (i + 0.5)
-        name = bar.name if len(bar.name) <= 31 else bar.name[:30] + "…"
+        name = _cut(bar.name, left - 8)
         drawn.append(
             f'<text class="label" x="{left - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}</text>'
             f'<line class="whisker s{bar.style}" x1="{at(bar.low):.1f}" y1="{middle:.1f}" x2="{at(bar.high):.1f}" '
@@ -187,6 +190,52 @@ def intervals(title: str, bars: Sequence[Bar], x: Axis, *, reference: float | No
     )
     table = Table(["", x.label, "low", "high"], [(b.name, b.value, b.low, b.high) for b in bars])
     return Figure(title, _svg(title, _WIDTH, height, "".join(drawn)), table, caption)
+
+
+def matrix(
+    title: str, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], caption: str = ""
+) -> Figure:
+    """Draw counts as a table of cells, darker where they are a larger share of their row.
+
+    Parameters
+    ----------
+    title : str
+        What is shown.
+    rows, columns : sequence of str
+        Names.
+    values : sequence of sequences of float
+        Counts, one row a row.
+    caption : str
+        How to read it.
+    """
+    left, top, line = 118, 34, 46
+    width = (_WIDTH - left - _RIGHT) / len(columns)
+    drawn = [
+        f'<text class="label" x="{left + width * (j + 0.5):.1f}" y="{top - 10}" '
+        f'text-anchor="middle">{escape(_cut(name, width))}</text>'
+        for j, name in enumerate(columns)
+    ]
+    for i, (name, counts) in enumerate(zip(rows, values, strict=True)):
+        y, total = top + line * i, sum(counts) or 1.0
+        drawn.append(
+            f'<text class="label" x="{left - 8}" y="{y + line / 2 + 4:.1f}" '
+            f'text-anchor="end">{escape(_cut(name, left - 10))}</text>'
+        )
+        for j, count in enumerate(counts):
+            x, share = left + width * j, count / total
+            drawn.append(
+                f'<rect class="cell" x="{x + 1:.1f}" y="{y + 1}" width="{width - 2:.1f}" height="{line - 2}" '
+                f'fill-opacity="{0.04 + 0.5 * share:.2f}"/>'
+                f'<text class="label" x="{x + width / 2:.1f}" y="{y + 20}" text-anchor="middle">{count:.3g}</text>'
+                f'<text class="tick" x="{x + width / 2:.1f}" y="{y + 36}" text-anchor="middle">{share:.0%}</text>'
+            )
+    table = Table(["", *columns], [[name, *map(float, counts)] for name, counts in zip(rows, values, strict=True)])
+    return Figure(title, _svg(title, _WIDTH, top + line * len(rows) + 8, "".join(drawn)), table, caption)
+
+
+def _cut(name: str, width: float) -> str:
+    most = int(width / 6.8)
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def _svg(title: str, width: float, height: float, content: str) -> str:
@@ -257,6 +306,25 @@ class _Frame:
             there, back = self.path(one.x, high), self.path(one.x[::-1], low[::-1])
             band = f'<polygon class="band s{style}" points="{there} {back}"/>'
         return f'{band}<polyline class="curve s{style} d{style}" points="{self.path(one.x, one.y)}"/>'
+
+    def names(self, series: Sequence[Series]) -> str:
+        """Write the dots' names, each where none was written before it."""
+        placed: list[tuple[float, float, float]] = []
+        parts = []
+        for one in series:
+            for name, x, y in zip(one.labels, one.x, one.y, strict=False):
+                a, b = self.point(float(x), float(y))
+                room = 6.2 * len(name)
+                left = a + room + 8 > _WIDTH - _RIGHT
+                start = a - 7 - room if left else a + 7
+                if any(abs(b - q) < 11 and start < r + w and r < start + room for r, q, w in placed):
+                    continue
+                placed.append((start, b, room))
+                anchor = ' text-anchor="end"' if left else ""
+                parts.append(
+                    f'<text class="tick" x="{a - 7 if left else a + 7:.1f}" y="{b + 4:.1f}"{anchor}>{escape(name)}</text>'
+                )
+        return "".join(parts)
 
     def _dot(self, one: Series, i: int, style: int) -> str:
         a, b = self.point(float(one.x[i]), float(one.y[i]))

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exoclassify.model.card import headline
-from exoclassify.model.told import carries_over, use_lines, used_in
-from exoclassify.report.audit import audit_section, baseline_section, learning_curve_section, tone_of
-from exoclassify.report.checklists import probast, tripod
+from exoclassify.model.told import carries_over, used_in
+from exoclassify.report.audit import audit_section, baseline_section, learning_curve_section
+from exoclassify.report.checklists import probast, stard, tripod
+from exoclassify.report.cohort import cohort_section, sensitivity_section
 from exoclassify.report.evaluation import abstaining, calibration, discrimination, subgroups, usefulness
 from exoclassify.report.flow import flow
-from exoclassify.report.html import Section, Table, page
+from exoclassify.report.html import Report, Section, Table
 from exoclassify.report.importance import importance_section
+from exoclassify.report.methods import methods_section
+from exoclassify.report.verdict import lead_of_model
 
 __all__ = ["judged_ways", "training_report"]
 
 
-def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: Sequence[Section] = ()) -> str:
-    """Write the page of a trained model.
+def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: Sequence[Section] = ()) -> Report:
+    """Make the report of a trained model.
 
     Parameters
     ----------
@@ -31,30 +33,38 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
 
     Returns
     -------
-    str
-        HTML.
+    Report
+        Verdict first, checklists folded at the end.
     """
     audit, evaluation = about.get("audit"), about["evaluation"]
-    sections: list[Section | None] = [summary(about), _site(about)]
-    if audit is not None:
-        sections += [baseline_section(audit), audit_section(audit)]
+    sections: list[Section | None] = [_site(about)]
     if evaluation is not None:
         judged = judged_ways(evaluation)
         sections += [
             discrimination(judged),
-            calibration(judged),
-            usefulness(judged),
-            abstaining(judged),
-            subgroups(judged),
-            importance_section(evaluation),
+            calibration(judged, carries_over(about)),
+            abstaining(judged, used_in(about)),
         ]
     if audit is not None:
+        sections += [baseline_section(audit), audit_section(audit), sensitivity_section(audit), cohort_section(audit)]
+    if evaluation is not None:
+        sections += [subgroups(judged), usefulness(judged), importance_section(evaluation)]
+    if audit is not None:
         sections.append(learning_curve_section(audit))
-    sections += [*extra, flow(about), tripod(about, len(molecules)), probast(about), provenance(about, molecules)]
+    shown = [section for section in (*sections, *extra, flow(about)) if section is not None]
+    n = len(molecules)
+    folded = [
+        methods_section(about, n, shown),
+        tripod(about, n),
+        probast(about),
+        stard(about),
+        provenance(about, molecules),
+    ]
     simulated = "Trained on simulated samples: not for use on patients. " if about["training"]["simulated"] else ""
-    return page(
+    return Report(
         f"{about['name']} {about['version']}",
-        [section for section in sections if section is not None],
+        lead_of_model(about),
+        [*shown, *folded],
         subtitle=f"{simulated}Support for a decision by a person, not a diagnosis and not a medical device.",
         footer=f"exoclassify {about['libraries']['exoclassify']}, {about['created']}, training data sha256 "
         f"{about['training']['data_sha256']}",
@@ -79,37 +89,6 @@ def judged_ways(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, A
     return [(names[key], evaluation[key]) for key in keys if evaluation[key] and "examined" in evaluation[key]]
 
 
-def summary(about: Mapping[str, Any]) -> Section:
-    """Say in plain words what a hurried reader should know.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    """
-    training, audit = about["training"], about.get("audit")
-    total = sum(training["samples"].values())
-    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    first = headline(about).replace("**", "")
-    verdict = "It was not audited." if audit is None else audit["verdict"]
-    people = f" of {training['subjects']} people" if training["subjects"] is not None else " (people not known)"
-    parts = [f"{first} {verdict}", f"The model was trained on {total} samples{people}: {mix}."]
-    parts += used_in(about)
-    if carried := carries_over(about):
-        parts.append(carried)
-    columns = [
-        "where it is used",
-        "batches that carry it",
-        "log-loss",
-        "calibration slope",
-        "called",
-        "wrong among calls",
-    ]
-    rows = use_lines(about)
-    tables = [Table(columns, rows, "What the model does, by where it is used")] if rows else []
-    return Section("In short", "\n\n".join(parts), tables=tables, tone="plain" if audit is None else tone_of(audit))
-
-
 def _site(about: Mapping[str, Any]) -> Section | None:
     """Say of a model that was recalibrated for which site, and that the other figures are those of the model before."""
     found = about.get("recalibration")
@@ -120,7 +99,6 @@ def _site(about: Mapping[str, Any]) -> Section | None:
         f"For {found['site']} alone",
         f"This is {found['from']}, recalibrated on samples of {found['site']} ({mix}). Every figure on this page is of the model "
         "before, at the places where it was trained; how it was judged at this site is in the model card.",
-        tone="warning",
     )
 
 
@@ -147,4 +125,5 @@ def provenance(about: Mapping[str, Any], molecules: Sequence[str]) -> Section:
             Table(["learner and view", "weight", "inner log-loss"], voices),
             Table(["library", "version"], libraries),
         ],
+        folded=True,
     )
