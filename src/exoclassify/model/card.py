@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from exoclassify.model.panel import Panel
 from exoclassify.model.told import carries_over, use_lines, used_in
 
 __all__ = ["card", "headline"]
+
+_TAG, _LINK = re.compile(r"<(?=[A-Za-z/!?])"), re.compile(r"\](?=\()")
+"""What a label or a batch could smuggle into a page made of the card; the card itself holds neither tags nor links."""
 
 _NAMES = {
     "auc": "AUC",
@@ -55,7 +59,7 @@ def card(about: Mapping[str, Any], panel: Panel) -> str:
         "## Where it came from",
         _origin(about),
     ]
-    return "\n\n".join(parts) + "\n"
+    return _TAG.sub("&lt;", _LINK.sub(r"\\]", "\n\n".join(parts))) + "\n"
 
 
 def _recalibrated(about: Mapping[str, Any]) -> list[str]:
@@ -196,7 +200,7 @@ def _warnings(about: Mapping[str, Any]) -> list[str]:
     batched = evaluation["leave_one_batch_out"]
     if training["batches"] and len(training["batches"]) > 1 and batched is None:
         lines.append(
-            "**No batch could be left out**, for a state is missing without it: batch and state cannot be told apart."
+            "**No batch could be left out**, for a state is missing without it: batch and state cannot be separated."
         )
     if batched is not None:
         each = [
