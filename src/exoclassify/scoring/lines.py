@@ -119,7 +119,7 @@ def _lines(source: Source, file: _Limited | BinaryIO) -> Iterator[bytes]:
             break
     if rest.count(b'"') % 2:
         raise FileError(
-            f"{source.name}: its quotes do not match, or a quoted cell holds a line's end; mend it, or save it as "
+            f"{source.name}: its quotes do not match, or a quoted cell holds a line's end; correct it, or save it as "
             "Parquet"
         )
     if rest.strip():

@@ -279,4 +279,4 @@ def _parsed(source: Source, block: bytes, separator: str, header: list[str], col
         )
     except pa.ArrowInvalid as error:
         reason = str(error).partition("\n")[0]
-        raise FileError(f"{source.name}: is no even table ({reason}); mend the row") from error
+        raise FileError(f"{source.name}: is no even table ({reason}); correct the row") from error

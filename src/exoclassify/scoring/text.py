@@ -250,7 +250,7 @@ class TextPiece(Piece):
                 continue
             if len(cells) != len(columns.names):
                 builder.reject(
-                    sample, "", f"has {len(cells)} cells where the header has {len(columns.names)}; mend the row"
+                    sample, "", f"has {len(cells)} cells where the header has {len(columns.names)}; correct the row"
                 )
                 continue
             values = np.full(len(columns.places), np.nan)

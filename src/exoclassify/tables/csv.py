@@ -187,7 +187,7 @@ def _quotes_that_match(source: str) -> Iterator[None]:
     try:
         yield
     except csv.Error as error:
-        raise FileError(f"{source}: its quotes do not match: {error}; mend that line") from error
+        raise FileError(f"{source}: its quotes do not match: {error}; correct that line") from error
 
 
 def _separator(opened: Opened, candidates: tuple[str, ...]) -> str:

@@ -75,7 +75,7 @@ def check_content(path: Path, expected: tuple[bytes, ...]) -> None:
     head = _head(path)
     if suffixes[-1] == ".gz":
         if not head.startswith(_GZIP):
-            raise FileError(f"{path}: is not gzip, it looks like {_looks_like(head)}; mend its name")
+            raise FileError(f"{path}: is not gzip, it looks like {_looks_like(head)}; correct its name")
         with gzip.open(path) as file:
             head = file.read(4096)
         if not head:
@@ -83,7 +83,9 @@ def check_content(path: Path, expected: tuple[bytes, ...]) -> None:
     sound = head.startswith(expected) if expected else _looks_like(head) == "text"
     if not sound:
         wanted = f"a {suffixes[-1]} file" if expected else "a text table"
-        raise FileError(f"{path}: is not {wanted}, it looks like {_looks_like(head)}; mend its name, or save it anew")
+        raise FileError(
+            f"{path}: is not {wanted}, it looks like {_looks_like(head)}; correct its name, or save it anew"
+        )
 
 
 @contextmanager
