@@ -115,9 +115,8 @@ def _check_content(path: Path, expected: tuple[bytes, ...]) -> None:
     head = _head(path)
     if packed is not None:
         if not head.startswith(_PACKED[packed]):
-            raise FileError(
-                f"{path}: is not {'gzip' if packed == '.gz' else 'Zstandard'}, it looks like {_looks_like(head)}; correct its name"
-            )
+            kind = "gzip" if packed == ".gz" else "Zstandard"
+            raise FileError(f"{path}: is not {kind}, it looks like {_looks_like(head)}; correct its name")
         with gzip.open(path) if packed == ".gz" else pa.CompressedInputStream(str(path), "zstd") as file:
             head = file.read(4096)
         if not head:
