@@ -111,6 +111,7 @@ class Job:
         answers = Answers(
             np.empty((0, n_states)), np.empty((0, n_states), dtype=bool), np.empty(0), np.empty(0),
             np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.intp), ("",),
+            np.empty(0, dtype=np.intp) if self.bundle.layers else None,
         )  # fmt: skip
         return rows, answers
 

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from exoclassify.data.texts import NOT_DETECTED_MARKS
-from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
 from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
@@ -138,13 +137,12 @@ def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -
     for X in rows.blocks:
         bad = {int(i) - start for i in nameless if start <= i < start + len(X)}
         try:
-            Cells(X, range(len(X)), panel.molecules, source).check(panel.unit)  # type: ignore[arg-type]
+            panel.check_values(X, range(len(X)), source)
         except InputError:
             found = _rejects(X, rows.ids.slice(start, len(X)).to_pylist(), start, panel, source)
             rejected += [reject for reject in found if reject.row - start not in bad]
             bad |= {reject.row - start for reject in found}
-        if panel.not_detected is not None:
-            np.minimum(X, panel.not_detected, out=X)
+        panel.censor(X)
         start += len(X)
         used.append(use(np.delete(X, sorted(bad), axis=0) if bad else X))
     return rows.without(sorted(rejected, key=lambda reject: reject.row)), used
@@ -162,7 +160,7 @@ def _rejects(part: Floats, ids: list[str], start: int, panel: Panel, source: str
     found = []
     for i, sample in enumerate(ids):
         try:
-            Cells(part[i : i + 1], [sample], panel.molecules, source).check(panel.unit)
+            panel.check_values(part[i : i + 1], [sample], source)
         except InputError as error:
             reason = str(error).removeprefix(f"{source}: ")
             named = f"(sample {sample}, "  # the first bad cell; a row that is wrong as a whole names none

@@ -128,7 +128,7 @@ def score_files(
     sources, left_out = find_sources([str(one) for one in ([given] if isinstance(given, str | Path) else given)])
     panel = bundle.panel
     kind, unit = known_kind(asked.kind or panel.kind), known_unit(asked.unit or panel.unit)
-    for what, word, known in (("kind", kind, KINDS), ("unit", unit, UNITS)):
+    for what, word, known in (("kind", kind, (*KINDS, panel.kind)), ("unit", unit, (*UNITS, panel.unit))):
         check_choice(sources[0].name, what, word, known)
     panel.check_stated(kind, unit, sources[0].name)
     keep = asked.kept
