@@ -33,7 +33,7 @@ def audit(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Columns to hold against the state, with commas between, such as age,sex.  [default: those called sex, age, bmi]"
+            help="Columns to compare with the state, with commas between, such as age,sex.  [default: those called sex, age, bmi]"
         ),
     ] = None,
     against: Annotated[

@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from exoclassify.lifecycle.finish import Finished
     from exoclassify.model.bundle import ModelBundle
 
-__all__ = ["MODEL_FILES", "fitted", "train"]
-
-MODEL_FILES = ("bundle.json", "arrays.npz", "golden.csv", "README.md", "report.html", "aside.csv")
-"""What is in a model's folder."""
+__all__ = ["fitted", "train"]
 
 
 def train(
@@ -62,7 +59,7 @@ def train(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Columns to hold against the state and to report apart, with commas between.  "
+            help="Columns to compare with the state and to report apart, with commas between.  "
             "[default: those called sex, age, bmi]"
         ),
     ] = None,
@@ -116,6 +113,8 @@ def train(
     Nothing is written to --out before everything is done. Folds that are finished are kept in the cache folder
     (EXOCLASSIFY_CACHE, empty for none), so that the same command goes on after Ctrl-C; no cargo and no names are kept there.
     """
+    from exoclassify.model.folder import MODEL_FILES
+
     check_folder(out, force=force, own=MODEL_FILES)
     _check_asked(jobs, no_judge, predictions, report, [*([] if cargo is None else [cargo]), samples], force)
     from exoclassify.learning.recipe import Recipe
@@ -222,7 +221,7 @@ def fitted(
     jobs : int
         Processes at once.
     covariates : tuple of str
-        Columns to hold against the state.
+        Columns to compare with the state.
     permutations : int
         How often the judgement is run again on permuted labels.
 

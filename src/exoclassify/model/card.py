@@ -201,7 +201,7 @@ def _warnings(about: Mapping[str, Any]) -> list[str]:
     batched = evaluation["leave_one_batch_out"]
     if training["batches"] and len(training["batches"]) > 1 and batched is None:
         lines.append(
-            "**No batch could be left out**, for a state is missing without it: batch and state cannot be told apart."
+            "**No batch could be left out**, for a state is missing without it: batch and state cannot be separated."
         )
     if batched is not None:
         each = [
