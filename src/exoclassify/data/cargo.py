@@ -339,7 +339,7 @@ class CargoTable:
         self._refuse_samples(measured.any(axis=1), "no measured value")
         if self.not_detected is not None:
             self._refuse_samples((self.values < self.not_detected).any(axis=1), "no detected molecule")
-        elif self.unit != "log2_intensity":
+        elif self.unit not in ("log2_intensity", "value"):
             self._refuse_samples((self.values > 0).any(axis=1), "no detected molecule")
 
     def _refuse_samples(self, sound: NDArray[np.bool_] | np.bool_, what: str) -> None:

@@ -19,7 +19,7 @@ from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest, Trees
 from exoclassify.methods.ranks import normal_scores
 from exoclassify.methods.views import Views
-from exoclassify.model.blend import FittedBlend
+from exoclassify.model.blend import FittedBlend, Scorer
 from exoclassify.typing import Floats
 
 if TYPE_CHECKING:
@@ -286,14 +286,14 @@ def _softmax(log_odds: Floats) -> Floats:
     return result
 
 
-def check_parity(blend: FittedBlend, compiled: CompiledBlend, X: Floats, what: str) -> float:
+def check_parity(blend: Scorer, compiled: Scorer, X: Floats, what: str) -> float:
     """Compare the compiled scorer with the step-by-step blend.
 
     Parameters
     ----------
-    blend : FittedBlend
+    blend : FittedBlend or LayeredBlend
         The reference.
-    compiled : CompiledBlend
+    compiled : CompiledBlend or CompiledLayers
         What stands in for it.
     X : ndarray of shape (n_samples, n_molecules)
         Raw panel values.
