@@ -19,7 +19,8 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
-from exoclassify.scoring import cluster, columnar, lines, long, rows, runners, text, whole
+from exoclassify.scoring import cluster, long, rows, runners
+from exoclassify.tables import blocks, columns, pieces
 
 SMALL = Recipe.of(
     {
@@ -90,13 +91,12 @@ def same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
 
 def small_pieces(patch: pytest.MonkeyPatch) -> None:
     """Cut so finely that a table of some hundred rows has many stretches, parts and pieces."""
-    patch.setattr(lines, "_PIECE", 3_000)
-    patch.setattr(text, "_STRETCH", 9_000)
+    patch.setattr(blocks, "_PIECE", 3_000)
+    patch.setattr(blocks, "_STRETCH", 9_000)
     patch.setattr(long, "_PIECE_ROWS", 500)
-    patch.setattr(columnar, "_STRETCH_ROWS", 80)
+    patch.setattr(columns, "_STRETCH_ROWS", 80)
     for module in (runners, cluster):
         patch.setattr(module, "PIECES_IN_PART", 2)
-    for module in (columnar, whole):
+    for module in (columns, pieces):
         patch.setattr(module, "rows_in_piece", lambda _: 11)
-    for module in (columnar, rows):
-        patch.setattr(module, "rows_in_block", lambda _: 4)
+    patch.setattr(rows, "rows_in_block", lambda _: 4)

@@ -356,8 +356,7 @@ def test_texts_are_all_kept_and_a_table_of_nothing_else_is_refused(
     assert len(read_wide(path).texts) == 1500
     pd.read_csv(path).to_parquet(tmp_path / "X.parquet")
     assert read_wide(tmp_path / "X.parquet").texts == read_wide(path).texts
-    for module in ("from_rows", "from_columns"):
-        monkeypatch.setattr(f"exoclassify.tables.{module}.MAX_TEXTS", 1000)
+    monkeypatch.setattr("exoclassify.tables.whole.MAX_TEXTS", 1000)
     for name in ("X.csv", "X.parquet"):
         with pytest.raises(InputError, match=r"hold text where .* first row S0, column miR-0: 'Undetermined'"):
             read_wide(tmp_path / name)

@@ -62,6 +62,10 @@ class Panel:
     hairpins_apart: bool
     fewest_reads: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.weight.shape != (len(self.molecules),):
+            raise ModelError(f"the panel has {len(self.molecules)} molecules and weights of shape {self.weight.shape}")
+
     @classmethod
     def fit(cls, table: CargoTable, support: NDArray[np.intp], min_coverage: float) -> Panel:
         """Describe the chosen columns of the training table.

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from threadpoolctl import threadpool_limits
 
 from exoclassify.errors import FileError, InputError
-from exoclassify.scoring.job import PIECES_IN_PART, Job, Scored, pieces_and_ends
+from exoclassify.scoring.job import PIECES_IN_PART, Job, Scored
 from exoclassify.scoring.parts import Parts, part_bytes
-from exoclassify.scoring.pieces import Stretch
-from exoclassify.scoring.rows import Reject
-from exoclassify.scoring.sources import Source
+from exoclassify.scoring.pieces import RowStretch, pieces_and_ends
+from exoclassify.tables.pieces import Reject
+from exoclassify.tables.sources import Source
 
 __all__ = ["Progress", "Runner", "Threads", "Watcher"]
 
@@ -74,7 +74,7 @@ class Runner(ABC):
     """Whoever does the work: threads here, or a cluster."""
 
     @abstractmethod
-    def run(self, job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, watcher: Watcher) -> None:
+    def run(self, job: Job, stretches: Iterator[tuple[int, RowStretch]], parts: Parts, watcher: Watcher) -> None:
         """Store all parts of all stretches."""
 
 
@@ -90,14 +90,14 @@ class Threads(Runner):
 
     n: int
 
-    def run(self, job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, watcher: Watcher) -> None:
+    def run(self, job: Job, stretches: Iterator[tuple[int, RowStretch]], parts: Parts, watcher: Watcher) -> None:
         """Store all parts of all stretches.
 
         Parameters
         ----------
         job : Job
             What is done.
-        stretches : iterator of (int, Stretch)
+        stretches : iterator of (int, RowStretch)
             With their numbers.
         parts : Parts
             Where the answers go; what is there already is not done again.
@@ -155,7 +155,7 @@ class _Waiting:
 
 
 def _submitted(
-    job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, pool: ThreadPoolExecutor, watcher: Watcher
+    job: Job, stretches: Iterator[tuple[int, RowStretch]], parts: Parts, pool: ThreadPoolExecutor, watcher: Watcher
 ) -> Iterator[_Waiting]:
     for number, stretch in stretches:
         if parts.complete(number):

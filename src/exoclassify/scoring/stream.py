@@ -20,14 +20,14 @@ from exoclassify.scoring.finishing import finish
 from exoclassify.scoring.job import Job
 from exoclassify.scoring.long import LongNames
 from exoclassify.scoring.parts import Parts
-from exoclassify.scoring.pieces import Stretch
+from exoclassify.scoring.pieces import RowStretch
 from exoclassify.scoring.planning import Plan, planned
 from exoclassify.scoring.runners import Progress, Runner, Threads, Watcher
-from exoclassify.scoring.sources import Source, find_sources
 from exoclassify.scoring.tally import Report, Tally
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.encoding import check_ending
 from exoclassify.tables.ids import check_choice
+from exoclassify.tables.sources import Source, find_sources
 
 __all__ = ["Asked", "score_files"]
 
@@ -156,11 +156,11 @@ def score_files(
     return replace(report, left_out=tuple(left_out), notes=notes)
 
 
-def _numbered(plans: Sequence[Plan], numbers: dict[str, list[int]]) -> Iterator[tuple[int, Stretch]]:
+def _numbered(plans: Sequence[Plan], numbers: dict[str, list[int]]) -> Iterator[tuple[int, RowStretch]]:
     number = 0
     for plan in plans:
         mine = numbers.setdefault(plan.source.url, [])
-        for stretch in plan.stretches():
+        for stretch in plan.cut():
             mine.append(number)
             yield number, stretch
             number += 1
