@@ -62,6 +62,10 @@ class Panel:
     hairpins_apart: bool
     fewest_reads: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.weight.shape != (len(self.molecules),):
+            raise ModelError(f"the panel has {len(self.molecules)} molecules and weights of shape {self.weight.shape}")
+
     @classmethod
     def fit(cls, table: CargoTable, support: NDArray[np.intp], min_coverage: float) -> Panel:
         """Describe the chosen columns of the training table.
@@ -281,7 +285,7 @@ class Panel:
         where = {molecule: i for i, molecule in enumerate(canonical)}
         return np.array([where.get(molecule, -1) for molecule in self.canonical], dtype=np.intp)
 
-    def profile(self, cargo: Mapping[str, float | None], sample_id: str) -> Floats:
+    def profile(self, cargo: Mapping[str, Any], sample_id: str) -> Floats:
         """Line one sample's named values up with the panel, shape (1, n_molecules); None and absent are NaN.
 
         Parameters

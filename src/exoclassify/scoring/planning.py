@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from exoclassify.data.names import canonical_name
+from exoclassify.data.orientation import named_below
 from exoclassify.data.units import doubtful_blanks
 from exoclassify.errors import ExoclassifyError, FileError, InputError
 from exoclassify.model.panel import Panel
@@ -129,8 +130,9 @@ def _text(source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading) -
         ids = [cells[0] for _, cells in even]
         layout = layout_of(source, header, ids, wide, panel, keep, at) if wide.plain else None
     except InputError:
-        if text.head.count(b"\n") > HEAD_ROWS and source.size <= MOST_BYTES and not source.remote:
-            return None  # a turned table may name the panel further down
+        more = text.head.count(b"\n") > HEAD_ROWS and source.size <= MOST_BYTES and not source.remote
+        if more and named_below(text, 0, panel.canonical, panel.kind):
+            return None  # a turned table, which names the panel further down
         raise
     if layout is None:
         return None
