@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +29,8 @@ from exoclassify.model.explain import contributions
 from exoclassify.model.prediction import Use
 from exoclassify.scoring.layers import joined_layers
 from exoclassify.scoring.stream import score_files
+from service.predict import check_asked, result, rows_of
+from service.schemas import PredictRequest
 from tests.cohorts import FAST
 
 SAME = Use(same_batch=True)
@@ -284,3 +287,28 @@ def test_what_does_not_fit_is_said_in_one_line() -> None:
         MODEL.predict({})
     with pytest.raises(InputError, match="hsa-miR-1-5p is of no layer"):
         MODEL.predict_one({"hsa-miR-1-5p": 3.0})
+
+
+def test_the_service_takes_cargo_by_layer_and_says_which_layers_it_used() -> None:
+    ids, X = MODEL.rows(NEW.layers)
+    lacks, whole = (int(np.flatnonzero(np.isnan(X).any(axis=1) == missing)[0]) for missing in (True, False))
+    samples = []
+    for i in (whole, lacks):
+        values = dict(zip(MODEL.panel.molecules, X[i].tolist(), strict=True))
+        cargo: dict[str, dict[str, float]] = {}
+        for name, value in values.items():
+            layer, _, molecule = name.partition(":")
+            if not np.isnan(value):
+                cargo.setdefault(layer, {})[molecule] = value
+        samples.append({"sample_id": ids[i], "cargo": cargo})
+    asked = msgspec.json.decode(
+        msgspec.json.encode({"kind": "layers", "unit": "layers", "samples": samples}), type=PredictRequest
+    )
+    check_asked(asked, MODEL)
+    rows = rows_of(asked.samples, MODEL)
+    np.testing.assert_array_equal(rows, X[[whole, lacks]])
+    found = MODEL.interpret((ids[whole], ids[lacks]), MODEL.measure(rows), SAME)
+    answers = [result(found, i, sample) for i, sample in enumerate(asked.samples)]
+    assert answers[1].layers == ["mirna"]
+    expected = MODEL.predict(NEW.layers, SAME).probabilities[[whole, lacks], 1]
+    assert [answer.probabilities["pain"] for answer in answers] == expected.tolist()

@@ -297,6 +297,12 @@ def _golden(samples: Samples, support: NDArray[np.intp], seed: int) -> Floats:
     """Make up profiles: each molecule from another sample of one state, so that no person's profile leaves the site."""
     rng = np.random.default_rng(seed + 77)
     panel = samples.X[:, support]
+    if samples.layers:  # a profile has every layer: each from samples that have it
+        of = np.searchsorted([layer.stop for layer in samples.layers], support, side="right")
+        parts = [samples.of_layer(layer)[1] for layer in samples.layers]
+        columns = [support[of == i] - layer.start for i, layer in enumerate(samples.layers)]
+        pairs = zip(parts, columns, strict=True)
+        return np.hstack([_golden(part, own, seed + i) for i, (part, own) in enumerate(pairs)])
     rows = []
     for i in range(_N_GOLDEN):
         donors = np.flatnonzero(samples.y == i % len(samples.states))

@@ -285,7 +285,7 @@ class Panel:
         where = {molecule: i for i, molecule in enumerate(canonical)}
         return np.array([where.get(molecule, -1) for molecule in self.canonical], dtype=np.intp)
 
-    def profile(self, cargo: Mapping[str, float | None], sample_id: str) -> Floats:
+    def profile(self, cargo: Mapping[str, Any], sample_id: str) -> Floats:
         """Line one sample's named values up with the panel, shape (1, n_molecules); None and absent are NaN.
 
         Parameters

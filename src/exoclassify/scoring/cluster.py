@@ -12,10 +12,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from exoclassify.errors import FileError
-from exoclassify.scoring.job import PIECES_IN_PART, Job, Scored
+from exoclassify.scoring.job import Job, Scored
 from exoclassify.scoring.parts import Parts, part_bytes
 from exoclassify.scoring.pieces import RowPiece, RowStretch, pieces_and_ends
 from exoclassify.scoring.runners import Runner, Watcher
+from exoclassify.tables import sizes
 from exoclassify.tables.pieces import Reject
 
 __all__ = ["Cluster", "client_of"]
@@ -95,12 +96,12 @@ def _read_and_scored(job: Job, number: int, stretch: RowStretch, there: frozense
     done, gathered, cost = [], [], 0.0
     with threadpool_limits(1):
         for at, (piece, last, broken) in enumerate(pieces_and_ends(stretch)):
-            part = at // PIECES_IN_PART
+            part = at // sizes.PIECES_IN_PART
             if part in there:
                 continue
             gathered.append(_scored(job, piece, source.name))
             cost += 0.0 if piece is None else piece.cost
-            if last or at % PIECES_IN_PART == PIECES_IN_PART - 1:
+            if last or at % sizes.PIECES_IN_PART == sizes.PIECES_IN_PART - 1:
                 done.append(_packed(number, part, gathered, last, broken, cost))
                 gathered, cost = [], 0.0
     return done
@@ -206,12 +207,12 @@ class Cluster(Runner):
                 continue
             pieces: list[RowPiece | None] = []
             for at, (piece, last, broken) in enumerate(pieces_and_ends(stretch)):
-                part = at // PIECES_IN_PART
+                part = at // sizes.PIECES_IN_PART
                 if parts.has(number, part):
                     watcher.advance(0.0 if piece is None else piece.cost, 0)
                     continue
                 pieces.append(piece)
-                if last or at % PIECES_IN_PART == PIECES_IN_PART - 1:
+                if last or at % sizes.PIECES_IN_PART == sizes.PIECES_IN_PART - 1:
                     name = stretch.source.name
                     yield (_scored_part, number, part, pieces, name, last, broken), stretch.source
                     pieces = []

@@ -19,14 +19,11 @@ from exoclassify.tables.encoding import Column, encoded, schema_of
 from exoclassify.tables.pieces import Reject
 from exoclassify.typing import Floats
 
-__all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "batches_of"]
+__all__ = ["BOOKKEEPING", "Job", "Scored", "batches_of"]
 
 BOOKKEEPING = 8
 """Columns of a scored batch before those that are written: sample id, its hash, row, call, reasons, coverage, place,
 whether it was trained on."""
-
-PIECES_IN_PART = 12
-"""Pieces whose answers are stored together."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import Layout, kept_constant
 from exoclassify.scoring.pieces import RowStretch
+from exoclassify.tables import sizes
 from exoclassify.tables.blocks import TextFile, text_stretches
 from exoclassify.tables.cells import column_numbers, column_texts
 from exoclassify.tables.columns import column_names, column_stretches
@@ -23,8 +24,6 @@ from exoclassify.tables.sources import STREAMED_TEXT, Source, reading
 from exoclassify.typing import Codes
 
 __all__ = ["LongNames", "long_stretch"]
-
-_PIECE_ROWS = 200_000
 
 
 class LongNames(NamedTuple):
@@ -63,7 +62,7 @@ class _LongStretch(Stretch):
             for table, cost in self.tables():
                 joined = table if rest is None else pa.concat_tables([rest, table])
                 before += cost
-                if joined.num_rows < _PIECE_ROWS:
+                if joined.num_rows < sizes.LONG_ROWS:
                     rest = joined
                     continue
                 cut = _last_start(joined.column(0))

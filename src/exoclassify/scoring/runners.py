@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from threadpoolctl import threadpool_limits
 
 from exoclassify.errors import FileError, InputError
-from exoclassify.scoring.job import PIECES_IN_PART, Job, Scored
+from exoclassify.scoring.job import Job, Scored
 from exoclassify.scoring.parts import Parts, part_bytes
 from exoclassify.scoring.pieces import RowStretch, pieces_and_ends
+from exoclassify.tables import sizes
 from exoclassify.tables.pieces import Reject
 from exoclassify.tables.sources import Source
 
@@ -161,7 +162,7 @@ def _submitted(
         if parts.complete(number):
             continue
         for at, (piece, last, broken) in enumerate(pieces_and_ends(stretch)):
-            part, ends = at // PIECES_IN_PART, last or at % PIECES_IN_PART == PIECES_IN_PART - 1
+            part, ends = at // sizes.PIECES_IN_PART, last or at % sizes.PIECES_IN_PART == sizes.PIECES_IN_PART - 1
             if parts.has(number, part):
                 watcher.advance(0.0 if piece is None else piece.cost, 0)
                 continue

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from exoclassify.errors import FileError
+from exoclassify.tables import sizes
 from exoclassify.tables.cells import MISSING_SPELLINGS
 from exoclassify.tables.csv import rows_of_text, separator_and_rows
 from exoclassify.tables.pieces import Batch, Piece, Reject, Stretch, Wanted
@@ -24,10 +25,8 @@ from exoclassify.tables.sources import Source, reading, unpacking
 
 __all__ = ["TextFile", "TextPiece", "head_of_text", "text_stretches"]
 
-_PIECE = 2 << 20  # bytes of text taken apart at once
 _LONGEST = 64 << 20  # bytes in which a row ends, if its quotes match
 _HEAD = 1 << 20
-_STRETCH = 64 << 20  # bytes of text from one cut to the next
 _BOM = b"\xef\xbb\xbf"
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8
 _ODD_NAN = re.compile(rb"nan\(", re.IGNORECASE)  # Arrow takes it for a number
@@ -149,7 +148,7 @@ def text_stretches(text: TextFile, wanted: Wanted) -> Iterator[Stretch]:
         return
     with reading(source), source.open() as file:
         while begin < source.size:
-            end = _cut_after(file, begin, begin + _STRETCH, source.size, quoted=quoted)
+            end = _cut_after(file, begin, begin + sizes.STRETCH_BYTES, source.size, quoted=quoted)
             yield _TextStretch(source, text.separator, wanted, begin, end)
             begin = end
 
@@ -312,7 +311,7 @@ class _Limited:
 def _lines(source: Source, file: _Limited | BinaryIO) -> Iterator[bytes]:
     """Give blocks that end where a row ends: a line's end outside of quotes."""
     rest = b""
-    while block := _filled(file, _PIECE):
+    while block := _filled(file, sizes.PIECE_BYTES):
         text = rest + block
         cut = _row_end(text)
         if cut:

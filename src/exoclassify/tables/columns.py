@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exoclassify.errors import FileError
+from exoclassify.tables import sizes
 from exoclassify.tables.pieces import ColumnPiece, Piece, Stretch, Wanted, rows_in_piece
 from exoclassify.tables.sources import Source, reading
 
 __all__ = ["column_names", "column_stretches", "head_of_columns", "read_table"]
 
-_STRETCH_ROWS = 131_072  # row groups smaller than this are read together
 _FETCHED_WHOLE = 64 << 20  # bytes of a row group
 _PAGE_BUFFER = 1 << 14  # bytes of each column that are read ahead
 
@@ -122,28 +122,28 @@ def column_stretches(source: Source, wanted: Wanted) -> Iterator[Stretch]:
     """
     with _sound(source), _opened(source) as file:
         if isinstance(file, pq.ParquetFile):
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+            n_rows = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
             kind: type[_ParquetStretch | _ArrowStretch] = _ParquetStretch
         elif hasattr(file, "num_record_batches"):
             n = file.num_record_batches
-            sizes, kind = [file.get_batch(0).num_rows if n else 0] * n, _ArrowStretch
+            n_rows, kind = [file.get_batch(0).num_rows if n else 0] * n, _ArrowStretch
         else:  # a stream has no table of contents
             yield _ArrowStream(source, wanted, (), 0.0)
             return
-    cost = source.size / max(1, sum(sizes))
-    for begin, end in _together(sizes):
+    cost = source.size / max(1, sum(n_rows))
+    for begin, end in _together(n_rows):
         yield kind(source, wanted, tuple(range(begin, end)), cost)
 
 
-def _together(sizes: list[int]) -> Iterator[tuple[int, int]]:
+def _together(n_rows: list[int]) -> Iterator[tuple[int, int]]:
     begin = rows = 0
-    for end, size in enumerate(sizes):
-        if end > begin and rows + size > _STRETCH_ROWS:
+    for end, size in enumerate(n_rows):
+        if end > begin and rows + size > sizes.STRETCH_ROWS:
             yield begin, end
             begin, rows = end, 0
         rows += size
-    if begin < len(sizes):
-        yield begin, len(sizes)
+    if begin < len(n_rows):
+        yield begin, len(n_rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,8 +228,8 @@ def _parquet(source: Source, groups: tuple[int, ...] = ()) -> Iterator[pq.Parque
         source.open() if source.remote else pa.OSFile(source.url) as raw,
         pq.ParquetFile(raw, buffer_size=_PAGE_BUFFER, pre_buffer=False) as paged,
     ):
-        sizes = [paged.metadata.row_group(i).total_byte_size for i in groups]
-        if source.remote and sizes and max(sizes) <= _FETCHED_WHOLE:
+        n_bytes = [paged.metadata.row_group(i).total_byte_size for i in groups]
+        if source.remote and n_bytes and max(n_bytes) <= _FETCHED_WHOLE:
             with pq.ParquetFile(raw, metadata=paged.metadata, pre_buffer=True) as whole:
                 yield whole
         else:

@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from exoclassify.tables import sizes
 from exoclassify.tables.sources import Source
 from exoclassify.tables.wide import WideTable
 from exoclassify.typing import Codes, Floats
@@ -26,8 +27,6 @@ __all__ = [
     "rows_in_piece",
 ]
 
-_PIECE_CELLS = 1_000_000  # 8 MB of numbers
-
 
 def rows_in_piece(n_columns: int) -> int:
     """How many rows are read together: so many that their numbers take about 8 MB.
@@ -37,7 +36,8 @@ def rows_in_piece(n_columns: int) -> int:
     n_columns : int
         That are read.
     """
-    return max(64, min(65_536, _PIECE_CELLS // max(1, n_columns)))
+    fewest, most = sizes.PIECE_ROWS
+    return max(fewest, min(most, sizes.PIECE_CELLS // max(1, n_columns)))
 
 
 @dataclass(frozen=True, eq=False)
