@@ -53,10 +53,15 @@ def train(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Columns to compare with the state and to report apart, with commas between.  "
-            "[default: those called sex, age, bmi]"
+            help="Columns to compare with the state and to report apart, with commas between; those named are also judged as a "
+            "model of their own, beside one of the cargo and one of both, which takes as long again.  "
+            "[default: those called sex, age, bmi, without that judgement]"
         ),
     ] = None,
+    add_covariates: Annotated[
+        bool,
+        typer.Option("--with-covariates", help="Ship the covariates too, as a layer of the model called covariates."),
+    ] = False,
     not_detected: Annotated[
         float | None,
         typer.Option(help="For ct: values at or above this many cycles mean measured and none found.  [default: 40]"),
@@ -118,6 +123,10 @@ def train(
         cargo, layer, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch,
         not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
+    if add_covariates:
+        from exoclassify.data.covariates import with_covariates
+
+        cohort = with_covariates(cohort, columns_of(covariates))
     _say_notes(cohort)
     with nullcontext() if scheduler is None else _on_cluster(scheduler):
         finished = fitted(

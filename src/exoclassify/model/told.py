@@ -119,7 +119,7 @@ def carries_over(about: Mapping[str, Any]) -> str:
 
 
 def layers_add(about: Mapping[str, Any]) -> list[str]:
-    """Say what each layer adds to the others.
+    """Say what each layer adds to the others, and cargo and covariates to each other.
 
     Parameters
     ----------
@@ -129,7 +129,8 @@ def layers_add(about: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        Sentences; none for a model of one layer.
+        Sentences; none for a model of one layer that was not judged beside covariates.
     """
-    found = ((about["evaluation"] or {}).get("cross_validation") or {}).get("layers")
-    return [one["sentence"] for one in found["added"]] if found else []
+    evaluation = about["evaluation"] or {}
+    judged = [(evaluation.get("cross_validation") or {}).get("layers"), evaluation.get("covariates")]
+    return [one["sentence"] for found in judged if found for one in found["added"]]
