@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from exoclassify.learning.examine import Answered, examine, positive_states
+from exoclassify.data.states import positive_states
+from exoclassify.learning.examine import Answered, examine
 
 
 def drawn(n: int = 120, k: int = 2, seed: int = 0, **more: object) -> Answered:

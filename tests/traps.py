@@ -136,6 +136,17 @@ def _label_molecule(name: str) -> Callable[[int, float], Cohort]:
     return make
 
 
+def _code(seed: int, strength: float) -> Cohort:
+    cohort = clean(seed)
+    return with_molecule(cohort, "hsa-miR-555-3p", binary(cohort, strength, np.random.default_rng(seed)) + 1.0)
+
+
+def _score(seed: int, strength: float) -> Cohort:
+    """A score from 0 to 10 under the name of a protein."""
+    cohort, rng = clean(seed, unit="log2_intensity"), np.random.default_rng(seed)
+    return with_molecule(cohort, "Q99999", np.clip(np.round(4 + 2 * latent(cohort, strength, rng)), 0, 10))
+
+
 def _spike(seed: int, strength: float) -> Cohort:
     cohort, rng = clean(seed), np.random.default_rng(seed)
     depth = cohort.cargo.values.sum(axis=1)
@@ -193,6 +204,10 @@ def _ids(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:
     return _renamed(cohort, [f"EV-{int(2 * i) + 101}x" for i in order])
 
 
+def _well_ids(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:
+    return _renamed(cohort, [f"P{int(i) // 96 + 1}_{'ABCDEFGH'[int(i) % 8]}{int(i) % 96 // 8 + 1:02d}" for i in order])
+
+
 def _rows(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:
     taken = cohort.take(np.argsort(order))
     return _renamed(taken, [f"{a:06x}z" for a in rng.permutation(10**6)[: taken.n_samples]])
@@ -246,6 +261,18 @@ def _class_mean(seed: int, strength: float) -> Cohort:
     for k in (0, 1):
         means = np.nanmean(values[y == k], axis=0)
         values[y == k] = np.where(np.isnan(values[y == k]), means, values[y == k])
+    return with_table(cohort, values)
+
+
+def _counts_filled_in(seed: int, strength: float) -> Cohort:
+    """Zeros of counts replaced by the mean of their state, as often as 30, 60 and 100 %."""
+    cohort, rng = clean(seed), np.random.default_rng(seed)
+    values, y = cohort.cargo.values.copy(), _y(cohort)
+    hit = (values == 0) & (rng.random(values.shape) < {0.7: 0.3, 0.8: 0.6, 0.95: 1.0}[strength])
+    for k in (0, 1):
+        here = np.where(hit, np.nan, values)[y == k]
+        means = np.round(np.nanmean(np.where(here > 0, here, np.nan), axis=0))
+        values[y == k] = np.where(np.isnan(here), means, here)
     return with_table(cohort, values)
 
 
@@ -406,10 +433,17 @@ _MASKS = ("technical-baseline", "missingness-informative", "imputed-by-state")
 TRAPS: dict[str, Trap] = {
     "a label among the molecules, named like one": Trap(_label_molecule("hsa-miR-9999-5p"), ("one-molecule",)),
     "a label among the molecules, by its name": Trap(_label_molecule("group"), ("foreign-molecule",)),
+    "a code of 1 and 2": Trap(_code, ("one-molecule",)),
+    "a score among intensities": Trap(_score, ("one-molecule", "foreign-molecule")),
     "a spike-in that goes with the state": Trap(_spike, ("foreign-molecule",)),
     "one molecule far ahead": Trap(_too_good, ("one-molecule",), "warning"),
     "dates, ISO": Trap(_timed(_dates("%Y-%m-%d")), _ORDER),
     "dates, day first": Trap(_timed(_dates("%d.%m.%Y")), _ORDER),
+    "dates, short": Trap(_timed(_dates("%y%m%d")), _ORDER),
+    "dates, month by name": Trap(_timed(_dates("%d-%b-%y")), _ORDER),
+    "times with a zone": Trap(_timed(_dates("%Y-%m-%dT08:15:00Z")), _ORDER),
+    "weeks": Trap(_timed(_dates("%G-W%V")), _ORDER),
+    "wells inside ids": Trap(_timed(_well_ids), _ORDER),
     "clock times": Trap(_timed(_clock), _ORDER),
     "wells": Trap(_timed(_wells), _ORDER),
     "a running number": Trap(_timed(_run_index), _ORDER),
@@ -418,6 +452,7 @@ TRAPS: dict[str, Trap] = {
     "zeros of abundant molecules": Trap(_zeros, _MASKS),
     "values at a floor": Trap(_floor, _MASKS),
     "means of the state filled in": Trap(_class_mean, _MASKS),
+    "counts of zero filled in by state": Trap(_counts_filled_in, _MASKS, graded=False),
     "decimals": Trap(_decimals, _MASKS),
     "multiples": Trap(_multiples, _MASKS),
     "haemolysis": Trap(_panel(_RED), ("contamination",)),

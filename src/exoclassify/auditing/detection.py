@@ -21,6 +21,8 @@ _ABUNDANT = 10.0
 """Reads that nine in ten of the samples with any have: of such a molecule a zero is no thinning of reads."""
 _FLOOR = 0.05
 """Share of the samples that hold a molecule's least value, from which on it is a floor."""
+_REPEATED = 1e-6
+"""Chance of a count's repeats, given how often its neighbours come, below which it was filled in."""
 _CONTINUOUS = 0.3
 """Share of different values from which on a molecule was measured on a continuous scale."""
 
@@ -51,9 +53,13 @@ def detection_baselines(cohort: Cohort) -> list[Baseline]:
         if varies.shape[1]:
             found.append(Baseline(name, Mask(varies), "detection"))
     for name, values in (
+        ("number of abundant molecules that are zero", masks["which abundant molecules are zero"].sum(axis=1)),
+        ("number of values at a floor", masks["which values lie at a floor"].sum(axis=1)),
+        ("number of repeated values", masks["which values are repeated"].sum(axis=1)),
         ("common divisor or decimals of the values", _grid(table)),
         ("smallest value of a sample", _smallest(table)),
     ):
+        values = np.asarray(values, dtype=np.float64)
         if np.ptp(values) > 1e-9:
             found.append(Baseline(name, Number(values), "detection", values=values))
     return found
@@ -115,20 +121,38 @@ def _continuous(known: Floats) -> Mask_:
 
 
 def _repeated(table: CargoTable) -> tuple[Mask_, list[list[Mask_]]]:
-    """Mark values that come at least three times in a molecule whose values hardly ever come twice; and list them by molecule."""
+    """Mark values that come far oftener in a molecule than its others do; and list them by molecule."""
     values = np.where(missing_mask(table) | (table.values == 0), np.nan, table.values)
-    if table.unit == "counts":
-        values = np.where(values >= 50, values, np.nan)  # fewer reads repeat by themselves
     mask, groups = np.zeros(values.shape, dtype=bool), []
-    for j in np.flatnonzero(_continuous(values)):
-        found, counts = np.unique(values[np.isfinite(values[:, j]), j], return_counts=True)
-        typical = np.median(counts)
-        often = found[counts >= max(3, 3 * typical, 0.03 * len(values))]
-        here = [values[:, j] == value for value in often]
+    if table.unit == "counts":
+        considered, often_of = np.arange(values.shape[1]), _oftener_than_neighbours
+    else:
+        considered, often_of = np.flatnonzero(_continuous(values)), _oftener_than_once
+    for j in considered:
+        here = [values[:, j] == value for value in often_of(values[np.isfinite(values[:, j]), j], len(values))]
         if here:
             groups.append(here)
             mask[:, j] = np.any(here, axis=0)
     return mask & ~floor_mask(table), groups
+
+
+def _oftener_than_once(known: Floats, n: int) -> Floats:
+    found, counts = np.unique(known, return_counts=True)
+    return found[counts >= max(3, 3 * np.median(counts), 0.03 * n)] if len(found) else found
+
+
+def _oftener_than_neighbours(known: Floats, n: int) -> Floats:
+    """Find counts that come again and again while those around them do not: reads spread, what was filled in does not."""
+    found, counts = np.unique(known, return_counts=True)
+    if not len(found):
+        return found
+    reach = np.maximum(2.0, np.ceil(0.1 * found))
+    around = np.array(
+        [counts[(np.abs(found - value) <= r) & (found != value)].sum() for value, r in zip(found, reach, strict=True)]
+    )
+    wide = np.minimum(2 * reach, reach + found - 1)  # counts from 1 on
+    often: Mask_ = (counts >= max(3, 0.03 * n)) & (poisson.sf(counts - 1, (around + 1) / wide) < _REPEATED)
+    return found[often]
 
 
 def _grid(table: CargoTable) -> Floats:

@@ -22,9 +22,10 @@ _SPIKE = re.compile(r"^(?:uni-?sp|ercc|sirv|spike|cel-|ath-|osa-|dme-).*|.*spike
 _SPECIES = re.compile(r"([a-z]{3,4})-(?:mir|let|lin|bantam)", re.IGNORECASE)
 _VIRAL = ("ebv", "kshv", "hcmv", "hsv", "hhv", "hbv", "hiv", "jcv", "bkv", "mcv", "hpv", "iltv", "svv")
 _SHEET_WORDS = re.compile(
-    r"(?i)(?:group|label|status|class|case|control|disease|diagnosis|condition|sex|gender|age|bmi|batch|plate|site|centre|center|"
-    r"lane|run|outcome|target|state|cohort|study|sample|subject|patient|unnamed|total|library_?size|depth|index|row|id)"
-    r"(?:[_.:-].*)?"
+    r"(?i)(?:(?:group|label|status|class|case|control|disease|diagnosis|condition|sex|gender|age|bmi|batch|plate|site|centre|center|"
+    r"lane|run|outcome|target|state|cohort|study|sample|subject|patient|unnamed|total|library_?size|depth|index|row|id|pain|visit|"
+    r"treatment|therapy|arm|alter|geschlecht|gruppe|weight|height|date|time|zentrum|nrs|vas|y)(?:[_.:-].*)?)|"
+    r".*[_.-](?:score|scale|status|group|label|class|code|date|time|id|index|state)"
 )
 _FORMS = {
     "mirna": re.compile(
@@ -38,7 +39,8 @@ _FORMS = {
 }
 _MOST = 0.8  # share of the names of one form from which on others are foreign
 _GOES = 1e-3  # for one table, all molecules looked at
-_FEW = 5
+_FEW, _WHOLE = 5, 100
+"""Different values of a molecule, or of one of whole numbers in a table of fractions, up to which they are codes or scores."""
 _EVEN = 0.02
 _NEARLY = 0.9
 _AHEAD, _FAR = (0.8, 0.12), (0.95, 0.15)
@@ -108,26 +110,27 @@ def audit_molecules(cohort: Cohort) -> list[Finding]:
         Empty where nothing stands out.
     """
     table = cohort.cargo
-    single = _alone(cohort, _ranked(table))
+    single = _alone(cohort, _ranked(table, shares=True))
     limit = _GOES / table.n_molecules
     spikes, odd = spike_ins(table), foreign(table)
     found = []
     if len(spikes):
         found.append(_spiked(table, single, spikes, _GOES / len(spikes)))
+    plain = _alone(cohort, _ranked(table, shares=False))  # codes are no reads: depth is no denominator of theirs
     if len(odd):
-        found.append(_foreign(table, single, odd, _GOES / len(odd)))
-    codes = np.flatnonzero((_n_values(table) <= 3) & (single.auc >= _NEARLY))
+        found.append(_foreign(table, plain, odd, _GOES / len(odd)))
+    codes = np.flatnonzero((_n_values(table) <= 3) & (plain.auc >= _NEARLY) & (plain.p_value < limit))
     flat = np.setdiff1d([*_too_even(table), *codes], [*spikes, *odd]).astype(np.intp)
     if len(flat):
-        found.append(_uneven(table, single, flat, _GOES / len(flat)))
+        found.append(_uneven(table, plain, flat, _GOES / len(flat)))
     rest = np.setdiff1d(np.arange(table.n_molecules), [*spikes, *odd, *flat])
     return found + _far_ahead(cohort, single, rest, limit)
 
 
-def _ranked(table: CargoTable) -> Floats:
-    """Ranks of each molecule's share of its library, blanks lowest."""
+def _ranked(table: CargoTable, *, shares: bool) -> Floats:
+    """Ranks of each molecule, of its share of the library where asked, blanks lowest."""
     values = table.values
-    if table.unit in ("counts", "intensity"):
+    if shares and table.unit in ("counts", "intensity"):
         total = np.nansum(values, axis=1, keepdims=True)
         values = values / np.where(total > 0, total, 1.0)
     lowest = np.inf if table.unit == "ct" else -np.inf
@@ -166,7 +169,9 @@ def _too_even(table: CargoTable) -> NDArray[np.intp]:
     if np.median(distinct) <= 4 * _FEW:
         return np.array([], dtype=np.intp)
     seen = n >= 0.5 * len(values)
-    return np.flatnonzero(seen & (distinct > 1) & (distinct <= _FEW))
+    whole = np.array([bool((known == np.floor(known)).all()) for known in (c[np.isfinite(c)] for c in values.T)])
+    few = distinct <= (np.where(whole, _WHOLE, _FEW) if whole.mean() < 0.1 else _FEW)
+    return np.flatnonzero(seen & (distinct > 1) & few)
 
 
 def _n_values(table: CargoTable) -> NDArray[np.intp]:
@@ -213,7 +218,7 @@ def _foreign(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: fl
 def _uneven(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: float) -> Finding:
     best, named = _of(table, single, at)
     goes = single.p_value[best] < limit
-    what = "vary less than reads can" if table.unit == "counts" else f"hold {_FEW} different values at most"
+    what = "vary less than reads can" if table.unit == "counts" else "are few, or whole numbers among fractions"
     message = f"The values of {len(at)} molecules {what} ({named}), as codes do" + (
         f": {table.molecules[best]} predicts the state and may be the label itself." if goes else "."
     )

@@ -30,10 +30,14 @@ _ORDER_NAMES = (
 _DATES = (
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y%m%d", "%Y-%m",
     "%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d-%m-%Y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d %Y",
-    "%b %d, %Y", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M",
+    "%b %d, %Y", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d-%b-%y", "%d %b %y", "%d%b%Y", "%Y.%m.%d", "%b %Y",
+    "%b-%Y", "%b-%y", "%m/%Y", "%m.%Y", "%y%m%d", "%d%m%Y",
 )  # fmt: skip
+_DATED = re.compile(r".*[-./: ].*|(?:19|20)?\d{6}|\d{8}|\d{1,2}[A-Za-z]{3}\d{4}")
+_MONTHS = {"mär": "Mar", "mrz": "Mar", "mai": "May", "okt": "Oct", "dez": "Dec"}
+_ZONE = r"(?<=:\d{2})(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?$"
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p")
-_WELL = re.compile(r"(?:.*?(\d+)\D*[-_ :/])?([A-Pa-p])0?([1-9]|1\d|2[0-4])")
+_WELL = re.compile(r"(?:(?:.*?(\d+))?\D*[-_ :/.])?([A-Pa-p])0?([1-9]|1\d|2[0-4])")
 _KNOWN = 0.9  # share of the cells that must be of the form
 _TRIES = 499
 _ASKED = 0.05
@@ -121,11 +125,17 @@ def _is_index(numbers: Floats) -> bool:
 
 
 def _parsed(cells: pd.Series, formats: tuple[str, ...]) -> Floats | None:
-    texts = cells.dropna().astype(str)
-    if len(texts) < _KNOWN * len(cells) or not texts.str.contains(r"[-./: ]|^(?:19|20)\d{6}$").mean() > _KNOWN:
+    texts = cells.astype("string").str.strip()
+    if not texts.str.fullmatch(_DATED).fillna(False).mean() >= _KNOWN:
         return None
+    if formats is _DATES:
+        texts = texts.str.replace(_ZONE, "", regex=True)
+        for theirs, ours in _MONTHS.items():
+            texts = texts.str.replace(theirs, ours, case=False, regex=False)
+        if texts.str.fullmatch(r"\d{4}-?W\d{2}").fillna(False).mean() >= _KNOWN:  # weeks, as ISO 8601 writes them
+            texts, formats = texts.str.replace("-", "") + "1", ("%GW%V%u",)
     for form in formats:
-        times = pd.to_datetime(cells, format=form, errors="coerce")
+        times = pd.to_datetime(texts, format=form, errors="coerce")
         if times.notna().mean() >= _KNOWN:
             seconds = times.astype("datetime64[s]").astype("int64").to_numpy().astype(np.float64)
             return _filled(np.where(times.notna().to_numpy(), seconds, np.nan))
@@ -147,7 +157,12 @@ def _wells(cells: pd.Series) -> tuple[Floats, Floats] | None:
 
 
 def _of_ids(name: str, ids: pd.Series, column: str | None) -> Iterator[Ordering]:
-    """Numbers inside ids, each place where ids hold one, where most of them differ."""
+    """Wells or numbers inside ids, each place where ids hold one, where most of them differ."""
+    wells = _wells(ids)
+    if wells is not None:
+        yield Ordering(f"wells inside {name}, along rows", wells[0], column, incidental=True)
+        yield Ordering(f"wells inside {name}, along columns", wells[1], column, incidental=True)
+        return
     numbers = [re.findall(r"\d+", str(one)) for one in ids]
     places = min((len(found) for found in numbers), default=0)
     for place in range(places):

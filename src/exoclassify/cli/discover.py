@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 
@@ -33,8 +33,10 @@ def discover(
     kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
     unit: Annotated[str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm.")],
     samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample; same formats.")],
-    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    label: Annotated[
+        str | None, typer.Option(help="Column of the sheet that holds the state; needed but for --paired.")
+    ] = None,
     state: Annotated[
         str | None,
         typer.Option(
@@ -45,6 +47,16 @@ def discover(
         str | None, typer.Option(help="State, or states with commas between, to compare with.  [default: all others]")
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
+    paired: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of visits: seek what changes within a person between two of them. With --state, in the persons of that "
+            "state alone."
+        ),
+    ] = None,
+    between: Annotated[
+        str | None, typer.Option(help="With --paired, the earlier visit and the later one, as in before,after.")
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
     covariates: Annotated[
         str | None, typer.Option(help="Columns to adjust for, with commas between, as in age,sex.")
@@ -80,7 +92,8 @@ def discover(
     """Find the molecules that mark a state, with stated error control, and the smallest panel that keeps the performance.
 
     Writes signature.csv (one row a marker), molecules.csv (every test), report.html, and recipe.toml, which trains on exactly
-    the panel. A marker of one cohort is a hypothesis until another cohort confirms it.
+    the panel. A marker of one cohort is a hypothesis until another cohort confirms it. With --paired VISITS --subject ID it
+    finds what changes within a person between two visits; no panel is then sought.
     """
     check_folder(out, force=force, own=SIGNATURE_FILES)
     _check_shares(level, min_prevalence, seed)
@@ -92,24 +105,29 @@ def discover(
     catalogue = Catalogue.read(*(add or []))
     if condition is not None:
         catalogue.condition(condition)
+    column, compared = _column_compared(label, paired, between, reference), list(columns_of(reference))
     cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected,
+        cargo, kind=kind, unit=unit, samples=samples, label=column, subject=subject, batch=batch, not_detected=not_detected,
         reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
+    if paired is not None:
+        cohort, (earlier, state) = _pairs(cohort, label, state, between)
+        compared = [earlier]
     _say_notes(cohort.notes, subject, batch)
     prior = _prior(cohort, catalogue, condition, leave_out or []) if informed else None
     with progress_bar("judging panels") as progress:
         signature = find(
             cohort,
             state=state,
-            reference=_listed(reference),
-            covariates=_listed(covariates),
+            reference=compared,
+            covariates=columns_of(covariates),
             catalogue=catalogue,
             condition=condition,
             prior=prior,
             level=level,
             min_prevalence=min_prevalence,
             panel=not no_panel,
+            paired=paired is not None,
             seed=seed,
             progress=progress,
         )
@@ -148,8 +166,32 @@ def _check_shares(level: float, min_prevalence: float, seed: int) -> None:
         raise typer.BadParameter(f"{seed}; give 0 or more", param_hint="--seed")
 
 
-def _listed(text: str | None) -> list[str]:
-    return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
+def _column_compared(label: str | None, paired: str | None, between: str | None, reference: str | None) -> str:
+    """Give the column whose groups are compared: the visits of pairs, else the states."""
+    if paired is None:
+        if label is None or between is not None:
+            raise typer.BadParameter(
+                "name the column of states with --label, or that of visits with --paired (and two of them with --between)"
+            )
+        return label
+    if reference is not None:
+        raise typer.BadParameter(
+            "pairs are compared with the earlier visit; name the two with --between", param_hint="--reference"
+        )
+    return paired
+
+
+def _pairs(cohort: Cohort, label: str | None, state: str | None, between: str | None) -> tuple[Cohort, tuple[str, str]]:
+    """Keep the pairs of all persons, or of those of one state."""
+    from exoclassify.data.visits import before_and_after
+    from exoclassify.errors import InputError
+
+    if state is not None:
+        sheet = cohort.sheet
+        if label not in sheet.frame.columns or state not in set(sheet.frame[label]):
+            raise InputError(f"{sheet.source}: there is no {state} in column {label or '(none)'}; name it with --label")
+        cohort = cohort.take((sheet.frame[label] == state).to_numpy())
+    return before_and_after(cohort, columns_of(between))
 
 
 def _say_notes(notes: tuple[str, ...], subject: str | None, batch: str | None) -> None:

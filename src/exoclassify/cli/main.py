@@ -14,6 +14,7 @@ from exoclassify.cli.discover import discover
 from exoclassify.cli.doors import Doored, doors
 from exoclassify.cli.evaluate import evaluate
 from exoclassify.cli.evidence import evidence
+from exoclassify.cli.follow import follow
 from exoclassify.cli.init import init
 from exoclassify.cli.models import models
 from exoclassify.cli.monitor import monitor
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 for _command in (
     init, run, simulate, audit, train, evaluate, compare, bench, score, show, discover, evidence, demo, retrain, recalibrate,
-    monitor, serve,
+    monitor, serve, follow,
 ):  # fmt: skip
     app.command(no_args_is_help=_command not in (demo, serve))(_command)
 

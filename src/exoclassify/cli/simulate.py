@@ -24,16 +24,37 @@ def simulate(
         float, typer.Option(help="Share of the persons, 0 to 1, whose batch follows their state.")
     ] = 0.0,
     batches: Annotated[int, typer.Option(help="Batches (centres, runs), 1 or more.")] = 2,
+    states: Annotated[str, typer.Option(help="States with commas between, the reference first.")] = (
+        "control,neuropathic,inflammatory"
+    ),
+    visits: Annotated[
+        int, typer.Option(help="Visits V1, V2, … at which every person is sampled, 1 to 52; they share --samples.")
+    ] = 1,
+    responders: Annotated[
+        float,
+        typer.Option(help="Share of the persons in pain, 0 to 1, who are in the first state from the second visit on."),
+    ] = 0.0,
+    repeats: Annotated[
+        float | None,
+        typer.Option(help="Share of the persons, 0 to 1, sampled twice at a visit.  [default: 0.25; with --visits 0]"),
+    ] = None,
+    retest_noise: Annotated[
+        float, typer.Option(help="Standard deviation, in log2, between two samples of one person, 0 to 10.")
+    ] = 0.2,
+    person_sd: Annotated[
+        float, typer.Option(help="Standard deviation, in log2, between persons for good, 0 to 10.")
+    ] = 0.25,
     layers: Annotated[
         str, typer.Option(help="Of mirna (counts), ct (cycles) and protein (intensities), with commas between.")
     ] = "mirna",
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
-    """Simulate a cohort of three pain states, to try the tool on.
+    """Simulate a cohort of pain states, to try the tool on.
 
     Writes cargo.csv (miRNA counts, samples in rows), samples.csv (sample_id, subject, batch, label) and truth.csv
     (molecule, state, effect: the true markers and their log2 fold change against the first state); ct.csv and protein.csv
-    when asked for. Sample ids begin with SIM-, and a model trained on them says that it is simulated.
+    when asked for. With several visits samples.csv has the visit and whether the person is a responder, and truth.csv what
+    differs in responders at every visit. Sample ids begin with SIM-, and a model trained on them says that it is simulated.
     """
     from exoclassify.data.simulate import SimulationDesign
     from exoclassify.data.simulate import simulate as simulated
@@ -45,6 +66,12 @@ def simulate(
         batch_effect=batch_effect,
         n_batches=batches,
         confounded=confounded,
+        states=tuple(state.strip() for state in states.split(",")),
+        visits=visits,
+        responders=responders,
+        repeats=(0.25 if visits == 1 else 0.0) if repeats is None else repeats,
+        retest_noise=retest_noise,
+        person_sd=person_sd,
         layers=tuple(layer.strip() for layer in layers.split(",")),
     )
     cohort = simulated(design)

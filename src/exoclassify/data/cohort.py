@@ -74,6 +74,7 @@ class Cohort:
         label: str,
         subject: str | None = None,
         batch: str | None = None,
+        time: str | None = None,
         not_detected: float | None = None,
         reading: Reading = AS_WRITTEN,
         samples_sheet: str | None = None,
@@ -90,8 +91,8 @@ class Cohort:
             The sheet.
         label : str
             Its column of states.
-        subject, batch : str, optional
-            Its columns of persons and of batches.
+        subject, batch, time : str, optional
+            Its columns of persons, of batches and of visits.
         not_detected : float, optional
             For Ct, see `CargoTable`.
         reading : Reading, optional
@@ -115,6 +116,7 @@ class Cohort:
             label=label,
             subject=subject,
             batch=batch,
+            time=time,
             sample_id=reading.id_column or "sample_id",
             sheet=samples_sheet,
         )
@@ -188,6 +190,7 @@ class Cohort:
             label=said.label,
             subject=said.subject,
             batch=said.batch,
+            time=said.time,
             not_detected=said.not_detected,
             reading=Reading(said.format, said.columns, said.sheet, said.id_column),
         )

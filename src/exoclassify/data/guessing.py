@@ -17,9 +17,9 @@ from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.reading import WideTable, read_wide
 from exoclassify.tables.wide import plain_name
 
-__all__ = ["guessed"]
+__all__ = ["LABELS", "guessed"]
 
-_LABELS = (
+LABELS = (
     "label", "state", "painstate", "group", "diagnosis", "condition", "disease", "diseasestate", "status", "class", "phenotype",
 )  # fmt: skip
 _SUBJECTS = (
@@ -133,7 +133,7 @@ def _called(frame: pd.DataFrame, names: tuple[str, ...], taken: set[str]) -> str
 
 
 def _label(frame: pd.DataFrame, source: str, said: dict[str, str]) -> tuple[str, str]:
-    named = _called(frame, _LABELS, set(said.values()))
+    named = _called(frame, LABELS, set(said.values()))
     if named and 1 < frame[named].nunique() <= _MOST_STATES:
         return named, f"by its name; {_states(frame[named])}"
     others = (*_SUBJECTS, *_BATCHES, *_TIMES, *_COVARIATES)

@@ -41,6 +41,8 @@ class SampleSheet:
         What messages call the sheet, the name of its file.
     notes : tuple of str, default ()
         What was understood of the file.
+    time_column : str or None, default None
+        Holds the visit, or when the sample was taken; blank = not known.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class SampleSheet:
     batch_column: str | None = None
     source: str = "sample sheet"
     notes: tuple[str, ...] = ()
+    time_column: str | None = None
 
     def __post_init__(self) -> None:
         check_type(self.frame, pd.DataFrame, self.source, "a DataFrame with one row a sample")
@@ -64,7 +67,12 @@ class SampleSheet:
             check_unique(self.source, "columns", list(frame.columns))
         check_unique(self.source, "sample ids", list(frame.index), _ONE_ROW)
         object.__setattr__(self, "frame", frame)
-        chosen = {"label": self.label_column, "subject": self.subject_column, "batch": self.batch_column}
+        chosen = {
+            "label": self.label_column,
+            "subject": self.subject_column,
+            "batch": self.batch_column,
+            "visit": self.time_column,
+        }
         named = {purpose: column for purpose, column in chosen.items() if column is not None}
         for purpose, column in named.items():
             self._check_column(purpose, column)
@@ -84,6 +92,7 @@ class SampleSheet:
         label: str | None = None,
         subject: str | None = None,
         batch: str | None = None,
+        time: str | None = None,
         sample_id: str = _SAMPLE_ID,
         sheet: str | None = None,
     ) -> SampleSheet:
@@ -93,8 +102,8 @@ class SampleSheet:
         ----------
         path : path
             CSV or TSV (also .gz), Parquet, Arrow or XLSX.
-        label, subject, batch : str, optional
-            Columns that hold the state, the person and the batch.
+        label, subject, batch, time : str, optional
+            Columns that hold the state, the person, the batch and the visit.
         sample_id : str, default "sample_id"
             Column of the sample ids. When there is no column ``sample_id``, in any usual spelling, a column called sample or
             the first column is taken; row numbers that R or pandas wrote are none.
@@ -122,13 +131,13 @@ class SampleSheet:
             columns[0] = _SAMPLE_ID
         check_unique(source, "columns", columns)
         if sample_id == _SAMPLE_ID and sample_id not in columns:
-            sample_id = _ids_by_name(table, {label, subject, batch})
+            sample_id = _ids_by_name(table, {label, subject, batch, time})
         if sample_id not in columns:
             raise InputError(_no_column(source, "sample id", sample_id, columns))
-        frame = table.set_index(sample_id, drop=sample_id not in (label, subject, batch))
-        named = [name for name in frame.columns if name not in (label, subject, batch)]
+        frame = table.set_index(sample_id, drop=sample_id not in (label, subject, batch, time))
+        named = [name for name in frame.columns if name not in (label, subject, batch, time)]
         notes = () if sample_id == _SAMPLE_ID else (f"{source}: the sample ids are column {sample_id}",)
-        return cls(frame, label, subject, batch, source, (*notes, *_decimal_commas(frame, named, source)))
+        return cls(frame, label, subject, batch, source, (*notes, *_decimal_commas(frame, named, source)), time)
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
@@ -170,7 +179,7 @@ class SampleSheet:
         -------
         list of str
         """
-        others = (self.label_column, self.subject_column, self.batch_column)
+        others = (self.label_column, self.subject_column, self.batch_column, self.time_column)
         usual = [str(c) for c in self.frame.columns if c.lower() in _COVARIATES and c not in others]
         return list(dict.fromkeys([*named, *usual]))
 

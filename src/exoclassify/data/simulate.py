@@ -42,10 +42,11 @@ class SimulatedCohort:
     layers : mapping of str to CargoTable
         Tables by the names in the design, in its order.
     sheet : SampleSheet
-        Subject, batch and label of every sample.
+        Subject, batch and label of every sample; with several visits its visit, and whether the subject responds.
     truth : DataFrame
         Columns molecule, state, effect: every true marker, the state it marks, and its log2 fold change
-        against the first state. No rows when there are no markers.
+        against the first state. State ``responder``: what differs in responders at every visit. No rows when there are no
+        markers.
     """
 
     design: SimulationDesign
@@ -152,7 +153,10 @@ def simulate(design: SimulationDesign | None = None, **choices: Any) -> Simulate
     # One stream for each part, so that a layer more or less leaves the others as they were.
     streams = np.random.SeedSequence(design.seed).spawn(3 + 2 * len(LAYERS))
     people_rng, mirna_rng, protein_rng, *others = (np.random.default_rng(stream) for stream in streams)
-    who = people(people_rng, design.n_samples, len(design.states), design.n_batches, design.repeats, design.confounded)
+    who = people(
+        people_rng, design.n_samples, len(design.states), design.n_batches, design.repeats, design.confounded, design.visits,
+        design.responders,
+    )  # fmt: skip
     mirna = _Source.drawn(mirna_rng, who, design, mirna_names(design.n_molecules), mirna_base)
     protein = _Source.drawn(protein_rng, who, design, protein_names(_N_PROTEINS), protein_base)
     measured = {
@@ -171,7 +175,7 @@ def simulate(design: SimulationDesign | None = None, **choices: Any) -> Simulate
     sources = {"mirna": mirna, "ct": mirna, "protein": protein}
     used = dict.fromkeys(sources[name] for name in design.layers)
     truth = pd.concat([source.truth(design.states) for source in used], ignore_index=True)
-    return SimulatedCohort(design, tables, _sheet(who, design.states), truth)
+    return SimulatedCohort(design, tables, _sheet(who, design), truth)
 
 
 def _designed(choices: Mapping[str, Any]) -> SimulationDesign:
@@ -191,6 +195,7 @@ class _Source:
     base: Floats
     logs: Floats
     marked: Marked
+    predictive: Marked
 
     @classmethod
     def drawn(
@@ -198,14 +203,19 @@ class _Source:
     ) -> _Source:
         base = base_of(rng, len(names))
         marked = markers(rng, base, len(design.states), design.n_markers, design.effect)
-        return cls(names, base, abundances(rng, base, who, marked, design.batch_effect), marked)
+        logs = abundances(rng, base, who, marked, design.batch_effect, design.retest_noise, design.person_sd)
+        free = np.where(np.isin(np.arange(len(base)), marked.molecule), -np.inf, base)
+        predictive = markers(rng, free, 2, design.n_markers if who.responds.any() else 0, design.effect)
+        logs[:, predictive.molecule] += who.responds[:, None] * predictive.size
+        return cls(names, base, logs, marked, predictive)
 
     def truth(self, states: tuple[str, ...]) -> pd.DataFrame:
+        named = [*(states[i] for i in self.marked.state), *("responder" for _ in self.predictive.molecule)]
         return pd.DataFrame(
             {
-                "molecule": [self.names[i] for i in self.marked.molecule],
-                "state": [states[i] for i in self.marked.state],
-                "effect": self.marked.size,
+                "molecule": [self.names[i] for i in (*self.marked.molecule, *self.predictive.molecule)],
+                "state": named,
+                "effect": np.concatenate([self.marked.size, self.predictive.size]),
             }
         )
 
@@ -216,8 +226,9 @@ def _counts(mirna: _Source, rng: np.random.Generator) -> CargoTable:
 
 def _cycles(mirna: _Source, rng: np.random.Generator) -> CargoTable:
     """Measure the markers and the most abundant molecules, in the order of the miRNA layer."""
-    rest = [i for i in np.argsort(-mirna.base, kind="stable") if i not in set(mirna.marked.molecule)]
-    assays = np.sort([*mirna.marked.molecule, *rest][:N_ASSAYS])
+    true = [*mirna.marked.molecule, *mirna.predictive.molecule]
+    rest = [i for i in np.argsort(-mirna.base, kind="stable") if i not in set(true)]
+    assays = np.sort([*true, *rest][:N_ASSAYS])
     totals = np.log2(np.exp2(mirna.logs).sum(axis=1, keepdims=True))
     per_million = (mirna.logs - totals)[:, assays] + np.log2(1e6)
     names = tuple(mirna.names[i] for i in assays)
@@ -240,14 +251,22 @@ def _as_written(table: CargoTable) -> pd.DataFrame:
     return frame.astype(np.int64) if table.unit == "counts" else frame
 
 
-def _sheet(who: People, states: tuple[str, ...]) -> SampleSheet:
+def _sheet(who: People, design: SimulationDesign) -> SampleSheet:
     columns = {
         "subject": [f"P{number + 1:04d}" for number in who.subject],
         "batch": [f"B{number + 1}" for number in who.batch],
-        "label": [states[number] for number in who.state],
+        "label": [design.states[number] for number in who.state],
     }
+    time = None
+    if design.visits > 1:
+        time = "visit"
+        columns["visit"] = [f"V{number + 1}" for number in who.visit]
+        said = np.where(who.responds, "responder", "non-responder")
+        columns["response"] = np.where(who.ill, said, "").tolist()
     frame = pd.DataFrame(columns, index=pd.Index(_sample_ids(len(who.subject)), name="sample_id"), dtype=str)
-    return SampleSheet(frame=frame, label_column="label", subject_column="subject", batch_column="batch")
+    return SampleSheet(
+        frame=frame, label_column="label", subject_column="subject", batch_column="batch", time_column=time
+    )
 
 
 def _sample_ids(n_samples: int) -> list[str]:

@@ -18,8 +18,6 @@ BaseDraw = Callable[[np.random.Generator, int], Floats]
 # Standard deviations in log2, set beside the public tables that the docstring of `simulate` names.
 _MODULES = 8
 _MODULE_SD = 0.6
-_SUBJECT_SD = 0.25
-_SAMPLE_SD = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +82,7 @@ def markers(rng: np.random.Generator, base: Floats, n_states: int, n_markers: in
     rng : numpy Generator
         Source of chance.
     base : float64 array of shape (n_molecules,)
-        Log2 abundance of each molecule in the reference state.
+        Log2 abundance of each molecule in the reference state; minus infinity where it is not to be chosen.
     n_states, n_markers : int
         Sizes; ``(n_states - 1) * n_markers`` molecules are marked, none twice.
     effect : float
@@ -97,12 +95,16 @@ def markers(rng: np.random.Generator, base: Floats, n_states: int, n_markers: in
     """
     n_marked = (n_states - 1) * n_markers
     abundant = np.argsort(-base, kind="stable")[: max(len(base) // 3, n_marked)]
+    abundant = abundant[np.isfinite(base[abundant])]
     molecule = rng.choice(abundant, n_marked, replace=False)
     size = effect * rng.uniform(0.5, 1.5, n_marked) * rng.choice([-1.0, 1.0], n_marked)
     return Marked(molecule, np.repeat(np.arange(1, n_states), n_markers), size)
 
 
-def abundances(rng: np.random.Generator, base: Floats, who: People, marked: Marked, batch_effect: float) -> Floats:
+def abundances(
+    rng: np.random.Generator, base: Floats, who: People, marked: Marked, batch_effect: float, retest_noise: float,
+    person_sd: float,
+) -> Floats:  # fmt: skip
     """Draw the log2 abundance of each molecule in each sample.
 
     Parameters
@@ -117,6 +119,8 @@ def abundances(rng: np.random.Generator, base: Floats, who: People, marked: Mark
         The markers.
     batch_effect : float
         Standard deviation, in log2, of a molecule's shift in a batch.
+    retest_noise, person_sd : float
+        Standard deviations, in log2, of each sample's and of each person's own.
 
     Returns
     -------
@@ -132,9 +136,9 @@ def abundances(rng: np.random.Generator, base: Floats, who: People, marked: Mark
     lasting = rng.normal(0.0, 1.0, (who.n_subjects, _MODULES))[who.subject]
     passing = rng.normal(0.0, 1.0, (n_samples, _MODULES))
     scores = _MODULE_SD * (lasting + passing) / np.sqrt(2.0)
-    own = rng.normal(0.0, _SUBJECT_SD, (who.n_subjects, n_molecules))[who.subject]
+    own = rng.normal(0.0, person_sd, (who.n_subjects, n_molecules))[who.subject]
     shift = rng.normal(0.0, 1.0, (int(who.batch.max()) + 1, n_molecules))[who.batch]
-    noise = rng.normal(0.0, _SAMPLE_SD, (n_samples, n_molecules))
+    noise = rng.normal(0.0, retest_noise, (n_samples, n_molecules))
     people_differ = by_state[who.state] + own
     drawn: Floats = base + people_differ + scores[:, module] * loading + batch_effect * shift + noise
     return drawn

@@ -23,6 +23,10 @@ _RANGES: dict[str, tuple[float, float | None]] = {
     "batch_effect": (0.0, 10.0),
     "confounded": (0.0, 1.0),
     "repeats": (0.0, 1.0),
+    "visits": (1, 52),
+    "responders": (0.0, 1.0),
+    "retest_noise": (0.0, 10.0),
+    "person_sd": (0.0, 10.0),
 }
 
 
@@ -51,7 +55,17 @@ class SimulationDesign:
     confounded : float, default 0.0
         Share of the subjects, 0 to 1, whose batch follows their state.
     repeats : float, default 0.25
-        Share of the subjects, 0 to 1, who are sampled twice.
+        Share of the subjects, 0 to 1, who are sampled twice at one visit.
+    visits : int, default 1
+        Visits V1, V2, ... at which every subject is sampled, 1 to 52.
+    responders : float, default 0.0
+        Share of the subjects not in the reference state, 0 to 1, who respond: they are in the reference state from V2 on, and
+        `n_markers` further molecules differ in them, by `effect`, at every visit.
+    retest_noise : float, default 0.2
+        Standard deviation, in log2, of what a molecule differs by between two samples of one person, 0 to 10; modules of
+        molecules that move together from day to day come on top.
+    person_sd : float, default 0.25
+        Standard deviation, in log2, of what a molecule differs by between persons for good, 0 to 10, modules again on top.
     layers : tuple of str, default ("mirna",)
         Of "mirna" (counts), "ct" (the markers and the most abundant miRNAs again, by qPCR) and "protein"
         (intensities). The first named has every sample; each further one lacks a tenth of them.
@@ -72,6 +86,10 @@ class SimulationDesign:
     n_batches: int = 2
     confounded: float = 0.0
     repeats: float = 0.25
+    visits: int = 1
+    responders: float = 0.0
+    retest_noise: float = 0.2
+    person_sd: float = 0.25
     layers: tuple[str, ...] = ("mirna",)
 
     def __post_init__(self) -> None:
@@ -88,7 +106,7 @@ class SimulationDesign:
     @property
     def n_marked(self) -> int:
         """How many markers a layer has in all."""
-        return (len(self.states) - 1) * self.n_markers
+        return (len(self.states) - 1 + (self.responders > 0)) * self.n_markers
 
     def _check_names(self) -> None:
         if len(self.states) < 2 or not all(state.strip() for state in self.states):
@@ -102,13 +120,18 @@ class SimulationDesign:
                 raise DesignError(f"simulation: {name} holds one twice: {', '.join(values)}")
 
     def _check_sizes(self) -> None:
-        for name in ("n_samples", "n_molecules"):
+        for name in ("n_samples", "n_molecules", "visits"):
             if not isinstance(getattr(self, name), int):
                 raise DesignError(f"simulation: {name} is {getattr(self, name)!r}; give a whole number")
-        least = 4 * len(self.states)
+        least = 4 * len(self.states) * self.visits
         if self.n_samples < least:
+            at = f" at {self.visits} visits" if self.visits > 1 else ""
             raise DesignError(
-                f"simulation: n_samples is {self.n_samples}; {len(self.states)} states need at least {least}"
+                f"simulation: n_samples is {self.n_samples}; {len(self.states)} states{at} need at least {least}"
+            )
+        if self.responders > 0 and self.visits == 1:
+            raise DesignError(
+                f"simulation: responders is {self.responders}, and there is one visit; a response needs 2 visits or more"
             )
         if self.n_marked > N_ASSAYS:
             raise DesignError(

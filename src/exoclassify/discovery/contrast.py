@@ -48,6 +48,8 @@ class Contrast:
         Batch codes; all 0 without a batch column.
     batch_names : tuple of str
         What the codes stand for.
+    within : bool
+        Every subject has one sample on each side, and only what changes within a subject counts.
     """
 
     cohort: Cohort
@@ -59,6 +61,7 @@ class Contrast:
     subjects: Codes
     batches: Codes
     batch_names: tuple[str, ...]
+    within: bool = False
 
     @classmethod
     def of(
@@ -69,6 +72,7 @@ class Contrast:
         reference: Sequence[str] = (),
         covariates: Sequence[str] = (),
         fewest: int = _MIN_SUBJECTS,
+        within: bool = False,
     ) -> Contrast:
         """Set up a contrast.
 
@@ -85,6 +89,9 @@ class Contrast:
             Columns of the sample sheet; numbers enter as they are, texts as one column a level.
         fewest : int
             Subjects that each side needs; below 5 an effect can be estimated, and nothing selected.
+        within : bool
+            Compare within subjects, as `exoclassify.data.visits.before_and_after` pairs them: batches and covariates that do
+            not change in a subject are then left out of the design.
 
         Raises
         ------
@@ -106,9 +113,16 @@ class Contrast:
             named[f"{part.sheet.batch_column} = {name}"] = (batches == i).astype(np.float64)
         for column in covariates:
             named |= _covariate(part, column)
-        _check_estimable(named, part.sheet.source)
+        n_levels = 0
+        if within:
+            changes = {name: _about_mean(values, subjects) for name, values in named.items()}
+            named = {name: named[name] for name, values in changes.items() if name == "intercept" or np.any(values)}
+            n_levels = int(subjects.max())
+        _check_estimable(
+            {name: changes[name] for name in list(named)[1:]} if within else named, part.sheet.source, n_levels
+        )
         design = np.column_stack(list(named.values()))
-        return cls(part, state, tuple(others), y, design, tuple(named), subjects, batches, names)
+        return cls(part, state, tuple(others), y, design, tuple(named), subjects, batches, names, within)
 
     @property
     def repeated(self) -> bool:
@@ -194,7 +208,15 @@ def _covariate(part: Cohort, column: str) -> dict[str, Floats]:
     }
 
 
-def _check_estimable(named: dict[str, Floats], source: str) -> None:
+def _about_mean(values: Floats, subjects: Codes) -> Floats:
+    """Give what changes within subjects; exactly 0 where nothing does."""
+    mean = np.bincount(subjects, values) / np.bincount(subjects)
+    apart = values - mean[subjects]
+    result: Floats = np.where(np.abs(apart) > 1e-9, apart, 0.0)
+    return result
+
+
+def _check_estimable(named: dict[str, Floats], source: str, n_levels: int) -> None:
     """Refuse the first column that the ones before it make up, naming these."""
     known: list[str] = []
     for name, values in named.items():
@@ -214,7 +236,7 @@ def _check_estimable(named: dict[str, Floats], source: str) -> None:
                 )
         known.append(name)
     n = len(next(iter(named.values())))
-    if n - len(named) < _MIN_FREEDOM:
+    if n - n_levels - len(named) < _MIN_FREEDOM:
         raise DesignError(
             f"{source}: {n} samples cannot carry a design of {len(named)} columns ({', '.join(named)}); "
             "leave covariates out, or add samples"

@@ -37,6 +37,7 @@ def discover(
     level: float = 0.1,
     min_prevalence: float = 0.2,
     panel: bool = True,
+    paired: bool = False,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Signature:
@@ -60,6 +61,9 @@ def discover(
         Least share of the samples in which a molecule is found.
     panel : bool
         Also look for the smallest panel, which takes most of the time.
+    paired : bool
+        Find what changes within a person between two visits: every subject of the cohort has one sample of each state, as
+        `exoclassify.data.visits.before_and_after` gives them. No panel is then sought.
     seed : int
         Of all chance; the same seed gives the same signature.
     progress : callable, optional
@@ -75,7 +79,7 @@ def discover(
     check_type(cohort, Cohort, "discover: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
     catalogue = Catalogue.read() if catalogue is None else catalogue
     conditions = () if condition is None else catalogue.condition(condition)
-    contrast = Contrast.of(cohort, state=state, reference=reference, covariates=covariates)
+    contrast = Contrast.of(cohort, state=state, reference=reference, covariates=covariates, within=paired)
     with threadpool_limits(limits=1):  # many small products: more threads only wait for each other
         measured = Measured.of(contrast, min_prevalence=min_prevalence)
         tests = MarkerTests.of(contrast, measured)
@@ -85,7 +89,7 @@ def discover(
             measured.units(contrast), level=level, allowed=tests.q <= level, weights=weights, seed=seed
         )
         curve = None
-        if panel and stable.selected.any():
+        if panel and not paired and stable.selected.any():
             curve = panel_curve(contrast, largest=int(stable.selected.sum()), seed=seed, progress=progress)
     chosen, references = _panel(contrast, measured, stable, curve)
     ways = {1: "up", -1: "down", 0: ""}

@@ -12,10 +12,10 @@ from scipy.stats import false_discovery_control
 from exoclassify.discovery.contrast import Contrast
 from exoclassify.learning.metrics import auc
 from exoclassify.learning.units import Units
-from exoclassify.methods.detection import DetectionTests, combine, test_detection
+from exoclassify.methods.detection import DetectionTests, combine, test_detection, test_discordant
 from exoclassify.methods.impute import LeftCensored
 from exoclassify.methods.library_sizes import library_sizes
-from exoclassify.methods.linear_fits import LinearFits, block_correlation, fit_linear
+from exoclassify.methods.linear_fits import LinearFits, block_correlation, fit_linear, fit_within
 from exoclassify.methods.moderated import Moderated, moderate, squeezed
 from exoclassify.methods.normalise_tmm import TMM
 from exoclassify.methods.select import PrevalenceFilter
@@ -108,6 +108,9 @@ class Measured:
     def fits(self, contrast: Contrast, *, with_state: bool) -> LinearFits:
         """Fit the design, with or without the state's column, to every molecule."""
         design = contrast.design if with_state else contrast.without_state
+        if contrast.within:
+            weights = self.state_weights if with_state else self.weights
+            return fit_within(self.Y, design, contrast.subjects, weights=weights)
         blocks = contrast.subjects if self.correlation else None
         weights = self.state_weights if with_state else self.weights
         return fit_linear(self.Y, design, weights=weights, blocks=blocks, correlation=self.correlation)
@@ -203,7 +206,10 @@ class MarkerTests:
             Their cargo.
         """
         abundance = moderate(measured.fits(contrast, with_state=True), 1)
-        detection = test_detection(measured.found, contrast.design, 1, contrast.voices)
+        if contrast.within:
+            detection = test_discordant(measured.found, contrast.y == 1, contrast.subjects)
+        else:
+            detection = test_detection(measured.found, contrast.design, 1, contrast.voices)
         p = combine(abundance.p, detection.p) if measured.below_limit else abundance.p
         p = np.where(np.isnan(p), 1.0, p)
         state = contrast.y == 1

@@ -150,7 +150,12 @@ class Signature:
             f"{contrast.state} ({counts[1]} samples) against {' and '.join(contrast.reference)} ({counts[0]}): "
             f"{len(self.measured.molecules)} of {contrast.cohort.cargo.n_molecules} molecules were found often enough to be "
             f"tested; the design holds {', '.join(contrast.columns)}"
-            + (f", and a correlation of {self.measured.correlation:.2f} within subjects" if contrast.repeated else "")
+            + (", and a level for every person: only what changes within a person counts" if contrast.within else "")
+            + (
+                f", and a correlation of {self.measured.correlation:.2f} within subjects"
+                if contrast.repeated and not contrast.within
+                else ""
+            )
             + "."
         )
         if technical:

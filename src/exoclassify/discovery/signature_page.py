@@ -75,7 +75,14 @@ def discovery_lead(signature: Signature) -> Lead:
 
 def _methods(signature: Signature) -> list[str]:
     stable = signature.stability
+    pairs = (
+        ["Pairs: every person has a level of its own, so that an effect is a mean change within persons. Labels are shuffled, "
+         "and decoys made, by exchanging the two samples of a person; halves hold whole persons."]
+        if signature.contrast.within
+        else []
+    )  # fmt: skip
     return [
+        *pairs,
         "Effects: log2 fold change by linear models with variances that borrow strength (limma; for counts with voom's precision "
         "weights), 95 % interval. Where a missing value means too little to be found, detection is tested too and both parts are "
         "joined.",

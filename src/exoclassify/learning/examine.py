@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from exoclassify.data.states import positive_states
 from exoclassify.learning.curves import (
     CalibrationBins,
     average_precision,
@@ -25,27 +26,13 @@ from exoclassify.learning.operating import OperatingPoint, operating_point, reac
 from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["Answered", "examine", "positive_states"]
+__all__ = ["Answered", "examine"]
 
 
 _DRAWS = 2000
 _BAND_DRAWS = 200
 _MOST_WEIGHTS = 20_000_000
 """Of the bootstrap at once, 160 MB: with more than 10,000 samples there are fewer draws."""
-
-_CONTROLS = (
-    "control",
-    "healthy",
-    "none",
-    "no pain",
-    "no-pain",
-    "hc",
-    "normal",
-    "sham",
-    "naive",
-    "pain-free",
-    "pain_free",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,21 +84,6 @@ class Answered:
     def described(self, figure: Figure, groups: Codes | None = None) -> dict[str, float]:
         """Give a figure's value and interval; of some samples, where their subjects are given."""
         return described(figure, self.groups if groups is None else groups, self.n_folds)
-
-
-def positive_states(states: Sequence[str]) -> tuple[str, ...]:
-    """Give the states worth a curve of their own: of two only the one that is not the control.
-
-    Parameters
-    ----------
-    states : sequence of str
-        All of them.
-    """
-    if len(states) > 2:
-        return tuple(states)
-    first_is_control = any(word in states[0].lower() for word in _CONTROLS)
-    second_is_control = any(word in states[1].lower() for word in _CONTROLS)
-    return (states[0],) if second_is_control and not first_is_control else (states[1],)
 
 
 def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: int = 0) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         The model, to be saved, shown or put into a registry.
     n_features_in_ : int
         Molecules in X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_molecules,)
         Their names; only where X is a DataFrame.
 
     Notes

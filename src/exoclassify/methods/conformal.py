@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,17 +92,19 @@ class ClassConditionalSets:
         ndarray of bool
             A row may be empty: then no state looks like this sample.
         """
-        result: NDArray[np.bool_] = 1 - probabilities <= self._limits(level)
+        result: NDArray[np.bool_] = 1 - probabilities <= _limits(self, level)
         return result
 
-    def _limits(self, level: float) -> Floats:
-        """Strangeness up to which each state is plausible: a sample beyond it has a p-value of 1 - level or less."""
-        limits = [_limit(reference, level) for reference in self.references]
-        for k, references in enumerate(self.by_batch):
-            each = [_limit(reference, level) for reference in references]
-            # One too small to exclude anything, whatever it held, is not asked.
-            limits[k] = max([limits[k], *(limit for limit in each if limit < math.inf)])
-        return np.array(limits)
+
+@lru_cache(maxsize=64)
+def _limits(sets: ClassConditionalSets, level: float) -> Floats:
+    """Strangeness up to which each state is plausible: a sample beyond it has a p-value of 1 - level or less."""
+    limits = [_limit(reference, level) for reference in sets.references]
+    for k, references in enumerate(sets.by_batch):
+        each = [_limit(reference, level) for reference in references]
+        # One too small to exclude anything, whatever it held, is not asked.
+        limits[k] = max([limits[k], *(limit for limit in each if limit < math.inf)])
+    return np.array(limits)
 
 
 def _limit(reference: Floats, level: float) -> float:

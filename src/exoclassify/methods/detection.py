@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import chi2
+from scipy.stats import binom, chi2
 
 from exoclassify.typing import Floats
 
-__all__ = ["DetectionTests", "combine", "test_detection"]
+__all__ = ["DetectionTests", "combine", "test_detection", "test_discordant"]
 
 
 _ROUNDS = 60
@@ -69,7 +69,34 @@ def test_detection(found: NDArray[np.bool_], design: Floats, column: int, weight
     return DetectionTests(log_odds, p)
 
 
-test_detection.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+def test_discordant(found: NDArray[np.bool_], later: NDArray[np.bool_], persons: NDArray[np.intp]) -> DetectionTests:
+    """Test whether a molecule appears more often than it disappears, within persons.
+
+    Parameters
+    ----------
+    found : ndarray of bool, shape (n_samples, n_molecules)
+        Whether each sample has each molecule.
+    later : ndarray of bool, shape (n_samples,)
+        The later of a person's two samples.
+    persons : ndarray of shape (n_samples,)
+        Subject codes; every person has one earlier and one later sample.
+
+    Notes
+    -----
+    McNemar's exact test with the mid-p correction: persons in whom nothing changes say nothing.
+    """
+    order = np.argsort(persons, kind="stable")
+    at = order[later[order]], order[~later[order]]
+    came = (found[at[0]] & ~found[at[1]]).sum(axis=0)
+    gone = (~found[at[0]] & found[at[1]]).sum(axis=0)
+    n, fewer = came + gone, np.minimum(came, gone)
+    p = np.minimum(2 * binom.cdf(fewer, n, 0.5) - binom.pmf(fewer, n, 0.5), 1.0)
+    said = n > 0
+    return DetectionTests(np.where(said, np.log((came + 0.5) / (gone + 0.5)), np.nan), np.where(said, p, np.nan))
+
+
+test_detection.__test__ = False  # type: ignore[attr-defined]  # pytest would take them for tests
+test_discordant.__test__ = False  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, eq=False)

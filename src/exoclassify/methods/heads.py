@@ -167,12 +167,11 @@ def mixed(log_odds: Floats, loads: Floats) -> Floats:
     p = np.empty_like(odds)
     for at in range(0, len(odds), _ROWS):
         chunk = odds[at : at + _ROWS]
-        total = chunk[:, :1] * loads[0]
-        for k in range(1, len(loads)):
-            total += chunk[:, k : k + 1] * loads[k]
+        # einsum adds state after state whatever the number of rows, which a product of matrices does not.
+        total = np.einsum("nk,kj->nj", chunk, loads)
         np.reciprocal(total, out=total)
-        for k, load in enumerate(loads):
-            np.multiply(chunk[:, k], np.vecdot(total, load), out=p[at : at + _ROWS, k])
+        np.vecdot(total[:, None], loads, out=p[at : at + _ROWS])
+    p *= odds
     p /= p.sum(axis=1, keepdims=True)
     result = p
     return result

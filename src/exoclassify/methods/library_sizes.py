@@ -28,7 +28,7 @@ def library_sizes(X: Floats, shares: Floats) -> Floats:
     """
     sizes: Floats = X.sum(axis=1)
     partial = np.isnan(sizes)
-    if partial.any():
+    if np.count_nonzero(partial):
         measured = ~np.isnan(X[partial])
         found = np.where(measured, X[partial], 0.0).sum(axis=1)
         expected = np.where(measured, shares, 0.0).sum(axis=1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["LinearFits", "block_correlation", "fit_linear"]
+__all__ = ["LinearFits", "block_correlation", "fit_linear", "fit_within"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +60,55 @@ def fit_linear(
     """
     table = _Weighted.of(Y, design, weights)
     sums = _Sums.of(table, blocks)
-    products = sums.at(correlation if blocks is not None else 0.0)
+    return _solved(sums.at(correlation if blocks is not None else 0.0), table, table.n - design.shape[1])
+
+
+def fit_within(Y: Floats, design: Floats, blocks: Codes, *, weights: Floats | None = None) -> LinearFits:
+    """Fit a design within persons: every person has a level of its own, so only what changes in a person counts.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n_samples, n_molecules)
+        Log2 abundance; NaN = no value, and the sample is left out for that molecule.
+    design : ndarray of shape (n_samples, n_columns)
+        Its first column is the intercept, which the persons' levels take the place of: its coefficient is NaN.
+    blocks : ndarray of shape (n_samples,)
+        Subject codes.
+    weights : ndarray of shape (n_samples, n_molecules), optional
+        Precision weights, above 0.
+
+    Notes
+    -----
+    The same as `fit_linear` with a column for every person, as limma's users fit pairs, without ever making those columns:
+    sums of products about the person's weighted mean (Frisch and Waugh 1933).
+    """
+    table = _Weighted.of(Y, design[:, 1:], weights)
+    subjects, of = np.unique(blocks, return_inverse=True)
+    member = np.zeros((len(subjects), len(Y)))
+    member[of, np.arange(len(Y))] = 1.0
+    total = member @ table.W
+    share = 1.0 / np.where(total > 0, total, np.inf)
+    x = np.zeros((*total.shape, table.X.shape[1]))
+    for j, column in enumerate(table.X.T):
+        x[:, :, j] = member @ (table.W * column[:, None])
+    y = member @ (table.W * table.Z)
+    whole = _Products.of(table.X, table.Z, table.W)
+    products = _Products(
+        whole.xx - np.einsum("bg,bgi,bgj->gij", share, x, x),
+        whole.xy - np.einsum("bg,bgi,bg->gi", share, x, y),
+        whole.yy - (share * y**2).sum(axis=0),
+    )
+    found = _solved(products, table, table.n - (total > 0).sum(axis=0) - table.X.shape[1])
+    level = np.full((len(found.freedom), 1), np.nan)
+    return replace(
+        found, coefficients=np.hstack([level, found.coefficients]), unscaled=np.hstack([level, found.unscaled])
+    )
+
+
+def _solved(products: _Products, table: _Weighted, freedom: Floats) -> LinearFits:
     inverse, determined = _inverses(products.xx)
     beta = np.einsum("gij,gj->gi", inverse, products.xy)
     residual = np.maximum(products.yy - (beta * products.xy).sum(axis=1), 0.0)
-    freedom = table.n - design.shape[1]
     usable = determined & (freedom > 0)
     beta[~determined] = np.nan
     coefficients = beta / table.scale
@@ -117,7 +161,7 @@ class _Products:
     def of(cls, X: Floats, Z: Floats, W: Floats) -> _Products:
         k = X.shape[1]
         pairs = (X[:, :, None] * X[:, None, :]).reshape(len(X), k * k)
-        return cls((W.T @ pairs).reshape(-1, k, k), (W * Z).T @ X, (W * Z**2).sum(axis=0))
+        return cls((W.T @ pairs).reshape(W.shape[1], k, k), (W * Z).T @ X, (W * Z**2).sum(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +213,8 @@ class _Sums:
 
 def _inverses(xx: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Invert each matrix, and say which could be: the others have a column that the samples at hand do not determine."""
+    if not xx.shape[1]:
+        return xx, np.ones(len(xx), dtype=bool)
     spread = np.sqrt(np.einsum("gii->gi", xx))
     empty = (spread <= 1e-10).any(axis=1)
     safe = np.where(spread > 1e-10, spread, 1.0)

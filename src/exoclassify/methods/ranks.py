@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 __all__ = ["normal_scores"]
 
@@ -39,8 +39,9 @@ class _Constants(NamedTuple):
 def _constants(n_molecules: int) -> _Constants:
     rows = max(1, _CELLS // max(1, n_molecules))
     place = np.arange(rows * n_molecules).reshape(rows, n_molecules)
-    twice = np.arange(1, 2 * n_molecules + 1)
-    scores = ndtri(np.clip((twice / 2 - 0.5) / n_molecules, 1e-12, 1 - 1e-12))
+    quantile = NormalDist().inv_cdf
+    # Twice the rank is from 2 to 2 * n_molecules.
+    scores = [np.nan, *(quantile((twice - 1) / (2 * n_molecules)) for twice in range(2, 2 * n_molecules + 1))]
     bits = max(_CELLS, n_molecules).bit_length()
     return _Constants(place, bits, np.concatenate([[np.nan], np.tile(scores, rows)]))
 
@@ -58,7 +59,7 @@ def _ordered(block: NDArray[np.float64], constants: _Constants) -> tuple[NDArray
     keys.sort(axis=1)
     keys &= low
     ordered = block.reshape(-1).take(keys)
-    if (ordered[:, 1:] < ordered[:, :-1]).any():  # values so close that they differ in the lowest bits alone
+    if np.count_nonzero(ordered[:, 1:] < ordered[:, :-1]):  # values so close that they differ in the lowest bits alone
         keys = block.argsort(axis=1) + place[:, :1]
         ordered = block.reshape(-1).take(keys)
     return keys.reshape(-1), ordered.reshape(-1)

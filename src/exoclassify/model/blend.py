@@ -144,9 +144,11 @@ class FittedBlend:
         """
         use.check()
         stated = shifted_prevalence(self.states, self.prevalence, use.prevalence)
-        asked = limits._replace(
-            level=limits.level if use.level is None else use.level,
-            max_wrong=limits.max_wrong if use.max_wrong is None else use.max_wrong,
+        asked = Limits(
+            limits.level if use.level is None else use.level,
+            limits.max_wrong if use.max_wrong is None else use.max_wrong,
+            limits.novelty_alpha,
+            limits.min_coverage,
         )
 
         def at(rows: slice | NDArray[np.intp], batch: str) -> Answers:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from exoclassify.errors import ModelError
 from exoclassify.methods.learners.linear import Linear
@@ -281,6 +280,12 @@ class _Product:
         return out
 
 
+def _softmax(log_odds: Floats) -> Floats:
+    odds = np.exp(log_odds - log_odds.max(axis=-1, keepdims=True))
+    result: Floats = odds / odds.sum(axis=-1, keepdims=True)
+    return result
+
+
 def check_parity(blend: FittedBlend, compiled: CompiledBlend, X: Floats, what: str) -> float:
     """Compare the compiled scorer with the step-by-step blend.
 
@@ -307,7 +312,7 @@ def check_parity(blend: FittedBlend, compiled: CompiledBlend, X: Floats, what: s
     """
     log_odds, residuals = blend.evaluate(X)
     fast_odds, fast_residuals = compiled.evaluate(X)
-    worst = float(np.abs(softmax(log_odds, axis=2) - softmax(fast_odds, axis=2)).max(initial=0.0))
+    worst = float(np.abs(_softmax(log_odds) - _softmax(fast_odds)).max(initial=0.0))
     apart = float((np.abs(residuals - fast_residuals) / (1 + residuals)).max(initial=0.0))
     if not max(worst, apart) <= PARITY:
         raise ModelError(

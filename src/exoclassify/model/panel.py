@@ -127,7 +127,7 @@ class Panel:
         sums = X.sum(axis=1)
         partial = np.isnan(sums)  # the quickest look; most tables of counts lack nothing
         result: Floats = np.full(len(X), self._whole)
-        if partial.any():
+        if np.count_nonzero(partial):
             found = np.where(np.isnan(X[partial]), 0.0, self.weight).sum(axis=1)
             result[partial] = np.minimum(1.0, found / max(self.typical, 1e-12))
             sums[partial] = np.nansum(X[partial], axis=1)

@@ -33,6 +33,8 @@ class Series:
         Bounds of each y: a band around a line, whiskers around dots.
     dots : bool
         Points with whiskers instead of a line.
+    joined : bool
+        Points with whiskers and a line through them.
     reference : bool
         Drawn thin and grey, as something to compare with.
     labels : sequence of str
@@ -45,6 +47,7 @@ class Series:
     low: Sequence[float] | Floats | None = None
     high: Sequence[float] | Floats | None = None
     dots: bool = False
+    joined: bool = False
     reference: bool = False
     labels: Sequence[str] = ()
 
@@ -59,14 +62,27 @@ class Axis:
         What it shows.
     low, high : float
         Its ends.
+    names : tuple of str
+        Of the values 1, 2, ..., where these are no numbers.
     """
 
     label: str
     low: float = 0.0
     high: float = 1.0
+    names: tuple[str, ...] = ()
+
+    def told(self, tick: float) -> str:
+        """Give what stands beside a tick."""
+        if not self.names:
+            return f"{tick:g}"
+        name = self.names[round(tick) - 1]
+        return name if len(name) <= 12 else name[:11] + "…"
 
     def ticks(self) -> list[float]:
-        """Give about five round values from end to end."""
+        """Give about five round values from end to end; with names at most six of them."""
+        if self.names:
+            step = -(-len(self.names) // 6)
+            return [float(i + 1) for i in range(0, len(self.names), step)]
         raw = (self.high - self.low) / 5
         power = 10.0 ** np.floor(np.log10(raw))
         step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
@@ -257,7 +273,8 @@ class _Frame:
             a, _ = self.point(tick, self.y.low)
             parts.append(
                 f'<line class="grid" x1="{a:.1f}" y1="{top}" x2="{a:.1f}" y2="{bottom}"/>'
-                f'<text class="tick" x="{a:.1f}" y="{bottom + 17}" text-anchor="middle">{tick:g}</text>'
+                f'<text class="tick" x="{a:.1f}" y="{bottom + 17}" text-anchor="middle">'
+                f"{escape(self.x.told(tick))}</text>"
             )
         for tick in self.y.ticks():
             _, b = self.point(self.x.low, tick)
@@ -281,10 +298,10 @@ class _Frame:
 
     def series(self, one: Series, rank: int) -> str:
         style = rank % _STYLES + 1
+        band = "".join(self._dot(one, i, style) for i in range(len(one.x))) if one.dots or one.joined else ""
         if one.dots:
-            return "".join(self._dot(one, i, style) for i in range(len(one.x)))
-        band = ""
-        if one.low is not None and one.high is not None:
+            return band
+        if not one.joined and one.low is not None and one.high is not None:
             high, low = (np.clip(bound, self.y.low, self.y.high) for bound in (one.high, one.low))
             there, back = self.path(one.x, high), self.path(one.x[::-1], low[::-1])
             band = f'<polygon class="band s{style}" points="{there} {back}"/>'

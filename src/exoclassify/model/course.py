@@ -1,0 +1,429 @@
+"""One person over time: probabilities with measurement noise around them, and whether a change exceeds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.samples import SampleSheet
+from exoclassify.data.states import positive_states
+from exoclassify.data.visits import check_dates, check_one_each, in_order, named_visits
+from exoclassify.errors import InputError, ModelError, first_three
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.prediction import Predictions, Use
+from exoclassify.typing import Codes, Floats, Mask
+
+__all__ = ["FEWEST_REPEATS", "Course", "Retest", "course", "followed", "log_odds_of", "retest_in", "retest_of"]
+
+FEWEST_REPEATS = 5
+"""Degrees of freedom from which on test-retest noise is told: with fewer it is known to no better than a factor of two."""
+
+_LEAST = 1e-9
+"""Probabilities closer to 0 or 1 have no log-odds worth telling apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Retest:
+    """How far the answers to samples of one person in one state lie apart.
+
+    Parameters
+    ----------
+    sd : ndarray of shape (n_states,)
+        Standard deviation of one answer's log-odds, each state against all others: that among persons in the state where it is
+        largest, for whose state is not known in use.
+    freedom : float
+        Degrees of freedom of it: repeated samples beyond the first of each person, in the state that has fewest of them.
+    persons : int
+        Persons with repeated samples.
+    source : str
+        Whose repeats: ``training``, held out, or the name of a file.
+    """
+
+    sd: Floats
+    freedom: float
+    persons: int
+    source: str
+
+    @classmethod
+    def of_model(cls, bundle: ModelBundle) -> Retest:
+        """Give what training taught of it.
+
+        Parameters
+        ----------
+        bundle : ModelBundle
+            A model.
+
+        Raises
+        ------
+        ModelError
+            If its training had too few repeated samples, or it was not judged.
+        """
+        found: Mapping[str, Any] | None = bundle.about.get("retest")
+        if found is None:
+            raise ModelError(
+                f"{bundle.name} {bundle.version}: how far repeated samples of one person lie apart was not learned (training "
+                f"needs --subject, {FEWEST_REPEATS} repeats in one state, and to be judged); give repeats with --repeats"
+            )
+        return cls(
+            np.array([found["sd"][state] for state in bundle.states]), found["freedom"], found["persons"], "training"
+        )
+
+    def at(self, bundle: ModelBundle, use: Use, batches: Sequence[str] = ()) -> Retest:
+        """Give the noise where samples are from: log-odds of a new batch or a site may be steeper or flatter.
+
+        Parameters
+        ----------
+        bundle : ModelBundle
+            Who answers.
+        use : Use
+            Where the samples are from.
+        batches : sequence of str
+            The batch of each sample, instead of `Use.batch`.
+        """
+        known = bundle.blend.calibration
+        where = {bundle.blend.place(replace(use, batch=batch))[0].head for batch in (batches or [use.batch])}
+        usual = float(np.linalg.norm(known.heads[known.some.head].map))
+        steepest = max(float(np.linalg.norm(known.heads[head].map)) for head in where)
+        return replace(self, sd=self.sd * (steepest / usual if usual > 0 else 1.0))
+
+    def to_dict(self, states: Sequence[str]) -> dict[str, Any]:
+        """Give it as plain values, as a bundle keeps it."""
+        return {
+            "sd": dict(zip(states, self.sd.tolist(), strict=True)),
+            "freedom": self.freedom,
+            "persons": self.persons,
+            "source": self.source,
+        }
+
+
+def log_odds_of(probabilities: Floats) -> Floats:
+    """Give the log-odds of each state against all others; both of shape (n_samples, n_states).
+
+    Parameters
+    ----------
+    probabilities : ndarray
+        Rows sum to 1.
+    """
+    p = np.clip(probabilities, _LEAST, 1 - _LEAST)
+    result: Floats = np.log(p) - np.log1p(-p)
+    return result
+
+
+def retest_of(probabilities: Sequence[Floats], persons: Codes, y: Codes, source: str) -> Retest | None:
+    """Learn the noise from answers to repeated samples of one person in one state.
+
+    Parameters
+    ----------
+    probabilities : sequence of ndarray of shape (n_samples, n_states)
+        Answers to the same samples by models that were not trained on them, one array a pass.
+    persons, y : ndarray of shape (n_samples,)
+        Codes.
+    source : str
+        See `Retest`.
+
+    Returns
+    -------
+    Retest or None
+        None where there are too few repeats.
+    """
+    found = [_pooled(probabilities, persons, y == state) for state in np.unique(y)]
+    noisy = [one for one in found if one is not None]
+    if not noisy:
+        return None
+    sd = np.max([sd for sd, _, _ in noisy], axis=0)
+    freedom = min(freedom for _, freedom, _ in noisy)
+    return Retest(sd, float(freedom), sum(repeated for _, _, repeated in noisy), source)
+
+
+def _pooled(probabilities: Sequence[Floats], persons: Codes, inside: Mask) -> tuple[Floats, int, int] | None:
+    """Give the standard deviation within persons, its degrees of freedom, and who has repeats; of one state."""
+    of = np.unique(persons[inside], return_inverse=True)[1]
+    n = np.bincount(of)
+    freedom = int((n - 1).sum())
+    if freedom < FEWEST_REPEATS:
+        return None
+    variances = []
+    for p in probabilities:
+        eta = log_odds_of(p[inside])
+        mean = np.stack([np.bincount(of, column) / n for column in eta.T], axis=1)
+        variances.append(((eta - mean[of]) ** 2).sum(axis=0) / freedom)
+    return np.sqrt(np.mean(variances, axis=0)), freedom, int((n > 1).sum())
+
+
+def retest_in(bundle: ModelBundle, table: CargoTable, persons: Sequence[str], use: Use) -> Retest:
+    """Learn the noise from a file of repeated samples, every person of it in one state throughout.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+    table : CargoTable
+        The samples.
+    persons : sequence of str
+        Of each sample.
+    use : Use
+        Where the samples are from.
+
+    Raises
+    ------
+    InputError
+        If there are too few repeats.
+    ModelError
+        If the table does not fit the model.
+    """
+    codes = np.unique(persons, return_inverse=True)[1]
+    answers = bundle.predict(table, use).probabilities
+    found = retest_of([answers], codes, np.zeros_like(codes), table.source)
+    if found is None:
+        raise InputError(
+            f"{table.source}: {table.n_samples} samples of {len(set(persons))} persons; measurement noise needs {FEWEST_REPEATS} "
+            "samples beyond the first of a person"
+        )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What a model says of one person, visit after visit; support for a decision, not a diagnosis.
+
+    Parameters
+    ----------
+    person : str
+        Who.
+    visits : tuple of str
+        In the order of time.
+    answers : Predictions
+        One a visit.
+    low, high : ndarray of shape (n_visits, n_states)
+        Ends of the interval of each probability: where repeated samples of the same day would lie around.
+    change : ndarray of shape (n_visits, n_states)
+        Log-odds, each state against all others, less those at the first visit.
+    limit : ndarray of shape (n_states,)
+        A change is beyond noise from here on; in a person who does not change one alarm or more in all visits has a chance of
+        1 - level at most.
+    reliable : ndarray of bool of shape (n_visits, n_states)
+        Whether the change exceeds the limit.
+    noise : Retest
+        What the intervals and limits were made from.
+    level : float
+        Of intervals and of the absence of alarms.
+    """
+
+    person: str
+    visits: tuple[str, ...]
+    answers: Predictions
+    low: Floats
+    high: Floats
+    change: Floats
+    limit: Floats
+    reliable: Mask
+    noise: Retest
+    level: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row a visit."""
+        said = self.answers.to_frame()
+        columns: dict[str, object] = {"subject": self.person, "visit": self.visits, "sample_id": said["sample_id"]}
+        columns |= {"call": said["call"], "best_guess": said["best_guess"]}
+        for k, state in enumerate(self.answers.states):
+            columns |= {
+                f"p_{state}": said[f"p_{state}"],
+                f"low_{state}": self.low[:, k],
+                f"high_{state}": self.high[:, k],
+            }
+            columns |= {f"change_{state}": self.change[:, k], f"reliable_{state}": self.reliable[:, k]}
+        return pd.DataFrame(
+            {**columns, **said[["novelty_p", "coverage", "flags", "reason", "place", "model", "version"]]}
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        states = self.answers.states
+
+        def by_state(values: Sequence[Any]) -> dict[str, Any]:
+            return dict(zip(states, values, strict=True))
+
+        return {
+            "subject": self.person,
+            "model": self.answers.model,
+            "version": self.answers.version,
+            "level": self.level,
+            "noise": self.noise.to_dict(states),
+            "limit": by_state(self.limit.tolist()),
+            "changed": bool(self.reliable.any()),
+            "summary": " ".join(self.in_words()),
+            "visits": [
+                {
+                    "visit": visit,
+                    "sample_id": self.answers.sample_ids[i],
+                    "call": self.answers.calls[i],
+                    "probabilities": by_state(self.answers.probabilities[i].tolist()),
+                    "low": by_state(self.low[i].tolist()),
+                    "high": by_state(self.high[i].tolist()),
+                    "change": by_state(self.change[i].tolist()),
+                    "reliable": by_state(self.reliable[i].tolist()),
+                    "novelty_p": float(self.answers.novelty_p[i]),
+                    "coverage": float(self.answers.coverage[i]),
+                    "flags": list(self.answers.flags[i]),
+                    "place": self.answers.places[i],
+                }
+                for i, visit in enumerate(self.visits)
+            ],
+        }
+
+    def in_words(self) -> list[str]:
+        """Say what changed, a sentence a line."""
+        p, states = self.answers.probabilities, self.answers.states
+        told = []
+        shown = [states.index(state) for state in positive_states(states)]
+        for k in shown:
+            for i in np.flatnonzero(self.reliable[:, k]):
+                way = "rose" if self.change[i, k] > 0 else "fell"
+                told.append(
+                    f"{self.person}: from {self.visits[0]} to {self.visits[i]} the probability of {states[k]} {way} from "
+                    f"{p[0, k]:.2f} to {p[i, k]:.2f}, more than repeated samples of one person in one state lie apart."
+                )
+        if not told:
+            told = [
+                f"{self.person}: no change since {self.visits[0]} exceeds what repeated samples of one person lie apart."
+            ]
+        return told
+
+
+def course(
+    bundle: ModelBundle, person: str, visits: Sequence[str], ids: tuple[str, ...], X: Floats, noise: Retest,
+    use: Use, batches: Sequence[str] = (), level: float = 0.95,
+) -> Course:  # fmt: skip
+    """Follow one person.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+    person : str
+        Who.
+    visits, ids : sequence of str
+        Of each sample, in the order of time; two or more.
+    X : ndarray of shape (n_visits, n_molecules)
+        Raw values in the panel's order.
+    noise : Retest
+        See `Retest.of_model`.
+    use : Use
+        Where the samples are from.
+    batches : sequence of str
+        The batch of each sample, instead of `Use.batch`.
+    level : float
+        Of the intervals; 1 less it is the chance of an alarm, in all visits together, in a person who does not change.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two visits, one comes twice, or the level is no share.
+
+    Notes
+    -----
+    The reliable change of Jacobson and Truax (1991, doi 10.1037/0022-006X.59.1.12) on log-odds: a difference of two answers
+    has the variance of two noises. The quantile is Student's, for the noise is estimated too; it is divided among the
+    comparisons with the first visit, and among the states where there are more than two (Bonferroni). Samples of
+    a batch that was not trained on are compared as if of a training batch: the noise was learned there, and the visits share
+    the offset of their own batch, whatever it is.
+    """
+    if not 0.5 <= level < 1:
+        raise InputError(f"level: {level:g}; give a share of at least 0.5 and below 1, such as 0.95")
+    if len(visits) < 2:
+        raise InputError(f"{person} has {len(visits)} visit; a course needs two or more")
+    if len(set(visits)) < len(visits):
+        twice = next(visit for visit in visits if list(visits).count(visit) > 1)
+        raise InputError(
+            f"{person} has two samples at visit {twice}; keep one of them, or give each a visit of its own"
+        )
+    there = noise.at(bundle, use, batches)
+    n_states = len(bundle.states)
+    n_tests = (len(visits) - 1) * (n_states if n_states > 2 else 1)
+    half = student.ppf(0.5 + level / 2, noise.freedom) * there.sd
+    limit = student.ppf(1 - (1 - level) / 2 / n_tests, noise.freedom) * math.sqrt(2) * noise.sd
+    measured = bundle.measure(X)
+    answers = bundle.interpret(ids, measured, use, batches or None)
+    low, high = np.empty((2, len(ids), n_states))
+    for k in range(n_states):
+        for bounds, side in ((low, -1), (high, 1)):
+            moved = measured.log_odds.copy()
+            moved[:, :, k] += side * half[k]
+            bounds[:, k] = bundle.judge(measured._replace(log_odds=moved), use, batches or None).probabilities[:, k]
+    trained = [batch if batch in bundle.blend.calibration.batches else "" for batch in batches or [use.batch]]
+    as_trained = answers if all(trained) else bundle.judge(measured, Use(same_batch=True))
+    eta = log_odds_of(as_trained.probabilities)
+    change = eta - eta[0]
+    return Course(person, tuple(visits), answers, low, high, change, limit, np.abs(change) > limit, noise, level)
+
+
+def followed(
+    bundle: ModelBundle,
+    table: CargoTable,
+    sheet: SampleSheet,
+    *,
+    persons: Sequence[str] = (),
+    order: Sequence[str] = (),
+    use: Use | None = None,
+    noise: Retest | None = None,
+    level: float = 0.95,
+) -> list[Course]:
+    """Follow the persons of a table.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Who answers.
+    table : CargoTable
+        Samples, of the model's kind and unit.
+    sheet : SampleSheet
+        Their persons and visits; their batches where it names a column of them.
+    persons : sequence of str
+        Whom to follow; everyone with two visits or more if empty.
+    order : sequence of str
+        The visits, first to last, where their names do not tell it.
+    use : Use, optional
+        Where the samples are from; an unknown batch if omitted.
+    noise : Retest, optional
+        What training taught of it if omitted.
+    level : float
+        As in `course`.
+
+    Raises
+    ------
+    InputError
+        If a person is unknown, has fewer than two visits or two samples at one, or the visits tell no order.
+    ModelError
+        If the table does not fit the model, or the noise was not learned.
+    """
+    use = Use() if use is None else use
+    noise = Retest.of_model(bundle) if noise is None else noise
+    visits, everyone = named_visits(sheet), np.asarray(sheet.subject)
+    unknown = [person for person in persons if person not in everyone]
+    if unknown:
+        raise InputError(f"{sheet.source}: there is no {first_three(unknown)} in column {sheet.subject_column}")
+    measured = np.isin(sheet.sample_ids, table.sample_ids) & (visits != "")
+    kept = measured & np.isin(everyone, persons) if len(persons) else measured
+    part, visits, everyone = sheet.take(kept), visits[kept], everyone[kept]
+    check_one_each(part, everyone.tolist(), visits.tolist())
+    ordered = in_order(visits.tolist(), f"{sheet.source}, visits", order)
+    check_dates(part, ordered)
+    found = []
+    for person in persons or dict.fromkeys(everyone.tolist()):
+        rows = sorted(np.flatnonzero(everyone == person), key=lambda i: ordered.index(str(visits[i])))
+        if len(rows) < 2 and not len(persons):
+            continue
+        own = part.take(np.array(rows, dtype=np.intp))
+        batches = () if own.batch is None else tuple(own.batch.tolist())
+        X = bundle.panel.values(table.for_samples(own.sample_ids))
+        found.append(course(bundle, person, visits[rows].tolist(), own.sample_ids, X, noise, use, batches, level))
+    if not found:
+        raise InputError(f"{sheet.source}: no person has samples at two visits; a course needs two or more")
+    return found
