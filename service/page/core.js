@@ -102,7 +102,11 @@ export function filled(head, rows, caption) {
   for (const name of head) top.append(Object.assign(make("th", "", name), { scope: "col" }));
   for (const cells of rows) {
     const row = body.insertRow();
-    for (const cell of cells) row.insertCell().append(cell instanceof Node ? cell : String(cell));
+    for (const [i, cell] of cells.entries()) {
+      const made = row.insertCell();
+      made.dataset.label = head[i]; // a narrow screen shows it beside the cell
+      made.append(cell instanceof Node ? cell : String(cell));
+    }
   }
   box.append(table);
   return box;
