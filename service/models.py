@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-import re
 import time
 from collections.abc import Callable
+
+from markdown_it import MarkdownIt
 
 from exoclassify.errors import ExoclassifyError
 from exoclassify.model.bundle import ModelBundle
@@ -131,6 +132,9 @@ def _check_format(query: dict[str, str]) -> None:
         raise Refusal(400, "query", "format: give json or html", "query.format")
 
 
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+"""For model cards; HTML in a card is shown as text."""
+
 _STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;"
     "padding:0 1rem}table{border-collapse:collapse;display:block;overflow-x:auto}th,td{border:1px solid #8886;"
@@ -142,35 +146,5 @@ def _page(bundle: ModelBundle) -> str:
     title = html.escape(f"{bundle.name} {bundle.version}")
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>{_STYLE}</style><body>{_markdown(bundle.card)}</body></html>"
+        f"<title>{title}</title><style>{_STYLE}</style><body>{_MARKDOWN.render(bundle.card)}</body></html>"
     )
-
-
-def _markdown(text: str) -> str:
-    """Turn the card's few kinds of Markdown into HTML: headings, lists, tables, paragraphs, bold and code."""
-    out: list[str] = []
-    for block in re.split(r"\n{2,}", text.strip()):
-        lines = block.split("\n")
-        if found := re.fullmatch(r"(#{1,4}) (.*)", block):
-            level = len(found.group(1))
-            out.append(f"<h{level}>{_inline(found.group(2))}</h{level}>")
-        elif lines[0].startswith("|"):
-            rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
-            body = [row for i, row in enumerate(rows) if i != 1]
-            out.append("<table>" + "".join(_row(row, "td" if i else "th") for i, row in enumerate(body)) + "</table>")
-        elif all(re.match(r"(- |  )", line) for line in lines):
-            items = "\n".join(lines).removeprefix("- ").split("\n- ")
-            out.append("<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>")
-        else:
-            out.append(f"<p>{_inline(block)}</p>")
-    return "\n".join(out)
-
-
-def _row(cells: list[str], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{_inline(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-
-def _inline(text: str) -> str:
-    safe = html.escape(text)
-    safe = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe)
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)

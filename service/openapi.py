@@ -13,6 +13,8 @@ from service.exchange import FHIR, JSON, Route
 from service.schemas import (
     Error,
     Evidence,
+    FollowRequest,
+    FollowResponse,
     InferRequest,
     InferResponse,
     ModelList,
@@ -26,8 +28,8 @@ from service.schemas import (
 __all__ = ["document"]
 
 _SCHEMAS = (
-    PredictRequest, PredictResponse, Result, ModelList, Evidence, InferRequest, InferResponse, Error,
-    OutcomesRequest, OutcomesResponse,
+    PredictRequest, PredictResponse, FollowRequest, FollowResponse, Result, ModelList, Evidence, InferRequest, InferResponse,
+    Error, OutcomesRequest, OutcomesResponse,
 )  # fmt: skip
 
 _REFUSALS = {
@@ -163,15 +165,15 @@ def _narrow(schemas: dict[str, Any], bundles: Sequence[ModelBundle]) -> None:
     """Say what the models that answer now can read: their kinds and units, and what a number of that unit can be."""
     if not bundles:
         return
-    request = schemas["PredictRequest"]["properties"]
-    request["kind"]["enum"] = sorted({bundle.panel.kind for bundle in bundles})
-    request["unit"]["enum"] = units = sorted({bundle.panel.unit for bundle in bundles})
-    request["model"]["anyOf"] = [
-        {"type": "string", "enum": sorted({bundle.name for bundle in bundles})},
-        {"type": "null"},
-    ]
+    units = sorted({bundle.panel.unit for bundle in bundles})
+    names = sorted({bundle.name for bundle in bundles})
+    for request in (schemas[name]["properties"] for name in ("PredictRequest", "FollowRequest")):
+        request["kind"]["enum"] = sorted({bundle.panel.kind for bundle in bundles})
+        request["unit"]["enum"] = units
+        request["model"]["anyOf"] = [{"type": "string", "enum": names}, {"type": "null"}]
     if len(units) == 1:
-        schemas["Sample"]["properties"]["cargo"]["additionalProperties"]["anyOf"][0] = _UNITS[units[0]]
+        for sample in ("Sample", "Visit"):
+            schemas[sample]["properties"]["cargo"]["additionalProperties"]["anyOf"][0] = _UNITS[units[0]]
 
 
 _UNITS = {
@@ -180,5 +182,7 @@ _UNITS = {
     "intensity": {"type": "number", "minimum": 0},
     "log2_intensity": {"type": "number", "maximum": 60},
     "cpm": {"type": "number", "minimum": 0, "maximum": 1_000_000},
+    "value": {"type": "number"},
+    "layers": {"type": "number"},
 }
 """What a number of each unit can be, as `exoclassify.data.units` checks it."""

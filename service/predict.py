@@ -23,7 +23,19 @@ from service.served import Served
 from service.telemetry import Metrics
 from service.together import ROWS, Asked, Together
 
-__all__ = ["MAX_MOVERS", "Predicting", "example_response", "explained", "explanation", "notice", "result"]
+__all__ = [
+    "MAX_MOVERS",
+    "Predicting",
+    "batches_of",
+    "check_asked",
+    "example_response",
+    "explained",
+    "explanation",
+    "notice",
+    "result",
+    "rows_of",
+    "use_of",
+]
 
 
 MAX_MOVERS = 50
@@ -107,19 +119,19 @@ class Predicting:
         InputError, ModelError
             If a sample cannot be used, or is of another kind or unit.
         """
-        _check_asked(asked, bundle)
+        check_asked(asked, bundle)
         if n_movers:
             self._check_explaining(len(asked.samples))
         results = []
         question = Asked(bundle, use_of(asked))
         for at in range(0, len(asked.samples), ROWS):
             samples = asked.samples[at : at + ROWS]
-            X = _rows(samples, bundle)
+            X = rows_of(samples, bundle)
             ids = tuple(sample.sample_id for sample in samples)
-            found, start = await self.score(question, X, ids, request, samples, _batches(samples, question.use))
+            found, start = await self.score(question, X, ids, request, samples, batches_of(samples, question.use))
             results += [result(found, start + i, sample) for i, sample in enumerate(samples)]
             if n_movers:
-                batches = _batches(samples, question.use) or (question.use.batch,) * len(samples)
+                batches = batches_of(samples, question.use) or (question.use.batch,) * len(samples)
                 heads = [bundle.blend.place(replace(question.use, batch=batch))[0].head for batch in batches]
                 await self._explain(bundle, X, results[at:], n_movers, heads)
         return PredictResponse(bundle.name, bundle.version, notice(bundle), results)
@@ -266,7 +278,21 @@ def use_of(asked: PredictRequest) -> Use:
     return use
 
 
-def _batches(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
+def batches_of(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
+    """Give the batch of each sample; None where no sample names one.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        As they were asked.
+    use : Use
+        Of the request.
+
+    Raises
+    ------
+    InputError
+        If the request names another place.
+    """
     if all(sample.batch is None for sample in samples):
         return None
     if use.same_batch or use.site:
@@ -274,7 +300,21 @@ def _batches(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
     return tuple(use.batch if sample.batch is None else sample.batch for sample in samples)
 
 
-def _check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
+def check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
+    """Refuse what is not of the model's kind and unit, and sample ids that come twice.
+
+    Parameters
+    ----------
+    asked : PredictRequest
+        The request.
+    bundle : ModelBundle
+        Who is to answer.
+
+    Raises
+    ------
+    InputError, ModelError
+        With the fix.
+    """
     panel = bundle.panel
     for what, mine, theirs in (("kind", panel.kind, asked.kind), ("unit", panel.unit, asked.unit)):
         if mine != theirs:
@@ -287,7 +327,21 @@ def _check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
         raise InputError(f"request: sample ids come more than once ({twice}); give every sample its own")
 
 
-def _rows(samples: list[Sample], bundle: ModelBundle) -> Floats:
+def rows_of(samples: Sequence[Sample], bundle: ModelBundle) -> Floats:
+    """Give raw values in the panel's order, shape (n_samples, n_molecules).
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        As they were asked.
+    bundle : ModelBundle
+        Whose panel it is.
+
+    Raises
+    ------
+    InputError
+        If two names are one molecule, or a value cannot be of the unit.
+    """
     rows = [bundle.panel.profile(sample.cargo, sample.sample_id) for sample in samples]
     return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
@@ -318,6 +372,8 @@ def result(found: Predictions, i: int, sample: Sample) -> Result:
         [REASONS[flag] for flag in flags],
         found.places[i],
     )
+    if found.layers:
+        answer.layers = list(found.layers[i])
     if sample.metadata:
         answer.metadata = sample.metadata
     return answer

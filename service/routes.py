@@ -13,6 +13,7 @@ from service.exchange import FHIR, JSON, Answer, Request, Route, encoded
 from service.fhir import Fhir
 from service.files import FORMATS, Files
 from service.files import MEDIA as FILE_MEDIA
+from service.follow import Following
 from service.models import Models
 from service.oip import Protocol
 from service.openapi import document
@@ -98,6 +99,13 @@ def routes(
             "POST", "/v1/predict-file", files.predict, tuple(FILE_MEDIA), settings.max_file,
             streams=True, sheds=True, query=_FILE_QUERY,
             about={"summary": "Answer for a table", "request": _table, "answers": _FILE_ANSWERS},
+        ),
+        Route(
+            "POST", "/v1/follow", Following(served, predicting).follow, (JSON,), settings.max_json, sheds=True,
+            about={
+                "summary": "The course of one person over 2 to 100 visits", "request": _followed,
+                "answers": _json("FollowResponse"),
+            },
         ),
         Route("GET", "/v1/models", models.listed, about=_about("The models served", _json("ModelList"))),
         Route(
@@ -302,6 +310,17 @@ def _asked(bundles: Sequence[ModelBundle]) -> Content:
     if len(bundles) > 1:
         example["model"] = bundles[0].name
     return {JSON: {**content, "example": example}}
+
+
+def _followed(bundles: Sequence[ModelBundle]) -> Content:
+    content: Content = {"schema": {"$ref": "#/components/schemas/FollowRequest"}}
+    if bundles:
+        example = dict(_asked(bundles)[JSON]["example"])
+        sample = example.pop("samples")[0]
+        example["subject"] = "P07"
+        example["samples"] = [{**sample, "visit": f"V{i}", "sample_id": f"S-00{i}"} for i in (1, 2)]
+        content["example"] = example
+    return {JSON: content}
 
 
 def _answered(bundles: Sequence[ModelBundle]) -> Content:

@@ -17,6 +17,8 @@ __all__ = [
     "ErrorBody",
     "Evidence",
     "Explanation",
+    "FollowRequest",
+    "FollowResponse",
     "InferRequest",
     "InferResponse",
     "ModelList",
@@ -53,10 +55,16 @@ class Strict(Struct, forbid_unknown_fields=True):
 
 
 class Sample(Strict):
-    """One sample: raw values by molecule name, null or absent where nothing was measured."""
+    """One sample: raw values by molecule name, null or absent where nothing was measured; of several layers by layer."""
 
     sample_id: SampleId
-    cargo: Annotated[dict[Name, float | None], Meta(description="Raw values in the stated unit.")]
+    cargo: Annotated[
+        dict[Name, float | dict[Name, float | None] | None],
+        Meta(
+            description="Raw values in the stated unit. For a model of several layers an object for each layer, by name, each "
+            "in its own unit; layers may be left out."
+        ),
+    ]
     metadata: Annotated[dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")] = {}
     subject: Annotated[
         Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None,
@@ -73,8 +81,8 @@ class Sample(Strict):
 class PredictRequest(Strict):
     """Samples to answer for."""
 
-    kind: Annotated[str, Meta(description="What the molecules are; the model's.")]
-    unit: Annotated[str, Meta(description="What the values are; the model's.")]
+    kind: Annotated[str, Meta(description="What the molecules are; the model's, `layers` where it reads several.")]
+    unit: Annotated[str, Meta(description="What the values are; the model's, `layers` where it reads several.")]
     samples: Annotated[list[Sample], Meta(min_length=1, max_length=MAX_SAMPLES)]
     model: Annotated[str | None, Meta(description="Needed only where several models are served.")] = None
     prevalence: Annotated[
@@ -96,6 +104,27 @@ class PredictRequest(Strict):
     level: Annotated[
         Annotated[float, Meta(gt=0.5, lt=1)] | None, Meta(description="Promised coverage of the prediction sets.")
     ] = None
+
+
+class Visit(Sample, kw_only=True):
+    """One sample of a person who is followed."""
+
+    visit: Annotated[Name, Meta(description="Its name; no two samples have the same.")]
+
+
+class FollowRequest(PredictRequest, kw_only=True):
+    """The visits of one person, in the order of time."""
+
+    subject: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    samples: Annotated[list[Visit], Meta(min_length=2, max_length=100)]  # type: ignore[assignment]  # each is a Sample
+    interval: Annotated[
+        float,
+        Meta(
+            ge=0.5,
+            lt=1,
+            description="Level of the intervals; 1 less it: share of unchanged persons with an alarm, at most.",
+        ),
+    ] = 0.95
 
 
 class GivenOutcome(Strict):
@@ -208,6 +237,9 @@ class Result(Struct):
     place: Annotated[
         str, Meta(description="Answered as from: `batch NAME`, `a training batch`, `site NAME` or `unknown batch`.")
     ]
+    layers: Annotated[list[str] | UnsetType, Meta(description="That the answer rests on, of a model of several.")] = (
+        UNSET
+    )
     metadata: dict[str, Scalar] | UnsetType = UNSET
     explanation: Explanation | UnsetType = UNSET
 
@@ -219,6 +251,49 @@ class PredictResponse(Struct):
     version: str
     notice: str
     results: list[Result]
+
+
+class Noise(Struct):
+    """How far answers to samples of one person in one state lie apart."""
+
+    sd: Annotated[dict[str, float], Meta(description="Of log-odds, each state against all others.")]
+    freedom: float
+    persons: int
+    source: str
+
+
+class Answered(Struct):
+    """The answer at one visit."""
+
+    visit: str
+    sample_id: str
+    call: str
+    probabilities: dict[str, Probability]
+    low: dict[str, Probability]
+    high: dict[str, Probability]
+    change: Annotated[
+        dict[str, float], Meta(description="Log-odds since the first visit, each state against all others.")
+    ]
+    reliable: Annotated[dict[str, bool], Meta(description="The change exceeds the limit.")]
+    novelty_p: Probability
+    coverage: Probability
+    flags: list[str]
+    place: str
+
+
+class FollowResponse(Struct):
+    """The course of one person."""
+
+    model: str
+    version: str
+    notice: str
+    subject: str
+    level: float
+    noise: Noise
+    limit: Annotated[dict[str, float], Meta(description="A change of log-odds is beyond noise from here on.")]
+    changed: bool
+    summary: str
+    visits: list[Answered]
 
 
 class ServedModel(Struct):
@@ -288,9 +363,10 @@ class Error(Struct):
     error: ErrorBody
 
 
-Body = TypeVar("Body", PredictRequest, InferRequest, OutcomesRequest)
+Body = TypeVar("Body", PredictRequest, FollowRequest, InferRequest, OutcomesRequest)
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
     PredictRequest: msgspec.json.Decoder(PredictRequest),
+    FollowRequest: msgspec.json.Decoder(FollowRequest),
     InferRequest: msgspec.json.Decoder(InferRequest),
     OutcomesRequest: msgspec.json.Decoder(OutcomesRequest),
 }
@@ -304,7 +380,7 @@ def decoded(body: bytes, schema: type[Body]) -> Body:
     body : bytes
         JSON.
     schema : type
-        `PredictRequest`, `InferRequest` or `OutcomesRequest`.
+        `PredictRequest`, `FollowRequest`, `InferRequest` or `OutcomesRequest`.
 
     Raises
     ------
@@ -325,7 +401,7 @@ def decoded(body: bytes, schema: type[Body]) -> Body:
 
 def _keys(asked: PredictRequest | InferRequest | OutcomesRequest) -> int:
     """How many colons the body has when no key comes twice and no text holds a colon."""
-    if not isinstance(asked, PredictRequest):
+    if type(asked) is not PredictRequest:
         return -1
     count = 3 + sum(
         len(sample.cargo)

@@ -93,5 +93,5 @@ def test_the_folder_is_named_by_the_environment_and_empty_means_none(monkeypatch
     monkeypatch.setenv("EXOCLASSIFY_CACHE", "here")
     assert default_folder() == Path("here")
     monkeypatch.delenv("EXOCLASSIFY_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "there")
-    assert default_folder() == Path("there/exoclassify")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/there")
+    assert default_folder() == Path("/there/exoclassify")

@@ -30,7 +30,7 @@ def test_a_share_that_differs_is_found_and_said():
     assert found.p_value == pytest.approx(0.01042, abs=1e-5)
     assert found.sentence == (
         "Missing values: 14.0 % of control, 78.0 % of pain; "
-        "this differs between states (p = 0.01) and may itself tell them apart."
+        "this differs between states (p = 0.01) and may itself separate them."
     )
 
 

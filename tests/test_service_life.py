@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -489,3 +490,19 @@ def test_behind_nginx_as_the_readme_has_it_a_killed_worker_is_not_even_seen(
         with behind_nginx(str(NGINX), service) as through, Callers(through, question) as callers:
             _kill_one_of_two_workers(service, callers)
         assert set(callers.answers) == {200}, callers.answers
+
+
+def test_with_keys_every_route_asks_for_one_but_those_that_openapi_leaves_open(models: Path, tmp_path: Path) -> None:
+    _, line = new_key("lims")
+    with running(models, tmp_path, api_keys=line.replace(" ", ":")) as service:
+        document = service.ask("GET", "/openapi.json").json
+        n_keyed = 0
+        for path, methods in document["paths"].items():
+            place = re.sub(r"\{[^}]*\}", "pain", path)
+            for method, about in methods.items():
+                body = b"{}" if method in ("post", "put", "patch") else None
+                reply = service.ask(method.upper(), place, body, JSON if body else {})
+                keyed = about.get("security") == [{"key": []}]
+                assert (reply.status == 401) == keyed, (method, path, reply.status)
+                n_keyed += keyed
+        assert n_keyed >= 15

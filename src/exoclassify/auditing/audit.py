@@ -16,6 +16,7 @@ from exoclassify.auditing.duplicates import audit_alike
 from exoclassify.auditing.findings import Audit, Finding, by_severity, verdict_of
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.labels import audit_labels
+from exoclassify.auditing.layers import audit_layers
 from exoclassify.auditing.libraries import audit_libraries, audit_outliers
 from exoclassify.auditing.metadata import audit_metadata
 from exoclassify.auditing.missing import audit_missingness
@@ -54,7 +55,7 @@ def audit(
     Parameters
     ----------
     cohort : Cohort
-        With one layer.
+        Of several layers each is audited with the samples that have it, beside a ridge regression of its own.
     judgement : Judgement, optional
         Of the model in question; a plain ridge regression is judged when not given.
     covariates : sequence of str
@@ -80,6 +81,11 @@ def audit(
     check_type(cohort, Cohort, "audit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
     cohort.check_for_learning()
     _check_columns(cohort, covariates)
+    if len(cohort.layers) > 1:
+        return audit_layers(
+            cohort,
+            lambda one: audit(one, covariates=covariates, curve=curve, seed=seed, n_jobs=n_jobs, progress=progress),
+        )
     run = _Run(cohort, Samples.of(cohort), judgement, seed, n_jobs)
     steps: list[Callable[[], list[Finding]]] = [
         run.technical,

@@ -56,7 +56,7 @@ def _mixtures(cohort: Cohort) -> list[Finding]:
         batched = cohort.batches is not None and _nested(cohort, column)
         severity: Severity = "info" if batched else "warning"
         message = f"The cohort mixes {column}: {listed}" + (
-            "; the batch column tells them apart." if batched else ", and no batch column tells them apart."
+            "; the batch column separates them." if batched else ", and no batch column separates them."
         )
         mend = "" if batched else f"name a batch column that separates the levels of {column}, or analyse them apart"
         found.append(Finding("metadata", f"mixture of {column}", "levels", float(len(counts)), severity, message, mend))
@@ -83,5 +83,5 @@ def _late(cohort: Cohort) -> list[Finding]:
         f"{int(late.sum())} blood samples stood longer than recommended before processing (citrate {_CITRATE_MIN:g} min, EDTA "
         f"and ACD-A {_EDTA_MIN:g} min)."
     )
-    mend = "leave them out, or hold the time against the state"
+    mend = "leave them out, or compare the time with the state"
     return [Finding("metadata", "time to processing", "samples", float(late.sum()), "warning", message, mend)]

@@ -67,7 +67,7 @@ def exoclassify(
     """Classifiers of pain state from exosomal cargo: trained without leaks, judged honestly.
 
     Support for a decision by a person, not a diagnosis and not a medical device. Exit codes: 0 done; 2 a mistake that
-    the message says how to mend, with nothing written; 3 scored, but
+    the message says how to correct, with nothing written; 3 scored, but
     for rows or files that are named; 130 stopped by Ctrl-C; 1 a fault of the program.
     """
 

@@ -45,7 +45,7 @@ def retrain(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Columns to hold against the state and to report apart, with commas between.  "
+            help="Columns to compare with the state and to report apart, with commas between.  "
             "[default: those called sex, age, bmi]"
         ),
     ] = None,
@@ -92,7 +92,7 @@ def retrain(
 
     Both are judged on samples that the model in use was not trained on, in the same folds; where too few are new, its recipe
     is trained again in the same folds. The version is kept with the gate's decision either way. Exit codes: 0 passed;
-    3 not passed, or nothing new; 2 a mistake that the message says how to mend.
+    3 not passed, or nothing new; 2 a mistake that the message says how to correct.
     """
     if (external_cargo is None) != (external_samples is None):
         raise typer.BadParameter("give both --external-cargo and --external-samples, or neither")

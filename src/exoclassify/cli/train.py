@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli.cohorts import cohort_of
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, ReportPage, Sheet, columns_of, reading_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Layers, ReportPage, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_file, check_folder, check_report
 from exoclassify.cli.progress import progress_bar
 
@@ -23,27 +24,26 @@ if TYPE_CHECKING:
     from exoclassify.lifecycle.finish import Finished
     from exoclassify.model.bundle import ModelBundle
 
-__all__ = ["MODEL_FILES", "fitted", "train"]
-
-MODEL_FILES = ("bundle.json", "arrays.npz", "golden.csv", "README.md", "report.html", "aside.csv")
-"""What is in a model's folder."""
+__all__ = ["fitted", "train"]
 
 
 def train(
-    cargo: Annotated[
-        Path, typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx.")
-    ],
-    kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
-    unit: Annotated[
-        str,
-        typer.Option(
-            help="Of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), "
-            "log2_intensity, or cpm (per million)."
-        ),
-    ],
     samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample; same formats.")],
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
+    cargo: Annotated[
+        Path | None,
+        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), "
+            "log2_intensity, cpm (per million), or value (any additive scale, as arcsinh intensities or scores)."
+        ),
+    ] = None,
+    layer: Layers = None,
     subject: Annotated[
         str | None, typer.Option(help="Column that says which person a sample is of; needed when one gave several.")
     ] = None,
@@ -53,7 +53,7 @@ def train(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Columns to hold against the state and to report apart, with commas between.  "
+            help="Columns to compare with the state and to report apart, with commas between.  "
             "[default: those called sex, age, bmi]"
         ),
     ] = None,
@@ -107,15 +107,16 @@ def train(
     Nothing is written to --out before everything is done. Folds that are finished are kept in the cache folder
     (EXOCLASSIFY_CACHE, empty for none), so that the same command goes on after Ctrl-C; no cargo and no names are kept there.
     """
+    from exoclassify.model.folder import MODEL_FILES
+
     check_folder(out, force=force, own=MODEL_FILES)
-    _check_asked(jobs, no_judge, predictions, report, [cargo, samples], force)
-    from exoclassify.data.cohort import Cohort
+    _check_asked(jobs, no_judge, predictions, report, [*([] if cargo is None else [cargo]), samples], force)
     from exoclassify.learning.recipe import Recipe
 
     choices = Recipe() if recipe is None else Recipe.read(recipe)
-    cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected,
-        reading=reading_of(form, columns, sheet, id_column),
+    cohort = cohort_of(
+        cargo, layer, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch,
+        not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     _say_notes(cohort)
     with nullcontext() if scheduler is None else _on_cluster(scheduler):
@@ -219,7 +220,7 @@ def fitted(
     jobs : int
         Processes at once.
     covariates : tuple of str
-        Columns to hold against the state.
+        Columns to compare with the state.
     permutations : int
         How often the judgement is run again on permuted labels.
 
@@ -270,7 +271,7 @@ def _say_notes(cohort: Cohort) -> None:
 def _found(bundle: ModelBundle) -> list[str]:
     """Say in plain words what the card says first."""
     from exoclassify.model.card import headline
-    from exoclassify.model.told import carries_over, used_in
+    from exoclassify.model.told import carries_over, layers_add, used_in
 
     training = bundle.about["training"]
     simulated = ", simulated: not for use on patients" if training["simulated"] else ""
@@ -280,6 +281,7 @@ def _found(bundle: ModelBundle) -> list[str]:
         f"reads {len(bundle.panel.molecules)} molecules",
         headline(bundle.about).replace("**", ""),
     ]
+    lines += layers_add(bundle.about)
     lines += used_in(bundle.about)
     if carried := carries_over(bundle.about):
         lines.append(carried)

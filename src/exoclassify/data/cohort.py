@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.layers import LayerFile, checked_layers
 from exoclassify.data.leaks import check_no_leak, check_not_scaled
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.study import Study
@@ -120,14 +121,7 @@ class Cohort:
             sample_id=reading.id_column or "sample_id",
             sheet=samples_sheet,
         )
-        table = CargoTable.read(
-            cargo,
-            kind=kind,
-            unit=unit,
-            sample_ids=sheet.sample_ids,
-            not_detected=not_detected,
-            reading=replace(reading, id_if_there=True),
-        )
+        table = LayerFile("", str(cargo), kind, unit, not_detected, reading).read(sample_ids=sheet.sample_ids)
         return cls.from_layers({table.kind: table}, sheet)
 
     @classmethod
@@ -182,6 +176,10 @@ class Cohort:
             As in `read`, or if the study file cannot be used.
         """
         said = study if isinstance(study, Study) else Study.read(study)
+        if said.layers:
+            return cls.read_layers(
+                said.layers, samples=said.samples, label=said.label, subject=said.subject, batch=said.batch
+            )
         return cls.read(
             said.cargo,
             kind=said.kind,
@@ -218,6 +216,7 @@ class Cohort:
             If a layer holds samples that the sheet lacks, or no sample is left.
         """
         _check_parts(layers, sheet)
+        layers = checked_layers(layers)
         measured = {sample for table in layers.values() for sample in table.sample_ids}
         has_cargo = np.array([sample in measured for sample in sheet.sample_ids], dtype=bool)
         has_label = np.array([label is not None for label in sheet.label], dtype=bool)
@@ -239,6 +238,33 @@ class Cohort:
             check_not_scaled(table)
         understood = [*sheet.notes, *(f"{table.source}: {note}" for table in layers.values() for note in table.notes)]
         return cls(taken, kept, (*understood, *notes, *_lacking(taken, kept), *_confounded(kept)))
+
+    @classmethod
+    def read_layers(
+        cls, layers: Sequence[LayerFile], *, samples: str | Path, label: str, subject: str | None = None,
+        batch: str | None = None, samples_sheet: str | None = None,
+    ) -> Cohort:  # fmt: skip
+        """Read layers of the same people, one file each, and their sample sheet; a layer may lack samples.
+
+        Parameters
+        ----------
+        layers : sequence of LayerFile
+            With different names.
+        samples, label, subject, batch, samples_sheet
+            As in `read`.
+
+        Raises
+        ------
+        FileError, InputError
+            As in `read`.
+        DesignError
+            If a layer shares no sample with any other.
+        """
+        id_column = layers[0].reading.id_column if layers else None
+        sheet = SampleSheet.read(
+            samples, label=label, subject=subject, batch=batch, sample_id=id_column or "sample_id", sheet=samples_sheet
+        )
+        return cls.from_layers({layer.name: layer.read(sample_ids=sheet.sample_ids) for layer in layers}, sheet)
 
     @cached_property
     def cargo(self) -> CargoTable:
@@ -277,6 +303,31 @@ class Cohort:
         if name not in self.layers:
             raise DesignError(f"the cohort has no layer {name}; it has {', '.join(self.layers)}")
         return self.layers[name].for_samples(self.sheet.sample_ids)
+
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Names of all columns; of several layers as ``layer:molecule``."""
+        if len(self.layers) == 1:
+            return self.cargo.molecules
+        return tuple(f"{name}:{molecule}" for name, table in self.layers.items() for molecule in table.molecules)
+
+    def of_layer(self, name: str) -> Cohort:
+        """Give one layer as a cohort of its own, with the samples that have it.
+
+        Parameters
+        ----------
+        name : str
+            A key of `layers`.
+
+        Raises
+        ------
+        DesignError
+            If there is no such layer.
+        """
+        self.layer(name)
+        within = set(self.layers[name].sample_ids)
+        rows = [i for i, sample in enumerate(self.sheet.sample_ids) if sample in within]
+        return replace(self, layers={name: self.layers[name]}, sheet=self.sheet.take(rows))
 
     @property
     def X(self) -> NDArray[np.float64]:  # noqa: N802 - scikit-learn's name
@@ -358,7 +409,7 @@ class Cohort:
         Raises
         ------
         DesignError
-            If there is one state only, a state has fewer than two subjects, or there is more than one layer.
+            If there is one state only, or a state has fewer than two subjects.
         InputError
             If a sample has no measured value or no detected molecule.
         """
@@ -377,7 +428,8 @@ class Cohort:
                 f"({first_three(small)}); add samples, leave these out by a blank label, or name another "
                 "column"
             )
-        self.cargo.check_rows()
+        for table in self.layers.values():
+            table.check_rows()
 
 
 def _check_parts(layers: Mapping[str, CargoTable], sheet: SampleSheet) -> None:

@@ -136,7 +136,5 @@ def _sentence(share: Mapping[str, float], p_value: float | None) -> str:
     if p_value is None:
         return f"Missing values: {parts}."
     if p_value < _ALPHA:
-        return (
-            f"Missing values: {parts}; this differs between states (p = {p_value:.2g}) and may itself tell them apart."
-        )
+        return f"Missing values: {parts}; this differs between states (p = {p_value:.2g}) and may itself separate them."
     return f"Missing values: {parts}; no difference between states was found (p = {p_value:.2g})."

@@ -227,7 +227,7 @@ def _check_estimable(named: dict[str, Floats], source: str, n_levels: int) -> No
                 parts = [other for other, weight in zip(known, made, strict=True) if abs(weight) > 1e-8]
                 flat = "never varies; leave it out"
                 tied = (
-                    f"is collinear with {' and '.join(parts)}; leave one of them out, or add samples that tell them apart (of "
+                    f"is collinear with {' and '.join(parts)}; leave one of them out, or add samples that separate them (of "
                     "both states in a batch)"
                 )
                 raise DesignError(

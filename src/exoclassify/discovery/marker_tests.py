@@ -144,7 +144,7 @@ class Measured:
 
 def _technical(X: Floats, unit: str, limit: float, y: NDArray[np.intp]) -> dict[str, float]:
     """Tell the states apart by what should not differ."""
-    found = limit > X if unit == "ct" else ~np.isnan(X) if unit == "log2_intensity" else X > 0
+    found = limit > X if unit == "ct" else ~np.isnan(X) if unit in ("log2_intensity", "value") else X > 0
     measures = {"number of molecules found": found.sum(axis=1).astype(np.float64)}
     if unit in ("counts", "intensity"):
         measures["total of a sample"] = np.nansum(X, axis=1)

@@ -141,7 +141,7 @@ class Signature:
         counts = np.bincount(contrast.y, minlength=2)
         n = len(self.markers)
         technical = [
-            f"the {name} alone tells them apart with an AUC of {value:.2f}"
+            f"the {name} alone separates them with an AUC of {value:.2f}"
             for name, value in self.measured.technical.items()
             if value >= _TECHNICAL
         ]

@@ -259,7 +259,7 @@ def _one_by_one(signature: Signature) -> Section:
     ]
     return Section(
         "Each marker, and what is published of it",
-        f"Of {len(table)} markers: {told}. Only claims on people count for this; the text tells animals and cells apart.",
+        f"Of {len(table)} markers: {told}. Only claims on people count for this; the text names animals and cells.",
         tables=[Table(columns, rows)],
         notes=[
             "Absence from the catalogue says nothing of a molecule. Most published contrasts are a painful disease against "

@@ -20,7 +20,7 @@ _KEYS = ["judged", "sample", "fold"]
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, str], seed: int = 0) -> dict[str, Any]:
-    """Hold two sets of out-of-fold answers against each other.
+    """Compare two sets of out-of-fold answers.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def stratified_folds(y: Codes, groups: Codes, n_folds: int, seed: int) -> list[F
             return folds
     raise DesignError(
         f"the rarest state has {fewest} subject{'s' * (fewest != 1)}: no split leaves every state both in training and "
-        "aside; give at least 2 subjects of each state, or leave that state out"
+        "held out; give at least 2 subjects of each state, or leave that state out"
     )
 
 

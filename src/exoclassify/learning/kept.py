@@ -13,6 +13,7 @@ from typing import Any
 
 from joblib import Memory
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples
@@ -35,7 +36,7 @@ def default_folder() -> Path | None:
     named = os.environ.get("EXOCLASSIFY_CACHE")
     if named is not None:
         return Path(named) if named else None
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "exoclassify"
+    return user_cache_path("exoclassify", appauthor=False)
 
 
 def fold_key(samples: Samples, recipe: Recipe, fold: Fold) -> str:
@@ -56,7 +57,16 @@ def fold_key(samples: Samples, recipe: Recipe, fold: Fold) -> str:
     versions = [
         importlib.metadata.version(lib) for lib in ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
     ]
-    described = (choices, versions, _code(), samples.states, samples.unit, samples.not_detected, samples.X.shape)
+    described = (
+        choices,
+        versions,
+        _code(),
+        samples.states,
+        samples.unit,
+        samples.not_detected,
+        samples.layers,
+        samples.X.shape,
+    )
     digest.update(repr(described).encode())
     arrays: list[NDArray[Any] | None] = [samples.X, samples.y, samples.groups, samples.batches, *fold]
     for array in arrays:

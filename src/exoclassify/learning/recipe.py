@@ -172,7 +172,7 @@ class Recipe(_Part):
         if not isinstance(raw, dict) or "learners" not in raw:
             return raw
         if "voices" in raw:
-            raise ValueError("learners and voices are two names of one list; give it once, under one of them")
+            raise ValueError("`learners` and `voices` are two names of one list; give it once, under one of them")
         return {("voices" if key == "learners" else key): value for key, value in raw.items()}
 
     @model_validator(mode="after")
@@ -180,7 +180,7 @@ class Recipe(_Part):
         names = [voice.name for voice in self.voices]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"voices: {', '.join(twice)} stands twice; give it once, with a larger share")
+            raise ValueError(f"learners: {', '.join(twice)} stands twice; give it once, with a larger share")
         return self
 
     @classmethod

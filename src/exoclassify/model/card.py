@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from exoclassify.model.answers import REASONS
 from exoclassify.model.panel import Panel
-from exoclassify.model.told import carries_over, use_lines, used_in
+from exoclassify.model.told import carries_over, layers_add, use_lines, used_in
 
 __all__ = ["card", "headline"]
+
+_TAG, _LINK = re.compile(r"<(?=[A-Za-z/!?])"), re.compile(r"\](?=\()")
+"""What a label or a batch could smuggle into a page made of the card; the card itself holds neither tags nor links."""
 
 _NAMES = {
     "auc": "AUC",
@@ -55,7 +59,7 @@ def card(about: Mapping[str, Any], panel: Panel) -> str:
         "## Where it came from",
         _origin(about),
     ]
-    return "\n\n".join(parts) + "\n"
+    return _TAG.sub("&lt;", _LINK.sub(r"\\]", "\n\n".join(parts))) + "\n"
 
 
 def _recalibrated(about: Mapping[str, Any]) -> list[str]:
@@ -126,7 +130,7 @@ def _training(about: Mapping[str, Any], panel: Panel) -> str:
     lines = [
         f"- {sum(training['samples'].values())} samples: "
         + ", ".join(f"{n} {state}" for state, n in training["samples"].items()),
-        f"- {len(panel.molecules)} molecules of {training['molecules_in_table']} measured ({panel.kind}, {panel.unit})",
+        f"- {len(panel.molecules)} molecules of {training['molecules_in_table']} measured ({panel.measured_in})",
     ]
     if panel.not_detected is not None:
         lines.append(f"- Ct values of {panel.not_detected:g} and above count as not detected")
@@ -161,6 +165,7 @@ def _evaluation(about: Mapping[str, Any]) -> str:
         ("novel", "share novel"),
     ):
         lines.append(f"| {label} | " + " | ".join(_share(found["calls"].get(key)) for _, found in columns) + " |")
+    lines += ["", *(f"- {sentence}" for sentence in layers_add(about))]
     uses = use_lines(about)
     if uses:
         lines += ["", "| where it is used | batches that carry it | log-loss | slope | called | wrong among calls |"]
@@ -196,7 +201,7 @@ def _warnings(about: Mapping[str, Any]) -> list[str]:
     batched = evaluation["leave_one_batch_out"]
     if training["batches"] and len(training["batches"]) > 1 and batched is None:
         lines.append(
-            "**No batch could be left out**, for a state is missing without it: batch and state cannot be told apart."
+            "**No batch could be left out**, for a state is missing without it: batch and state cannot be separated."
         )
     if batched is not None:
         each = [

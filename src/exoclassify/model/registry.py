@@ -373,7 +373,7 @@ class Registry:
             if instead_of is not None and self.champion(name) != instead_of:
                 raise ModelError(
                     f"{name}: {version} was compared with {instead_of}, and {self.champion(name)} is in use by now; "
-                    "hold it against that one"
+                    "compare it with that one"
                 )
             self.load(name, version, verify=True, require_signature=require_signature)
             return self._put(name, version, who, why, source)

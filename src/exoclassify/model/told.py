@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["carries_over", "use_lines", "used_in"]
+__all__ = ["carries_over", "layers_add", "use_lines", "used_in"]
 
 
 def used_in(about: Mapping[str, Any]) -> list[str]:
@@ -116,3 +116,20 @@ def carries_over(about: Mapping[str, Any]) -> str:
     return (
         f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
     )
+
+
+def layers_add(about: Mapping[str, Any]) -> list[str]:
+    """Say what each layer adds to the others.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+
+    Returns
+    -------
+    list of str
+        Sentences; none for a model of one layer.
+    """
+    found = ((about["evaluation"] or {}).get("cross_validation") or {}).get("layers")
+    return [one["sentence"] for one in found["added"]] if found else []

@@ -199,7 +199,8 @@ class Spool:
         try:
             for path in self.folder.glob("*.lost"):
                 with path.open("rb") as file, contextlib.suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who lives holds it
+                    # Who lives holds it. No FileLock: that truncates the file it locks, and here the file is the count.
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     with self._lock, self._transaction():
                         self._add("lost", _counted(file.read()))
                         path.unlink()

@@ -7,15 +7,16 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
 from exoclassify.errors import FileError
 from exoclassify.scoring.job import Scored
-from exoclassify.scoring.rows import Reject
+from exoclassify.tables.pieces import Reject
 from exoclassify.tables.writing import system_refusals
 
 __all__ = ["Part", "Parts", "locked", "part_bytes"]
@@ -49,7 +50,7 @@ class Part:
     broken: tuple[str, ...]
 
 
-def locked(path: Path, refusal: str) -> IO[bytes] | None:
+def locked(path: Path, refusal: str) -> FileLock:
     """Take a lock that ends with this process, however it ends.
 
     Parameters
@@ -59,25 +60,15 @@ def locked(path: Path, refusal: str) -> IO[bytes] | None:
     refusal : str
         What to say when another process holds it.
 
-    Returns
-    -------
-    file object or None
-        Close it to let go; None where the system has no such locks.
-
     Raises
     ------
     FileError
         If another process holds it.
     """
+    lock = FileLock(path, timeout=0, thread_local=False)
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    lock = path.open("wb")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
+        lock.acquire()
+    except (Timeout, OSError) as error:
         raise FileError(refusal) from error
     return lock
 
@@ -105,7 +96,7 @@ def part_bytes(scored: Sequence[Scored], *, last: bool, broken: str) -> pa.Buffe
         places = pa.compute.add(each.batch.column(2), before)
         columns = [*each.batch.columns[:2], places, *each.batch.columns[3:]]
         batches.append(pa.RecordBatch.from_arrays(columns, names=each.batch.schema.names))
-        rejected += [asdict(reject) | {"row": reject.row + before} for reject in each.rejected]
+        rejected += [reject._asdict() | {"row": reject.row + before} for reject in each.rejected]
         before += each.n_read
     about = json.dumps({"n_read": before, "rejected": rejected, "last": last, "broken": faults})
     schema = batches[0].schema.with_metadata({_ABOUT: about.encode()})
@@ -129,7 +120,7 @@ class Parts:
 
     def __init__(self, folder: Path, out: Path) -> None:
         self.folder, self._out = folder, out
-        self._lock: IO[bytes] | None = None
+        self._lock: FileLock | None = None
         self._last: dict[int, int] = {}
         self._there: set[tuple[int, int]] = set()
 
@@ -290,7 +281,7 @@ class Parts:
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
 

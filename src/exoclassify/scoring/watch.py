@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock
 
 from exoclassify.errors import ExoclassifyError, FileError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.scoring.bounds import bounded
 from exoclassify.scoring.parts import locked
 from exoclassify.scoring.runners import Runner
-from exoclassify.scoring.sources import is_table, without_ending
 from exoclassify.scoring.stream import Asked, score_files
 from exoclassify.scoring.tally import Report
 from exoclassify.tables.encoding import check_ending
+from exoclassify.tables.sources import is_table, without_ending
 from exoclassify.tables.writing import system_refusals
 
 __all__ = ["Arrival", "Watch"]
@@ -83,7 +84,7 @@ class Watch:
     asked: Asked
     runner: Runner | None = None
     _seen: dict[str, tuple[int, int, int]] = field(default_factory=dict, init=False)
-    _lock: IO[bytes] | None = field(default=None, init=False)
+    _lock: FileLock | None = field(default=None, init=False)
 
     def begin(self) -> None:
         """Make the folders that lack.
@@ -106,7 +107,7 @@ class Watch:
     def end(self) -> None:
         """Let another process watch."""
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def forever(self, seconds: float, said: Callable[[Arrival], None]) -> None:

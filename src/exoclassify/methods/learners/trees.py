@@ -225,6 +225,8 @@ class Boosted:
         """Open the model as XGBoost's Booster with one thread."""
         import xgboost
 
+        if self.ubj[:1].tobytes() + self.ubj[-1:].tobytes() != b"{}":
+            raise ValueError("the boosted trees are cut off")  # which XGBoost answers by ending the process
         return xgboost.Booster({"nthread": 1}, model_file=bytearray(self.ubj.tobytes()))
 
     def scores(self, V: Floats) -> Floats:
