@@ -86,7 +86,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     started.quit()
 
 
-def wait(holds: Callable[[], Any], seconds: float = 15) -> Any:
+def wait(holds: Callable[[], Any], seconds: float = 45) -> Any:
     until = time.monotonic() + seconds
     while True:
         try:
