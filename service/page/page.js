@@ -318,7 +318,7 @@ function take(files) {
 
 at("file").addEventListener("change", (event) => {
   if (event.target.files.length) take([...event.target.files]);
-  event.target.value = ""; // so that the same file, once mended, can be chosen again
+  event.target.value = ""; // so that the same file, once corrected, can be chosen again
 });
 droppable(at("drop"), take);
 at("example").addEventListener("click", async () => {
