@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.covariates import with_covariates as added
 from exoclassify.errors import check_type
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
@@ -20,6 +21,7 @@ def fit(
     *,
     judge: bool = True,
     covariates: Sequence[str] = (),
+    with_covariates: bool = False,
     permutations: int = 0,
     cache: Path | None = None,
     name: str = "model",
@@ -32,14 +34,17 @@ def fit(
     Parameters
     ----------
     cohort : Cohort
-        One layer of cargo, labels, and where known subjects and batches.
+        One layer of cargo or several, labels, and where known subjects and batches.
     recipe : Recipe, optional
         The choices; the default blend if omitted.
     judge : bool
         Evaluate by repeated nested cross-validation, and batch by batch where batches are given, and audit the cohort.
         Without it the card says "not judged".
     covariates : sequence of str
-        Columns of the sheet that are compared with the state and reported apart, beside those called sex, age or BMI.
+        Columns of the sheet that are compared with the state and reported apart, beside those called sex, age or BMI. Those
+        named here are also judged as a model of their own, beside one of the cargo and one of both.
+    with_covariates : bool
+        Also ship the covariates, as a layer of the model called ``covariates``.
     permutations : int
         How often the judgement is run again with labels permuted at random, for a p-value; 0 for none. At least 19 to reach 0.05.
     cache : Path, optional
@@ -63,7 +68,7 @@ def fit(
     check_type(cohort, Cohort, "fit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
     check_type(recipe, (Recipe, type(None)), "fit: recipe", "a Recipe, such as Recipe.read(path) or Recipe.of({...})")
     return finish(
-        cohort,
+        added(cohort, covariates) if with_covariates else cohort,
         Recipe() if recipe is None else recipe,
         judge=judge,
         covariates=covariates,
