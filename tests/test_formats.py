@@ -5,6 +5,7 @@ import errno
 import gzip
 import os
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -233,6 +234,15 @@ def test_a_workbook_gives_its_first_sheet_with_typed_cells_as_text(tmp_path: Pat
     assert (wide.row_ids, wide.columns) == (("101", "102"), ("a", "2020"))
     np.testing.assert_array_equal(wide.cells, [[1 / 3, np.nan], [np.nan, np.nan]])
     assert wide.texts == ((0, 1, "2026-03-01"),)
+
+
+def test_a_workbook_that_unpacks_to_far_more_than_it_is_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    openpyxl.Workbook().save(tmp_path / "t.xlsx")
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/sharedStrings.xml", b"<si><t>a</t></si>" * 6_000_000)
+    assert (tmp_path / "t.xlsx").stat().st_size < 1_000_000
+    with pytest.raises(FileError, match=r"t\.xlsx: unpacks to 0\.1 GB, .*; save the sheet as CSV or Parquet"):
+        read_wide(tmp_path / "t.xlsx")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from exoclassify.auditing.layers import missing_layers
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.covariates import covariate_table, with_covariates
 from exoclassify.data.layers import LayerFile
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.study import Study
@@ -312,3 +313,63 @@ def test_the_service_takes_cargo_by_layer_and_says_which_layers_it_used() -> Non
     assert answers[1].layers == ["mirna"]
     expected = MODEL.predict(NEW.layers, SAME).probabilities[[whole, lacks], 1]
     assert [answer.probabilities["pain"] for answer in answers] == expected.tolist()
+
+
+def aged() -> Cohort:
+    """The counts alone, with an age that goes with the state, a sex that does not, and some cells empty."""
+    alone = layered(seed=2).of_layer("mirna")
+    rng = np.random.default_rng(1)
+    pain = alone.sheet.frame["label"] == "pain"
+    frame = alone.sheet.frame.assign(
+        age=np.round(50 + 10 * pain + rng.normal(0, 8, len(pain))).astype(int).astype(str),
+        sex=rng.permutation(np.resize(["F", "M"], len(pain))),
+        clinic=[f"C{i}" for i in range(len(pain))],
+    )
+    frame.iloc[:3, frame.columns.get_loc("sex")] = None
+    return replace(alone, sheet=replace(alone.sheet, frame=frame))
+
+
+AGED = aged()
+
+
+def test_covariates_alone_cargo_alone_and_both_are_judged_in_the_same_folds() -> None:
+    plain, told = (fit(AGED, FAST, n_jobs=1, covariates=named) for named in ((), ("age", "sex")))
+    found = told.about["evaluation"]["covariates"]
+    assert plain.about["evaluation"]["covariates"] is None
+    sets = {"+".join(one["layers"]): one["figures"]["auc"]["value"] for one in found["sets"]}
+    assert set(sets) == {"mirna", "covariates", "mirna+covariates"}
+    assert 0.65 < sets["covariates"] < 0.95
+    assert told.layers == ()
+    assert [one["layer"] for one in found["added"]] == ["mirna", "covariates"]
+    assert "Adding mirna to covariates changes the AUC by" in told.card
+    assert (told.golden == plain.golden).all()
+
+
+def test_covariates_are_shipped_as_a_layer_when_asked_and_read_from_a_sheet(tmp_path: Path) -> None:
+    model = fit(AGED, FAST, judge=False, covariates=("age", "sex"), with_covariates=True)
+    assert model.layers == ("mirna", "covariates")
+    assert [name for name in model.panel.molecules if name.startswith("covariates:")] == [
+        "covariates:age",
+        "covariates:sex=M",
+    ]
+    AGED.cargo.write(tmp_path / "cargo.csv")
+    AGED.sheet.frame.to_csv(tmp_path / "sheet.csv", index_label="sample_id")
+    files = [LayerFile("mirna", str(tmp_path / "cargo.csv")), LayerFile("covariates", str(tmp_path / "sheet.csv"))]
+    with joined_layers(model.panel, files) as path:
+        score_files(model, path, tmp_path / "out.csv")
+    answers = pd.read_csv(tmp_path / "out.csv", index_col=0)
+    table = covariate_table(AGED.sheet.frame, ["age", "sex=M"], "sheet")
+    expected = model.predict({"mirna": AGED.cargo, "covariates": table}).to_frame().set_index("sample_id")
+    assert (answers["p_pain"] == expected.loc[answers.index, "p_pain"]).all()
+    one = model.predict_one({"covariates": {"age": 61.0}}, SAME)
+    assert one.layers == (("covariates",),)
+    assert one.flags == model.predict_one({"covariates": {"age": 61.0, "sex=M": None}}, SAME).flags
+
+
+@pytest.mark.parametrize(
+    ("columns", "match"),
+    [(("height",), "there is no covariate column height"), (("clinic",), "clinic cannot be used as covariates")],
+)
+def test_a_covariate_that_cannot_be_used_is_named(columns: tuple[str, ...], match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        with_covariates(AGED, columns)

@@ -32,6 +32,11 @@ from exoclassify.typing import Codes, Floats
 __all__ = ["Layer", "Learned", "Samples", "learn", "learn_each"]
 
 
+_FEW_COLUMNS = 10
+_PLAIN = Voice(learner="ridge", view="log", C=30.0)
+"""Of a layer of fewer columns, such as covariates: ranks within a sample and ratios mean nothing there."""
+
+
 class Layer(NamedTuple):
     """A layer among the columns of `Samples.X`.
 
@@ -260,7 +265,10 @@ def _learn_layers(samples: Samples, recipe: Recipe) -> Learned:
     for layer in samples.layers:
         rows, alone = samples.of_layer(layer)
         try:
-            [learned], trained, new, new_rows = _learn_and_hold_out(alone, [recipe])
+            own = (
+                recipe if layer.stop - layer.start >= _FEW_COLUMNS else recipe.model_copy(update={"voices": (_PLAIN,)})
+            )
+            [learned], trained, new, new_rows = _learn_and_hold_out(alone, [own])
         except DesignError as error:
             raise DesignError(f"layer {layer.name}: {error}") from error
         found.append(learned.blend)

@@ -19,7 +19,8 @@ from exoclassify.auditing.audit import audit
 from exoclassify.auditing.findings import Audit
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, RecipeError, first_three
+from exoclassify.data.covariates import COVARIATES, with_covariates
+from exoclassify.errors import DesignError, InputError, RecipeError, first_three
 from exoclassify.learning.aside import answered, strata_of, to_frame
 from exoclassify.learning.evaluate import judge as judged_on
 from exoclassify.learning.examine import examine
@@ -47,6 +48,7 @@ _MIN_SUBJECTS = 5
 """Fewer subjects of a state and nothing can be concluded: three against three separate perfectly by chance one time in ten."""
 
 _N_GOLDEN = 20
+_HALF = 0.5
 
 _GROWTH = 1.15
 """The model that is shipped learned from all samples, and its answers lie farther apart than those of the models that judged it:
@@ -124,6 +126,7 @@ def finish(
         n_batches = 0 if cohort.batches is None else len(np.unique(cohort.batches))
         evaluation["uses"] = uses_of(evaluation, n_batches)
         evaluation["offsets"] = offsets_told(learned.blend.calibration)
+        evaluation["covariates"] = _beside_covariates(cohort, recipe, covariates, n_jobs=n_jobs, cache=cache)
         aside = to_frame(judgement, cohort)
         if permutations:
             crossed = evaluation["cross_validation"]
@@ -159,6 +162,20 @@ def finish(
     return Finished(bundle, judgement, found)
 
 
+def _beside_covariates(
+    cohort: Cohort, recipe: Recipe, columns: Sequence[str], *, n_jobs: int, cache: Path | None
+) -> dict[str, Any] | None:
+    """Judge covariates alone, cargo alone and both in the folds of the model; None where none is named, or none can be used."""
+    if not columns or COVARIATES in cohort.layers:
+        return None
+    try:
+        beside = with_covariates(cohort, columns)
+        judged = judged_on(Samples.of(beside), cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, cache=cache)
+    except (InputError, DesignError):
+        return None
+    return {"columns": list(columns), **judged.summary["cross_validation"]["layers"]}
+
+
 def _panel(
     cohort: Cohort, samples: Samples, learned: Learned, recipe: Recipe, written: Mapping[str, CargoTable]
 ) -> Panel:
@@ -169,7 +186,8 @@ def _panel(
         start, stop = (0, samples.X.shape[1]) if layer is None else (layer.start, layer.stop)
         table = cohort.cargo if layer is None else cohort.layers[name]
         own = support[(support >= start) & (support < stop)] - start
-        panel = Panel.fit(table, own, recipe.panel.min_coverage)
+        least = _HALF if name == COVARIATES else recipe.panel.min_coverage  # a missing age is no missing layer
+        panel = Panel.fit(table, own, least)
         panels[name] = dataclasses.replace(panel, hairpins_apart=written[name].hairpins_apart)
     return LayeredPanel.of(panels) if samples.layers else next(iter(panels.values()))
 

@@ -16,6 +16,9 @@ from exoclassify.typing import Codes, Floats, Mask
 __all__ = ["fused", "set_codes", "trusted", "unusual"]
 
 
+_NOTHING = 1e-9
+"""Largest held-out residual of a layer of so few columns that nothing is left unexplained: it tells nothing of novelty."""
+
 _STRANGE = 0.05
 """Share of held-out samples as unlike the others as this; the default of the recipe's `novelty_alpha`."""
 
@@ -70,7 +73,10 @@ def trusted(residuals: Floats, known: Sequence[Floats]) -> Mask:
     ndarray of bool of shape (n_layers, n_samples)
     """
     usual = np.stack(
-        [conformal_p(reference, each) > _STRANGE for each, reference in zip(residuals, known, strict=True)]
+        [
+            (conformal_p(reference, each) > _STRANGE) | (reference[-1] <= _NOTHING)
+            for each, reference in zip(residuals, known, strict=True)
+        ]
     )
     there = ~np.isnan(residuals)
     usual &= there
@@ -97,7 +103,10 @@ def unusual(residuals: Floats, known: Sequence[Floats]) -> Floats:
     tails = np.full(residuals.shape, -np.inf)
     for own, each, reference in zip(tails, residuals, known, strict=True):
         there, n = ~np.isnan(each), len(reference)
+        if reference[-1] <= _NOTHING:
+            own[there] = 0.0
+            continue
         below = np.interp(each[there], np.concatenate([[0.0], reference]), np.arange(n + 1) / (n + 1))
-        own[there] = -np.log1p(-below) + np.maximum(each[there] / max(reference[-1], 1e-300) - 1, 0.0)
+        own[there] = -np.log1p(-below) + np.maximum(each[there] / reference[-1] - 1, 0.0)
     layers = np.maximum((~np.isnan(residuals)).sum(axis=0), 1)
     return np.where(np.isnan(residuals).all(axis=0), 0.0, tails.max(axis=0) - np.log(layers))

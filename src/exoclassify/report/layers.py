@@ -7,11 +7,11 @@ from typing import Any
 
 from exoclassify.report.html import Section, Table
 
-__all__ = ["layers_section"]
+__all__ = ["layers_sections"]
 
 
-def layers_section(evaluation: Mapping[str, Any]) -> Section | None:
-    """Tell the figures of every set of layers, and what each layer adds.
+def layers_sections(evaluation: Mapping[str, Any]) -> list[Section]:
+    """Tell the figures of every set of layers, and what each adds; and likewise of the cargo and the covariates.
 
     Parameters
     ----------
@@ -20,12 +20,17 @@ def layers_section(evaluation: Mapping[str, Any]) -> Section | None:
 
     Returns
     -------
-    Section or None
-        None for a model of one layer.
+    list of Section
+        None for a model of one layer that was not judged beside covariates.
     """
-    found = evaluation["cross_validation"].get("layers")
-    if not found:
-        return None
+    judged = {
+        "What each layer is worth": evaluation["cross_validation"].get("layers"),
+        "What the cargo adds to the covariates": evaluation.get("covariates"),
+    }
+    return [_section(title, found) for title, found in judged.items() if found]
+
+
+def _section(title: str, found: Mapping[str, Any]) -> Section:
     columns = ["layers shown", "samples", "subjects", "AUC", "log-loss"]
     rows = [
         (" + ".join(one["layers"]), one["n_samples"], one["n_subjects"], *map(_cell, one["figures"].values()))
@@ -36,7 +41,7 @@ def layers_section(evaluation: Mapping[str, Any]) -> Section | None:
         for one in found["added"]
     ]
     return Section(
-        "What each layer is worth",
+        title,
         "\n\n".join(one["sentence"] for one in found["added"]),
         tables=[
             Table(columns, rows, "The same model in the same folds, shown some of the layers alone"),

@@ -11,13 +11,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.covariates import COVARIATES, covariate_table
 from exoclassify.data.layers import LayerFile
+from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import FileError, InputError, ModelError
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.whole import MOST_BYTES
 
 __all__ = ["joined_layers"]
+
+
+def _covariates(file: LayerFile, panel: Panel) -> CargoTable:
+    sheet = SampleSheet.read(Path(file.cargo), sample_id=file.reading.id_column or "sample_id")
+    return covariate_table(sheet.frame, panel.molecules, sheet.source)
 
 
 @contextmanager
@@ -62,7 +70,7 @@ def joined_layers(panel: Panel, files: Sequence[LayerFile]) -> Iterator[Path]:
         own = panel.layers[file.name]
         stated = file.stated(own.kind, own.unit, own.not_detected)
         own.check_stated(stated.kind, stated.unit, f"{Path(file.cargo).name}, layer {file.name}")
-        tables[file.name] = stated.read(molecules=own.canonical)
+        tables[file.name] = _covariates(file, own) if file.name == COVARIATES else stated.read(molecules=own.canonical)
     ids, X = panel.rows(tables)
     with TemporaryDirectory(prefix="exoclassify-") as folder:
         path = Path(folder) / "layers.parquet"
