@@ -16,7 +16,7 @@ __all__ = ["cohort_of"]
 
 def cohort_of(
     cargo: Path | None, layers: list[str] | None, *, kind: str | None, unit: str | None, samples: Path, label: str,
-    subject: str | None, batch: str | None, not_detected: float | None, reading: Reading,
+    subject: str | None, batch: str | None, not_detected: float | None, reading: Reading, time: str | None = None,
 ) -> Cohort:  # fmt: skip
     """Read the cohort that options name.
 
@@ -24,7 +24,7 @@ def cohort_of(
     ----------
     cargo, layers
         One of them: a table, or what was given for `exoclassify.cli.options.Layers`.
-    kind, unit, samples, label, subject, batch, not_detected, reading
+    kind, unit, samples, label, subject, batch, not_detected, reading, time
         As in `Cohort.read`; of layers, kind and unit of those that do not say them.
 
     Raises
@@ -49,5 +49,5 @@ def cohort_of(
         raise typer.BadParameter("say what the table holds with --kind and --unit, as in --kind mirna --unit counts")
     return Cohort.read(
         cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch,
-        not_detected=not_detected, reading=reading,
+        time=time, not_detected=not_detected, reading=reading,
     )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +25,7 @@ from exoclassify.cli.options import (
     used,
 )
 from exoclassify.cli.outputs import check_file
+from exoclassify.cli.visits import Visit, one_table
 from exoclassify.cli.watching import watched
 
 if TYPE_CHECKING:
@@ -82,6 +82,17 @@ def score(
         str | None,
         typer.Option(
             help="Column that holds each sample's batch: of the sheet --samples, else of the table itself (it is kept)."
+        ),
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Column of the sheet that says which person a sample is of.")
+    ] = None,
+    visit: Visit = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            help="For a model of changes: table of the baseline of each sample, under its id. Or give --samples, --subject and "
+            "--visit."
         ),
     ] = None,
     batch_is: BatchIs = None,
@@ -163,9 +174,8 @@ def score(
     elif explain is not None:
         raise typer.BadParameter("a watched folder is not explained; score the file in question with --cargo")
     use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
-    _check_place(use, samples, batch)
+    _check_place(use, samples if visit is None else None, batch)
     from exoclassify.model.bundle import ModelBundle
-    from exoclassify.scoring.layers import joined_layers
     from exoclassify.scoring.stream import Asked
 
     bundle = ModelBundle.load(model, verify=verify)
@@ -187,8 +197,7 @@ def score(
     if watch is not None:
         watched(bundle, watch, out, f".{ending.removeprefix('.')}", asked, runner, every=every, once=once)
         return
-    with joined_layers(bundle.panel, files) if files else nullcontext() as joined:
-        given = given if joined is None else [str(joined)]
+    with one_table(bundle, given, files, asked, (samples, subject, visit, baseline)) as (given, asked):
         report = _scored(bundle, given, out, asked, runner)
         told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
     if report.tally.trained_on:

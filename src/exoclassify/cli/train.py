@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from exoclassify.cli.doors import note
 from exoclassify.cli.options import Columns, Format, IdColumn, Layers, ReportPage, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_file, check_folder, check_report
 from exoclassify.cli.progress import progress_bar
+from exoclassify.cli.visits import Baseline, Pair, Response, Visit, trained_over
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -50,6 +52,10 @@ def train(
     batch: Annotated[
         str | None, typer.Option(help="Column of the centre, run or plate; a model is judged across these.")
     ] = None,
+    visit: Visit = None,
+    baseline: Baseline = None,
+    paired: Pair = None,
+    response: Response = None,
     covariates: Annotated[
         str | None,
         typer.Option(
@@ -121,24 +127,19 @@ def train(
     choices = Recipe() if recipe is None else Recipe.read(recipe)
     cohort = cohort_of(
         cargo, layer, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch,
-        not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column),
+        not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column), time=visit,
     )  # fmt: skip
     if add_covariates:
         from exoclassify.data.covariates import with_covariates
 
         cohort = with_covariates(cohort, columns_of(covariates))
     _say_notes(cohort)
+    finishing = partial(
+        fitted, recipe=choices, name=name or _name_from(out), version=version, judge=not no_judge,
+        jobs=jobs if scheduler is None else -1, covariates=columns_of(covariates), permutations=permutations,
+    )  # fmt: skip
     with nullcontext() if scheduler is None else _on_cluster(scheduler):
-        finished = fitted(
-            cohort,
-            choices,
-            name=name or _name_from(out),
-            version=version,
-            judge=not no_judge,
-            jobs=jobs if scheduler is None else -1,
-            covariates=columns_of(covariates),
-            permutations=permutations,
-        )
+        cohort, finished = trained_over(cohort, baseline, paired, response, finishing)
     bundle = finished.bundle
     bundle.save(out, force=force)
     _write_own(finished, cohort, predictions, report, force)
@@ -280,7 +281,7 @@ def _say_notes(cohort: Cohort) -> None:
 def _found(bundle: ModelBundle) -> list[str]:
     """Say in plain words what the card says first."""
     from exoclassify.model.card import headline
-    from exoclassify.model.told import carries_over, layers_add, used_in
+    from exoclassify.model.told import carries_over, layers_add, used_in, visits_add
 
     training = bundle.about["training"]
     simulated = ", simulated: not for use on patients" if training["simulated"] else ""
@@ -290,7 +291,7 @@ def _found(bundle: ModelBundle) -> list[str]:
         f"reads {len(bundle.panel.molecules)} molecules",
         headline(bundle.about).replace("**", ""),
     ]
-    lines += layers_add(bundle.about)
+    lines += [*layers_add(bundle.about), *visits_add(bundle.about)]
     lines += used_in(bundle.about)
     if carried := carries_over(bundle.about):
         lines.append(carried)

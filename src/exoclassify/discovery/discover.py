@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from exoclassify.auditing.audit import audit
 from exoclassify.auditing.following import following
-from exoclassify.data.cohort import Cohort
+from exoclassify.data.cohort import Cohort, cohort_of
 from exoclassify.discovery.contrast import Contrast
 from exoclassify.discovery.marker_tests import MarkerTests, Measured
 from exoclassify.discovery.panel_size import PanelCurve, panel_curve, ranked
 from exoclassify.discovery.signature import Signature
 from exoclassify.discovery.stability import Stability, stability_selection
-from exoclassify.errors import check_type
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
 from exoclassify.evidence.catalogue import Catalogue
@@ -29,7 +29,7 @@ __all__ = ["discover", "discover_layers", "tables_of_others"]
 
 
 def discover(
-    cohort: Cohort,
+    cohort: Cohort | str | Path,
     *,
     state: str | None = None,
     reference: Sequence[str] = (),
@@ -49,8 +49,9 @@ def discover(
 
     Parameters
     ----------
-    cohort : Cohort
+    cohort : Cohort or path
         One layer of cargo, labels, and where known subjects and batches; of several see `discover_layers`.
+        Or the path of its study file, whose covariates and reference hold where none are given.
     state, reference, covariates
         See `Contrast.of`.
     catalogue : Catalogue, optional
@@ -82,7 +83,9 @@ def discover(
     InputError
         If a state, covariate or condition is unknown, or a covariate lacks values.
     """
-    check_type(cohort, Cohort, "discover: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
+    cohort, study = cohort_of(cohort, "discover: cohort")
+    covariates = covariates or (study.covariates if study else ())
+    reference = reference or ((study.reference,) if study and study.reference else ())
     catalogue = Catalogue.read() if catalogue is None else catalogue
     conditions = () if condition is None else catalogue.condition(condition)
     contrast = Contrast.of(cohort, state=state, reference=reference, covariates=covariates, within=paired)

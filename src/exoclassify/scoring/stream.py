@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from exoclassify.data.units import KINDS, UNITS, known_kind, known_unit
-from exoclassify.errors import FileError, check_type
+from exoclassify.errors import FileError, ModelError, check_type
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
 from exoclassify.scoring.finishing import finish
@@ -127,6 +127,11 @@ def score_files(
     check_ending(out.name)
     sources, left_out = find_sources([str(one) for one in ([given] if isinstance(given, str | Path) else given)])
     panel = bundle.panel
+    if (bundle.about.get("visits") or {}).get("reads") in ("baseline", "pair") and asked.unit is None:
+        raise ModelError(
+            f"{bundle.name} reads changes against a sample of the same person, and these are samples; use exoclassify score with "
+            "--samples SHEET --subject COLUMN --visit COLUMN, or state --unit value if they are changes"
+        )
     kind, unit = known_kind(asked.kind or panel.kind), known_unit(asked.unit or panel.unit)
     for what, word, known in (("kind", kind, (*KINDS, panel.kind)), ("unit", unit, (*UNITS, panel.unit))):
         check_choice(sources[0].name, what, word, known)
