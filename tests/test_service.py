@@ -31,6 +31,8 @@ from service.filework import carried_out
 from service.settings import Settings, SettingsError
 from serving import CSV, JSON, ROOT, Running, asked, cohort, registry, running
 
+pytestmark = pytest.mark.service
+
 pytest.importorskip("bentoml", reason="the extra `service` is not installed")
 
 COHORT = cohort()
@@ -604,7 +606,7 @@ def test_the_python_example_runs_and_every_setting_is_told(service: Running) -> 
 
 
 def test_the_page_asks_nobody_else(service: Running) -> None:
-    for path in ("/", "/page.css", "/page.js"):
+    for path in ("/", "/page.css", *(f"/{name}.js" for name in ("page", "core", "sample", "study", "evidence"))):
         reply = service.ask("GET", path)
         assert reply.status == 200
         assert not re.search(rb"https?://(?!www\.w3\.org)", reply.body), path
