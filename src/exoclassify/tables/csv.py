@@ -38,10 +38,6 @@ SEPARATORS = {
     ".tsv": ("\t",),
     **dict.fromkeys((".txt", ".adat", ".rcc", ".gff", ".gff3"), _ANY),
 }
-    ".csv": (",", ";", "\t"),
-    ".tsv": ("\t",),
-    **dict.fromkeys((".txt", ".adat", ".rcc", ".gff", ".gff3"), ("\t", ",", ";")),
-}
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
