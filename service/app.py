@@ -43,6 +43,7 @@ from service.repository import Repository
 from service.routes import routes
 from service.served import Served
 from service.settings import ROOT, Settings, SettingsError
+from service.studies import Studies
 from service.telemetry import Log, Metrics
 
 __all__ = ["PainApp", "PainService", "asgi"]
@@ -77,6 +78,7 @@ class PainApp:
         self._records = Records(settings, self._log)
         predicting = Predicting(self._served, metrics, published, self._records)
         self._files = Files(self._served, metrics, settings, self._records, len(self._keys.digests))
+        self._studies = Studies(settings, self._served) if settings.studies else None
         self._pressure = Pressure(settings.lag_seconds, _MOST_WAITING, lambda: predicting.n_waiting)
         version = _version()
         found = routes(
@@ -90,6 +92,7 @@ class PainApp:
             Repository(self._served),
             published,
             self._records,
+            self._studies,
             keyed=bool(self._keys.digests),
         )
         self._guard = Guard(found, settings, self._keys, metrics, self._log, self._pressure)
@@ -140,6 +143,8 @@ class PainApp:
     def _stop(self) -> None:
         self._pressure.stop()
         self._files.stop()
+        if self._studies is not None:
+            self._studies.stop()
         self._records.stop()
         self._served.stop()
 

@@ -28,7 +28,7 @@ from service.served import Served
 from service.settings import Settings
 from service.telemetry import Metrics
 
-__all__ = ["FORMATS", "MEDIA", "Files"]
+__all__ = ["FORMATS", "MEDIA", "Files", "called", "receive"]
 
 MEDIA = {
     "text/csv": ".csv",
@@ -107,7 +107,7 @@ class Files:
         job: dict[str, Any] = {
             "model": str(copy),
             "source": f"{secrets.token_hex(8)}{MEDIA[media]}",
-            "called": _called(request, MEDIA[media]),
+            "called": called(request, MEDIA[media]),
             "format": form,
             "kind": query.get("kind", bundle.panel.kind),
             "unit": query.get("unit", bundle.panel.unit),
@@ -126,7 +126,7 @@ class Files:
             raise Refusal(409, "not_usable", "explanations need format=ndjson", "query.explain")
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exoclassify-")))
-            await _receive(request, folder / job["source"])
+            await receive(request, folder / job["source"])
             async with self._turns.turn(request.key):  # only now: who sends slowly holds up nobody
                 calls, report = await self._work({**job, "folder": str(folder)})
             self._metrics.called(bundle.name, bundle.version, calls)
@@ -211,7 +211,7 @@ def _one_line(report: dict[str, Any]) -> bytes:
     return line
 
 
-def _called(request: Request, ending: str) -> str:
+def called(request: Request, ending: str) -> str:
     """Give the name that the caller's file has there, for messages; a Content-Disposition says it."""
     message = EmailMessage()
     message["content-disposition"] = (
@@ -221,7 +221,8 @@ def _called(request: Request, ending: str) -> str:
     return "".join(letter for letter in name if letter.isprintable())[:100] or f"table{ending}"
 
 
-async def _receive(request: Request, path: Path) -> None:
+async def receive(request: Request, path: Path) -> None:
+    """Write a body into a file as it comes."""
     with path.open("wb") as file:
         async for part in request.chunks():
             file.write(part)

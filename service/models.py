@@ -91,6 +91,16 @@ class Models:
         }  # fmt: skip
         return Answer(encoded({**about, "panel": reads, "card": bundle.card}))
 
+    async def example(self, request: Request) -> Answer:
+        """GET /v1/models/{name}/example: made-up profiles as a table, for trying the service."""
+        bundle = self._served.bundle(request.path["name"])
+        rows = [",".join(["sample_id", *bundle.panel.molecules])]
+        for i, profile in enumerate(bundle.golden.tolist(), start=1):
+            rows.append(
+                ",".join([f"example-{i:02d}", *("" if value != value else f"{value:.10g}" for value in profile)])
+            )
+        return Answer("\n".join([*rows, ""]).encode(), "text/csv; charset=utf-8")
+
     def _described(self, name: str, standing: Standing) -> ServedModel:
         bundle = standing.bundle
         try:

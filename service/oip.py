@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET
 
-from exoclassify.data.units import Cells
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions, Use
 from exoclassify.typing import Floats
@@ -220,8 +219,10 @@ def _matrix(tensor: Tensor, ids: tuple[str, ...], bundle: ModelBundle) -> Floats
             "$.inputs",
         )
     X = np.array(_numbers(tensor, n * p), dtype=np.float64).reshape(n, p)
-    Cells(X, ids, panel.molecules, "request").check(panel.unit)
-    return X if panel.not_detected is None else np.minimum(X, panel.not_detected)
+    panel.check_values(X, ids, "request")
+    X = X.copy()
+    panel.censor(X)
+    return X
 
 
 def _outputs(

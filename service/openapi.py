@@ -182,5 +182,7 @@ _UNITS = {
     "intensity": {"type": "number", "minimum": 0},
     "log2_intensity": {"type": "number", "maximum": 60},
     "cpm": {"type": "number", "minimum": 0, "maximum": 1_000_000},
+    "value": {"type": "number"},
+    "layers": {"type": "number"},
 }
 """What a number of each unit can be, as `exoclassify.data.units` checks it."""

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from exoclassify.evidence.catalogue import Catalogue
+from exoclassify.evidence.matrix import EvidenceMatrix
 from service.exchange import Answer, Handler, Request
 
-__all__ = ["PAGES", "page"]
+__all__ = ["PAGES", "evidence_map", "page"]
 
 PAGES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("page", "core", "sample", "study", "evidence")
+    },
 }
 """Paths, the file of each, and its content type."""
 
 _CSP = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    b"frame-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
@@ -35,5 +41,22 @@ def page(path: str) -> Handler:
 
     async def answer(request: Request) -> Answer:
         return Answer(content, media, headers=headers)
+
+    return answer
+
+
+def evidence_map(catalogue: Catalogue) -> Handler:
+    """Make the route of the map of cargo by condition, drawn once.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        All claims.
+    """
+    drawn = EvidenceMatrix.of(catalogue).svg().encode()
+    headers = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+
+    async def answer(request: Request) -> Answer:
+        return Answer(drawn, "image/svg+xml", headers=headers)
 
     return answer

@@ -372,6 +372,8 @@ def result(found: Predictions, i: int, sample: Sample) -> Result:
         [REASONS[flag] for flag in flags],
         found.places[i],
     )
+    if found.layers:
+        answer.layers = list(found.layers[i])
     if sample.metadata:
         answer.metadata = sample.metadata
     return answer

@@ -38,6 +38,11 @@ class Published:
     def _claims(self, molecule: str) -> list[Claim]:
         return [_claim(link) for link in self._catalogue.of(molecule)]
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """All claims."""
+        return self._catalogue
+
     def in_tables(self, molecule: str) -> str:
         """Say in a sentence what public tables found of a molecule; empty when none holds it."""
         return told_in_tables(self._tables.of(molecule))

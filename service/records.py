@@ -104,7 +104,7 @@ class Records:
             return None
         cargo = None
         if self._settings.record_cargo:
-            named = None if samples is None else [sample.cargo for sample in samples]
+            named = None if samples is None or bundle.layers else [_flat(sample) for sample in samples]
             cargo = named or [dict(zip(bundle.panel.molecules, row, strict=True)) for row in X.tolist()]
         subjects = None if samples is None else [sample.subject for sample in samples]
         return self._source(len(X), request.id, request.digest(), request.key or None, subjects, cargo)
@@ -225,3 +225,7 @@ def _date(text: str | None) -> datetime.date | None:
         return None if text is None else datetime.date.fromisoformat(text)
     except ValueError as error:
         raise Refusal(409, "not_usable", f"{text} is no date; write dates as 2026-03-01", "outcomes") from error
+
+
+def _flat(sample: Sample) -> dict[str, float | None]:
+    return {name: value for name, value in sample.cargo.items() if not isinstance(value, dict)}

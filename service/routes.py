@@ -17,7 +17,7 @@ from service.follow import Following
 from service.models import Models
 from service.oip import Protocol
 from service.openapi import document
-from service.pages import PAGES, page
+from service.pages import PAGES, evidence_map, page
 from service.predict import MAX_MOVERS, Predicting, example_response
 from service.published import Published
 from service.records import Records
@@ -25,6 +25,7 @@ from service.repository import Repository
 from service.schemas import PredictRequest, PredictResponse
 from service.served import Served
 from service.settings import Settings
+from service.studies import Studies
 
 __all__ = ["routes"]
 
@@ -69,6 +70,7 @@ def routes(
     repository: Repository,
     published: Published,
     records: Records,
+    studies: Studies | None,
     *,
     keyed: bool,
 ) -> list[Route]:
@@ -80,8 +82,8 @@ def routes(
         Limits.
     version : str
         Of the service.
-    served, models, predicting, files, protocol, repository, published, records
-        What answers.
+    served, models, predicting, files, protocol, repository, published, records, studies
+        What answers; studies only where they are allowed.
     keyed : bool
         There are API keys.
     """
@@ -111,6 +113,10 @@ def routes(
             about=_about("The card of a model", {JSON: {"schema": {"type": "object"}}, "text/html": _TEXT}),
         ),
         Route(
+            "GET", "/v1/models/{name}/example", models.example,
+            about=_about("Made-up profiles as a table, to try a model with", {"text/csv": _TEXT}),
+        ),
+        Route(
             "GET", "/v1/evidence", published.conditions, query={"condition": {"type": "string"}},
             about=_about("The catalogue's conditions, or all that is known of one", {JSON: {"schema": {"type": "object"}}}),
         ),
@@ -119,6 +125,7 @@ def routes(
             about=_about("Published claims on a molecule, and its effects in public tables", _json("Evidence")),
         ),
         *_outcomes(settings, records),
+        *_studies(settings, studies),
         *_protocol(settings, protocol),
         *_fhir(settings, served, predicting, version),
         *_repository(repository),
@@ -127,6 +134,8 @@ def routes(
             Route("GET", path, page(path), needs_key=False, about=_about("The page", {media.partition(";")[0]: _TEXT}))
             for path, (_, media) in PAGES.items()
         ),
+        Route("GET", "/evidence-map.svg", evidence_map(published.catalogue), needs_key=False,
+              about=_about("Cargo by condition", {"image/svg+xml": _TEXT})),
     ]  # fmt: skip
 
     written: dict[tuple[ModelBundle, ...], bytes] = {}  # for the models that answer now
@@ -189,6 +198,41 @@ def _outcomes(settings: Settings, records: Records) -> list[Route]:
             },
         )
     ]  # fmt: skip
+
+
+def _studies(settings: Settings, studies: Studies | None) -> list[Route]:
+    allowed = encoded({"allowed": studies is not None})
+
+    async def asked(request: Request) -> Answer:
+        return Answer(allowed)
+
+    about = _about("Whether studies are allowed here", _plain("allowed"))
+    first = Route("GET", "/v1/studies", asked, about=about)
+    if studies is None:
+        return [first]
+    one, told = "/v1/studies/{id}", _plain("state", "progress")
+    file = tuple(FILE_MEDIA)
+    return [
+        first,
+        Route("POST", "/v1/studies", studies.opened, about=_about("Open a study", _plain("id"))),
+        Route(
+            "POST", f"{one}/files/{{role}}", studies.file, file, settings.max_file, streams=True,
+            about={"summary": "Its table of cargo, or its sample sheet", "request": _table, "answers": _plain("called")},
+        ),
+        Route("POST", f"{one}/look", studies.look, about=_about("What the files seem to be", _plain())),
+        Route("POST", f"{one}/start", studies.start, (JSON,), settings.max_json,
+              about=_about("Audit or train", told, request=_any)),
+        Route("GET", one, studies.told, about=_about("How a study stands", told)),
+        Route("POST", f"{one}/cancel", studies.cancel, about=_about("End a study", told)),
+        Route("GET", f"{one}/results/{{result}}", studies.result, needs_key=False,
+              about=_about("Report, model or predictions", {"text/html": _TEXT})),
+        Route("POST", f"{one}/import", studies.taken, (JSON,), settings.max_json,
+              about=_about("Put its model into use", _plain("name", "version"), request=_any)),
+    ]  # fmt: skip
+
+
+def _any(bundles: Sequence[ModelBundle]) -> Content:
+    return {JSON: {"schema": {"type": "object"}}}
 
 
 def _protocol(settings: Settings, protocol: Protocol) -> list[Route]:

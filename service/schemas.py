@@ -55,10 +55,16 @@ class Strict(Struct, forbid_unknown_fields=True):
 
 
 class Sample(Strict):
-    """One sample: raw values by molecule name, null or absent where nothing was measured."""
+    """One sample: raw values by molecule name, null or absent where nothing was measured; of several layers by layer."""
 
     sample_id: SampleId
-    cargo: Annotated[dict[Name, float | None], Meta(description="Raw values in the stated unit.")]
+    cargo: Annotated[
+        dict[Name, float | dict[Name, float | None] | None],
+        Meta(
+            description="Raw values in the stated unit. For a model of several layers an object for each layer, by name, each "
+            "in its own unit; layers may be left out."
+        ),
+    ]
     metadata: Annotated[dict[Name, Scalar], Meta(description="Given back as it is, never used or logged.")] = {}
     subject: Annotated[
         Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None,
@@ -75,8 +81,8 @@ class Sample(Strict):
 class PredictRequest(Strict):
     """Samples to answer for."""
 
-    kind: Annotated[str, Meta(description="What the molecules are; the model's.")]
-    unit: Annotated[str, Meta(description="What the values are; the model's.")]
+    kind: Annotated[str, Meta(description="What the molecules are; the model's, `layers` where it reads several.")]
+    unit: Annotated[str, Meta(description="What the values are; the model's, `layers` where it reads several.")]
     samples: Annotated[list[Sample], Meta(min_length=1, max_length=MAX_SAMPLES)]
     model: Annotated[str | None, Meta(description="Needed only where several models are served.")] = None
     prevalence: Annotated[
@@ -231,6 +237,9 @@ class Result(Struct):
     place: Annotated[
         str, Meta(description="Answered as from: `batch NAME`, `a training batch`, `site NAME` or `unknown batch`.")
     ]
+    layers: Annotated[list[str] | UnsetType, Meta(description="That the answer rests on, of a model of several.")] = (
+        UNSET
+    )
     metadata: dict[str, Scalar] | UnsetType = UNSET
     explanation: Explanation | UnsetType = UNSET
 

@@ -70,6 +70,8 @@ class Settings:
         Refuse to answer when an answer cannot be recorded.
     record_cargo : bool
         Keep the values sent too.
+    studies : bool
+        Audit and train from files on the page: for one's own machine, one study at a time.
     log : str
         ``requests``, or ``errors`` for nothing but what failed.
     """
@@ -96,6 +98,7 @@ class Settings:
     spool: Path = Path("records-spool")
     records_required: bool = False
     record_cargo: bool = False
+    studies: bool = False
     log: str = "requests"
 
     @classmethod
@@ -127,7 +130,12 @@ class Settings:
                 values[field] = read(text)
             except ValueError as error:
                 raise SettingsError(f"{variable}={text}: {error}") from error
-        return cls(**values)
+        settings = cls(**values)
+        if settings.studies and settings.workers > 1:
+            raise SettingsError(
+                "EXOCLASSIFY_STUDIES=1 needs EXOCLASSIFY_WORKERS=1: a study is known to one worker alone"
+            )
+        return settings
 
 
 def _number(text: str) -> float:
@@ -200,6 +208,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SPOOL": ("spool", Path),
     "RECORDS": ("records_required", _required),
     "RECORD_CARGO": ("record_cargo", _yes),
+    "STUDIES": ("studies", _yes),
     "LOG": ("log", _log),
 }
 """Each variable, without EXOCLASSIFY_: the field, and how its text is read."""

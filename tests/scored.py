@@ -19,7 +19,7 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
-from exoclassify.scoring import cluster, columnar, lines, long, rows, runners, text, whole
+from exoclassify.tables import sizes
 
 SMALL = Recipe.of(
     {
@@ -88,15 +88,18 @@ def same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(found, wanted, check_exact=True, check_dtype=False)
 
 
+_SMALL_SIZES = {
+    "PIECE_BYTES": 3_000,
+    "STRETCH_BYTES": 9_000,
+    "LONG_ROWS": 500,
+    "STRETCH_ROWS": 80,
+    "PIECES_IN_PART": 2,
+    "PIECE_ROWS": (11, 11),
+    "BLOCK_CELLS": 1,
+}
+
+
 def small_pieces(patch: pytest.MonkeyPatch) -> None:
     """Cut so finely that a table of some hundred rows has many stretches, parts and pieces."""
-    patch.setattr(lines, "_PIECE", 3_000)
-    patch.setattr(text, "_STRETCH", 9_000)
-    patch.setattr(long, "_PIECE_ROWS", 500)
-    patch.setattr(columnar, "_STRETCH_ROWS", 80)
-    for module in (runners, cluster):
-        patch.setattr(module, "PIECES_IN_PART", 2)
-    for module in (columnar, whole):
-        patch.setattr(module, "rows_in_piece", lambda _: 11)
-    for module in (columnar, rows):
-        patch.setattr(module, "rows_in_block", lambda _: 4)
+    for name, size in _SMALL_SIZES.items():
+        patch.setattr(sizes, name, size)

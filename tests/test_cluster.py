@@ -21,8 +21,8 @@ from exoclassify.scoring import cluster as module
 from exoclassify.scoring.cluster import Cluster
 from exoclassify.scoring.finishing import rejected_path
 from exoclassify.scoring.planning import planned
-from exoclassify.scoring.sources import find_sources
 from exoclassify.scoring.stream import Asked, score_files
+from exoclassify.tables.sources import find_sources
 from scored import model, samples, small_pieces, write
 
 BUNDLE = model()
@@ -30,8 +30,9 @@ FRAME = samples(BUNDLE, 230)
 
 # dask and its event loops leave sockets to the garbage collector when a worker dies.
 pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind}")
-    for kind in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
+    pytest.mark.cluster,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 
@@ -113,8 +114,9 @@ def test_no_scheduler_and_an_unseen_file_are_told(tmp_path, monkeypatch):
     with pytest.raises(FileError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there"):
         score_files(BUNDLE, [str(path)], tmp_path / "o.csv", runner=Cluster("tcp://127.0.0.1:9", None))
     plans, _ = planned(find_sources([str(path)])[0], BUNDLE.panel, (), None)
-    stretch = next(plans[0].stretches())
-    lost = replace(stretch, source=replace(stretch.source, url=str(tmp_path / "lost.csv")))
+    stretch = next(plans[0].cut())
+    moved = replace(stretch.source, url=str(tmp_path / "lost.csv"))
+    lost = replace(stretch, stretch=replace(stretch.stretch, source=moved))
     with pytest.raises(FileError, match=r"lost\.csv: a worker does not see this file; put it where all workers do"):
         module._read_and_scored(None, 0, lost, frozenset())
 

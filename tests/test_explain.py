@@ -143,7 +143,7 @@ def test_ratio_contributions_are_nil_on_average_over_the_training_samples() -> N
     parts, base = contributions(bundle, X)
     assert np.abs(parts).max() > 0.1
     np.testing.assert_allclose(parts.sum(axis=1).mean(axis=0), 0, atol=1e-9)
-    np.testing.assert_allclose(base, bundle.compiled.evaluate(X)[0][0].mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(base[0], bundle.compiled.evaluate(X)[0][0].mean(axis=0), atol=1e-9)
 
 
 def test_the_molecules_that_differ_move_most() -> None:
@@ -176,5 +176,5 @@ def test_against_rest_is_the_logit_for_two_states_and_a_mean_for_three() -> None
 def test_no_samples_have_no_explanation() -> None:
     parts, base = contributions(BUNDLES[3], np.zeros((0, len(LEARNED[3].support))))
     assert parts.shape == (0, len(LEARNED[3].support), 3)
-    assert base.shape == (3,)
+    assert base.shape == (0, 3)
     assert top(BUNDLES[3], np.zeros((0, len(LEARNED[3].support))), 4) == []

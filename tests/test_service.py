@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from exoclassify.scoring.stream import score_files
 from service.filework import carried_out
 from service.settings import Settings, SettingsError
 from serving import CSV, JSON, ROOT, Running, asked, cohort, registry, running
+
+pytestmark = pytest.mark.service
 
 pytest.importorskip("bentoml", reason="the extra `service` is not installed")
 
@@ -521,6 +524,23 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
     assert not (tmp_path / "answers").exists()
 
 
+def test_a_file_is_judged_by_its_header_before_it_is_read_through(
+    models: tuple[Path, Registry, ModelBundle], tmp_path: Path
+) -> None:
+    row = "," + ",".join(["12.5"] * 10) + "\n"
+    head = "row," + ",".join(f"column{j}" for j in range(10)) + "\n"
+    (tmp_path / "body.csv").write_text(head + "".join(f"item{i}{row}" for i in range(400_000)))
+    job = {
+        "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": "body.csv", "called": "plate.csv",
+        "use": {}, "format": "csv", "kind": "mirna", "unit": "counts", "explain": 0, "records": None,
+    }  # fmt: skip
+    carried_out({"warm": job["model"]})
+    began = time.process_time()
+    said = carried_out(job)["error"]
+    assert said.startswith("plate.csv: none of the ")
+    assert time.process_time() - began < 2.5  # 0.5 s; to read it through takes 9
+
+
 def test_the_service_says_what_the_reader_of_the_file_said(service: Running) -> None:
     reply = service.ask("POST", "/v1/predict-file", b"", CSV)
     assert (reply.status, reply.code) == (409, "not_usable")
@@ -586,7 +606,7 @@ def test_the_python_example_runs_and_every_setting_is_told(service: Running) -> 
 
 
 def test_the_page_asks_nobody_else(service: Running) -> None:
-    for path in ("/", "/page.css", "/page.js"):
+    for path in ("/", "/page.css", *(f"/{name}.js" for name in ("page", "core", "sample", "study", "evidence"))):
         reply = service.ask("GET", path)
         assert reply.status == 200
         assert not re.search(rb"https?://(?!www\.w3\.org)", reply.body), path

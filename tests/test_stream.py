@@ -22,6 +22,8 @@ from exoclassify.scoring.tally import Tally
 from exoclassify.tables.writing import system_refusals
 from scored import expected, model, read, same, samples, small_pieces, write
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = model()
 FRAME = samples(BUNDLE, 230)
 EXPECTED = expected(BUNDLE, FRAME)
@@ -273,7 +275,7 @@ def test_a_file_that_is_wrong_throughout_is_one_error_and_leaves_nothing(tmp_pat
 
 
 def test_a_file_cut_short_gives_what_is_whole_and_says_where_it_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr("exoclassify.scoring.lines._HEAD", 2_000)
+    monkeypatch.setattr("exoclassify.tables.blocks._HEAD", 2_000)
     whole = gzip.compress(FRAME.to_csv(index=False).encode(), compresslevel=0)
     (tmp_path / "x.csv.gz").write_bytes(whole[: len(whole) // 2])
     report, found = scored(tmp_path, tmp_path / "x.csv.gz")

@@ -1,65 +1,40 @@
-// The page's only script: it sends a table to /v1/predict-file and shows what comes back. It asks nobody else.
+// The tab Score, and the tabs themselves: it sends a table to /v1/predict-file and shows what comes back.
 
-const at = (id) => document.getElementById(id);
+import { KINDS, UNITS, ask, at, download, droppable, lines, make, mediaOf, named, options } from "./core.js";
+import * as evidence from "./evidence.js";
+import { explain, sample, untrusted } from "./sample.js";
+import * as study from "./study.js";
+
 const PAGE = 50; // answers shown at first, and each time "Show more" is pressed
 const EXPLAINED = 150; // samples up to which explanations are asked for: each takes the service some 20 ms
 const MOVERS = 8;
-const UNTRUSTED = new Set(["novel", "low-coverage", "one-batch", "no-evidence"]);
-const MEDIA = {
-  csv: "text/csv", txt: "text/plain", adat: "text/plain", rcc: "text/plain", tsv: "text/tab-separated-values",
-  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", parquet: "application/vnd.apache.parquet",
-  arrow: "application/vnd.apache.arrow.file", feather: "application/vnd.apache.arrow.file",
-  ipc: "application/vnd.apache.arrow.file",
-};
+const KEPT = 2e6; // letters of answers that the session's history holds
 
 let models = [];
 let results = [];
+let listed = []; // the results that are shown, in their order
 let shown = 0;
-let last = null; // what was asked last, to be asked again once a key is given
+let explaining = false;
+let last = null; // what was asked last, to be asked again
 let turn = 0; // answers of an earlier question are not shown over those of a later one
-
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-function percent(p) {
-  if (p < 0.01) return "<1 %";
-  if (p > 0.99) return ">99 %";
-  return `${Math.round(100 * p)} %`;
-}
 
 function say(text) { at("status").textContent = text; }
 
 function fail(message) {
   say("");
+  at("sent").hidden = true;
   at("error").textContent = message;
   at("error").hidden = false;
-}
-
-async function ask(path, options = {}) {
-  const headers = { ...options.headers };
-  if (at("key").value) headers.Authorization = `Bearer ${at("key").value}`;
-  let reply;
-  try {
-    reply = await fetch(path, { ...options, headers });
-  } catch {
-    throw new Error("The service does not answer. Is it running?");
-  }
-  if (reply.ok) return reply;
-  if (reply.status === 401) at("keyed").hidden = false;
-  const body = await reply.json().catch(() => null);
-  throw new Error(body ? body.error.message : `The service answered ${reply.status}.`);
+  at("again").hidden = !last;
 }
 
 // Models
 
 async function findModels() {
-  const found = (await (await ask("v1/models")).json()).models;
+  const found = (await ask("v1/models")).json().models;
   models = found.filter((model) => model.version);
-  if (!models.length) throw new Error(found.length ? found[0].problem : "The service has no model.");
+  if (!models.length)
+    throw new Error(found.length ? found[0].problem : "There is no model yet: the tab Study trains one from your own files.");
   at("which").replaceChildren(...models.map((model) => new Option(`${model.name} ${model.version}`, model.name)));
   at("several").hidden = models.length < 2;
   await showModel();
@@ -69,7 +44,7 @@ async function showModel() {
   const model = models.find((each) => each.name === at("which").value) ?? models[0];
   at("model").textContent =
     `${model.name} ${model.version} answers; it reads ${model.kind}, ${model.unit}, and distinguishes ${model.states.join(", ")}.`;
-  const about = await (await ask(`v1/models/${encodeURIComponent(model.name)}`)).json();
+  const about = (await ask(`v1/models/${encodeURIComponent(model.name)}`)).json();
   const places = [new Option("in a batch that the model was not trained on", "")];
   if (about.recalibration) places[0] = new Option(`at ${about.recalibration.site}`, `site:${about.recalibration.site}`);
   places.push(new Option("in some batch that it was trained on", "same_batch:true"));
@@ -77,10 +52,24 @@ async function showModel() {
   for (const site of models.filter((each) => each.name.startsWith(`${model.name}-`)))
     places.push(new Option(`at ${site.name.slice(model.name.length + 1)}`, `site:${site.name.slice(model.name.length + 1)}`));
   at("place").replaceChildren(...places);
+  options(at("kind"), KINDS, model.kind);
+  options(at("unit"), UNITS, model.unit);
+  fits(model);
   at("notice").hidden = !about.training.simulated;
   at("notice").textContent = "This model was trained on simulated samples: not for use on patients.";
   at("card").replaceChildren(...markdown(about.card));
   at("about").hidden = false;
+}
+
+function chosenModel() { return models.find((each) => each.name === at("which").value) ?? models[0]; }
+
+// Says before anything is sent that the model reads another kind or unit.
+function fits(model) {
+  const same = at("kind").value === model.kind && at("unit").value === model.unit;
+  at("fits").textContent = same
+    ? `${model.name} reads ${model.kind} as ${model.unit}: the values as they were measured, not transformed.`
+    : `${model.name} reads ${model.kind} as ${model.unit}, and cannot answer for ${at("kind").value} as ${at("unit").value}: give the values in its unit.`;
+  at("fits").classList.toggle("warn", !same);
 }
 
 function markdown(text) {
@@ -116,9 +105,9 @@ function inline(element, text) {
 
 // Asking
 
-function query(explain) {
-  const asked = new URLSearchParams({ format: "ndjson" });
-  if (explain) asked.set("explain", explain);
+function query(explained) {
+  const asked = new URLSearchParams({ format: "ndjson", kind: at("kind").value, unit: at("unit").value });
+  if (explained) asked.set("explain", explained);
   if (models.length > 1) asked.set("model", at("which").value);
   if (at("prevalence").value.trim()) asked.set("prevalence", at("prevalence").value.trim());
   const [what, name] = at("place").value.split(/:(.*)/s);
@@ -129,32 +118,35 @@ function query(explain) {
 async function answer(content, media, name) {
   const mine = ++turn;
   last = () => answer(content, media, name);
-  at("error").hidden = true;
-  at("answers").hidden = true;
-  say(`Asking about ${name}…`);
+  at("error").hidden = at("answers").hidden = at("again").hidden = true;
+  say(`Sending ${name}…`);
+  const told = ({ share, words }) => {
+    if (mine !== turn) return;
+    at("sent").hidden = share === undefined || share === 1;
+    if (share !== undefined) at("sent").value = share;
+    say(words ?? (share === 1 ? `${name} was sent; reading it…` : `Sending ${name}: ${Math.round(100 * share)} %`));
+  };
   try {
-    const options = { method: "POST", body: content, headers: {
-      "Content-Type": media, "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
-    } };
-    const reply = await ask(query(0), options);
-    const found = await lines(reply);
+    const asked = { method: "POST", body: content, headers: named(media, name), told };
+    const reply = await ask(query(0), asked);
     if (mine !== turn) return;
-    results = found;
-    show(JSON.parse(reply.headers.get("exoclassify-report")));
-    if (found.length > EXPLAINED) return;
-    say("The explanations are being worked out…");
-    const explained = await lines(await ask(query(MOVERS), options));
+    results = lines(reply);
+    explaining = results.length <= EXPLAINED;
+    show(name, reply.header("exoclassify-report"));
+    remember(name);
+    if (!explaining) return;
+    say("Answered. What moved each answer is being worked out…");
+    const explained = lines(await ask(query(MOVERS), { ...asked, told: () => {} }));
     if (mine !== turn) return;
-    results = explained;
-    for (const [i, place] of [...document.querySelectorAll(".why")].entries()) explain(place, results[i]);
+    explaining = false;
+    const by = new Map(explained.map((each) => [each.sample_id, each]));
+    results = results.map((each) => by.get(each.sample_id) ?? each);
+    listed = listed.map((each) => by.get(each.sample_id) ?? each);
+    for (const [i, place] of [...document.querySelectorAll("#results .why")].entries()) explain(place, listed[i]);
     say("Explanations are there.");
   } catch (error) {
     if (mine === turn) fail(error.message);
   }
-}
-
-async function lines(reply) {
-  return (await reply.text()).trim().split("\n").filter(Boolean).map((line) => JSON.parse(line));
 }
 
 function pasted(text) {
@@ -172,175 +164,86 @@ function pasted(text) {
 
 // Showing
 
-function show(report) {
+function show(name, report) {
   const counts = new Map();
   for (const found of results) counts.set(found.call, (counts.get(found.call) ?? 0) + 1);
-  at("summary").textContent =
-    `${results.length} sample${results.length === 1 ? "" : "s"}: ` +
-    [...counts].sort((a, b) => b[1] - a[1]).map(([call, n]) => `${n} ${call}`).join(", ") + "." + unanswered(report);
-  at("results").replaceChildren();
-  shown = 0;
+  const ordered = [...counts].sort((a, b) => b[1] - a[1]);
+  at("summary").textContent = `${name}: ${results.length} sample${results.length === 1 ? "" : "s"}: ` +
+    `${ordered.map(([call, n]) => `${n} ${call}`).join(", ")}.`;
+  at("summary").dataset.name = name;
+  const left = report ? JSON.parse(report) : { rejected: 0, first: [], notes: [] };
+  const words = left.rejected
+    ? [`${left.rejected} row${left.rejected === 1 ? "" : "s"} could not be used: ` +
+      left.first.map((row) => `${row.sample_id ? `${row.sample_id}: ` : ""}${row.reason}`).join("; ") + "."] : [];
+  at("rejected").textContent = [...words, ...left.notes].join(" ");
+  at("rejected").hidden = !at("rejected").textContent;
+  options(at("filter"), [["all", ""], ...ordered.map(([call, n]) => [`${call} (${n})`, call]), ["cannot be trusted", "!"]]);
+  at("search").value = "";
   at("answers").hidden = false;
-  more();
+  list();
   say("Answered.");
   at("answered").focus();
 }
 
-function unanswered({ rejected, first }) {
-  if (!rejected) return "";
-  const named = first.map((row) => `${row.sample_id || `row ${row.row}`} ${row.column} ${row.reason}`.replace("  ", " "));
-  const rest = rejected > first.length ? `; and ${rejected - first.length} more` : "";
-  return ` ${rejected} row${rejected === 1 ? " has" : "s have"} no answer: ${named.join("; ")}${rest}.`;
+const ORDERS = {
+  file: () => 0,
+  uncertain: (a, b) => (b.call === "uncertain") - (a.call === "uncertain"),
+  sure: (a, b) => b.p_best_guess - a.p_best_guess,
+  id: (a, b) => a.sample_id.localeCompare(b.sample_id, undefined, { numeric: true }),
+};
+
+function list() {
+  const wanted = at("search").value.trim().toLowerCase(), call = at("filter").value;
+  listed = results
+    .filter((found) => found.sample_id.toLowerCase().includes(wanted))
+    .filter((found) => !call || (call === "!" ? untrusted(found) : found.call === call))
+    .sort(ORDERS[at("sort").value]);
+  at("results").replaceChildren();
+  shown = 0;
+  more();
+  if (!listed.length) at("results").append(make("li", "soft", "No sample is like that."));
 }
 
 function more() {
-  for (const found of results.slice(shown, shown + PAGE)) at("results").append(sample(found));
-  shown = Math.min(shown + PAGE, results.length);
-  at("more").hidden = shown === results.length;
-  at("more").textContent = `Show more (${results.length - shown} left)`;
+  for (const found of listed.slice(shown, shown + PAGE)) at("results").append(sample(found, explaining));
+  shown = Math.min(shown + PAGE, listed.length);
+  at("more").hidden = shown === listed.length;
+  at("more").textContent = `Show more (${listed.length - shown} left)`;
 }
 
-function sample(found) {
-  const item = make("li", "sample");
-  const head = make("div", "head");
-  head.append(make("h3", "", found.sample_id));
-  head.append(make("span", `call${found.call === "uncertain" ? " uncertain" : ""}`, found.call));
-  item.append(head);
-  if (found.call === "uncertain")
-    item.append(make("p", "guess", `Best guess: ${found.best_guess}, ${percent(found.p_best_guess)}`));
-  if (found.flags.some((flag) => UNTRUSTED.has(flag))) item.classList.add("untrusted");
-  const sorted = Object.entries(found.probabilities).sort((a, b) => b[1] - a[1]);
-  for (const [state, p] of sorted) item.append(bar(state, p, found.prediction_set.includes(state)));
-  if (found.flags.length) {
-    const flags = make("ul", "flags");
-    found.flags.forEach((flag, i) => flags.append(make("li", "", found.reasons[i])));
-    item.append(flags);
-  }
-  item.append(make("p", "quality soft",
-    `${Math.floor(100 * found.coverage + 1e-9)} % of the panel measured; novelty p ${found.novelty_p.toFixed(2)}` +
-      (found.novelty_p > 0.05 ? ", like the training samples" : "")));
-  const why = make("details", "why");
-  why.hidden = true;
-  item.append(why);
-  if (found.explanation) explain(why, found);
-  return item;
+// History of this browser session: it stays in this tab, and goes with it.
+
+function past() { return JSON.parse(sessionStorage.getItem("past") ?? "[]"); }
+
+function remember(name) {
+  const entry = { name, when: new Date().toLocaleTimeString(), told: at("summary").textContent, model: at("model").textContent, results };
+  let kept = [entry, ...past()];
+  while (kept.length > 1 && JSON.stringify(kept).length > KEPT) kept = kept.slice(0, -1);
+  if (JSON.stringify(kept).length > KEPT) kept = [{ ...entry, results: null }];
+  try { sessionStorage.setItem("past", JSON.stringify(kept)); } catch { /* full, or not allowed: then there is no history */ }
+  history();
 }
 
-function bar(name, p, inside) {
-  const row = make("div", inside ? "bar in" : "bar");
-  row.setAttribute("role", "img");
-  row.setAttribute("aria-label", `${name}: ${percent(p)}, ${inside ? "in the prediction set" : "excluded"}`);
-  const track = make("span", "track"), fill = make("div", "fill");
-  fill.style.width = `${100 * p}%`;
-  track.append(fill);
-  row.append(make("span", "name", name), track, make("span", "value", percent(p)));
-  return row;
-}
-
-function explain(place, found) {
-  if (!found?.explanation) return;
-  const { state, movers } = found.explanation;
-  place.replaceChildren(make("summary", "", `What moved it towards or away from ${state}`));
-  const most = Math.max(...movers.map((mover) => Math.abs(mover.log_odds)), 1e-9);
-  for (const mover of movers) {
-    place.append(moverBar(mover, most, state));
-    if (mover.evidence.length) place.append(claims(mover.evidence));
-    if (mover.in_public_tables) place.append(make("p", "soft", `Public tables: ${mover.in_public_tables}`));
-  }
-  place.append(make("p", "soft",
-    "In log-odds against the other states: what this model made of a molecule, not what the molecule does in the body."));
-  place.hidden = false;
-}
-
-function moverBar(mover, most, state) {
-  const towards = mover.log_odds > 0;
-  const row = make("div", towards ? "bar mover" : "bar mover against");
-  const value = `${towards ? "+" : "−"}${Math.abs(mover.log_odds).toFixed(2)}`;
-  row.setAttribute("role", "img");
-  row.setAttribute("aria-label", `${mover.molecule}: ${value}, ${towards ? "towards" : "away from"} ${state}`);
-  const track = make("span", "track"), fill = make("div", "fill");
-  const half = 50 * Math.abs(mover.log_odds) / most;
-  fill.style.width = `${half}%`;
-  fill.style.left = towards ? "50%" : `${50 - half}%`;
-  track.append(fill);
-  const measured = mover.measured === null ? "not measured" : String(mover.measured);
-  row.append(make("span", "name", `${mover.molecule} (${measured})`), track, make("span", "value", value));
-  return row;
-}
-
-function claims(evidence) {
-  const list = make("ul", "claims soft");
-  for (const claim of evidence) {
-    const item = make("li", "", `${claim.direction} in ${claim.condition} (${claim.contrast}; ${claim.species}, ` +
-      `${claim.biofluid}; ${claim.relation}): ${claim.study}, `);
-    if (/^https?:\/\//.test(claim.url)) {
-      const link = make("a", "", claim.reference);
-      link.href = claim.url;
-      link.rel = "noreferrer noopener";
-      link.target = "_blank";
-      item.append(link);
-    } else {
-      item.append(claim.reference);
+function history() {
+  const kept = past();
+  at("history").hidden = kept.length < 1;
+  at("past").replaceChildren(...kept.map((entry) => {
+    const item = make("li", "", `${entry.when} – ${entry.told} `);
+    if (entry.results) {
+      const again = make("button", "", "Show again");
+      again.type = "button";
+      again.setAttribute("aria-label", `Show again ${entry.name} of ${entry.when}`);
+      again.addEventListener("click", () => {
+        turn++;
+        results = entry.results;
+        explaining = false;
+        show(entry.name, null);
+        say(`Shown again, as answered at ${entry.when}: ${entry.model}`);
+      });
+      item.append(again);
     }
-    list.append(item);
-  }
-  return list;
-}
-
-// Evidence
-
-const CLAIM = ["molecule", "direction", "contrast", "species", "fluid", "n", "read at"];
-
-async function conditions() {
-  if (at("condition").options.length > 1) return;
-  const found = (await (await ask("v1/evidence")).json()).conditions;
-  at("condition").append(...found.map((each) => new Option(`${each.condition} (${each.claims})`, each.condition)));
-}
-
-function claimRow(claim) {
-  const address = make("a", "", claim.study);
-  if (/^https?:\/\//.test(claim.url)) Object.assign(address, { href: claim.url, rel: "noreferrer noopener", target: "_blank" });
-  return [claim.molecule || claim.written, claim.direction, claim.contrast, claim.species, claim.biofluid, claim.n ?? "–", address];
-}
-
-function effectRow(effect) {
-  const range = effect.low === undefined ? "" : ` (${effect.low.toFixed(2)} to ${effect.high.toFixed(2)})`;
-  return [effect.molecule, effect.accession, effect.log2_fold_change.toFixed(2) + range, effect.q.toPrecision(2)];
-}
-
-function filled(head, rows, caption) {
-  const box = make("div", "scrolls"), table = make("table");
-  table.append(make("caption", "", caption));
-  const top = table.insertRow();
-  for (const name of head) top.append(make("th", "", name));
-  for (const cells of rows) {
-    const row = table.insertRow();
-    for (const cell of cells) row.insertCell().append(cell instanceof Node ? cell : String(cell));
-  }
-  box.append(table);
-  return box;
-}
-
-async function showEvidence(path, name) {
-  at("found").replaceChildren(make("p", "soft", "Looking it up…"));
-  try {
-    const found = await (await ask(path)).json();
-    const parts = (found.summary ?? [found.notice]).map((text) => make("p", "", text));
-    const people = found.people ?? found.claims.filter((each) => each.species === "human");
-    const others = found.animals_and_cells ?? found.claims.filter((each) => each.species !== "human");
-    if (people.length) parts.push(filled(CLAIM, people.map(claimRow), `${name}: claims on people`));
-    if (others.length) parts.push(filled(CLAIM, others.map(claimRow), `${name}: animals and cells`));
-    if (!people.length && !others.length) parts.push(make("p", "", `Nothing is published on ${name} in the catalogue.`));
-    const effects = found.effects ?? found.public_tables ?? [];
-    if (found.in_public_tables) parts.push(make("p", "", `Public tables: ${found.in_public_tables}`));
-    if (effects.length) {
-      parts.push(filled(["molecule", "public table", "log2 fold change (95 %)", "q"], effects.map(effectRow),
-        "The same in public tables; most are confounded, see the verdict of each"));
-    }
-    at("found").replaceChildren(...parts);
-  } catch (error) {
-    at("found").replaceChildren(make("p", "", error.message));
-  }
+    return item;
+  }));
 }
 
 // Downloading
@@ -362,54 +265,83 @@ function csv() {
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
 }
 
-function download(text, name, type) {
-  const link = make("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+// Tabs
+
+const TABS = { score: () => {}, study: study.opened, evidence: evidence.opened };
+
+function open(name) {
+  for (const each of Object.keys(TABS)) {
+    at(each).hidden = each !== name;
+    at(`tab-${each}`).setAttribute("aria-selected", each === name);
+    at(`tab-${each}`).tabIndex = each === name ? 0 : -1;
+  }
+  TABS[name]();
+}
+
+for (const [i, name] of Object.keys(TABS).entries()) {
+  at(`tab-${name}`).addEventListener("click", () => open(name));
+  at(`tab-${name}`).addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = Object.keys(TABS)[(i + step + 3) % 3];
+    open(next);
+    at(`tab-${next}`).focus();
+  });
 }
 
 // What the person does
 
+at("keyform").addEventListener("submit", (event) => {
+  event.preventDefault();
+  at("error").hidden = true;
+  findModels().then(() => last && last()).catch((error) => fail(error.message));
+});
 at("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (event.submitter?.name === "answer") {
-    try {
-      answer(pasted(at("paste").value), "text/csv", "the pasted sample");
-    } catch (error) {
-      fail(error.message);
-    }
-  } else {
-    at("error").hidden = true;
-    findModels().then(() => last && last()).catch((error) => fail(error.message));
+  try {
+    answer(pasted(at("paste").value), "text/csv", "the pasted sample");
+  } catch (error) {
+    fail(error.message);
   }
 });
 
-function take(file) {
-  const media = MEDIA[file.name.split(".").pop().toLowerCase()];
-  if (media) answer(file, media, file.name);
-  else fail(`${file.name}: give a .csv, .tsv, .txt, .xlsx, .parquet or .arrow file.`);
+function take(files) {
+  if (files.length > 1)
+    return fail(`Drop one table at a time; ${files.length} came (${files.slice(0, 3).map((each) => each.name).join(", ")}). A table and ` +
+      "its sample sheet go to the tab Study.");
+  try {
+    return answer(files[0], mediaOf(files[0].name), files[0].name);
+  } catch (error) {
+    return fail(error.message);
+  }
 }
 
-at("file").addEventListener("change", (event) => event.target.files.length && take(event.target.files[0]));
-at("drop").addEventListener("dragover", (event) => { event.preventDefault(); at("drop").classList.add("over"); });
-at("drop").addEventListener("dragleave", () => at("drop").classList.remove("over"));
-at("drop").addEventListener("drop", (event) => {
-  event.preventDefault();
-  at("drop").classList.remove("over");
-  if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+at("file").addEventListener("change", (event) => {
+  if (event.target.files.length) take([...event.target.files]);
+  event.target.value = ""; // so that the same file, once corrected, can be chosen again
+});
+droppable(at("drop"), take);
+at("example").addEventListener("click", async () => {
+  try {
+    const reply = await ask(`v1/models/${encodeURIComponent(chosenModel().name)}/example`);
+    answer(reply.text, "text/csv", "example.csv");
+  } catch (error) {
+    fail(error.message);
+  }
 });
 at("which").addEventListener("change", () => showModel().catch((error) => fail(error.message)));
+for (const id of ["kind", "unit"]) at(id).addEventListener("change", () => models.length && fits(chosenModel()));
 for (const id of ["prevalence", "place"]) at(id).addEventListener("change", () => last && last());
+for (const [id, event] of [["search", "input"], ["filter", "change"], ["sort", "change"]]) at(id).addEventListener(event, list);
+at("again").addEventListener("click", () => last && last());
 at("more").addEventListener("click", more);
-at("catalogue").addEventListener("toggle", () => conditions().catch((error) => fail(error.message)));
-at("condition").addEventListener("change", (event) => event.target.value &&
-  showEvidence(`v1/evidence?condition=${encodeURIComponent(event.target.value)}`, event.target.value));
-at("molecule").addEventListener("change", (event) => event.target.value.trim() &&
-  showEvidence(`v1/evidence/${encodeURIComponent(event.target.value.trim())}`, event.target.value.trim()));
 at("csv").addEventListener("click", () => download(csv(), "answers.csv", "text/csv"));
 at("json").addEventListener("click", () =>
   download(results.map((found) => JSON.stringify(found) + "\n").join(""), "answers.jsonl", "application/x-ndjson"));
+document.addEventListener("models", () => {
+  at("error").hidden = true;
+  findModels().catch((error) => fail(error.message));
+});
 
+history();
 findModels().catch((error) => fail(error.message));

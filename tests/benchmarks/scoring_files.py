@@ -45,8 +45,8 @@ from exoclassify.scoring.cluster import Cluster, client_of
 from exoclassify.scoring.job import Job
 from exoclassify.scoring.planning import planned
 from exoclassify.scoring.rows import checked
-from exoclassify.scoring.sources import find_sources
 from exoclassify.scoring.stream import Asked, score_files
+from exoclassify.tables.sources import find_sources
 
 RECIPES = {
     "blend": Recipe(),
@@ -160,7 +160,7 @@ def peak(folder: Path, name: str, table: Path) -> float:
 def shares(bundle: ModelBundle, table: Path) -> dict[str, float]:
     """Processor microseconds a row of each step, on one piece."""
     plan = planned(find_sources([str(table)])[0], bundle.panel, (), None)[0][0]
-    piece = next(next(plan.stretches()).pieces())
+    piece = next(next(plan.cut()).pieces())
     job = Job(bundle, Use(), None, None, (), ".csv")
     blocks = [*piece.rows().blocks]
     rows, each = checked(piece.rows(), bundle.panel, "", bundle.measure)

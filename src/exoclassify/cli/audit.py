@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli.cohorts import cohort_of
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, ReportPage, Sheet, columns_of, reading_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Layers, ReportPage, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 
@@ -19,11 +20,14 @@ __all__ = ["audit"]
 
 
 def audit(
-    cargo: Annotated[Path, typer.Option(help="Table of samples and molecules, as for train.")],
-    kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
-    unit: Annotated[str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm.")],
     samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample.")],
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
+    cargo: Annotated[Path | None, typer.Option(help="Table of samples and molecules, as for train.")] = None,
+    kind: Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity, cpm or value.")
+    ] = None,
+    layer: Layers = None,
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
     covariates: Annotated[
@@ -60,19 +64,31 @@ def audit(
         check_report(report, force=force, inputs=inputs)
     from exoclassify.auditing.audit import audit as audit_cohort
     from exoclassify.data.cargo import CargoTable
-    from exoclassify.data.cohort import Cohort
 
-    cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected,
-        reading=reading_of(form, columns, sheet, id_column),
+    cohort = cohort_of(
+        cargo, layer, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch,
+        not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     for text in cohort.notes:
         note(text)
-    other = None if against is None else CargoTable.read(against, kind=kind, unit=unit, not_detected=not_detected)
+    if against is not None and len(cohort.layers) > 1:
+        raise typer.BadParameter(
+            "another table can be searched for the libraries of one table only; give it with --cargo"
+        )
+    mine = next(iter(cohort.layers.values()))
+    other = None if against is None else CargoTable.read(
+        against, kind=mine.kind, unit=mine.unit, not_detected=not_detected
+    )  # fmt: skip
     with progress_bar("auditing") as progress:
         found = audit_cohort(cohort, covariates=columns_of(covariates), against=other, n_jobs=jobs, progress=progress)
     if report is not None:
-        _write(report, found, cargo.name, {state: int((cohort.y == state).sum()) for state in cohort.states}, force)
+        _write(
+            report,
+            found,
+            " and ".join(one.source for one in cohort.layers.values()),
+            {state: int((cohort.y == state).sum()) for state in cohort.states},
+            force,
+        )
     if as_json:
         print(json.dumps(found.told(), indent=1, allow_nan=False))
         return

@@ -176,6 +176,11 @@ def marker_weights(bundle: ModelBundle, training: Cohort) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from exoclassify.model.blend import FittedBlend
+    from exoclassify.model.compiled import CompiledBlend
+
+    assert isinstance(bundle.blend, FittedBlend)  # the demo trains a model of one layer
+    assert isinstance(bundle.compiled, CompiledBlend)
     views = bundle.blend.views.of(np.ascontiguousarray(training.cargo.aligned(bundle.panel.molecules)))
     matrices: Mapping[str, NDArray[np.float64]] = bundle.compiled.matrices
     weights = np.zeros((len(bundle.panel.molecules), len(bundle.states)))

@@ -16,6 +16,7 @@ __all__ = [
     "Columns",
     "Format",
     "IdColumn",
+    "Layers",
     "Level",
     "MaxWrong",
     "Prevalence",
@@ -109,6 +110,16 @@ Columns = Annotated[
 Sheet = Annotated[str | None, typer.Option("--sheet", help="Sheet of the table's workbook.")]
 IdColumn = Annotated[
     str | None, typer.Option("--id-column", help="Column of the sample ids.  [default: sample_id, or the first]")
+]
+
+
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer",
+        help="A layer of the same people in a table of its own, instead of --cargo: NAME=TABLE:KIND:UNIT, as in "
+        "protein=protein.csv:protein:log2_intensity; --kind and --unit hold where they are left out. Give it again for each.",
+    ),
 ]
 
 

@@ -25,17 +25,20 @@ from exoclassify.cli.options import (
     used,
 )
 from exoclassify.cli.outputs import check_file
+from exoclassify.cli.visits import Visit, one_table
 from exoclassify.cli.watching import watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exoclassify.data.layers import LayerFile
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.prediction import Use
     from exoclassify.scoring.long import LongNames
     from exoclassify.scoring.runners import Runner
     from exoclassify.scoring.stream import Asked
     from exoclassify.scoring.tally import Report, Tally
+    from exoclassify.tables.asked import Reading
 
 __all__ = ["INCOMPLETE", "score", "summary"]
 
@@ -58,6 +61,13 @@ def score(
     out: Annotated[
         Path | None, typer.Option(help="File to write: .csv, .tsv, .jsonl, .parquet or .arrow. With --watch, a folder.")
     ] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Table of one layer, for a model of several: NAME=TABLE; give it again for each that there is. Samples are "
+            "joined by their ids, and may lack layers."
+        ),
+    ] = None,
     kind: Annotated[
         str | None, typer.Option(help="What was measured, to be checked against the model.  [default: the model's]")
     ] = None,
@@ -72,6 +82,17 @@ def score(
         str | None,
         typer.Option(
             help="Column that holds each sample's batch: of the sheet --samples, else of the table itself (it is kept)."
+        ),
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Column of the sheet that says which person a sample is of.")
+    ] = None,
+    visit: Visit = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            help="For a model of changes: table of the baseline of each sample, under its id. Or give --samples, --subject and "
+            "--visit."
         ),
     ] = None,
     batch_is: BatchIs = None,
@@ -140,17 +161,20 @@ def score(
     the exit code is then 3. Support for a decision, not a diagnosis.
     """
     given = [*(cargo or []), *(more or [])]
-    if out is None or bool(given) == (watch is not None):
+    if out is None or [bool(given), bool(layer), watch is not None].count(True) != 1:
         raise typer.BadParameter(
-            "say what to score and where to write it: --cargo TABLE --out FILE, or --watch FOLDER --out FOLDER"
+            "say what to score and where to write it: --cargo TABLE --out FILE, --layer NAME=TABLE … --out FILE, or "
+            "--watch FOLDER --out FOLDER"
         )
+    files = _layer_files(layer, reading_of(form, columns, sheet, id_column), kind or unit or long or resume or keep)
+    inputs = [*map(Path, given), *(Path(file.cargo) for file in files)]
     if watch is None:
-        _check_outputs(model, given, out, force=force)
-        check_explained(out, explain, force=force, inputs=(*map(Path, given), *model.glob("*")))
+        _check_outputs(model, inputs, out, force=force)
+        check_explained(out, explain, force=force, inputs=(*inputs, *model.glob("*")))
     elif explain is not None:
         raise typer.BadParameter("a watched folder is not explained; score the file in question with --cargo")
     use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
-    _check_place(use, samples, batch)
+    _check_place(use, samples if visit is None else None, batch)
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.scoring.stream import Asked
 
@@ -173,7 +197,9 @@ def score(
     if watch is not None:
         watched(bundle, watch, out, f".{ending.removeprefix('.')}", asked, runner, every=every, once=once)
         return
-    report = _scored(bundle, given, out, asked, runner)
+    with one_table(bundle, given, files, asked, (samples, subject, visit, baseline)) as (given, asked):
+        report = _scored(bundle, given, out, asked, runner)
+        told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
     if report.tally.trained_on:
         profile = " or made the profile of its site" if "recalibration" in bundle.about else ""
         note(
@@ -184,7 +210,6 @@ def score(
         note("this model was trained on simulated samples: not for use on patients")
     for text in report.notes[:_MOST_NOTES]:
         note(text)
-    told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
     for line in [*summary(bundle, report.tally, use.prevalence), *_missed(report), *told]:
         print(line)
     print(f"written to {out}")
@@ -194,6 +219,17 @@ def score(
 
 _MOST_NOTES = 20
 """Lines about the files; a folder of thousands would say thousands."""
+
+
+def _layer_files(layer: list[str] | None, reading: Reading, of_one_table: object) -> list[LayerFile]:
+    """Say where layers are; what is said of one table does not go with them."""
+    from exoclassify.data.layers import LayerFile
+
+    if layer and of_one_table:
+        raise typer.BadParameter(
+            "of layers, kind and unit stand in --layer; --long, --resume and --keep are of one table"
+        )
+    return [LayerFile.parse(text, reading) for text in layer or []]
 
 
 def _check_place(use: Use, samples: Path | None, batch: str | None) -> None:
@@ -222,11 +258,11 @@ def _say_unknown(bundle: ModelBundle, asked: Asked) -> None:
         note(f"not trained on, and so answered as unknown batches: {first_three(unknown)} (trained on: {known})")
 
 
-def _check_outputs(model: Path, given: list[str], out: Path, *, force: bool) -> None:
+def _check_outputs(model: Path, inputs: list[Path], out: Path, *, force: bool) -> None:
     from exoclassify.scoring.finishing import rejected_path
 
     for path in (out, rejected_path(out)):
-        check_file(path, force=force, inputs=(*map(Path, given), *model.glob("*")))
+        check_file(path, force=force, inputs=(*inputs, *model.glob("*")))
 
 
 def _runner(workers: int | None, scheduler: str | None) -> Runner:

@@ -24,7 +24,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of this machine, which alone is answered.")] = 3000,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Start the page, where a table dropped on it is answered, and evidence is looked up; Ctrl-C stops it.
+    """Start the page: answer for a table, audit and train from your own files, look evidence up. Ctrl-C stops it.
 
     The same service as `bentoml serve service.app:PainService`, in one process and for this machine alone; settings are
     the EXOCLASSIFY_ variables that service/README.md lists.
@@ -44,7 +44,8 @@ def serve(
         ) from error
     models.mkdir(parents=True, exist_ok=True)
     os.environ["EXOCLASSIFY_REGISTRY"] = str(models.resolve())
-    os.environ.setdefault("EXOCLASSIFY_LOG", "errors")
+    for name, value in (("STUDIES", "1"), ("LOG", "errors")):
+        os.environ.setdefault(f"EXOCLASSIFY_{name}", value)
     address = f"http://localhost:{port}/"
     print(f"the page: {address}  (models: {models}; Ctrl-C stops it)", flush=True)
     server = uvicorn.Server(

@@ -46,9 +46,13 @@ def with_study(command: Any, name: str, arguments: Sequence[str]) -> list[str]:
     rest = [text for i, text in enumerate(arguments) if i != found[0]]
     given = {text.partition("=")[0] for text in rest if text.startswith("--")}
     written: list[str] = []
+    if study.layers and "--layer" in by_flag and not given & {"--layer", "--cargo"}:
+        for layer in study.layers:
+            stated = "" if name == "score" else f":{layer.kind}:{layer.unit}"
+            written += ["--layer", f"{layer.name}={layer.cargo}{stated}"]
     for key, value in vars(study).items():
         flag = f"--{key.replace('_', '-')}"
-        skipped = flag not in by_flag or flag in given or value in (None, ())
+        skipped = flag not in by_flag or flag in given or value in (None, (), "") or key == "layers"
         if skipped or (name == "score" and key not in _OF_SCORING):
             continue
         written += [flag, ",".join(value) if isinstance(value, tuple) else str(value)]

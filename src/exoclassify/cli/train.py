@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli.cohorts import cohort_of
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, ReportPage, Sheet, columns_of, reading_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Layers, ReportPage, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_file, check_folder, check_report
 from exoclassify.cli.progress import progress_bar
+from exoclassify.cli.visits import Baseline, Pair, Response, Visit, trained_over
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,33 +30,44 @@ __all__ = ["fitted", "train"]
 
 
 def train(
-    cargo: Annotated[
-        Path, typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx.")
-    ],
-    kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
-    unit: Annotated[
-        str,
-        typer.Option(
-            help="Of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), "
-            "log2_intensity, or cpm (per million)."
-        ),
-    ],
     samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample; same formats.")],
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
+    cargo: Annotated[
+        Path | None,
+        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), "
+            "log2_intensity, cpm (per million), or value (any additive scale, as arcsinh intensities or scores)."
+        ),
+    ] = None,
+    layer: Layers = None,
     subject: Annotated[
         str | None, typer.Option(help="Column that says which person a sample is of; needed when one gave several.")
     ] = None,
     batch: Annotated[
         str | None, typer.Option(help="Column of the centre, run or plate; a model is judged across these.")
     ] = None,
+    visit: Visit = None,
+    baseline: Baseline = None,
+    paired: Pair = None,
+    response: Response = None,
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Columns to compare with the state and to report apart, with commas between.  "
-            "[default: those called sex, age, bmi]"
+            help="Columns to compare with the state and to report apart, with commas between; those named are also judged as a "
+            "model of their own, beside one of the cargo and one of both, which takes as long again.  "
+            "[default: those called sex, age, bmi, without that judgement]"
         ),
     ] = None,
+    add_covariates: Annotated[
+        bool,
+        typer.Option("--with-covariates", help="Ship the covariates too, as a layer of the model called covariates."),
+    ] = False,
     not_detected: Annotated[
         float | None,
         typer.Option(help="For ct: values at or above this many cycles mean measured and none found.  [default: 40]"),
@@ -107,27 +121,25 @@ def train(
     from exoclassify.model.folder import MODEL_FILES
 
     check_folder(out, force=force, own=MODEL_FILES)
-    _check_asked(jobs, no_judge, predictions, report, [cargo, samples], force)
-    from exoclassify.data.cohort import Cohort
+    _check_asked(jobs, no_judge, predictions, report, [*([] if cargo is None else [cargo]), samples], force)
     from exoclassify.learning.recipe import Recipe
 
     choices = Recipe() if recipe is None else Recipe.read(recipe)
-    cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch, not_detected=not_detected,
-        reading=reading_of(form, columns, sheet, id_column),
+    cohort = cohort_of(
+        cargo, layer, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch,
+        not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column), time=visit,
     )  # fmt: skip
+    if add_covariates:
+        from exoclassify.data.covariates import with_covariates
+
+        cohort = with_covariates(cohort, columns_of(covariates))
     _say_notes(cohort)
+    finishing = partial(
+        fitted, recipe=choices, name=name or _name_from(out), version=version, judge=not no_judge,
+        jobs=jobs if scheduler is None else -1, covariates=columns_of(covariates), permutations=permutations,
+    )  # fmt: skip
     with nullcontext() if scheduler is None else _on_cluster(scheduler):
-        finished = fitted(
-            cohort,
-            choices,
-            name=name or _name_from(out),
-            version=version,
-            judge=not no_judge,
-            jobs=jobs if scheduler is None else -1,
-            covariates=columns_of(covariates),
-            permutations=permutations,
-        )
+        cohort, finished = trained_over(cohort, baseline, paired, response, finishing)
     bundle = finished.bundle
     bundle.save(out, force=force)
     _write_own(finished, cohort, predictions, report, force)
@@ -269,7 +281,7 @@ def _say_notes(cohort: Cohort) -> None:
 def _found(bundle: ModelBundle) -> list[str]:
     """Say in plain words what the card says first."""
     from exoclassify.model.card import headline
-    from exoclassify.model.told import carries_over, used_in
+    from exoclassify.model.told import carries_over, layers_add, used_in, visits_add
 
     training = bundle.about["training"]
     simulated = ", simulated: not for use on patients" if training["simulated"] else ""
@@ -279,6 +291,7 @@ def _found(bundle: ModelBundle) -> list[str]:
         f"reads {len(bundle.panel.molecules)} molecules",
         headline(bundle.about).replace("**", ""),
     ]
+    lines += [*layers_add(bundle.about), *visits_add(bundle.about)]
     lines += used_in(bundle.about)
     if carried := carries_over(bundle.about):
         lines.append(carried)

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.names import canonical_names, tells_hairpins_apart
-from exoclassify.data.orientation import samples_in_rows
+from exoclassify.data.orientation import refuse_unnamed, samples_in_rows
 from exoclassify.data.texts import frame_cells, without_texts
 from exoclassify.data.units import KINDS, UNITS, Cells, doubtful_blanks, known_kind, known_unit
 from exoclassify.errors import FileError, InputError, check_type, first_three
@@ -162,6 +162,7 @@ class CargoTable:
         """
         kind, unit = known_kind(kind), known_unit(unit)
         check_choice(Path(path).name, "kind", kind, KINDS)
+        refuse_unnamed(Path(path), kind, sample_ids, molecules, reading)
         wide = read_wide(Path(path), reading)
         wide.check_unit(unit)
         wide = samples_in_rows(wide, kind, sample_ids, molecules)
@@ -339,7 +340,7 @@ class CargoTable:
         self._refuse_samples(measured.any(axis=1), "no measured value")
         if self.not_detected is not None:
             self._refuse_samples((self.values < self.not_detected).any(axis=1), "no detected molecule")
-        elif self.unit != "log2_intensity":
+        elif self.unit not in ("log2_intensity", "value"):
             self._refuse_samples((self.values > 0).any(axis=1), "no detected molecule")
 
     def _refuse_samples(self, sound: NDArray[np.bool_] | np.bool_, what: str) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.layers import LayerFile, checked_layers
 from exoclassify.data.leaks import check_no_leak, check_not_scaled
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.study import Study
@@ -22,7 +23,7 @@ from exoclassify.errors import DesignError, InputError, check_type, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.ids import counted
 
-__all__ = ["Cohort"]
+__all__ = ["Cohort", "cohort_of"]
 
 _SIMULATED = "SIM-"
 
@@ -68,10 +69,10 @@ class Cohort:
         cls,
         cargo: str | Path,
         *,
-        kind: str,
-        unit: str,
-        samples: str | Path,
-        label: str,
+        kind: str | None = None,
+        unit: str | None = None,
+        samples: str | Path | None = None,
+        label: str | None = None,
         subject: str | None = None,
         batch: str | None = None,
         time: str | None = None,
@@ -84,7 +85,7 @@ class Cohort:
         Parameters
         ----------
         cargo : path
-            The table, samples in rows or in columns.
+            The table, samples in rows or in columns; or a study file (.toml), whose words hold where nothing else is given.
         kind, unit : str
             What it holds, see `CargoTable`.
         samples : path
@@ -111,6 +112,15 @@ class Cohort:
         InputError
             If a table or sheet cannot be used as stated, or the cargo holds samples that the sheet lacks.
         """
+        if Path(cargo).suffix == ".toml":
+            said = Study.read(cargo).overridden(
+                kind=kind, unit=unit, samples=None if samples is None else str(samples), label=label, subject=subject,
+                batch=batch, time=time, not_detected=not_detected, format=reading.format, columns=reading.columns,
+                sheet=reading.sheet, id_column=reading.id_column,
+            )  # fmt: skip
+            return cls.of_study(said, samples_sheet=samples_sheet)
+        if kind is None or unit is None or samples is None or label is None:
+            raise InputError(f"{Path(cargo).name}: give kind, unit, samples and label, or a study file that says them")
         sheet = SampleSheet.read(
             samples,
             label=label,
@@ -120,14 +130,7 @@ class Cohort:
             sample_id=reading.id_column or "sample_id",
             sheet=samples_sheet,
         )
-        table = CargoTable.read(
-            cargo,
-            kind=kind,
-            unit=unit,
-            sample_ids=sheet.sample_ids,
-            not_detected=not_detected,
-            reading=replace(reading, id_if_there=True),
-        )
+        table = LayerFile("", str(cargo), kind, unit, not_detected, reading).read(sample_ids=sheet.sample_ids)
         return cls.from_layers({table.kind: table}, sheet)
 
     @classmethod
@@ -164,13 +167,15 @@ class Cohort:
         return cls.from_layers({table.kind: table}, sheet)
 
     @classmethod
-    def of_study(cls, study: Study | str | Path) -> Cohort:
+    def of_study(cls, study: Study | str | Path, *, samples_sheet: str | None = None) -> Cohort:
         """Read the cohort that a study file names.
 
         Parameters
         ----------
         study : Study or path
             The study, or its file.
+        samples_sheet : str, optional
+            As in `read`.
 
         Returns
         -------
@@ -182,6 +187,11 @@ class Cohort:
             As in `read`, or if the study file cannot be used.
         """
         said = study if isinstance(study, Study) else Study.read(study)
+        if said.layers:
+            return cls.read_layers(
+                said.layers, samples=said.samples, label=said.label, subject=said.subject, batch=said.batch,
+                samples_sheet=samples_sheet,
+            )  # fmt: skip
         return cls.read(
             said.cargo,
             kind=said.kind,
@@ -193,6 +203,7 @@ class Cohort:
             time=said.time,
             not_detected=said.not_detected,
             reading=Reading(said.format, said.columns, said.sheet, said.id_column),
+            samples_sheet=samples_sheet,
         )
 
     @classmethod
@@ -218,6 +229,7 @@ class Cohort:
             If a layer holds samples that the sheet lacks, or no sample is left.
         """
         _check_parts(layers, sheet)
+        layers = checked_layers(layers)
         measured = {sample for table in layers.values() for sample in table.sample_ids}
         has_cargo = np.array([sample in measured for sample in sheet.sample_ids], dtype=bool)
         has_label = np.array([label is not None for label in sheet.label], dtype=bool)
@@ -239,6 +251,33 @@ class Cohort:
             check_not_scaled(table)
         understood = [*sheet.notes, *(f"{table.source}: {note}" for table in layers.values() for note in table.notes)]
         return cls(taken, kept, (*understood, *notes, *_lacking(taken, kept), *_confounded(kept)))
+
+    @classmethod
+    def read_layers(
+        cls, layers: Sequence[LayerFile], *, samples: str | Path, label: str, subject: str | None = None,
+        batch: str | None = None, samples_sheet: str | None = None,
+    ) -> Cohort:  # fmt: skip
+        """Read layers of the same people, one file each, and their sample sheet; a layer may lack samples.
+
+        Parameters
+        ----------
+        layers : sequence of LayerFile
+            With different names.
+        samples, label, subject, batch, samples_sheet
+            As in `read`.
+
+        Raises
+        ------
+        FileError, InputError
+            As in `read`.
+        DesignError
+            If a layer shares no sample with any other.
+        """
+        id_column = layers[0].reading.id_column if layers else None
+        sheet = SampleSheet.read(
+            samples, label=label, subject=subject, batch=batch, sample_id=id_column or "sample_id", sheet=samples_sheet
+        )
+        return cls.from_layers({layer.name: layer.read(sample_ids=sheet.sample_ids) for layer in layers}, sheet)
 
     @cached_property
     def cargo(self) -> CargoTable:
@@ -277,6 +316,31 @@ class Cohort:
         if name not in self.layers:
             raise DesignError(f"the cohort has no layer {name}; it has {', '.join(self.layers)}")
         return self.layers[name].for_samples(self.sheet.sample_ids)
+
+    @property
+    def molecules(self) -> tuple[str, ...]:
+        """Names of all columns; of several layers as ``layer:molecule``."""
+        if len(self.layers) == 1:
+            return self.cargo.molecules
+        return tuple(f"{name}:{molecule}" for name, table in self.layers.items() for molecule in table.molecules)
+
+    def of_layer(self, name: str) -> Cohort:
+        """Give one layer as a cohort of its own, with the samples that have it.
+
+        Parameters
+        ----------
+        name : str
+            A key of `layers`.
+
+        Raises
+        ------
+        DesignError
+            If there is no such layer.
+        """
+        self.layer(name)
+        within = set(self.layers[name].sample_ids)
+        rows = [i for i, sample in enumerate(self.sheet.sample_ids) if sample in within]
+        return replace(self, layers={name: self.layers[name]}, sheet=self.sheet.take(rows))
 
     @property
     def X(self) -> NDArray[np.float64]:  # noqa: N802 - scikit-learn's name
@@ -358,7 +422,7 @@ class Cohort:
         Raises
         ------
         DesignError
-            If there is one state only, a state has fewer than two subjects, or there is more than one layer.
+            If there is one state only, or a state has fewer than two subjects.
         InputError
             If a sample has no measured value or no detected molecule.
         """
@@ -377,7 +441,38 @@ class Cohort:
                 f"({first_three(small)}); add samples, leave these out by a blank label, or name another "
                 "column"
             )
-        self.cargo.check_rows()
+        for table in self.layers.values():
+            table.check_rows()
+
+
+def cohort_of(given: Cohort | str | Path, what: str) -> tuple[Cohort, Study | None]:
+    """Take a cohort, or read the one that a study file names.
+
+    Parameters
+    ----------
+    given : Cohort or path
+        As a function was given it.
+    what : str
+        Names function and argument, as in ``fit: cohort``.
+
+    Returns
+    -------
+    cohort : Cohort
+    study : Study or None
+        Where a file was given.
+
+    Raises
+    ------
+    FileError, InputError
+        If it is neither, or the file cannot be used.
+    """
+    check_type(
+        given, (Cohort, str, Path), what, "a Cohort, such as Cohort.from_frames(cargo, sheet, ...), or a study file"
+    )
+    if isinstance(given, Cohort):
+        return given, None
+    study = Study.read(given)
+    return Cohort.of_study(study), study
 
 
 def _check_parts(layers: Mapping[str, CargoTable], sheet: SampleSheet) -> None:

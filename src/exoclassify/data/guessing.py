@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from exoclassify.data.orientation import samples_in_rows
+from exoclassify.data.orientation import refuse_unnamed, samples_in_rows
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.study import Study
 from exoclassify.data.units import UNITS, Cells
@@ -72,6 +72,7 @@ def guessed(
         If the files do not fit, or no column of the sheet looks like a label.
     """
     sheet = SampleSheet.read(samples, sample_id=reading.id_column or "sample_id")
+    refuse_unnamed(cargo, "other", sheet.sample_ids, None, reading)
     wide = samples_in_rows(read_wide(cargo, reading), "other", sheet.sample_ids, None)
     frame, said = sheet.frame, {key: value for key, value in given.items() if value is not None}
     reasons = dict.fromkeys(said, "given")

@@ -129,7 +129,8 @@ def canonical_names(
     if len(unique) < len(canonical):
         raise InputError(_twice(names, canonical, source, values))
     _refuse_dates(canonical, source)
-    _refuse_second(names, canonical, source)
+    if kind == "mirna" or not _dots_for_other_marks(names):
+        _refuse_second(names, canonical, source)
     return canonical
 
 
@@ -151,6 +152,12 @@ def _gene_of(date: str) -> str:
         day, month = (parts[0], parts[1][:3]) if parts[0].isdigit() else (parts[1], parts[0][:3])
     stem = _MONTHS.get(month, "")
     return f"{stem}{int(day)}" if stem else ""
+
+
+def _dots_for_other_marks(names: Sequence[str]) -> bool:
+    """Whether R wrote dots for hyphens and blanks throughout, as in ``IL.12`` and ``Eotaxin.2``: then ``.1`` is no second."""
+    dotted = [name for name in names if re.search(r"\.(?![1-9]\d?$)|\..*\.", name.strip())]
+    return len(dotted) >= max(_SYSTEMATIC, len(names) // 20)
 
 
 def _refuse_second(names: Sequence[str], canonical: Sequence[str], source: str) -> None:

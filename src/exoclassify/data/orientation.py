@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 
 from exoclassify.data.names import canonical_name
 from exoclassify.errors import InputError, first_three
+from exoclassify.tables.asked import Reading
+from exoclassify.tables.blocks import TextFile, text_stretches
 from exoclassify.tables.controls import samples_alone
-from exoclassify.tables.wide import WideTable
+from exoclassify.tables.pieces import Wanted
+from exoclassify.tables.reading import is_of_the_field
+from exoclassify.tables.sources import STREAMED_TEXT, Source
+from exoclassify.tables.wide import WideTable, id_position
 
-__all__ = ["samples_in_rows"]
+__all__ = ["named_below", "refuse_unnamed", "samples_in_rows"]
+
+_LARGE = 16 << 20
+"""Bytes of a text that is judged by its names before its numbers are read."""
+
+_MOST_ROWS = 300_000
+"""Rows among which a name must be: no kind has so many molecules."""
 
 _MIRNA = re.compile(r"([a-z]{3}-)?(mir|let)-", re.IGNORECASE)
 
@@ -60,7 +74,78 @@ def samples_in_rows(
     return wide
 
 
-def _found(names: Sequence[str], kind: str, wanted: set[str]) -> set[str]:
+def refuse_unnamed(
+    path: Path, kind: str, sample_ids: Collection[str] | None, molecules: Collection[str] | None, asked: Reading
+) -> None:
+    """Refuse a large text by its header and its ids, before its numbers are read.
+
+    Parameters
+    ----------
+    path : path
+        Of a table; what is small, of a format of the field, or no text is left to `samples_in_rows`.
+    kind, sample_ids, molecules
+        As there.
+    asked : Reading
+        What the user said of it.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    InputError
+        If nothing that is looked for is in the header or among its first 300,000 ids.
+    """
+    source = Source.local(path)
+    looked_for = sample_ids if sample_ids is not None else molecules
+    if looked_for is None or asked.columns or source.size < _LARGE or source.suffix not in STREAMED_TEXT:
+        return
+    if is_of_the_field(path, asked) or (text := TextFile.of(source, _SHOWN)) is None:
+        return
+    what = "molecules" if sample_ids is None else "sample ids"
+    wanted = {str(name).strip() for name in looked_for}
+    header = text.header
+    if wanted.intersection(header if sample_ids is not None else _found(header, kind, wanted)):
+        return
+    if not named_below(text, id_position(header, asked, source.name), wanted, None if sample_ids is not None else kind):
+        ids = tuple(cells[0].strip() for _, cells in text.rows[1:])
+        head = WideTable(source.name, ids, tuple(header[1:]), np.empty((len(ids), len(header) - 1)), ())
+        _check_one_direction(head, what, wanted, set(), set())
+
+
+_SHOWN = 3
+"""Rows whose ids a message names."""
+
+
+def named_below(text: TextFile, position: int, wanted: Collection[str], kind: str | None) -> bool:
+    """Say whether a name is among the first 300,000 ids of a text, of which nothing else is read.
+
+    Parameters
+    ----------
+    text : TextFile
+        The table.
+    position : int
+        Column of the ids; row numbers may stand before it.
+    wanted : collection of str
+        Names.
+    kind : str, optional
+        Of molecules, whose names are made canonical.
+    """
+    columns = tuple(j for j in sorted({0, position}) if j < len(text.header))
+    n_rows = 0
+    for stretch in text_stretches(text, Wanted(tuple(text.header), columns, 0, frozenset())):
+        for piece in stretch.pieces():
+            batch = piece.batch()
+            for column in batch.columns.columns:
+                names = {name.strip() for name in column.to_pylist()}
+                if not names.isdisjoint(wanted) or (kind is not None and _found(names, kind, set(wanted))):
+                    return True
+            n_rows += batch.n_read
+            if n_rows > _MOST_ROWS:
+                return False
+    return False
+
+
+def _found(names: Iterable[str], kind: str, wanted: set[str]) -> set[str]:
     return wanted.intersection(canonical_name(name, kind) for name in names)
 
 

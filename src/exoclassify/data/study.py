@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from exoclassify.data.layers import LayerFile
 from exoclassify.errors import FileError, InputError
+from exoclassify.tables.asked import Reading
 from exoclassify.tables.opening import check_file
 
 __all__ = ["Study"]
@@ -37,6 +39,8 @@ class Study:
         For Ct, as in `exoclassify.data.cargo.CargoTable`.
     format, columns, sheet, id_column : str, optional
         As in `exoclassify.tables.asked.Reading`.
+    layers : tuple of LayerFile
+        In the file as tables ``[layers.NAME]``; then there is no cargo, kind and unit for all.
     """
 
     cargo: str
@@ -54,6 +58,7 @@ class Study:
     columns: str | None = None
     sheet: str | None = None
     id_column: str | None = None
+    layers: tuple[LayerFile, ...] = ()
 
     @classmethod
     def read(cls, path: str | Path) -> Study:
@@ -86,10 +91,13 @@ class Study:
         unknown = [key for key in said if key not in known]
         if unknown:
             raise InputError(f"{path.name}: there is no key {unknown[0]}; expected are {', '.join(sorted(known))}")
-        lacking = [key for key in ("cargo", "samples", "kind", "unit", "label") if key not in said]
+        needed = ("samples", "label") if "layers" in said else ("cargo", "samples", "kind", "unit", "label")
+        lacking = [key for key in needed if key not in said]
         if lacking:
             raise InputError(f"{path.name}: lacks {', '.join(lacking)}; every study names them")
-        return cls(**{key: _checked(key, value, path) for key, value in said.items()})
+        layers = _layers(said.pop("layers", {}), said, path)
+        known_values = {key: _checked(key, value, path) for key, value in said.items()}
+        return cls(**{"cargo": "", "kind": "", "unit": "", **known_values}, layers=layers)
 
     def write_text(self, reasons: dict[str, str]) -> str:
         """Give the file's text.
@@ -101,10 +109,13 @@ class Study:
         """
         lines = ["# What exoclassify is to know of this cohort; every command reads it, and its options override it."]
         for key, value in asdict(self).items():
-            if value in (None, ()):
+            if value in (None, (), "") or key == "layers":
                 continue
             why = f"  # {reasons[key]}" if key in reasons else ""
             lines.append(f"{key} = {_toml(value)}{why}")
+        for layer in self.layers:
+            lines += ["", f"[layers.{layer.name}]"]
+            lines += [f"{key} = {_toml(getattr(layer, key))}" for key in ("cargo", "kind", "unit")]
         return "\n".join(lines) + "\n"
 
     def overridden(self, **given: object) -> Study:
@@ -116,6 +127,26 @@ class Study:
             By key; None leaves the study's own.
         """
         return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+_OF_LAYER = ("cargo", "kind", "unit")
+
+
+def _layers(said: object, whole: dict[str, Any], path: Path) -> tuple[LayerFile, ...]:
+    """Read the tables ``[layers.NAME]``; what one of them does not say holds as said for all."""
+    if not isinstance(said, dict) or not all(isinstance(one, dict) for one in said.values()):
+        raise InputError(f"{path.name}: layers are tables; write [layers.protein] and below it cargo, kind and unit")
+    reading = Reading(whole.get("format"), whole.get("columns"), whole.get("sheet"), whole.get("id_column"))
+    found = []
+    for name, own in said.items():
+        unknown = [key for key in own if key not in _OF_LAYER]
+        if unknown or "cargo" not in own:
+            what = f"there is no key layers.{name}.{unknown[0]}" if unknown else f"layers.{name} lacks cargo"
+            raise InputError(f"{path.name}: {what}; a layer has {', '.join(_OF_LAYER)}")
+        value = {key: _checked(key, text, path) for key, text in own.items()}
+        layer = replace(LayerFile.parse(f"{name}={value.pop('cargo')}", reading), **value)
+        found.append(layer.stated(whole.get("kind"), whole.get("unit"), whole.get("not_detected")))
+    return tuple(found)
 
 
 def _checked(key: str, value: object, path: Path) -> Any:

@@ -17,8 +17,8 @@ __all__ = ["KINDS", "UNITS", "Cells", "doubtful_blanks", "known_kind", "known_un
 KINDS = ("mirna", "mrna", "lncrna", "protein", "other")
 """What molecules a table can hold."""
 
-UNITS = ("counts", "ct", "intensity", "log2_intensity", "cpm")
-"""What its numbers can be."""
+UNITS = ("counts", "ct", "intensity", "log2_intensity", "cpm", "value")
+"""What its numbers can be; ``value`` is any additive scale, such as arcsinh intensities, shares or scores."""
 
 _KIND_WORDS = {
     **dict.fromkeys(("mirnas", "microrna", "micrornas", "mir", "smallrna"), "mirna"),
@@ -32,6 +32,7 @@ _UNIT_WORDS = {
     **dict.fromkeys(("intensities", "lfq", "rfu", "mfi"), "intensity"),
     **dict.fromkeys(("log2", "log2intensities", "log2intensity", "npx"), "log2_intensity"),
     **dict.fromkeys(("rpm", "countspermillion"), "cpm"),
+    **dict.fromkeys(("values", "score", "scores", "arcsinh"), "value"),
 }
 
 _CT_MAX = 50.0  # no instrument runs more cycles
@@ -267,4 +268,5 @@ _CHECKS: dict[str, Callable[[Cells], None]] = {
     "intensity": Cells.check_intensity,
     "log2_intensity": Cells.check_log2_intensity,
     "cpm": Cells.check_cpm,
+    "value": lambda _: None,
 }

@@ -17,7 +17,7 @@ from exoclassify.learning.learn import Samples, learn, learn_each
 from exoclassify.learning.metrics import calibration, log_loss_figure, macro_auc
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.resampling import percentile_interval
-from exoclassify.model.compiled import CompiledBlend
+from exoclassify.model.layered import compiled
 from exoclassify.typing import Floats
 
 __all__ = ["Bench", "Cost", "Difference", "benched", "cost_of"]
@@ -215,10 +215,10 @@ def cost_of(samples: Samples, recipe: Recipe) -> Cost:
     """
     fitting = min(_seconds(lambda: learn(samples, recipe)) for _ in range(2))
     learned = learn(samples, recipe)
-    compiled = CompiledBlend.of(learned.blend)
+    scorer = compiled(learned.blend)
     rows = np.resize(np.arange(len(samples.y)), _ROWS)
     X = samples.X[rows][:, learned.support]
-    return Cost(fitting, min(_seconds(lambda: compiled.evaluate(X)) for _ in range(5)) / _ROWS * 1e6)
+    return Cost(fitting, min(_seconds(lambda: scorer.evaluate(X)) for _ in range(5)) / _ROWS * 1e6)
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from exoclassify.learning.by_layers import judged_sets, layers_judged, masked
 from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
 from exoclassify.learning.importance import moved
 from exoclassify.learning.judgement import Judgement, KeptAside
@@ -73,7 +74,7 @@ def judge(
     ]
     left_out = [] if samples.batches is None else leave_one_batch_out(samples.y, samples.groups, samples.batches)
     plan = [fold for folds in repeats for fold in folds] + left_out
-    answers, moves, sites = [], [], []
+    answers, moves, sites, by_set = [], [], [], []
     ask = remembered(_explained, cache)
     jobs = (delayed(ask)(samples, recipe, fold) for fold in plan)
     with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
@@ -82,15 +83,18 @@ def judge(
         answers.append(result[0])
         moves.append(result[1])
         sites.append(result[2])
+        by_set.append(result[3])
         if progress is not None:
             progress(done, len(plan))
     passes, at = [], 0
     for folds in repeats:
-        passes.append(_gather(folds, answers[at : at + len(folds)]))
+        passes.append(_gather(folds, answers[at : at + len(folds)], by_set[at : at + len(folds)]))
         at += len(folds)
-    batched_kept = _gather(left_out, answers[at:]) if left_out else None
+    batched_kept = _gather(left_out, answers[at:], by_set[at:]) if left_out else None
     crossed = summarised(samples, passes, recipe, within=True)
     batched = None if batched_kept is None else by_batch(samples, batched_kept, recipe)
+    if samples.layers:
+        crossed["layers"] = layers_judged(samples, passes)
     summary = {
         "cross_validation": {"folds": len(repeats[0]), "repeats": len(repeats), **crossed},
         "leave_one_batch_out": batched,
@@ -127,13 +131,29 @@ def _answer(samples: Samples, recipe: Recipe, fold: Fold) -> Answer:
     return said(learn(samples.take(fold[0]), recipe), samples, recipe, fold[1])
 
 
-def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> tuple[Answer, Floats, list[Rehearsal]]:
+_Explained = tuple[Answer, Floats, list[Rehearsal], dict[int, Floats]]
+"""Answers, how far molecules moved them, rehearsals at a new site, and answers by sets of layers."""
+
+
+def _explained(samples: Samples, recipe: Recipe, fold: Fold) -> _Explained:
     train, test = fold
     learned = learn(samples.take(train), recipe)
     answers = said(learned, samples, recipe, test)
     new = samples.batches is not None and not np.isin(samples.batches[test], samples.batches[train]).any()
     rehearsals = rehearsed(learned, samples, recipe, test) if new else []
-    return answers, moved(learned.blend, learned.support, samples.X[test]), rehearsals
+    sets = {code: _by_set(learned, samples, recipe, test, code) for code in judged_sets(samples)}
+    return answers, moved(learned.blend, learned.support, samples.X[test]), rehearsals, sets
+
+
+def _by_set(learned: Learned, samples: Samples, recipe: Recipe, test: Codes, code: int) -> Floats:
+    """Let the model answer for samples shown without their other layers; NaN for those that lack one of the set."""
+    X, have = masked(samples, test, code)
+    log_odds = np.full((len(test), len(samples.states)), np.nan)
+    rows = np.flatnonzero(have)
+    batches = None if samples.batches is None else [samples.named(samples.batches[test[i]]) for i in rows]
+    if len(rows):
+        log_odds[rows] = np.log(np.maximum(learned.answers(X[rows], recipe, batches).probabilities, 1e-300))
+    return log_odds
 
 
 def said(learned: Learned, samples: Samples, recipe: Recipe, test: Codes) -> Answer:
@@ -175,11 +195,12 @@ def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> Kept
     return _gather(folds, [_answer(samples, recipe, fold) for fold in folds])
 
 
-def _gather(folds: list[Fold], answers: list[Answer]) -> KeptAside:
+def _gather(folds: list[Fold], answers: list[Answer], by_set: Sequence[dict[int, Floats]] = ()) -> KeptAside:
     rows = np.concatenate([test for _, test in folds])
     order = np.argsort(rows, kind="stable")
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])
     log_odds = np.concatenate([a[0] for a in answers])
     sets, novelty = np.concatenate([a[1] for a in answers]), np.concatenate([a[2] for a in answers])
     calls = np.concatenate([a[3] for a in answers])
-    return KeptAside(rows[order], fold[order], log_odds[order], sets[order], novelty[order], calls[order])
+    by_layers = {code: np.concatenate([one[code] for one in by_set])[order] for code in (by_set[0] if by_set else ())}
+    return KeptAside(rows[order], fold[order], log_odds[order], sets[order], novelty[order], calls[order], by_layers)

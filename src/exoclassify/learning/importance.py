@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from exoclassify.learning.folds import Fold
-from exoclassify.model.blend import FittedBlend
+from exoclassify.model.blend import Blend
 from exoclassify.model.explain import of_blend
 from exoclassify.typing import Floats
 
@@ -21,12 +21,12 @@ _MOST = 50
 """Molecules that are kept."""
 
 
-def moved(blend: FittedBlend, support: NDArray[np.intp], X: Floats) -> Floats:
+def moved(blend: Blend, support: NDArray[np.intp], X: Floats) -> Floats:
     """How far each molecule of a table moves the answers of a blend.
 
     Parameters
     ----------
-    blend : FittedBlend
+    blend : FittedBlend or LayeredBlend
         Learned without these samples.
     support : ndarray of int
         Columns of the table that it reads.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class KeptAside:
         Novelty.
     calls : ndarray of int8 of shape (n_rows,)
         Position of the state called; -1 for ``uncertain``.
+    by_layers : dict of int to ndarray of shape (n_rows, n_states)
+        Logs of the probabilities by each set of layers (`set_codes`) shown alone; NaN for a sample that lacks one of it.
     """
 
     rows: NDArray[np.intp]
@@ -41,6 +43,7 @@ class KeptAside:
     sets: NDArray[np.bool_]
     novelty_p: Floats
     calls: NDArray[np.int8]
+    by_layers: dict[int, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,7 +57,16 @@ def fold_key(samples: Samples, recipe: Recipe, fold: Fold) -> str:
     versions = [
         importlib.metadata.version(lib) for lib in ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
     ]
-    described = (choices, versions, _code(), samples.states, samples.unit, samples.not_detected, samples.X.shape)
+    described = (
+        choices,
+        versions,
+        _code(),
+        samples.states,
+        samples.unit,
+        samples.not_detected,
+        samples.layers,
+        samples.X.shape,
+    )
     digest.update(repr(described).encode())
     arrays: list[NDArray[Any] | None] = [samples.X, samples.y, samples.groups, samples.batches, *fold]
     for array in arrays:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import RecipeError
+from exoclassify.errors import DesignError, RecipeError
 from exoclassify.learning.calibration import HeldOut, calibrated
 from exoclassify.learning.folds import Fold, batches_left_out, stratified_folds
+from exoclassify.learning.fuse import LayerHeldOut, calibrated_layers
 from exoclassify.learning.recipe import Recipe, Voice
 from exoclassify.methods.learners.linear import Rotated, Scaling, fit_elastic_net, fit_ridge, fit_svm
 from exoclassify.methods.learners.ratios import fit_ratios
@@ -22,12 +24,39 @@ from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import imputer_for, normaliser_for
 from exoclassify.methods.views import Views
 from exoclassify.model.answers import Answers
-from exoclassify.model.blend import FittedBlend, Learner, Member
-from exoclassify.model.compiled import CompiledBlend
+from exoclassify.model.blend import Blend, FittedBlend, Learner, Member
+from exoclassify.model.layered import LayeredBlend, compiled
 from exoclassify.model.prediction import Limits, Use
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["Learned", "Samples", "learn", "learn_each"]
+__all__ = ["Layer", "Learned", "Samples", "learn", "learn_each"]
+
+
+_FEW_COLUMNS = 10
+_PLAIN = Voice(learner="ridge", view="log", C=30.0)
+"""Of a layer of fewer columns, such as covariates: ranks within a sample and ratios mean nothing there."""
+
+
+class Layer(NamedTuple):
+    """A layer among the columns of `Samples.X`.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    start, stop : int
+        Its columns.
+    unit : str
+        Of its values.
+    not_detected : float or None
+        For Ct.
+    """
+
+    name: str
+    start: int
+    stop: int
+    unit: str
+    not_detected: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +81,8 @@ class Samples:
         For Ct.
     batch_names : tuple of str
         What the batch codes stand for.
+    layers : tuple of Layer
+        Of several layers, whose columns stand side by side, all of them NaN where a sample lacks the layer; empty for one.
     """
 
     X: Floats
@@ -62,17 +93,24 @@ class Samples:
     unit: str
     not_detected: float | None
     batch_names: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
     @classmethod
     def of(cls, cohort: Cohort) -> Samples:
-        """Give the samples of a cohort of one layer, states, subjects and batches as codes in sorted order."""
+        """Give the samples of a cohort, states, subjects and batches as codes in sorted order."""
         states, y = np.unique(cohort.y, return_inverse=True)
         names, batches = ((), None) if cohort.batches is None else np.unique(cohort.batches, return_inverse=True)
         groups = np.unique(cohort.groups, return_inverse=True)[1]
-        table = cohort.cargo
+        tables = {name: cohort.layer(name) for name in cohort.layers}
+        first, layers, stop = next(iter(tables.values())), [], 0
+        for name, table in tables.items():
+            start, stop = stop, stop + table.n_molecules
+            layers.append(Layer(name, start, stop, table.unit, table.not_detected))
+        alone = len(tables) == 1
+        X = first.values if alone else np.hstack([table.values for table in tables.values()])
         return cls(
-            table.values, y, groups, batches, tuple(str(s) for s in states), table.unit, table.not_detected,
-            tuple(str(name) for name in names),
+            X, y, groups, batches, tuple(str(s) for s in states), first.unit if alone else "", first.not_detected,
+            tuple(str(name) for name in names), () if alone else tuple(layers),
         )  # fmt: skip
 
     def named(self, code: int) -> str:
@@ -83,6 +121,26 @@ class Samples:
         """Give these samples alone."""
         batches = None if self.batches is None else self.batches[rows]
         return replace(self, X=self.X[rows], y=self.y[rows], groups=self.groups[rows], batches=batches)
+
+    def of_layer(self, layer: Layer) -> tuple[Codes, Samples]:
+        """Give the positions of the samples that have a layer, and these with that layer alone.
+
+        Raises
+        ------
+        DesignError
+            If a state has fewer than two subjects with it.
+        """
+        X = self.X[:, layer.start : layer.stop]
+        rows = np.flatnonzero(~np.isnan(X).all(axis=1))
+        for k, state in enumerate(self.states):
+            n = len(np.unique(self.groups[rows][self.y[rows] == k]))
+            if n < 2:
+                raise DesignError(
+                    f"layer {layer.name}: {n} subjects of {state} have it, and no model can be learned of it; give it for more "
+                    "samples of that state, or leave the layer out"
+                )
+        alone = replace(self.take(rows), X=X[rows], unit=layer.unit, not_detected=layer.not_detected, layers=())
+        return rows, alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +158,7 @@ class Learned:
     """
 
     support: NDArray[np.intp]
-    blend: FittedBlend
+    blend: Blend
     across_batches: bool
 
     def answers(self, X: Floats, recipe: Recipe, batches: Sequence[str] | None = None) -> Answers:
@@ -115,7 +173,7 @@ class Learned:
         batches : sequence of str, optional
             The batch of each sample; without it they are of unknown batches, or, where training had none, of its own.
         """
-        log_odds, residuals = CompiledBlend.of(self.blend).evaluate(X[:, self.support])
+        log_odds, residuals = compiled(self.blend).evaluate(X[:, self.support])
         asked = recipe.answers
         limits = Limits(asked.level, asked.max_wrong, asked.novelty_alpha, 0.0)
         use = Use(same_batch=not self.blend.calibration.batches)
@@ -155,7 +213,7 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
     RecipeError
         If the recipe's normaliser does not fit the unit.
     """
-    return learn_each(samples, [recipe])[0]
+    return _learn_layers(samples, recipe) if samples.layers else learn_each(samples, [recipe])[0]
 
 
 def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
@@ -180,6 +238,13 @@ def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
     RecipeError
         If the recipes differ in more than base learners and blend, or the normaliser does not fit the unit.
     """
+    return _learn_and_hold_out(samples, recipes)[0]
+
+
+def _learn_and_hold_out(
+    samples: Samples, recipes: Sequence[Recipe]
+) -> tuple[list[Learned], HeldOut, HeldOut | None, Codes]:
+    """Learn, and keep the held-out scores: by stratified folds of all samples, by batches of some, and which these are."""
     wide = _joined(recipes)
     # One thread: sums in another order would be other numbers in the last bit.
     with threadpool_limits(limits=1):
@@ -189,7 +254,47 @@ def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
         left_out = [] if batches is None else batches_left_out(y, groups, batches, n_folds)
         new = _held_out(samples, left_out, wide) if left_out else None
         final = _fit_voices(samples, wide)
-        return [_blended(samples, recipe, wide, final, trained, new) for recipe in recipes]
+        learned = [_blended(samples, recipe, wide, final, trained, new) for recipe in recipes]
+    rows = np.sort(np.concatenate([np.empty(0, dtype=np.intp), *(test for _, test in left_out)]))
+    return learned, trained, new, rows
+
+
+def _learn_layers(samples: Samples, recipe: Recipe) -> Learned:
+    """Learn a complete blend of each layer on the samples that have it, and how they are fused."""
+    found, supports, held = [], [], []
+    for layer in samples.layers:
+        rows, alone = samples.of_layer(layer)
+        try:
+            own = (
+                recipe if layer.stop - layer.start >= _FEW_COLUMNS else recipe.model_copy(update={"voices": (_PLAIN,)})
+            )
+            [learned], trained, new, new_rows = _learn_and_hold_out(alone, [own])
+        except DesignError as error:
+            raise DesignError(f"layer {layer.name}: {error}") from error
+        found.append(learned.blend)
+        supports.append(layer.start + learned.support)
+        held.append(LayerHeldOut(rows, trained, rows[new_rows], new))
+    prevalence = np.bincount(samples.y, minlength=len(samples.states)) / len(samples.y)
+    batch = np.zeros(len(samples.y), dtype=np.intp) if samples.batches is None else samples.batches
+    n_batches = max(len(samples.batch_names), int(batch.max()) + 1)
+    names = () if samples.batches is None else tuple(samples.named(code) for code in range(n_batches))
+    layers = tuple(blend for blend in found if isinstance(blend, FittedBlend))
+    with threadpool_limits(limits=1):
+        fit = calibrated_layers(
+            [blend.calibration for blend in layers],
+            held,
+            samples.y,
+            samples.groups,
+            batch,
+            n_batches,
+            prevalence,
+            names,
+        )
+    blend = LayeredBlend(
+        samples.states, prevalence, tuple(layer.name for layer in samples.layers), layers, fit.residuals, fit.weights,
+        fit.calibration,
+    )  # fmt: skip
+    return Learned(np.concatenate(supports), blend, len(fit.calibration.heads) > 1)
 
 
 def _blended(

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from exoclassify.learning.learn import Learned, Samples
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.site import Local, site_place
-from exoclassify.model.compiled import CompiledBlend
+from exoclassify.model.layered import compiled
 from exoclassify.model.prediction import Limits, Use
 
 __all__ = ["Rehearsal", "at_new_sites", "rehearsed"]
@@ -68,7 +68,7 @@ def rehearsed(learned: Learned, samples: Samples, recipe: Recipe, test: NDArray[
         None for a number of local samples that leaves too few others.
     """
     blend = learned.blend
-    log_odds, residuals = CompiledBlend.of(blend).evaluate(samples.X[test][:, learned.support])
+    log_odds, residuals = compiled(blend).evaluate(samples.X[test][:, learned.support])
     w, y = blend.calibration.heads[0].to_white(log_odds[0]), samples.y[test]
     counts = np.bincount(y, minlength=len(samples.states)) + 0.01
     mix = np.asarray(counts / counts.sum(), dtype=np.float64)
@@ -84,7 +84,7 @@ def rehearsed(learned: Learned, samples: Samples, recipe: Recipe, test: NDArray[
                 there = Local(w[local], mix, True, np.full(n, -1, dtype=np.intp))
                 place = site_place(blend.calibration, there, blend.prevalence, seed=recipe.seed)
                 known = replace(blend.calibration, site_names=("here",), sites=(place,))
-                given = replace(blend, calibration=known).judge(
+                given = blend.with_calibration(known).judge(
                     log_odds[:, rest], residuals[rest], np.ones(len(rest)), Use(site="here"), limits
                 )
                 p = np.maximum(given.probabilities[np.arange(len(rest)), y[rest]], 1e-12)

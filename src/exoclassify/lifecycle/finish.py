@@ -7,7 +7,7 @@ import datetime
 import importlib.metadata
 import platform
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from exoclassify.auditing.audit import audit
 from exoclassify.auditing.findings import Audit
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, RecipeError, first_three
+from exoclassify.data.covariates import COVARIATES, with_covariates
+from exoclassify.errors import DesignError, InputError, RecipeError, first_three
 from exoclassify.learning.aside import answered, strata_of, to_frame
 from exoclassify.learning.evaluate import judge as judged_on
 from exoclassify.learning.examine import examine
@@ -29,9 +30,12 @@ from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.uses import offsets_told, places_told, uses_of
+from exoclassify.model.blend import Blend, FittedBlend
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from exoclassify.model.course import retest_of
+from exoclassify.model.layered import LayeredBlend
+from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.panel import Panel
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.report.training import training_report
@@ -44,6 +48,7 @@ _MIN_SUBJECTS = 5
 """Fewer subjects of a state and nothing can be concluded: three against three separate perfectly by chance one time in ten."""
 
 _N_GOLDEN = 20
+_HALF = 0.5
 
 _GROWTH = 1.15
 """The model that is shipped learned from all samples, and its answers lie farther apart than those of the models that judged it:
@@ -108,7 +113,7 @@ def finish(
         raise RecipeError(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"
         )
-    hairpins_apart = cohort.cargo.hairpins_apart
+    written = cohort.layers
     cohort = on_panel(cohort, recipe)
     cohort.check_for_learning()
     samples = Samples.of(cohort)
@@ -121,6 +126,7 @@ def finish(
         n_batches = 0 if cohort.batches is None else len(np.unique(cohort.batches))
         evaluation["uses"] = uses_of(evaluation, n_batches)
         evaluation["offsets"] = offsets_told(learned.blend.calibration)
+        evaluation["covariates"] = _beside_covariates(cohort, recipe, covariates, n_jobs=n_jobs, cache=cache)
         aside = to_frame(judgement, cohort)
         if permutations:
             crossed = evaluation["cross_validation"]
@@ -138,8 +144,7 @@ def finish(
     about = _about(cohort, samples, recipe, learned, evaluation, name, version)
     about["audit"] = None if found is None else found.to_dict()
     about["retest"] = None if judgement is None or not cohort.has_subjects else _retest(judgement)
-    panel = Panel.fit(cohort.cargo, learned.support, recipe.panel.min_coverage)
-    panel = dataclasses.replace(panel, hairpins_apart=hairpins_apart)
+    panel = _panel(cohort, samples, learned, recipe, written)
     trained_on = TrainedOn.of(
         learned.blend,
         panel.molecules,
@@ -155,6 +160,36 @@ def finish(
     )  # fmt: skip
     bundle.check()
     return Finished(bundle, judgement, found)
+
+
+def _beside_covariates(
+    cohort: Cohort, recipe: Recipe, columns: Sequence[str], *, n_jobs: int, cache: Path | None
+) -> dict[str, Any] | None:
+    """Judge covariates alone, cargo alone and both in the folds of the model; None where none is named, or none can be used."""
+    if not columns or COVARIATES in cohort.layers:
+        return None
+    try:
+        beside = with_covariates(cohort, columns)
+        judged = judged_on(Samples.of(beside), cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, cache=cache)
+    except (InputError, DesignError):
+        return None
+    return {"columns": list(columns), **judged.summary["cross_validation"]["layers"]}
+
+
+def _panel(
+    cohort: Cohort, samples: Samples, learned: Learned, recipe: Recipe, written: Mapping[str, CargoTable]
+) -> Panel:
+    """Describe what the model reads, of each layer by the samples that have it; `written` are the tables as they were given."""
+    panels, support = {}, learned.support
+    for name in cohort.layers:
+        layer = next((layer for layer in samples.layers if layer.name == name), None)
+        start, stop = (0, samples.X.shape[1]) if layer is None else (layer.start, layer.stop)
+        table = cohort.cargo if layer is None else cohort.layers[name]
+        own = support[(support >= start) & (support < stop)] - start
+        least = _HALF if name == COVARIATES else recipe.panel.min_coverage  # a missing age is no missing layer
+        panel = Panel.fit(table, own, least)
+        panels[name] = dataclasses.replace(panel, hairpins_apart=written[name].hairpins_apart)
+    return LayeredPanel.of(panels) if samples.layers else next(iter(panels.values()))
 
 
 def numbered(bundle: ModelBundle, version: str, **also: Any) -> ModelBundle:
@@ -202,6 +237,10 @@ def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
     named = recipe.panel.molecules
     if not named:
         return cohort
+    if len(cohort.layers) > 1:
+        raise RecipeError(
+            "panel.molecules: the recipe names molecules of one layer, and several are given; leave them out"
+        )
     table = cohort.cargo
     lacking = [name for name in named if name not in table.molecules]
     if lacking:
@@ -241,7 +280,7 @@ def _examined(judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: 
             examined["auc_intervals"]["quoted"] = [auc["low"], auc["high"]]
             evaluation[key]["examined"] = examined
     _name_batches(evaluation, cohort)
-    evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.cargo.molecules)
+    evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.molecules)
     return evaluation
 
 
@@ -276,11 +315,34 @@ def _golden(samples: Samples, support: NDArray[np.intp], seed: int) -> Floats:
     """Make up profiles: each molecule from another sample of one state, so that no person's profile leaves the site."""
     rng = np.random.default_rng(seed + 77)
     panel = samples.X[:, support]
+    if samples.layers:  # a profile has every layer: each from samples that have it
+        of = np.searchsorted([layer.stop for layer in samples.layers], support, side="right")
+        parts = [samples.of_layer(layer)[1] for layer in samples.layers]
+        columns = [support[of == i] - layer.start for i, layer in enumerate(samples.layers)]
+        pairs = zip(parts, columns, strict=True)
+        return np.hstack([_golden(part, own, seed + i) for i, (part, own) in enumerate(pairs)])
     rows = []
     for i in range(_N_GOLDEN):
         donors = np.flatnonzero(samples.y == i % len(samples.states))
         rows.append(panel[rng.choice(donors, len(support)), np.arange(len(support))])
     return np.array(rows)
+
+
+def _base_learners(blend: Blend) -> list[dict[str, Any]]:
+    """Name the base learners with their weights for a new batch, of several layers where all are there."""
+    if isinstance(blend, LayeredBlend):
+        shares = blend.weights[0, -1]
+        return [
+            {**one, "name": f"{name}: {one['name']}", "weight": float(share * one["weight"])}
+            for name, layer, share in zip(blend.names, blend.layers, shares, strict=True)
+            for one in _base_learners(layer)
+        ]
+    assert isinstance(blend, FittedBlend)
+    head = blend.calibration.heads[0]
+    return [
+        {"name": member.name, "weight": float(weight), "inner_log_loss": float(loss)}
+        for member, weight, loss in zip(blend.members, head.weights, head.losses, strict=True)
+    ]
 
 
 def _about(
@@ -292,7 +354,7 @@ def _about(
     name: str,
     version: str,
 ) -> dict[str, Any]:
-    batches, head = None, learned.blend.calibration.heads[0]
+    batches = None
     if cohort.batches is not None:
         names, counts = np.unique(cohort.batches, return_counts=True)
         batches = {str(batch): int(count) for batch, count in zip(names, counts, strict=True)}
@@ -309,17 +371,14 @@ def _about(
             "simulated": cohort.simulated,
             "tested_across_batches": learned.across_batches,
             "data_sha256": cohort.digest(),
-            "molecules_in_table": cohort.cargo.n_molecules,
+            "molecules_in_table": len(cohort.molecules),
             "notes": list(cohort.notes),
         },
         "answers": {
             **recipe.answers.model_dump(include={"level", "max_wrong", "novelty_alpha"}),
             "places": places_told(learned.blend.calibration, recipe.answers.max_wrong),
         },
-        "voices": [
-            {"name": member.name, "weight": float(weight), "inner_log_loss": float(loss)}
-            for member, weight, loss in zip(learned.blend.members, head.weights, head.losses, strict=True)
-        ],
+        "voices": _base_learners(learned.blend),
         "recipe": recipe.model_dump(mode="json"),
         "evaluation": evaluation,
         "libraries": {

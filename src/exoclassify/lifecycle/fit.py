@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from exoclassify.data.cohort import Cohort
+from exoclassify.data.cohort import Cohort, cohort_of
+from exoclassify.data.covariates import with_covariates as added
 from exoclassify.errors import check_type
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
@@ -15,11 +16,12 @@ __all__ = ["fit"]
 
 
 def fit(
-    cohort: Cohort,
+    cohort: Cohort | str | Path,
     recipe: Recipe | None = None,
     *,
     judge: bool = True,
     covariates: Sequence[str] = (),
+    with_covariates: bool = False,
     permutations: int = 0,
     cache: Path | None = None,
     name: str = "model",
@@ -31,15 +33,19 @@ def fit(
 
     Parameters
     ----------
-    cohort : Cohort
-        One layer of cargo, labels, and where known subjects and batches.
+    cohort : Cohort or path
+        One layer of cargo or several, labels, and where known subjects and batches; or the path of its study file, whose
+        covariates hold where none are given.
     recipe : Recipe, optional
         The choices; the default blend if omitted.
     judge : bool
         Evaluate by repeated nested cross-validation, and batch by batch where batches are given, and audit the cohort.
         Without it the card says "not judged".
     covariates : sequence of str
-        Columns of the sheet that are compared with the state and reported apart, beside those called sex, age or BMI.
+        Columns of the sheet that are compared with the state and reported apart, beside those called sex, age or BMI. Those
+        named here are also judged as a model of their own, beside one of the cargo and one of both.
+    with_covariates : bool
+        Also ship the covariates, as a layer of the model called ``covariates``.
     permutations : int
         How often the judgement is run again with labels permuted at random, for a p-value; 0 for none. At least 19 to reach 0.05.
     cache : Path, optional
@@ -60,10 +66,11 @@ def fit(
     RecipeError
         If the recipe does not fit the table's unit, or the name or version is not valid.
     """
-    check_type(cohort, Cohort, "fit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
+    cohort, study = cohort_of(cohort, "fit: cohort")
+    covariates = covariates or (study.covariates if study else ())
     check_type(recipe, (Recipe, type(None)), "fit: recipe", "a Recipe, such as Recipe.read(path) or Recipe.of({...})")
     return finish(
-        cohort,
+        added(cohort, covariates) if with_covariates else cohort,
         Recipe() if recipe is None else recipe,
         judge=judge,
         covariates=covariates,

@@ -333,7 +333,7 @@ def _distance(model: ModelBundle, here: _Here, place: Place) -> dict[str, Any]:
 def _bound(
     model: ModelBundle, calibration: Calibration, samples: LocalSamples, described: dict[str, Any]
 ) -> ModelBundle:
-    blend = replace(model.blend, calibration=calibration)
+    blend = model.blend.with_calibration(calibration)
     remembered = None
     if model.trained_on is not None:
         remembered = model.trained_on.extended(

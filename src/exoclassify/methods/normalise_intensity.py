@@ -12,7 +12,7 @@ from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.rows import log2_positive, row_medians
 from exoclassify.typing import Floats
 
-__all__ = ["FrozenQuantile", "Log2Plus", "MedianCentred"]
+__all__ = ["FrozenQuantile", "Log2Plus", "MedianCentred", "Standardised"]
 
 
 class Log2Plus(FrozenStep):
@@ -36,6 +36,34 @@ class Log2Plus(FrozenStep):
         """Compute log2(x + plus) without any check: the fast path."""
         logged: Floats = np.log2(X + self.plus)
         return logged
+
+
+_MOST_SDS = 10.0
+"""Values further off count as so far off: one cell of a column that hardly varied in training would outweigh all others."""
+
+
+class Standardised(FrozenStep):
+    """Distance from the training mean in training standard deviations, for values of any additive scale.
+
+    Attributes
+    ----------
+    mean_, scale_ : float64 array of shape (n_molecules,)
+        Of each column; the scale is 1 where training showed no spread.
+    """
+
+    mean_: Floats
+    scale_: Floats
+
+    def _learn(self, X: Floats) -> None:
+        measured = ~np.isnan(X)
+        n = np.maximum(measured.sum(axis=0), 1)
+        self.mean_ = np.where(measured, X, 0.0).sum(axis=0) / n
+        spread = np.sqrt(np.where(measured, (X - self.mean_) ** 2, 0.0).sum(axis=0) / n)
+        self.scale_ = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(self.mean_)), spread, 1.0)
+
+    def apply(self, X: Floats) -> Floats:
+        """Subtract and divide without any check: the fast path."""
+        return np.clip((X - self.mean_) / self.scale_, -_MOST_SDS, _MOST_SDS)
 
 
 class _Intensity(FrozenStep):

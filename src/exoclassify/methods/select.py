@@ -11,7 +11,7 @@ from exoclassify.typing import Floats
 
 __all__ = ["PrevalenceFilter"]
 
-_UNITS = ("counts", "ct", "intensity", "log2_intensity", "cpm")
+_UNITS = ("counts", "ct", "intensity", "log2_intensity", "cpm", "value")
 
 
 class PrevalenceFilter(FrozenStep):
@@ -23,7 +23,7 @@ class PrevalenceFilter(FrozenStep):
         Least share of all training samples in which a molecule is detected, from 0 to 1.
     unit : str, default "counts"
         Unit of the raw table, which says what detected means: above 0 for counts, cpm and intensity, below
-        `not_detected` for ct, and not NaN for log2_intensity. NaN is never detected.
+        `not_detected` for ct, and not NaN for log2_intensity and value. NaN is never detected.
     not_detected : float, default 40.0
         Ct from which nothing was found.
 
@@ -84,7 +84,7 @@ class PrevalenceFilter(FrozenStep):
     def _detected(self, X: Floats) -> NDArray[np.bool_]:
         if self.unit not in _UNITS:
             raise ValueError(f"unit is {self.unit!r}; it must be one of {', '.join(_UNITS)}")
-        if self.unit == "log2_intensity":
+        if self.unit in ("log2_intensity", "value"):
             return ~np.isnan(X)
         detected: NDArray[np.bool_] = self.not_detected > X if self.unit == "ct" else X > 0.0
         return detected

@@ -8,7 +8,7 @@ from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.impute import LeftCensored, MedianFilled
 from exoclassify.methods.normalise_counts import CenteredLogRatio, LogCPM, MedianOfRatios
 from exoclassify.methods.normalise_ct import CtInverted, DeltaCt, GlobalMean
-from exoclassify.methods.normalise_intensity import FrozenQuantile, Log2Plus, MedianCentred
+from exoclassify.methods.normalise_intensity import FrozenQuantile, Log2Plus, MedianCentred, Standardised
 from exoclassify.methods.normalise_tmm import TMM
 
 __all__ = ["NORMALISERS", "imputer_for", "normaliser_for"]
@@ -31,6 +31,7 @@ NORMALISERS: Mapping[str, Mapping[str, Callable[[float], FrozenStep]]] = {
         "median-centred": lambda _: MedianCentred(logged=True),
         "quantile": lambda _: FrozenQuantile(logged=True),
     },
+    "value": {"standardised": lambda _: Standardised()},
 }
 """For each unit the normalisers that fit it, by name; the first is the default."""
 
@@ -67,4 +68,4 @@ def imputer_for(unit: str) -> FrozenStep:
     unit : str
         Unit of the raw table.
     """
-    return MedianFilled() if unit in ("counts", "cpm") else LeftCensored()
+    return MedianFilled() if unit in ("counts", "cpm", "value") else LeftCensored()

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from exoclassify.tables.encoding import Column
-from exoclassify.typing import Floats
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["BITS", "REASONS", "UNCERTAIN", "Answers", "columns_of", "explained", "reasons_of", "worded"]
 
@@ -59,6 +59,10 @@ class Answers:
         Positions in `named`.
     named : tuple of str
         Where the samples were taken to be from.
+    layers : ndarray of int of shape (n_samples,), or None
+        Which layers each answer rests on: positions in `layer_sets`; None for a model of one layer.
+    layer_sets : tuple of str
+        Sets of layers, as in ``protein;cells``.
     """
 
     probabilities: Floats
@@ -69,6 +73,8 @@ class Answers:
     reasons: NDArray[np.uint8]
     places: NDArray[np.intp]
     named: tuple[str, ...]
+    layers: Codes | None = None
+    layer_sets: tuple[str, ...] = ()
 
     @classmethod
     def together(cls, parts: Sequence[tuple[NDArray[np.intp], Answers]]) -> Answers:
@@ -175,6 +181,11 @@ def columns_of(
         Column("flags", worded(answers.reasons, lambda mask: ";".join(reasons_of(mask)))),
         Column("reason", worded(answers.reasons, lambda mask: explained(reasons_of(mask)))),
         Column("place", worded(answers.places, lambda i: answers.named[i])),
+        *(
+            []
+            if answers.layers is None
+            else [Column("layers", worded(answers.layers, lambda i: answers.layer_sets[i]))]
+        ),
         Column("model", pa.scalar(model)),
         Column("version", pa.scalar(version)),
         *(Column(name, cells) for name, cells in keep.items()),

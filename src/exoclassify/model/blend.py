@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from exoclassify.model.answers import Answers
 from exoclassify.model.prediction import Limits, Use, answer, shifted_prevalence
 from exoclassify.typing import Floats
 
-__all__ = ["FittedBlend", "Learner", "Member"]
+__all__ = ["Blend", "FittedBlend", "Learner", "Member", "Scorer"]
 
 Learner = Linear | Ratios | Forest | Boosted
 
@@ -40,53 +42,41 @@ class Member:
     learner: Learner
 
 
-@dataclass(frozen=True, eq=False)
-class FittedBlend:
-    """Everything that was learned from training samples and is needed to answer for a new one.
+class Scorer(Protocol):
+    """Whatever gives log-odds and residuals of raw values.
 
     Parameters
     ----------
-    states : tuple of str
-        The pain states, in the order of all columns.
-    prevalence : ndarray of shape (n_states,)
-        Shares of the states among the training samples.
-    views : Views
-        Raw panel values to views.
-    members : tuple of Member
-        The base learners.
-    calibration : Calibration
-        What makes log-odds of their scores, and answers of the log-odds.
-    novelty : PCAResidual
-        Main directions of the training samples in the log view.
+    *args, **kwargs
+        Of the class that does.
     """
+
+    def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
+        """Give log-odds (n_heads, n_samples, n_states) and residuals (n_samples,), see `FittedBlend.evaluate`."""
+
+
+class Blend(ABC):
+    """What was learned and answers: log-odds of raw values, and answers of the log-odds at a place."""
 
     states: tuple[str, ...]
     prevalence: Floats
-    views: Views
-    members: tuple[Member, ...]
     calibration: Calibration
-    novelty: PCAResidual
 
+    @abstractmethod
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
-        """Answer step by step, learner by learner.
+        """Give log-odds (n_heads, n_samples, n_states) and residuals (n_samples,) of raw values, see `FittedBlend`."""
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_molecules)
-            Raw values of the panel in the unit of training; NaN = not measured.
+    def with_calibration(self, calibration: Calibration) -> Self:
+        """Give the same with another calibration, as with the profile of a new site."""
+        return replace(self, calibration=calibration)  # type: ignore[type-var]  # every subclass is a dataclass
 
-        Returns
-        -------
-        log_odds : ndarray of shape (n_heads, n_samples, n_states)
-            Of each head, in a batch without an offset, the mix not added.
-        residuals : ndarray of shape (n_samples,)
-            What the main directions of the training samples leave unexplained.
-        """
-        views = self.views.of(np.ascontiguousarray(X, dtype=np.float64))
-        scores = np.stack([member.learner.scores(views[member.learner.view]) for member in self.members])
-        heads = self.calibration.heads
-        log_odds = np.stack([h.log_odds(np.einsum("m,mnk->nk", h.factors, scores)) for h in heads])
-        return log_odds, self.novelty.residuals(views["log"])
+    @abstractmethod
+    def log(self, X: Floats) -> Floats:
+        """Give normalised values, of the same shape."""
+
+    @abstractmethod
+    def standardised(self, log: Floats) -> Floats:
+        """Give the distance of normalised values from those of training, of the same shape."""
 
     def place(self, use: Use) -> tuple[Place, str]:
         """Find where samples are from.
@@ -163,3 +153,61 @@ class FittedBlend:
         names, codes = np.unique(np.asarray(batches, dtype=np.str_), return_inverse=True)
         rows = [np.flatnonzero(codes == code) for code in range(len(names))]
         return Answers.together([(r, at(r, str(name))) for r, name in zip(rows, names, strict=True)])
+
+
+@dataclass(frozen=True, eq=False)
+class FittedBlend(Blend):
+    """Everything that was learned from training samples and is needed to answer for a new one.
+
+    Parameters
+    ----------
+    states : tuple of str
+        The pain states, in the order of all columns.
+    prevalence : ndarray of shape (n_states,)
+        Shares of the states among the training samples.
+    views : Views
+        Raw panel values to views.
+    members : tuple of Member
+        The base learners.
+    calibration : Calibration
+        What makes log-odds of their scores, and answers of the log-odds.
+    novelty : PCAResidual
+        Main directions of the training samples in the log view.
+    """
+
+    states: tuple[str, ...]
+    prevalence: Floats
+    views: Views
+    members: tuple[Member, ...]
+    calibration: Calibration
+    novelty: PCAResidual
+
+    def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
+        """Answer step by step, learner by learner.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            Raw values of the panel in the unit of training; NaN = not measured.
+
+        Returns
+        -------
+        log_odds : ndarray of shape (n_heads, n_samples, n_states)
+            Of each head, in a batch without an offset, the mix not added.
+        residuals : ndarray of shape (n_samples,)
+            What the main directions of the training samples leave unexplained.
+        """
+        views = self.views.of(np.ascontiguousarray(X, dtype=np.float64))
+        scores = np.stack([member.learner.scores(views[member.learner.view]) for member in self.members])
+        heads = self.calibration.heads
+        log_odds = np.stack([h.log_odds(np.einsum("m,mnk->nk", h.factors, scores)) for h in heads])
+        return log_odds, self.novelty.residuals(views["log"])
+
+    def log(self, X: Floats) -> Floats:
+        """Normalise and fill raw values of the panel; same shape, log2, no NaN."""
+        return self.views.log(X)
+
+    def standardised(self, log: Floats) -> Floats:
+        """Distance of log values from the training mean, in training standard deviations."""
+        result: Floats = (log - self.novelty.mean) / self.novelty.scale
+        return result

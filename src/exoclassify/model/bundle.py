@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,23 +12,25 @@ import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError, check_type, first_three
+from exoclassify.methods.fusion import set_codes
 from exoclassify.model.answers import Answers
-from exoclassify.model.blend import FittedBlend
+from exoclassify.model.blend import Blend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import differing, golden_answers
+from exoclassify.model.layered import CompiledLayers, LayeredBlend, compiled
+from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Limits, Predictions, Use
+from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Limits, Predictions, Use, layers_of
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
-from exoclassify.typing import Floats
+from exoclassify.typing import Floats, Mask
 
 __all__ = ["Measured", "ModelBundle"]
 
-_PANEL = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart", "fewest_reads")
-"""Plain values of the panel, kept in bundle.json."""
+Table = CargoTable | pd.DataFrame
 
 
 class Measured(NamedTuple):
@@ -42,11 +44,14 @@ class Measured(NamedTuple):
         How unlike the training samples each is.
     coverage : ndarray of shape (n_samples,)
         Measured share of the panel, 0 to 1.
+    layers : ndarray of bool of shape (n_samples, n_layers)
+        Which layers were used; no column for a model of one.
     """
 
     log_odds: Floats
     residuals: Floats
     coverage: Floats
+    layers: Mask
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,7 +60,7 @@ class ModelBundle:
 
     Parameters
     ----------
-    blend : FittedBlend
+    blend : FittedBlend or LayeredBlend
         What was learned.
     panel : Panel
         What it reads.
@@ -79,7 +84,7 @@ class ModelBundle:
     and whenever it is loaded. It gives support for a decision; it is not a medical device and gives no diagnosis.
     """
 
-    blend: FittedBlend
+    blend: Blend
     panel: Panel
     about: dict[str, Any]
     golden: Floats
@@ -87,10 +92,10 @@ class ModelBundle:
     trained_on: TrainedOn | None = None
     report: str | None = field(default=None, kw_only=True)
     aside: pd.DataFrame | None = field(default=None, kw_only=True)
-    compiled: CompiledBlend = field(init=False)
+    compiled: CompiledBlend | CompiledLayers = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "compiled", CompiledBlend.of(self.blend))
+        object.__setattr__(self, "compiled", compiled(self.blend))
 
     def __repr__(self) -> str:
         molecules = len(self.panel.molecules)
@@ -111,16 +116,22 @@ class ModelBundle:
         """The pain states it distinguishes."""
         return self.blend.states
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers it reads; empty for a model of one."""
+        return tuple(self.panel.layers) if isinstance(self.panel, LayeredPanel) else ()
+
     def predict(
-        self, table: CargoTable | pd.DataFrame, use: Use | None = None, *, batches: Sequence[str] | None = None
+        self, table: Table | Mapping[str, Table], use: Use | None = None, *, batches: Sequence[str] | None = None
     ) -> Predictions:
         """Answer for a table of samples; no answer depends on the other samples.
 
         Parameters
         ----------
-        table : CargoTable or DataFrame
+        table : CargoTable or DataFrame, or mapping of str to such
             New samples of the model's kind and unit; more molecules than the panel are ignored. Of a frame kind and unit are
-            taken to be the model's.
+            taken to be the model's. For a model of several layers a table for each, by name; layers may be left out, and a
+            table may lack samples.
         use : Use, optional
             Where the samples are from and how sure the answers must be; an unknown batch if omitted.
         batches : sequence of str, optional
@@ -137,23 +148,33 @@ class ModelBundle:
         InputError
             If what is asked is not valid, or the site has no profile here.
         """
-        if isinstance(table, pd.DataFrame):
-            panel = self.panel
-            table = CargoTable.from_frame(table, kind=panel.kind, unit=panel.unit, not_detected=panel.not_detected)
-        check_type(table, CargoTable, "predict: table", "a CargoTable, or a DataFrame with molecules in columns")
         check_type(use, (Use, type(None)), "predict: use", "a Use, such as Use(batch='A')")
         use = Use() if use is None else use
-        return self.interpret(table.sample_ids, self.measure(self.panel.values(table)), use, batches)
+        ids, X = self.rows(table)
+        return self.interpret(ids, self.measure(X), use, batches)
+
+    def rows(self, table: Table | Mapping[str, Table]) -> tuple[tuple[str, ...], Floats]:
+        """Line tables up with the panel: sample ids and raw values; arguments and errors as for `predict`."""
+        if isinstance(self.panel, LayeredPanel) and isinstance(table, Mapping):
+            self.panel.check_names(table)
+            return self.panel.rows({name: _table_for(self.panel.layers[name], one) for name, one in table.items()})
+        if isinstance(table, Mapping):
+            raise ModelError(
+                f"{self.name} {self.version} reads one table, not layers ({first_three(table)}); give one table"
+            )
+        found = _table_for(self.panel, table)
+        return found.sample_ids, self.panel.values(found)
 
     def predict_one(
-        self, cargo: Mapping[str, float | None], use: Use | None = None, *, sample_id: str = "sample"
+        self, cargo: Mapping[str, Any], use: Use | None = None, *, sample_id: str = "sample"
     ) -> Predictions:
         """Answer for one sample given by molecule names: the fast path from names to answer.
 
         Parameters
         ----------
         cargo : mapping of str to float or None
-            Raw values in the model's unit by molecule name; None and absent = not measured.
+            Raw values in the model's unit by molecule name; None and absent = not measured. Of several layers such a mapping
+            for each, by name.
         use : Use, optional
             As in `predict`.
         sample_id : str
@@ -184,8 +205,13 @@ class ModelBundle:
         -------
         Measured
         """
-        log_odds, residuals = self.compiled.evaluate(X)
-        return Measured(log_odds.transpose(1, 0, 2), residuals, self.panel.coverage(X))
+        coverage = self.panel.coverage(X)
+        if isinstance(self.panel, LayeredPanel) and isinstance(self.compiled, CompiledLayers):
+            log_odds, residuals, layers = self.compiled.measured(self.panel.kept(X))
+        else:
+            log_odds, residuals = self.compiled.evaluate(X)
+            layers = np.empty((len(X), 0), dtype=bool)
+        return Measured(log_odds.transpose(1, 0, 2), residuals, coverage, layers)
 
     def interpret(
         self, ids: tuple[str, ...], measured: Measured, use: Use, batches: Sequence[str] | None = None
@@ -209,6 +235,7 @@ class ModelBundle:
         return Predictions(
             ids, self.states, found.probabilities, found.sets, found.novelty_p, found.coverage, calls, flags,
             self.name, self.version, places,
+            () if found.layers is None else tuple(layers_of(found.layer_sets[i]) for i in found.layers.tolist()),
         )  # fmt: skip
 
     def judge(self, measured: Measured, use: Use, batches: Sequence[str] | None = None) -> Answers:
@@ -235,9 +262,14 @@ class ModelBundle:
             limits["novelty_alpha"],
             self.panel.min_coverage,
         )
-        return self.blend.judge(
+        found = self.blend.judge(
             measured.log_odds.transpose(1, 0, 2), measured.residuals, measured.coverage, use, asked, batches
         )
+        if not self.layers:
+            return found
+        codes, layers = np.unique(set_codes(measured.layers), return_inverse=True)
+        sets = tuple(";".join(name for i, name in enumerate(self.layers) if code >> i & 1) for code in codes.tolist())
+        return replace(found, layers=layers, layer_sets=sets)
 
     def check(self) -> float:
         """Compare the compiled scorer with the fitted parts on golden, random and NaN-bearing rows.
@@ -255,7 +287,13 @@ class ModelBundle:
         rng = np.random.default_rng(20)
         shuffled = rng.permuted(self.golden, axis=0)
         holes = np.where(rng.random(self.golden.shape) < 0.3, np.nan, shuffled)
-        rows = (("golden rows", self.golden), ("random rows", shuffled), ("rows with missing values", holes))
+        rows: tuple[tuple[str, Floats], ...] = (
+            ("golden rows", self.golden),
+            ("random rows", shuffled),
+            ("rows with missing values", holes),
+        )
+        if isinstance(self.blend, LayeredBlend):
+            rows += tuple(("rows without a layer", _without(self.golden, columns)) for columns in self.blend.columns())
         return max(check_parity(self.blend, self.compiled, X, what) for what, X in rows)
 
     def golden_probabilities(self) -> Floats:
@@ -284,13 +322,12 @@ class ModelBundle:
 
     def _write(self, folder: Path) -> None:
         tree, arrays = pack(self.blend)
-        panel = {"molecules": list(self.panel.molecules), **{key: getattr(self.panel, key) for key in _PANEL}}
         golden = pd.DataFrame(self.golden, columns=list(self.panel.molecules))
         golden.insert(0, "sample_id", [f"golden-{i + 1:02d}" for i in range(len(golden))])
         expected = pd.DataFrame(self.golden_probabilities(), columns=[f"p_{state}" for state in self.states])
         fill_folder(
             folder,
-            described={**self.about, "panel": panel, "fitted": tree},
+            described={**self.about, "panel": self.panel.described(), "fitted": tree},
             arrays={
                 **arrays,
                 "panel.weight": self.panel.weight,
@@ -329,12 +366,7 @@ class ModelBundle:
     @classmethod
     def _read(cls, parts: ModelParts, *, verify: bool) -> ModelBundle:
         blend = _blend_of(parts)
-        described = dict(parts.described["panel"])
-        panel = Panel(
-            molecules=tuple(described["molecules"]),
-            weight=parts.arrays["panel.weight"],
-            **{key: described[key] for key in _PANEL if key in described},  # earlier models have no fewest_reads
-        )
+        panel = LayeredPanel.read(parts.described["panel"], parts.arrays["panel.weight"])
         profiles = _numbers(parts.golden[list(panel.molecules)])
         expected = _numbers(parts.golden[[f"p_{state}" for state in blend.states]])
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
@@ -368,13 +400,29 @@ class ModelBundle:
             )
 
 
+def _table_for(panel: Panel, table: Table) -> CargoTable:
+    """Take a frame for a table of what the panel reads."""
+    if isinstance(table, pd.DataFrame):
+        if isinstance(panel, LayeredPanel):
+            panel.refuse_single("the frame")
+        return CargoTable.from_frame(table, kind=panel.kind, unit=panel.unit, not_detected=panel.not_detected)
+    check_type(table, CargoTable, "predict: table", "a CargoTable, or a DataFrame with molecules in columns")
+    return table
+
+
+def _without(X: Floats, columns: slice) -> Floats:
+    lacking = X.copy()
+    lacking[:, columns] = np.nan
+    return lacking
+
+
 def _numbers(texts: pd.DataFrame) -> Floats:
     return texts.replace("", "nan").to_numpy().astype(np.float64)
 
 
-def _blend_of(parts: ModelParts) -> FittedBlend:
+def _blend_of(parts: ModelParts) -> Blend:
     fitted = unpack(parts.described["fitted"], parts.arrays, first=parts.format == 1)
-    if isinstance(fitted, FittedBlend):
+    if isinstance(fitted, Blend):
         return fitted
     training = parts.described["training"]
     return brought_forward(fitted, tested_across_batches=training["tested_across_batches"], batches=training["batches"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from exoclassify.model.answers import REASONS
 from exoclassify.model.panel import Panel
-from exoclassify.model.told import carries_over, use_lines, used_in
+from exoclassify.model.told import carries_over, layers_add, use_lines, used_in, visits_add
 
 __all__ = ["card", "headline"]
 
@@ -130,7 +130,7 @@ def _training(about: Mapping[str, Any], panel: Panel) -> str:
     lines = [
         f"- {sum(training['samples'].values())} samples: "
         + ", ".join(f"{n} {state}" for state, n in training["samples"].items()),
-        f"- {len(panel.molecules)} molecules of {training['molecules_in_table']} measured ({panel.kind}, {panel.unit})",
+        f"- {len(panel.molecules)} molecules of {training['molecules_in_table']} measured ({panel.measured_in})",
     ]
     if panel.not_detected is not None:
         lines.append(f"- Ct values of {panel.not_detected:g} and above count as not detected")
@@ -165,6 +165,7 @@ def _evaluation(about: Mapping[str, Any]) -> str:
         ("novel", "share novel"),
     ):
         lines.append(f"| {label} | " + " | ".join(_share(found["calls"].get(key)) for _, found in columns) + " |")
+    lines += ["", *(f"- {sentence}" for sentence in (*layers_add(about), *visits_add(about)))]
     uses = use_lines(about)
     if uses:
         lines += ["", "| where it is used | batches that carry it | log-loss | slope | called | wrong among calls |"]

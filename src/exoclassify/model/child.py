@@ -122,6 +122,11 @@ class Child:
         """Whether it can take an order."""
         return self._process.poll() is None
 
+    def kill(self) -> None:
+        """End it now, whatever it does."""
+        self._process.kill()
+        self.stop()
+
     def stop(self) -> None:
         """Let it end, when it has done what it was told."""
         for pipe in (self._process.stdin, self._process.stdout):

@@ -19,7 +19,8 @@ from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest, Trees
 from exoclassify.methods.ranks import normal_scores
 from exoclassify.methods.views import Views
-from exoclassify.model.blend import FittedBlend
+from exoclassify.model.blend import FittedBlend, Scorer
+from exoclassify.tables import sizes
 from exoclassify.typing import Floats
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ __all__ = ["PARITY", "CompiledBlend", "check_parity", "rows_in_block"]
 PARITY = 1e-6
 """Largest allowed difference in any probability between the compiled scorer and the step-by-step blend."""
 
-_CELLS = 131_072  # view cells in a chunk: 1 MB, which stays in a core's cache while the steps pass over it
 _NODES = 2_000_000  # visited nodes held at once while trees are walked: 16 MB
 _FEW = 16  # samples up to which walking the trees is faster than calling XGBoost
 
@@ -235,7 +235,7 @@ def rows_in_block(n_molecules: int) -> int:
     int
         A multiple of the rows that are multiplied together.
     """
-    return max(_TOGETHER, _CELLS // max(1, n_molecules) // _TOGETHER * _TOGETHER)
+    return max(_TOGETHER, sizes.BLOCK_CELLS // max(1, n_molecules) // _TOGETHER * _TOGETHER)
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,14 +286,14 @@ def _softmax(log_odds: Floats) -> Floats:
     return result
 
 
-def check_parity(blend: FittedBlend, compiled: CompiledBlend, X: Floats, what: str) -> float:
+def check_parity(blend: Scorer, compiled: Scorer, X: Floats, what: str) -> float:
     """Compare the compiled scorer with the step-by-step blend.
 
     Parameters
     ----------
-    blend : FittedBlend
+    blend : FittedBlend or LayeredBlend
         The reference.
-    compiled : CompiledBlend
+    compiled : CompiledBlend or CompiledLayers
         What stands in for it.
     X : ndarray of shape (n_samples, n_molecules)
         Raw panel values.

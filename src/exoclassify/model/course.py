@@ -403,6 +403,10 @@ def followed(
     ModelError
         If the table does not fit the model, or the noise was not learned.
     """
+    if bundle.about.get("visits") is not None:
+        raise ModelError(
+            f"{bundle.name} compares samples of one person itself; score it, or follow with a model of single samples"
+        )
     use = Use() if use is None else use
     noise = Retest.of_model(bundle) if noise is None else noise
     visits, everyone = named_visits(sheet), np.asarray(sheet.subject)

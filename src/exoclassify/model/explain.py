@@ -14,7 +14,8 @@ from exoclassify.methods.learners.linear import Linear
 from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest
 from exoclassify.methods.tree_shapley import LeafBoxes
-from exoclassify.model.blend import FittedBlend
+from exoclassify.model.blend import Blend, FittedBlend
+from exoclassify.model.layered import LayeredBlend
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
@@ -68,10 +69,10 @@ def contributions(bundle: ModelBundle, X: Floats, head: int = 0) -> tuple[Floats
     -------
     contributions : ndarray of shape (n_samples, n_molecules, n_states)
         In log-odds; only differences between states mean anything.
-    base : ndarray of shape (n_states,)
-        The log-odds of a sample of which nothing is known, in a batch without an offset: the offset and the mix of a place
-        move this constant alone. ``base + contributions.sum(axis=1)`` is what the compiled scorer gives, to 1e-9 (to 1e-6
-        where XGBoost votes, which adds its trees up in single precision).
+    base : ndarray of shape (n_samples, n_states)
+        The log-odds of a sample of which nothing is known but which layers it has, in a batch without an offset: the offset
+        and the mix of a place move this constant alone. ``base + contributions.sum(axis=1)`` is what the compiled scorer
+        gives, to 1e-9 (to 1e-6 where XGBoost votes, which adds its trees up in single precision).
 
     Notes
     -----
@@ -85,7 +86,7 @@ def contributions(bundle: ModelBundle, X: Floats, head: int = 0) -> tuple[Floats
     return of_blend(bundle.blend, X, head)
 
 
-def of_blend(blend: FittedBlend, X: Floats, head: int = 0) -> tuple[Floats, Floats]:
+def of_blend(blend: Blend, X: Floats, head: int = 0) -> tuple[Floats, Floats]:
     """Split the log-odds of a blend that is not, or not yet, in a bundle.
 
     Parameters
@@ -101,6 +102,9 @@ def of_blend(blend: FittedBlend, X: Floats, head: int = 0) -> tuple[Floats, Floa
         As in `contributions`.
     """
     X = np.ascontiguousarray(X, dtype=np.float64)
+    if isinstance(blend, LayeredBlend):
+        return _of_layers(blend, X, head)
+    assert isinstance(blend, FittedBlend)
     views = blend.views.of(X) if len(X) else {"log": X, "damped": X, "ranks": X}
     total = np.zeros((*X.shape, len(blend.states)))
     chosen = blend.calibration.heads[head]
@@ -111,6 +115,22 @@ def of_blend(blend: FittedBlend, X: Floats, head: int = 0) -> tuple[Floats, Floa
             parts, constant = voice(views[member.learner.view])
             total += parts @ spread
             base += constant @ spread
+    return total, np.broadcast_to(base, (len(X), len(base)))
+
+
+def _of_layers(blend: LayeredBlend, X: Floats, head: int) -> tuple[Floats, Floats]:
+    """Split the fused log-odds: each layer's own parts, times its weight; those of a missing layer are 0."""
+    chosen, shares = blend.calibration.heads[head], blend.shares(X, head)
+    spread = chosen.factors[0] * chosen.map.T
+    total = np.zeros((*X.shape, len(blend.states)))
+    base = np.broadcast_to(chosen.shift, (len(X), len(blend.states))).copy()
+    for layer, columns, share in zip(blend.layers, blend.columns(), shares.T, strict=True):
+        rows = np.flatnonzero(share > 0)
+        if len(rows):
+            own = range(len(layer.calibration.heads))[blend.own_head(head)]
+            parts, start = of_blend(layer, X[rows, columns], own)
+            total[rows, columns] = share[rows, None, None] * (parts @ spread)
+            base[rows] += share[rows, None] * (start @ spread)
     return total, base
 
 
@@ -173,7 +193,7 @@ def of_row(bundle: ModelBundle, row: Floats, head: int, state: int, n: int) -> t
         Mover(bundle.panel.molecules[j], float(moved[j]), float(row[j]), bundle.states[state]) for j in strongest
     )
     others = float(moved.sum() - sum(mover.log_odds for mover in movers))
-    return movers, float(against_rest(base, state)), others
+    return movers, float(against_rest(base[0], state)), others
 
 
 def against_rest(log_odds: Floats, state: int) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from exoclassify.typing import Floats
 
 __all__ = ["Panel"]
 
+
+_PLAIN = ("kind", "unit", "not_detected", "typical", "min_coverage", "hairpins_apart", "fewest_reads")
+"""Plain values of a panel, kept in bundle.json."""
 
 _REMEMBERED = 64
 """Lists of names whose places are remembered."""
@@ -58,6 +62,10 @@ class Panel:
     hairpins_apart: bool
     fewest_reads: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.weight.shape != (len(self.molecules),):
+            raise ModelError(f"the panel has {len(self.molecules)} molecules and weights of shape {self.weight.shape}")
+
     @classmethod
     def fit(cls, table: CargoTable, support: NDArray[np.intp], min_coverage: float) -> Panel:
         """Describe the chosen columns of the training table.
@@ -86,6 +94,21 @@ class Panel:
             table.hairpins_apart,
             _fewest_reads(table, support),
         )
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], weight: Floats) -> Panel:
+        """Put a panel together again from what `described` gave and its weights."""
+        plain = {key: described[key] for key in _PLAIN if key in described}  # earlier models have no fewest_reads
+        return cls(molecules=tuple(described["molecules"]), weight=weight, **plain)
+
+    def described(self) -> dict[str, Any]:
+        """Give its plain values, for bundle.json."""
+        return {"molecules": list(self.molecules), **{key: getattr(self, key) for key in _PLAIN}}
+
+    @property
+    def measured_in(self) -> str:
+        """Kind and unit, for people."""
+        return f"{self.kind}, {self.unit}"
 
     @cached_property
     def _seen(self) -> dict[tuple[str, ...], tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -207,6 +230,30 @@ class Panel:
                 "molecule names, or train a model on the molecules this table has"
             )
 
+    def check_values(self, X: Floats, sample_ids: Sequence[object], source: str) -> None:
+        """Refuse values that cannot be of the model's unit.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_molecules)
+            In the panel's order.
+        sample_ids : sequence
+            Of the rows, for messages.
+        source : str
+            What messages call the table.
+
+        Raises
+        ------
+        InputError
+            With the first of them.
+        """
+        Cells(X, sample_ids, self.molecules, source).check(self.unit)  # type: ignore[arg-type]  # row numbers do as well
+
+    def censor(self, X: Floats) -> None:
+        """Make Ct from the not-detected value on that value, in place."""
+        if self.not_detected is not None:
+            np.minimum(X, self.not_detected, out=X)
+
     def places(self, written: Sequence[str], source: str, values: Floats | None = None) -> NDArray[np.intp]:
         """Find the panel among the columns of a table.
 
@@ -238,7 +285,7 @@ class Panel:
         where = {molecule: i for i, molecule in enumerate(canonical)}
         return np.array([where.get(molecule, -1) for molecule in self.canonical], dtype=np.intp)
 
-    def profile(self, cargo: Mapping[str, float | None], sample_id: str) -> Floats:
+    def profile(self, cargo: Mapping[str, Any], sample_id: str) -> Floats:
         """Line one sample's named values up with the panel, shape (1, n_molecules); None and absent are NaN.
 
         Parameters

@@ -20,7 +20,7 @@ from exoclassify.model.answers import BITS, UNCERTAIN, Answers, columns_of, expl
 from exoclassify.tables.encoding import Column, write_columns
 from exoclassify.typing import Floats
 
-__all__ = ["DEFAULT_MAX_WRONG", "Limits", "Predictions", "Use", "answer", "shifted_prevalence"]
+__all__ = ["DEFAULT_MAX_WRONG", "Limits", "Predictions", "Use", "answer", "layers_of", "shifted_prevalence"]
 
 
 _UNTESTED = 0.5
@@ -109,6 +109,8 @@ class Predictions:
         Who answered.
     places : tuple of str
         Where each was taken to be from: ``batch NAME``, ``a training batch``, ``site NAME`` or ``unknown batch``.
+    layers : tuple of tuple of str
+        Which layers each answer rests on; empty for a model of one.
     """
 
     sample_ids: tuple[str, ...]
@@ -122,6 +124,7 @@ class Predictions:
     model: str
     version: str
     places: tuple[str, ...] = ()
+    layers: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def of_columns(cls, table: pa.Table | pa.RecordBatch, states: Sequence[str]) -> Predictions:
@@ -136,11 +139,13 @@ class Predictions:
         """
         words = ("sample_id", "call", "prediction_set", "flags", "place", "model", "version")
         ids, calls, sets, flags, places, models, versions = (table.column(name).to_pylist() for name in words)
+        layers = table.column("layers").to_pylist() if "layers" in table.schema.names else []
         numbers = [table.column(f"p_{state}").to_numpy(zero_copy_only=False) for state in states]
         return cls(
             tuple(ids), tuple(states), np.column_stack(numbers), np.array([_held(text, states) for text in sets]),
             table.column("novelty_p").to_numpy(), table.column("coverage").to_numpy(), tuple(calls),
             tuple(tuple(filter(None, text.split(";"))) for text in flags), models[0], versions[0], tuple(places),
+            tuple(map(layers_of, layers)),
         )  # fmt: skip
 
     @property
@@ -163,11 +168,14 @@ class Predictions:
         places = self.places or ("",) * len(self.sample_ids)
         named = tuple(dict.fromkeys(places))
         where = {place: i for i, place in enumerate(named)}
+        texts = [";".join(used) for used in self.layers]
+        sets = tuple(dict.fromkeys(texts))
+        layers = np.array([sets.index(text) for text in texts], dtype=np.intp) if texts else None
         answers = Answers(
             self.probabilities, self.sets, self.novelty_p, self.coverage,
             np.array([position[call] for call in self.calls], dtype=np.int8),
             np.array([sum(BITS[flag] for flag in flags) for flags in self.flags], dtype=np.uint8),
-            np.array([where[place] for place in places], dtype=np.intp), named,
+            np.array([where[place] for place in places], dtype=np.intp), named, layers, sets,
         )  # fmt: skip
         ids = pa.array(self.sample_ids, pa.string())
         return columns_of(self.states, self.model, self.version, ids, answers, {})
@@ -188,6 +196,17 @@ class Predictions:
             If the ending is unknown, the file exists, or it cannot be written.
         """
         write_columns(Path(path), self._columns(), len(self.sample_ids), force=force)
+
+
+def layers_of(text: str) -> tuple[str, ...]:
+    """Take a set of layers apart.
+
+    Parameters
+    ----------
+    text : str
+        As in ``protein;cells``.
+    """
+    return tuple(filter(None, text.split(";")))
 
 
 def _held(text: str, states: Sequence[str]) -> list[bool]:

@@ -19,11 +19,12 @@ from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest, Trees
 from exoclassify.methods.normalise_counts import CenteredLogRatio, LogCPM, MedianOfRatios
 from exoclassify.methods.normalise_ct import CtInverted, DeltaCt, GlobalMean
-from exoclassify.methods.normalise_intensity import FrozenQuantile, Log2Plus, MedianCentred
+from exoclassify.methods.normalise_intensity import FrozenQuantile, Log2Plus, MedianCentred, Standardised
 from exoclassify.methods.normalise_tmm import TMM
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
-from exoclassify.model.blend import FittedBlend, Member
+from exoclassify.model.blend import Blend, FittedBlend, Member
+from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.legacy import FirstBlend, FirstMember, ScaleAndShift
 
 __all__ = ["pack", "unpack"]
@@ -36,6 +37,7 @@ _PARTS = (
     FittedBlend,
     Forest,
     Head,
+    LayeredBlend,
     Linear,
     Member,
     PCAResidual,
@@ -46,7 +48,7 @@ _PARTS = (
 )
 _STEPS = (
     CenteredLogRatio, CtInverted, DeltaCt, FrozenQuantile, GlobalMean, LeftCensored, Log2Plus, LogCPM,
-    MedianCentred, MedianFilled, MedianOfRatios, TMM,
+    MedianCentred, MedianFilled, MedianOfRatios, Standardised, TMM,
 )  # fmt: skip
 _ALLOWED: Mapping[str, type[Any]] = {part.__name__: part for part in (*_PARTS, *_STEPS)}
 _FIRST: Mapping[str, type[Any]] = {
@@ -105,7 +107,7 @@ def _fields(part: Any) -> dict[str, Any]:
     return {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
 
 
-def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]], *, first: bool = False) -> FittedBlend | FirstBlend:
+def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]], *, first: bool = False) -> Blend | FirstBlend:
     """Put a fitted blend together again.
 
     Parameters
@@ -126,9 +128,9 @@ def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]], *, first: bool = False
         raise ModelError(
             f"bundle.json does not describe a model of this format ({error}); train or fetch it again"
         ) from error
-    if not isinstance(blend, FirstBlend if first else FittedBlend):
+    if not isinstance(blend, FirstBlend if first else Blend):
         raise ModelError("bundle.json does not describe a model of this format; train or fetch it again")
-    result: FittedBlend | FirstBlend = blend
+    result: Blend | FirstBlend = blend
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["carries_over", "use_lines", "used_in"]
+__all__ = ["carries_over", "layers_add", "use_lines", "used_in", "visits_add"]
 
 
 def used_in(about: Mapping[str, Any]) -> list[str]:
@@ -116,3 +116,64 @@ def carries_over(about: Mapping[str, Any]) -> str:
     return (
         f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
     )
+
+
+def visits_add(about: Mapping[str, Any]) -> list[str]:
+    """Say what a model of changes within persons reads, and what the change adds to the samples as they are.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+    """
+    found = about.get("visits")
+    if found is None:
+        return []
+    visits = found["visits"]
+    lines = {
+        "baseline": [
+            f"It reads the change of a sample against its person's sample at {visits[0]}, which is part of the question."
+        ],
+        "pair": [
+            f"It says which of a person's two samples is the later, {visits[0]} or {visits[-1]}, by their difference: an AUC "
+            "of 1 is every pair in its order, .5 is chance."
+        ],
+        "response": [
+            f"It reads a person's sample at {visits[0]} (first), and the change to {visits[-1]} (change) where there is one."
+        ],
+    }[found["reads"]]
+    layers = ((about["evaluation"] or {}).get("cross_validation") or {}).get("layers")
+    if found["reads"] == "response" and layers:
+        named = {"first": f"from {visits[0]} alone", "change": "from the change alone", "first change": "from both"}
+        figures = {" ".join(one["layers"]): one["figures"]["auc"] for one in layers["sets"]}
+        told = [
+            f"{name} {figures[key]['value']:.3f} ({figures[key]['low']:.3f} to {figures[key]['high']:.3f})"
+            for key, name in named.items()
+            if key in figures
+        ]
+        lines.append(f"AUC by person: {', '.join(told)}.")
+    if found["plain"] is not None:
+        told = found["plain"]["auc"]
+        lines.append(
+            f"Beside the samples as they are, on the same folds, the change moves the AUC from {told['second']:.3f} to "
+            f"{told['first']:.3f}, by {told['difference']:+.3f} ({told['low']:+.3f} to {told['high']:+.3f})."
+        )
+    return lines
+
+
+def layers_add(about: Mapping[str, Any]) -> list[str]:
+    """Say what each layer adds to the others, and cargo and covariates to each other.
+
+    Parameters
+    ----------
+    about : mapping
+        The bundle's plain values.
+
+    Returns
+    -------
+    list of str
+        Sentences; none for a model of one layer that was not judged beside covariates.
+    """
+    evaluation = about["evaluation"] or {}
+    judged = [(evaluation.get("cross_validation") or {}).get("layers"), evaluation.get("covariates")]
+    return [one["sentence"] for found in judged if found for one in found["added"]]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from exoclassify.data.sketches import BITS, bits_apart, sketches
 from exoclassify.errors import ModelError
-from exoclassify.model.blend import FittedBlend
-from exoclassify.model.compiled import CompiledBlend
+from exoclassify.model.blend import Blend
+from exoclassify.model.layered import compiled
 from exoclassify.typing import Floats
 
 __all__ = ["SHARES", "TrainedOn", "id_keys"]
@@ -71,7 +71,7 @@ class TrainedOn:
     @classmethod
     def of(
         cls,
-        blend: FittedBlend,
+        blend: Blend,
         molecules: Sequence[str],
         X: Floats,
         sample_ids: Sequence[str],
@@ -93,19 +93,19 @@ class TrainedOn:
         key : str
             Of the hashes, the digest of the data.
         """
-        log = blend.views.log(X)
+        log = blend.log(X)
         return cls(
             _hashes(sample_ids, key),
             _hashes(subject_ids or (), key),
             _sketches(blend, molecules, log),
-            np.quantile(log, SHARES, axis=0).T.astype(np.float32),
+            _quantiles(log).T.astype(np.float32),
             _sieve(sample_ids),
             _residuals(blend, X),
         )
 
     def recognised(
         self,
-        blend: FittedBlend,
+        blend: Blend,
         molecules: Sequence[str],
         X: Floats,
         sample_ids: Sequence[str],
@@ -178,7 +178,7 @@ class TrainedOn:
         found[rows] = self.named(sample_ids[rows].tolist(), key)
         return found
 
-    def copies(self, blend: FittedBlend, molecules: Sequence[str], X: Floats) -> NDArray[np.intp]:
+    def copies(self, blend: Blend, molecules: Sequence[str], X: Floats) -> NDArray[np.intp]:
         """Find the training sample that each sample is a near-duplicate of, by its cargo alone.
 
         Parameters
@@ -193,7 +193,7 @@ class TrainedOn:
         """
         found = np.full(len(X), -1, dtype=np.intp)
         limit = self._limit()
-        for i, one in enumerate(_sketches(blend, molecules, blend.views.log(X))):
+        for i, one in enumerate(_sketches(blend, molecules, blend.log(X))):
             apart = bits_apart(self.sketches, one)
             if apart.min() <= limit:
                 found[i] = apart.argmin()
@@ -211,7 +211,7 @@ class TrainedOn:
 
     def extended(
         self,
-        blend: FittedBlend,
+        blend: Blend,
         X: Floats,
         sample_ids: Sequence[str],
         subject_ids: Sequence[str] | None,
@@ -230,10 +230,10 @@ class TrainedOn:
         here : bool
             The quantiles become those of the further samples.
         """
-        log = blend.views.log(X)
+        log = blend.log(X)
         quantiles = self.log
         if here:
-            quantiles = np.quantile(log, SHARES, axis=0).T.astype(np.float32)
+            quantiles = _quantiles(log).T.astype(np.float32)
         return TrainedOn(
             np.concatenate([self.samples, _hashes(sample_ids, key)]),
             np.concatenate([self.subjects, _hashes(subject_ids or (), key)]),
@@ -298,8 +298,14 @@ def _sieve(ids: Sequence[str]) -> NDArray[np.uint16]:
     return np.unique(id_keys(np.array(ids, dtype=object)).astype(np.uint16))
 
 
-def _residuals(blend: FittedBlend, X: Floats) -> Floats:
-    found: Floats = np.sort(CompiledBlend.of(blend).evaluate(X)[1])
+def _quantiles(log: Floats) -> Floats:
+    """Of each molecule, among the samples that have its layer; shape (21, n_molecules)."""
+    whole = not np.isnan(log).any()
+    return np.quantile(log, SHARES, axis=0) if whole else np.nanquantile(log, SHARES, axis=0)
+
+
+def _residuals(blend: Blend, X: Floats) -> Floats:
+    found: Floats = np.sort(compiled(blend).evaluate(X)[1])
     rounded = np.unique(np.round(found / max(found[-1], _LEAST), 6)) if len(found) else found
     return found if len(rounded) > 0.9 * len(found) else np.empty(0)
 
@@ -309,5 +315,5 @@ def _hashes(ids: Sequence[str], key: str) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
-def _sketches(blend: FittedBlend, molecules: Sequence[str], log: Floats) -> NDArray[np.uint8]:
-    return sketches(molecules, (log - blend.novelty.mean) / blend.novelty.scale)
+def _sketches(blend: Blend, molecules: Sequence[str], log: Floats) -> NDArray[np.uint8]:
+    return sketches(molecules, blend.standardised(log))

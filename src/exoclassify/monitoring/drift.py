@@ -80,7 +80,7 @@ def in_log_view(bundle: ModelBundle, X: Floats) -> NDArray[np.float32]:
     -------
     ndarray of float32 of shape (n_samples, n_molecules)
     """
-    return bundle.blend.views.log(np.ascontiguousarray(X, dtype=np.float64)).astype(np.float32)
+    return bundle.blend.log(np.ascontiguousarray(X, dtype=np.float64)).astype(np.float32)
 
 
 def input_drift(bundle: ModelBundle, counts: Counts) -> InputDrift:

@@ -13,6 +13,7 @@ from exoclassify.report.evaluation import abstaining, calibration, discriminatio
 from exoclassify.report.flow import flow
 from exoclassify.report.html import Report, Section, Table
 from exoclassify.report.importance import importance_section
+from exoclassify.report.layers import layers_sections
 from exoclassify.report.methods import methods_section
 from exoclassify.report.verdict import lead_of_model
 
@@ -41,6 +42,7 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
     if evaluation is not None:
         judged = judged_ways(evaluation)
         sections += [
+            *layers_sections(evaluation),
             discrimination(judged),
             calibration(judged, carries_over(about)),
             abstaining(judged, used_in(about)),

@@ -12,11 +12,12 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from exoclassify.errors import FileError
-from exoclassify.scoring.job import PIECES_IN_PART, Job, Scored, pieces_and_ends
+from exoclassify.scoring.job import Job, Scored
 from exoclassify.scoring.parts import Parts, part_bytes
-from exoclassify.scoring.pieces import Piece, Stretch
-from exoclassify.scoring.rows import Reject
+from exoclassify.scoring.pieces import RowPiece, RowStretch, pieces_and_ends
 from exoclassify.scoring.runners import Runner, Watcher
+from exoclassify.tables import sizes
+from exoclassify.tables.pieces import Reject
 
 __all__ = ["Cluster", "client_of"]
 
@@ -86,7 +87,7 @@ def _held(job: Job) -> Job:
     return job
 
 
-def _read_and_scored(job: Job, number: int, stretch: Stretch, there: frozenset[int]) -> list[_Done]:
+def _read_and_scored(job: Job, number: int, stretch: RowStretch, there: frozenset[int]) -> list[_Done]:
     source = stretch.source
     if not source.remote and not source.path.exists():
         raise FileError(
@@ -95,19 +96,19 @@ def _read_and_scored(job: Job, number: int, stretch: Stretch, there: frozenset[i
     done, gathered, cost = [], [], 0.0
     with threadpool_limits(1):
         for at, (piece, last, broken) in enumerate(pieces_and_ends(stretch)):
-            part = at // PIECES_IN_PART
+            part = at // sizes.PIECES_IN_PART
             if part in there:
                 continue
             gathered.append(_scored(job, piece, source.name))
             cost += 0.0 if piece is None else piece.cost
-            if last or at % PIECES_IN_PART == PIECES_IN_PART - 1:
+            if last or at % sizes.PIECES_IN_PART == sizes.PIECES_IN_PART - 1:
                 done.append(_packed(number, part, gathered, last, broken, cost))
                 gathered, cost = [], 0.0
     return done
 
 
 def _scored_part(
-    job: Job, number: int, part: int, pieces: Sequence[Piece | None], source: str, last: bool, broken: str
+    job: Job, number: int, part: int, pieces: Sequence[RowPiece | None], source: str, last: bool, broken: str
 ) -> list[_Done]:
     with threadpool_limits(1):
         scored = [_scored(job, piece, source) for piece in pieces]
@@ -115,7 +116,7 @@ def _scored_part(
     return [_packed(number, part, scored, last, broken, cost)]
 
 
-def _scored(job: Job, piece: Piece | None, source: str) -> Scored:
+def _scored(job: Job, piece: RowPiece | None, source: str) -> Scored:
     return job.nothing() if piece is None else job.score(piece, source)
 
 
@@ -147,14 +148,14 @@ class Cluster(Runner):
     scheduler: str | None
     workers: int | None
 
-    def run(self, job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, watcher: Watcher) -> None:
+    def run(self, job: Job, stretches: Iterator[tuple[int, RowStretch]], parts: Parts, watcher: Watcher) -> None:
         """Store all parts of all stretches.
 
         Parameters
         ----------
         job : Job
             What is done.
-        stretches : iterator of (int, Stretch)
+        stretches : iterator of (int, RowStretch)
             With their numbers.
         parts : Parts
             Where the answers go; what is there already is not done again.
@@ -196,7 +197,7 @@ class Cluster(Runner):
 
     @staticmethod
     def _tasks(
-        stretches: Iterator[tuple[int, Stretch]], parts: Parts, watcher: Watcher
+        stretches: Iterator[tuple[int, RowStretch]], parts: Parts, watcher: Watcher
     ) -> Iterator[tuple[tuple[Any, ...], Any]]:
         for number, stretch in stretches:
             if parts.complete(number):
@@ -204,14 +205,14 @@ class Cluster(Runner):
             if stretch.apart:
                 yield (_read_and_scored, number, stretch, parts.there(number)), stretch.source
                 continue
-            pieces: list[Piece | None] = []
+            pieces: list[RowPiece | None] = []
             for at, (piece, last, broken) in enumerate(pieces_and_ends(stretch)):
-                part = at // PIECES_IN_PART
+                part = at // sizes.PIECES_IN_PART
                 if parts.has(number, part):
                     watcher.advance(0.0 if piece is None else piece.cost, 0)
                     continue
                 pieces.append(piece)
-                if last or at % PIECES_IN_PART == PIECES_IN_PART - 1:
+                if last or at % sizes.PIECES_IN_PART == sizes.PIECES_IN_PART - 1:
                     name = stretch.source.name
                     yield (_scored_part, number, part, pieces, name, last, broken), stretch.source
                     pieces = []

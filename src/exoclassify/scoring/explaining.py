@@ -12,12 +12,12 @@ from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explanations import explained
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.job import batches_of, pieces_and_ends
-from exoclassify.scoring.pieces import Piece
+from exoclassify.scoring.job import batches_of
+from exoclassify.scoring.pieces import RowPiece, pieces_and_ends
 from exoclassify.scoring.planning import planned
 from exoclassify.scoring.rows import checked
-from exoclassify.scoring.sources import find_sources
 from exoclassify.scoring.stream import Asked
+from exoclassify.tables.sources import find_sources
 from exoclassify.typing import Floats
 
 __all__ = ["answered_rows", "explained_files"]
@@ -81,14 +81,14 @@ def answered_rows(
     """
     plans, _ = planned(find_sources(given)[0], bundle.panel, asked.kept, asked.long, asked.reading)
     for plan in plans:
-        for stretch in plan.stretches():
+        for stretch in plan.cut():
             for piece, _, _ in pieces_and_ends(stretch):
                 if piece is not None:
                     yield from _answered(piece, bundle.panel, plan.source.name, asked, without)
 
 
 def _answered(
-    piece: Piece, panel: Panel, source: str, asked: Asked, without: Collection[str]
+    piece: RowPiece, panel: Panel, source: str, asked: Asked, without: Collection[str]
 ) -> Iterator[tuple[list[str], Floats, list[str] | None]]:
     """Give the rows of a piece that got an answer, some at a time; of a broken piece none did, which was said."""
     try:

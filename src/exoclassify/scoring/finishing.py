@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from exoclassify.scoring.job import BOOKKEEPING
 from exoclassify.scoring.parts import Part, Parts
-from exoclassify.scoring.rows import Reject
-from exoclassify.scoring.sources import Source
 from exoclassify.scoring.tally import Report, Tally
 from exoclassify.tables.encoding import sink
 from exoclassify.tables.formulas import guarded
+from exoclassify.tables.pieces import Reject
+from exoclassify.tables.sources import Source
 from exoclassify.tables.writing import system_refusals
 
 __all__ = ["REJECTED_COLUMNS", "finish", "rejected_path", "rejected_rows", "without_name"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,19 +13,17 @@ from exoclassify.model.answers import Answers, columns_of, worded
 from exoclassify.model.bundle import Measured, ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.model.trained_on import id_keys
-from exoclassify.scoring.pieces import Piece, Stretch
-from exoclassify.scoring.rows import Reject, Rows, checked
+from exoclassify.scoring.pieces import RowPiece
+from exoclassify.scoring.rows import Rows, checked
 from exoclassify.tables.encoding import Column, encoded, schema_of
+from exoclassify.tables.pieces import Reject
 from exoclassify.typing import Floats
 
-__all__ = ["BOOKKEEPING", "PIECES_IN_PART", "Job", "Scored", "batches_of", "pieces_and_ends"]
+__all__ = ["BOOKKEEPING", "Job", "Scored", "batches_of"]
 
 BOOKKEEPING = 8
 """Columns of a scored batch before those that are written: sample id, its hash, row, call, reasons, coverage, place,
 whether it was trained on."""
-
-PIECES_IN_PART = 12
-"""Pieces whose answers are stored together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +75,12 @@ class Job:
     keep: tuple[str, ...]
     ending: str
 
-    def score(self, piece: Piece, source: str) -> Scored:
+    def score(self, piece: RowPiece, source: str) -> Scored:
         """Understand, check and score one piece.
 
         Parameters
         ----------
-        piece : Piece
+        piece : RowPiece
             Of a file.
         source : str
             Name of the file, for messages.
@@ -111,6 +109,7 @@ class Job:
         answers = Answers(
             np.empty((0, n_states)), np.empty((0, n_states), dtype=bool), np.empty(0), np.empty(0),
             np.empty(0, dtype=np.int8), np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.intp), ("",),
+            np.empty(0, dtype=np.intp) if self.bundle.layers else None,
         )  # fmt: skip
         return rows, answers
 
@@ -164,36 +163,3 @@ def batches_of(
     if column is not None:
         return [name or "" for name in rows.keep[keep.index(column)].to_pylist()]
     return None
-
-
-def pieces_and_ends(stretch: Stretch) -> Iterator[tuple[Piece | None, bool, str]]:
-    """Read a stretch and say of each piece whether it is the last, and what broke there.
-
-    Parameters
-    ----------
-    stretch : Stretch
-        To be read.
-
-    Yields
-    ------
-    piece : Piece or None
-        None when there is no piece at all.
-    last : bool
-        Whether nothing comes after it.
-    broken : str
-        What is wrong with the file behind this piece; empty when nothing is.
-    """
-    pieces = stretch.pieces()
-    before: Piece | None = None
-    while True:
-        try:
-            piece = next(pieces, None)
-        except FileError as error:
-            yield before, True, str(error)
-            return
-        if piece is None:
-            yield before, True, ""
-            return
-        if before is not None:
-            yield before, False, ""
-        before = piece

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exoclassify.data.orientation import samples_in_rows
 from exoclassify.errors import InputError, first_three
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.sources import Source
+from exoclassify.tables.pieces import Wanted
+from exoclassify.tables.sources import Source
 from exoclassify.tables.wide import WideTable
+from exoclassify.typing import Codes
 
 __all__ = ["HEAD_ROWS", "Layout", "kept_constant", "layout_of"]
 
@@ -44,14 +46,15 @@ class Layout:
     panel: Panel
     names: tuple[str, ...]
     id_column: int
-    places: NDArray[np.intp]
+    places: Codes
     keep: tuple[tuple[int, str], ...]
 
-    @property
-    def wanted(self) -> list[int]:
-        """Positions of the columns that are read, each once, in the file's order."""
+    @cached_property
+    def wanted(self) -> Wanted:
+        """The columns that are read."""
         kept = [position for position, _ in self.keep if position >= 0]
-        return sorted({self.id_column, *self.places[self.places >= 0].tolist(), *kept})
+        panel = frozenset(self.places[self.places >= 0].tolist())
+        return Wanted(self.names, tuple(sorted({self.id_column, *panel, *kept})), self.id_column, panel)
 
 
 def layout_of(

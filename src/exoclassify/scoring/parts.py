@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from exoclassify.errors import FileError
 from exoclassify.scoring.job import Scored
-from exoclassify.scoring.rows import Reject
+from exoclassify.tables.pieces import Reject
 from exoclassify.tables.writing import system_refusals
 
 __all__ = ["Part", "Parts", "locked", "part_bytes"]
@@ -96,7 +96,7 @@ def part_bytes(scored: Sequence[Scored], *, last: bool, broken: str) -> pa.Buffe
         places = pa.compute.add(each.batch.column(2), before)
         columns = [*each.batch.columns[:2], places, *each.batch.columns[3:]]
         batches.append(pa.RecordBatch.from_arrays(columns, names=each.batch.schema.names))
-        rejected += [asdict(reject) | {"row": reject.row + before} for reject in each.rejected]
+        rejected += [reject._asdict() | {"row": reject.row + before} for reject in each.rejected]
         before += each.n_read
     about = json.dumps({"n_read": before, "rejected": rejected, "last": last, "broken": faults})
     schema = batches[0].schema.with_metadata({_ABOUT: about.encode()})

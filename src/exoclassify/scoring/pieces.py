@@ -1,104 +1,102 @@
-"""A file cut into stretches that can be read apart from each other, and these into pieces that fit into memory."""
+"""The pieces of a file, understood by where the panel is in it."""
 
 from __future__ import annotations
 
-import zlib
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import ClassVar
-
-import pyarrow as pa
+from dataclasses import dataclass
 
 from exoclassify.errors import FileError
-from exoclassify.scoring.rows import Rows
-from exoclassify.scoring.sources import Source
-from exoclassify.tables.opening import reading_file
+from exoclassify.scoring.layout import Layout
+from exoclassify.scoring.rows import Rows, rows_of
+from exoclassify.tables.pieces import Piece, Stretch
+from exoclassify.tables.sources import Source
 
-__all__ = ["Piece", "Stretch", "reading", "rows_in_piece"]
-
-_PIECE_CELLS = 1_000_000  # 8 MB of numbers
+__all__ = ["RowPiece", "RowStretch", "pieces_and_ends"]
 
 
-def rows_in_piece(n_molecules: int) -> int:
-    """How many rows are read together: so many that their numbers take about 8 MB.
+@dataclass(frozen=True, eq=False)
+class RowPiece:
+    """Some consecutive rows of a file, not yet understood; it can be sent to another process.
 
     Parameters
     ----------
-    n_molecules : int
-        Columns that are read.
-    """
-    return max(64, min(65_536, _PIECE_CELLS // max(1, n_molecules)))
-
-
-class Piece(ABC):
-    """Some consecutive rows of a file, read and not yet understood; it can be sent to another process.
-
-    Attributes
-    ----------
-    cost : float
-        Bytes of the file that it stands for, for the progress.
+    layout : Layout
+        Where the panel is.
+    piece : Piece
+        As read.
     """
 
-    cost: float
+    layout: Layout
+    piece: Piece
 
-    @abstractmethod
+    @property
+    def cost(self) -> float:
+        """Bytes of the file that it stands for, for the progress."""
+        return self.piece.cost
+
     def rows(self) -> Rows:
         """Understand the rows."""
+        return rows_of(self.piece.batch(), self.layout)
 
 
-class Stretch(ABC):
+@dataclass(frozen=True, eq=False)
+class RowStretch:
     """What is read from one end to the other by one process.
-
-    Attributes
-    ----------
-    source : Source
-        The file.
-    apart : bool
-        Whether a worker can read it without what comes before it in the file.
-    """
-
-    source: Source
-    apart: ClassVar[bool] = True
-
-    @abstractmethod
-    def pieces(self) -> Iterator[Piece]:
-        """Read, piece by piece; the cuts are the same each time."""
-
-
-@contextmanager
-def reading(source: Source) -> Iterator[None]:
-    """Translate what goes wrong while a file is read.
 
     Parameters
     ----------
-    source : Source
-        The file.
-
-    Raises
-    ------
-    FileError
-        If it is damaged, cut short, or cannot be reached.
+    layout : Layout
+        Where the panel is.
+    stretch : Stretch
+        Of the file.
     """
-    try:
-        if source.remote:
-            with _reading_remote(source):
-                yield
-        else:
-            with reading_file(source.path):
-                yield
-    except pa.ArrowException as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise FileError(f"{source.name}: is damaged or cut short ({reason}); write or copy it again") from error
+
+    layout: Layout
+    stretch: Stretch
+
+    @property
+    def source(self) -> Source:
+        """The file."""
+        return self.stretch.source
+
+    @property
+    def apart(self) -> bool:
+        """Whether a worker can read it without what comes before it in the file."""
+        return self.stretch.apart
+
+    def pieces(self) -> Iterator[RowPiece]:
+        """Read, piece by piece; the cuts are the same each time."""
+        return (RowPiece(self.layout, piece) for piece in self.stretch.pieces())
 
 
-@contextmanager
-def _reading_remote(source: Source) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"{source.url}: cannot be read ({error or type(error).__name__}); try again") from error
-    except ValueError as error:  # fsspec, of servers without byte ranges
-        if isinstance(error, pa.ArrowException):
-            raise
-        raise FileError(f"{source.url}: cannot be read in parts ({error}); download it first") from error
+def pieces_and_ends(stretch: RowStretch) -> Iterator[tuple[RowPiece | None, bool, str]]:
+    """Read a stretch and say of each piece whether it is the last, and what broke there.
+
+    Parameters
+    ----------
+    stretch : RowStretch
+        To be read.
+
+    Yields
+    ------
+    piece : RowPiece or None
+        None when there is no piece at all.
+    last : bool
+        Whether nothing comes after it.
+    broken : str
+        What is wrong with the file behind this piece; empty when nothing is.
+    """
+    pieces = stretch.pieces()
+    before: RowPiece | None = None
+    while True:
+        try:
+            piece = next(pieces, None)
+        except FileError as error:
+            yield before, True, str(error)
+            return
+        if piece is None:
+            yield before, True, ""
+            return
+        if before is not None:
+            yield before, False, ""
+        before = piece

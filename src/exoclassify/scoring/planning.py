@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from exoclassify.data.names import canonical_name
+from exoclassify.data.orientation import named_below
 from exoclassify.data.units import doubtful_blanks
 from exoclassify.errors import ExoclassifyError, FileError, InputError
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.column_files import head_table
-from exoclassify.scoring.columnar import ColumnPiece, columnar_layout, columnar_stretches
-from exoclassify.scoring.layout import HEAD_ROWS, Layout
-from exoclassify.scoring.lines import head_text
+from exoclassify.scoring.layout import HEAD_ROWS, Layout, layout_of
 from exoclassify.scoring.long import LongNames, long_stretch
-from exoclassify.scoring.pieces import Piece, Stretch, reading
+from exoclassify.scoring.pieces import RowPiece, RowStretch
 from exoclassify.scoring.rows import checked
-from exoclassify.scoring.sources import STREAMED_TEXT, Source
-from exoclassify.scoring.text import TextLayout, TextPiece, text_layout, text_stretches
 from exoclassify.scoring.whole import MOST_BYTES, whole_stretch
 from exoclassify.tables.asked import AS_WRITTEN, Reading
-from exoclassify.tables.reading import SUFFIXES, checked_suffix, is_of_the_field
+from exoclassify.tables.blocks import TextFile, TextPiece, text_stretches
+from exoclassify.tables.cells import column_texts
+from exoclassify.tables.columns import column_stretches, head_of_columns
+from exoclassify.tables.opening import COLUMNS, SUFFIXES, checked_suffix
+from exoclassify.tables.pieces import ColumnPiece
+from exoclassify.tables.reading import is_of_the_field
+from exoclassify.tables.sources import STREAMED_TEXT, Source, reading
+from exoclassify.tables.whole import index_first, index_names, wide_from_columns, wide_from_rows
+from exoclassify.tables.wide import id_position
+from exoclassify.typing import Floats
 
 __all__ = ["Plan", "planned"]
-
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,34 +42,15 @@ class Plan:
     ----------
     source : Source
         The file.
-    how : Layout, TextLayout or Stretch
-        Where its columns are, or its only stretch.
+    cut : callable
+        Gives its stretches.
     notes : tuple of str
         What was understood of it or left out, and what a user should look at.
     """
 
     source: Source
-    how: Layout | TextLayout | Stretch
+    cut: Callable[[], Iterator[RowStretch]]
     notes: tuple[str, ...] = ()
-
-    def stretches(self) -> Iterator[Stretch]:
-        """Cut the file; the cuts are the same each time.
-
-        Yields
-        ------
-        Stretch
-
-        Raises
-        ------
-        FileError
-            If the file cannot be read.
-        """
-        if isinstance(self.how, Stretch):
-            yield self.how
-        elif isinstance(self.how, TextLayout):
-            yield from text_stretches(self.how)
-        else:
-            yield from columnar_stretches(self.how)
 
 
 def planned(
@@ -105,66 +89,85 @@ def planned(
 
 def _plan(source: Source, panel: Panel, keep: tuple[str, ...], long: LongNames | None, asked: Reading) -> Plan:
     if source.remote:
-        if source.suffix not in (*SUFFIXES, *STREAMED_TEXT):
+        if source.suffix not in SUFFIXES:
             raise FileError(f"{source.url}: its ending is none of those known here ({', '.join(SUFFIXES)})")
-    elif not source.suffix.endswith(".zst") or not source.path.exists():
+    else:
         with reading(source):
             checked_suffix(source.path)
     if long is not None:
-        return Plan(source, long_stretch(source, panel, keep, long))
+        only = long_stretch(source, panel, keep, long)
+        return Plan(source, lambda: iter([only]))
     if not _is_whole(source, asked):
         streamed = _text if source.suffix in STREAMED_TEXT else _columns
         found = streamed(source, panel, keep, asked)
         if found is not None:
-            return Plan(source, *found)
+            return found
     with reading(source):
-        stretch = whole_stretch(source, panel, keep, asked)
-    notes = _probe(next(stretch.pieces()), panel, source)
-    return Plan(source, stretch, (*stretch.wide.notes, *notes))
+        whole, notes = whole_stretch(source, panel, keep, asked)
+    return Plan(source, lambda: iter([whole]), (*notes, *_probe(next(whole.pieces()), panel, source)))
 
 
 def _is_whole(source: Source, asked: Reading) -> bool:
     """Whether a file is read as a whole: workbooks, the formats of the field, and where columns were chosen."""
-    if asked.columns is not None or source.suffix not in (*STREAMED_TEXT, ".parquet", ".arrow", ".feather", ".ipc"):
+    if asked.columns is not None or source.suffix not in (*STREAMED_TEXT, *COLUMNS):
         return True
-    if source.remote or source.suffix.endswith(".zst"):
+    if source.remote:
         return False
     with reading(source):
         return is_of_the_field(source.path, asked)
 
 
-def _text(
-    source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading
-) -> tuple[TextLayout, tuple[str, ...]] | None:
-    head = head_text(source)
-    if head.startswith(_UTF16) or (b"\r" in head and b"\n" not in head):
+def _text(source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading) -> Plan | None:
+    """Plan a text as a stream; None where samples lie in columns, or numbers are written in another country's way."""
+    text = TextFile.of(source, HEAD_ROWS)
+    if text is None:
         return None
+    header = text.header
+    even = [row for row in text.rows[1:] if len(row[1]) == len(header)]
     try:
-        layout = text_layout(source, head, panel, keep, asked)
+        wide = wide_from_rows(iter([text.rows[0], *(even or text.rows[1:])]), source.name, asked)
+        at = id_position(header, asked, source.name)
+        ids = [cells[0] for _, cells in even]
+        layout = layout_of(source, header, ids, wide, panel, keep, at) if wide.plain else None
     except InputError:
-        if head.count(b"\n") > HEAD_ROWS and source.size <= MOST_BYTES and not source.remote:
-            return None  # a turned table may name the panel further down
+        more = text.head.count(b"\n") > HEAD_ROWS and source.size <= MOST_BYTES and not source.remote
+        if more and named_below(text, 0, panel.canonical, panel.kind):
+            return None  # a turned table, which names the panel further down
         raise
     if layout is None:
         return None
-    rows = head[layout.begin :].splitlines(keepends=True)[:HEAD_ROWS]
-    return layout, _probe(TextPiece(layout, b"".join(rows), 0.0), panel, source)
+    rows = text.head[text.begin :].splitlines(keepends=True)[:HEAD_ROWS]
+    piece = TextPiece(source.name, text.separator, layout.wanted, b"".join(rows), 0.0)
+    notes = _probe(RowPiece(layout, piece), panel, source)
+    return Plan(source, lambda: (RowStretch(layout, s) for s in text_stretches(text, layout.wanted)), notes)
 
 
-def _columns(
-    source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading
-) -> tuple[Layout, tuple[str, ...]] | None:
-    head = head_table(source, panel)
-    layout = columnar_layout(source, head, panel, keep, asked)
-    if layout is None:
+def _columns(source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading) -> Plan | None:
+    """Plan a Parquet or Arrow file as a stream; None where samples lie in columns."""
+
+    def named(schema: pa.Schema) -> set[str]:
+        names, molecules = schema.names, set(panel.canonical)  # names are made anew at each look
+        found = {name for name in names if canonical_name(name, panel.kind) in molecules}
+        return {*names[:2], *index_names(schema, source.name), *found} if found else set(names)
+
+    head = head_of_columns(source, HEAD_ROWS, named)
+    ordered, names = index_first(head, source.name)
+    at = id_position(names, asked, source.name)
+    wide = wide_from_columns(head, source.name, asked)
+    first = column_texts(ordered.column(0)).to_pylist()
+    found = layout_of(source, names, first, wide, panel, keep, at) if wide.plain else None
+    if found is None:
         return None
-    names = [layout.names[j] for j in layout.wanted]
-    batches = head.select(names).combine_chunks().to_batches()
-    piece = ColumnPiece(layout, batches[0] if batches else pa.RecordBatch.from_pylist([]), 0.0)
-    return layout, _probe(piece, panel, source)
+    place = {name: j for j, name in reversed(list(enumerate(head.column_names)))}
+    to_file = np.array([*(place[name] for name in ordered.column_names), -1], dtype=np.intp)
+    kept = tuple((int(to_file[j]), text) for j, text in found.keep)
+    layout = Layout(source, panel, tuple(head.column_names), int(to_file[found.id_column]), to_file[found.places], kept)
+    batch = head.select([layout.names[j] for j in layout.wanted.positions]).combine_chunks().to_batches()[0]
+    notes = _probe(RowPiece(layout, ColumnPiece(batch, 0.0)), panel, source)
+    return Plan(source, lambda: (RowStretch(layout, s) for s in column_stretches(source, layout.wanted)), notes)
 
 
-def _probe(piece: Piece, panel: Panel, source: Source) -> tuple[str, ...]:
+def _probe(piece: RowPiece, panel: Panel, source: Source) -> tuple[str, ...]:
     """Refuse a file of whose first rows none can be used: its unit or its form is another; say what is doubtful of them."""
     rows, cells = checked(piece.rows(), panel, source.name, _cells)
     if rows.n_read and not len(rows.ids):
@@ -177,7 +180,7 @@ def _probe(piece: Piece, panel: Panel, source: Source) -> tuple[str, ...]:
     return doubtful_blanks(n, empty, zero, panel.unit)
 
 
-def _cells(X: NDArray[np.float64]) -> tuple[int, int, int]:
+def _cells(X: Floats) -> tuple[int, int, int]:
     """Count the cells that are measured by one sample at least, the empty ones of them, and the zeros."""
     X = X[:, ~np.isnan(X).all(axis=0)]
     return X.size, int(np.isnan(X).sum()), int((X == 0).sum())

@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from exoclassify.data.texts import NOT_DETECTED_MARKS
-from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
 from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
+from exoclassify.scoring.layout import Layout
+from exoclassify.tables.cells import column_numbers, column_texts, is_number
 from exoclassify.tables.controls import NO_SAMPLE
 from exoclassify.tables.foreign import advice
-from exoclassify.typing import Floats
+from exoclassify.tables.pieces import Batch, Reject
+from exoclassify.typing import Codes, Floats
 
-__all__ = ["Reject", "RowBuilder", "Rows", "checked"]
+__all__ = ["Rows", "checked", "rows_of"]
 
 T = TypeVar("T")
-Places = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Reject:
-    """One row that was not scored.
-
-    Parameters
-    ----------
-    row : int
-        Its place among the rows read together, from 0.
-    sample_id : str
-        As written; empty where it has none.
-    column : str
-        Where the fault lies; empty when it is the row's.
-    reason : str
-        What is wrong, and the fix.
-    """
-
-    row: int
-    sample_id: str
-    column: str
-    reason: str
-
-    def moved(self, row: int) -> Reject:
-        """Give the same fault at another place."""
-        return Reject(row, self.sample_id, self.column, self.reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +50,7 @@ class Rows:
     ids: pa.Array
     blocks: Iterable[Floats]
     keep: tuple[pa.Array, ...]
-    places: Places
+    places: Codes
     n_read: int
     rejected: tuple[Reject, ...] = ()
 
@@ -97,13 +71,69 @@ class Rows:
             return replace(self, blocks=())
         sound = np.ones(len(self.ids), dtype=bool)
         sound[[reject.row for reject in rejected]] = False
-        placed = [reject.moved(int(self.places[reject.row])) for reject in rejected]
+        placed = [reject._replace(row=int(self.places[reject.row])) for reject in rejected]
         chosen = pa.array(sound)
         every = tuple(sorted((*self.rejected, *placed), key=lambda reject: reject.row))
         return Rows(
             self.ids.filter(chosen), (), tuple(column.filter(chosen) for column in self.keep),
             self.places[sound], self.n_read, every,
         )  # fmt: skip
+
+
+def rows_of(batch: Batch, layout: Layout) -> Rows:
+    """Understand rows: by columns where all of the panel are numbers, else cell by cell.
+
+    Parameters
+    ----------
+    batch : Batch
+        Of the columns that the layout wants.
+    layout : Layout
+        Where they are.
+    """
+    n = batch.columns.num_rows
+    at = {j: i for i, j in enumerate(layout.wanted.positions)}
+    ids = pc.utf8_trim_whitespace(column_texts(batch.columns.column(at[layout.id_column])))
+    keep = tuple(
+        pa.array([text] * n, pa.string()) if j < 0 else column_texts(batch.columns.column(at[j]))
+        for j, text in layout.keep
+    )
+    there = np.flatnonzero(layout.places >= 0)
+    panel = batch.columns.select([at[j] for j in layout.places[there].tolist()])
+    if all(map(is_number, panel.schema.types)):
+        return Rows(ids, _number_blocks(panel, layout.places), keep, batch.places, batch.n_read, batch.faults)
+    X = np.full((n, len(layout.places)), np.nan)
+    texts: dict[int, list[tuple[int, str, str]]] = {}
+    for k, column in zip(there.tolist(), panel.columns, strict=True):
+        X[:, k], words = column_numbers(column)
+        for i, word in words:
+            texts.setdefault(i, []).append((k, layout.names[layout.places[k]], word))
+    rows = Rows(ids, (), keep, batch.places, batch.n_read, batch.faults)
+    return _understood(rows, layout.panel, X, texts)
+
+
+def _understood(rows: Rows, panel: Panel, X: Floats, texts: Mapping[int, Sequence[tuple[int, str, str]]]) -> Rows:
+    """Put the cycle of what was not detected in place of its marks, and reject the rows that hold another text.
+
+    Texts are by row: position on the panel, column as written, and text of the cells that hold neither a number nor a missing
+    mark.
+    """
+    bad: dict[int, Reject] = {}
+    for i, words in texts.items():
+        for k, column, text in words:
+            if panel.not_detected is None or text.strip().lower() not in NOT_DETECTED_MARKS:
+                reason = f"holds {text!r} where a number is expected; {advice(text) or _fix(panel)}"
+                bad[i] = Reject(i, rows.ids[i].as_py(), column, reason)
+                break
+            X[i, k] = panel.not_detected
+    kept = np.delete(X, sorted(bad), axis=0) if bad else X
+    step = rows_in_block(X.shape[1])
+    blocks = (kept[at : at + step] for at in range(0, len(kept), step))
+    return replace(rows.without([bad[i] for i in sorted(bad)]), blocks=blocks)
+
+
+def _fix(panel: Panel) -> str:
+    empty = "leave a cell that was not measured empty"
+    return empty if panel.not_detected is None else f"write Undetermined where no cycle was reached, and {empty}"
 
 
 def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -> tuple[Rows, list[T]]:
@@ -138,13 +168,12 @@ def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -
     for X in rows.blocks:
         bad = {int(i) - start for i in nameless if start <= i < start + len(X)}
         try:
-            Cells(X, range(len(X)), panel.molecules, source).check(panel.unit)  # type: ignore[arg-type]
+            panel.check_values(X, range(len(X)), source)
         except InputError:
             found = _rejects(X, rows.ids.slice(start, len(X)).to_pylist(), start, panel, source)
             rejected += [reject for reject in found if reject.row - start not in bad]
             bad |= {reject.row - start for reject in found}
-        if panel.not_detected is not None:
-            np.minimum(X, panel.not_detected, out=X)
+        panel.censor(X)
         start += len(X)
         used.append(use(np.delete(X, sorted(bad), axis=0) if bad else X))
     return rows.without(sorted(rejected, key=lambda reject: reject.row)), used
@@ -153,7 +182,7 @@ def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -
 _NO_SAMPLE_REASON = "is no sample by its name, but a total, a control or a pool; rename it if it is one"
 
 
-def _blank(ids: pa.Array) -> Places:
+def _blank(ids: pa.Array) -> Codes:
     lengths = np.diff(np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset : ids.offset + len(ids) + 1])
     return np.flatnonzero(lengths == 0)
 
@@ -162,7 +191,7 @@ def _rejects(part: Floats, ids: list[str], start: int, panel: Panel, source: str
     found = []
     for i, sample in enumerate(ids):
         try:
-            Cells(part[i : i + 1], [sample], panel.molecules, source).check(panel.unit)
+            panel.check_values(part[i : i + 1], [sample], source)
         except InputError as error:
             reason = str(error).removeprefix(f"{source}: ")
             named = f"(sample {sample}, "  # the first bad cell; a row that is wrong as a whole names none
@@ -171,70 +200,28 @@ def _rejects(part: Floats, ids: list[str], start: int, panel: Panel, source: str
     return found
 
 
-class RowBuilder:
-    """Rows put together one by one, from texts: the slow and exact way.
+def _number_blocks(columns: pa.RecordBatch, places: Codes) -> Iterator[Floats]:
+    """Lay columns of numbers side by side, some hundred rows at a time; each block is overwritten by the next."""
+    types = columns.schema.types
+    if types[0] not in _QUICK or types.count(types[0]) < len(types):
+        cast = [column.cast(pa.float64(), safe=False) for column in columns.columns]
+        columns = pa.RecordBatch.from_arrays(cast, columns.schema.names)
+    try:
+        tensor = columns.to_tensor(row_major=False)
+    except pa.ArrowTypeError:  # refuses nulls, sooner than asking every column for its count
+        tensor = columns.to_tensor(null_to_nan=True, row_major=False)
+    values, there = tensor.to_numpy(), np.flatnonzero(places >= 0)
+    step = rows_in_block(len(places))
+    X = np.full((min(step, len(values)), len(places)), np.nan)
+    for at in range(0, len(values), step):
+        block = values[at : at + step]
+        part = X[: len(block)]
+        if len(there) < len(places):
+            part[:, there] = block
+        else:
+            part[:] = block
+        yield part
 
-    Parameters
-    ----------
-    panel : Panel
-        Of the model.
-    n_keep : int
-        Number of columns that pass through.
-    """
 
-    def __init__(self, panel: Panel, n_keep: int) -> None:
-        self._panel = panel
-        self._ids: list[str] = []
-        self._values: list[Floats] = []
-        self._keep: list[list[str]] = [[] for _ in range(n_keep)]
-        self._places: list[int] = []
-        self._rejected: list[Reject] = []
-        self._n = 0
-
-    def reject(self, sample_id: str, column: str, reason: str) -> None:
-        """Count a row that cannot be used."""
-        self._rejected.append(Reject(self._n, sample_id, column, reason))
-        self._n += 1
-
-    def add(self, sample_id: str, values: Floats, texts: Sequence[tuple[int, str, str]], keep: Sequence[str]) -> None:
-        """Take over a row.
-
-        Parameters
-        ----------
-        sample_id : str
-            Without blanks around.
-        values : ndarray of shape (n_molecules,)
-            In the panel's order.
-        texts : sequence of (int, str, str)
-            Position on the panel, column as written, and text of the cells that hold neither a number nor a missing mark.
-        keep : sequence of str
-            Cells that pass through.
-        """
-        for position, column, text in texts:
-            if self._panel.not_detected is None or text.strip().lower() not in NOT_DETECTED_MARKS:
-                fix = advice(text) or self._mend()
-                self.reject(sample_id, column, f"holds {text!r} where a number is expected; {fix}")
-                return
-            values[position] = self._panel.not_detected
-        self._ids.append(sample_id)
-        self._values.append(values)
-        self._places.append(self._n)
-        for column_cells, cell in zip(self._keep, keep, strict=True):
-            column_cells.append(cell)
-        self._n += 1
-
-    def _mend(self) -> str:
-        empty = "leave a cell that was not measured empty"
-        return (
-            empty if self._panel.not_detected is None else f"write Undetermined where no cycle was reached, and {empty}"
-        )
-
-    def rows(self) -> Rows:
-        """Give what was added."""
-        n_molecules = len(self._panel.molecules)
-        step = rows_in_block(n_molecules)
-        blocks = (np.vstack(self._values[at : at + step]) for at in range(0, len(self._values), step))
-        return Rows(
-            pa.array(self._ids, pa.string()), blocks, tuple(pa.array(cells, pa.string()) for cells in self._keep),
-            np.array(self._places, dtype=np.intp), self._n, tuple(self._rejected),
-        )  # fmt: skip
+_QUICK = (pa.float64(), pa.int64())
+"""Types whose columns are laid side by side as they are, where all of a panel's are of one."""

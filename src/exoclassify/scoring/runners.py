@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from threadpoolctl import threadpool_limits
 
 from exoclassify.errors import FileError, InputError
-from exoclassify.scoring.job import PIECES_IN_PART, Job, Scored, pieces_and_ends
+from exoclassify.scoring.job import Job, Scored
 from exoclassify.scoring.parts import Parts, part_bytes
-from exoclassify.scoring.pieces import Stretch
-from exoclassify.scoring.rows import Reject
-from exoclassify.scoring.sources import Source
+from exoclassify.scoring.pieces import RowStretch, pieces_and_ends
+from exoclassify.tables import sizes
+from exoclassify.tables.pieces import Reject
+from exoclassify.tables.sources import Source
 
 __all__ = ["Progress", "Runner", "Threads", "Watcher"]
 
@@ -74,7 +75,7 @@ class Runner(ABC):
     """Whoever does the work: threads here, or a cluster."""
 
     @abstractmethod
-    def run(self, job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, watcher: Watcher) -> None:
+    def run(self, job: Job, stretches: Iterator[tuple[int, RowStretch]], parts: Parts, watcher: Watcher) -> None:
         """Store all parts of all stretches."""
 
 
@@ -90,14 +91,14 @@ class Threads(Runner):
 
     n: int
 
-    def run(self, job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, watcher: Watcher) -> None:
+    def run(self, job: Job, stretches: Iterator[tuple[int, RowStretch]], parts: Parts, watcher: Watcher) -> None:
         """Store all parts of all stretches.
 
         Parameters
         ----------
         job : Job
             What is done.
-        stretches : iterator of (int, Stretch)
+        stretches : iterator of (int, RowStretch)
             With their numbers.
         parts : Parts
             Where the answers go; what is there already is not done again.
@@ -155,13 +156,13 @@ class _Waiting:
 
 
 def _submitted(
-    job: Job, stretches: Iterator[tuple[int, Stretch]], parts: Parts, pool: ThreadPoolExecutor, watcher: Watcher
+    job: Job, stretches: Iterator[tuple[int, RowStretch]], parts: Parts, pool: ThreadPoolExecutor, watcher: Watcher
 ) -> Iterator[_Waiting]:
     for number, stretch in stretches:
         if parts.complete(number):
             continue
         for at, (piece, last, broken) in enumerate(pieces_and_ends(stretch)):
-            part, ends = at // PIECES_IN_PART, last or at % PIECES_IN_PART == PIECES_IN_PART - 1
+            part, ends = at // sizes.PIECES_IN_PART, last or at % sizes.PIECES_IN_PART == sizes.PIECES_IN_PART - 1
             if parts.has(number, part):
                 watcher.advance(0.0 if piece is None else piece.cost, 0)
                 continue

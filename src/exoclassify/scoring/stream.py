@@ -13,21 +13,21 @@ import numpy as np
 import pyarrow as pa
 
 from exoclassify.data.units import KINDS, UNITS, known_kind, known_unit
-from exoclassify.errors import FileError, check_type
+from exoclassify.errors import FileError, ModelError, check_type
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
 from exoclassify.scoring.finishing import finish
 from exoclassify.scoring.job import Job
 from exoclassify.scoring.long import LongNames
 from exoclassify.scoring.parts import Parts
-from exoclassify.scoring.pieces import Stretch
+from exoclassify.scoring.pieces import RowStretch
 from exoclassify.scoring.planning import Plan, planned
 from exoclassify.scoring.runners import Progress, Runner, Threads, Watcher
-from exoclassify.scoring.sources import Source, find_sources
 from exoclassify.scoring.tally import Report, Tally
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.encoding import check_ending
 from exoclassify.tables.ids import check_choice
+from exoclassify.tables.sources import Source, find_sources
 
 __all__ = ["Asked", "score_files"]
 
@@ -127,8 +127,13 @@ def score_files(
     check_ending(out.name)
     sources, left_out = find_sources([str(one) for one in ([given] if isinstance(given, str | Path) else given)])
     panel = bundle.panel
+    if (bundle.about.get("visits") or {}).get("reads") in ("baseline", "pair") and asked.unit is None:
+        raise ModelError(
+            f"{bundle.name} reads changes against a sample of the same person, and these are samples; use exoclassify score with "
+            "--samples SHEET --subject COLUMN --visit COLUMN, or state --unit value if they are changes"
+        )
     kind, unit = known_kind(asked.kind or panel.kind), known_unit(asked.unit or panel.unit)
-    for what, word, known in (("kind", kind, KINDS), ("unit", unit, UNITS)):
+    for what, word, known in (("kind", kind, (*KINDS, panel.kind)), ("unit", unit, (*UNITS, panel.unit))):
         check_choice(sources[0].name, what, word, known)
     panel.check_stated(kind, unit, sources[0].name)
     keep = asked.kept
@@ -156,11 +161,11 @@ def score_files(
     return replace(report, left_out=tuple(left_out), notes=notes)
 
 
-def _numbered(plans: Sequence[Plan], numbers: dict[str, list[int]]) -> Iterator[tuple[int, Stretch]]:
+def _numbered(plans: Sequence[Plan], numbers: dict[str, list[int]]) -> Iterator[tuple[int, RowStretch]]:
     number = 0
     for plan in plans:
         mine = numbers.setdefault(plan.source.url, [])
-        for stretch in plan.stretches():
+        for stretch in plan.cut():
             mine.append(number)
             yield number, stretch
             number += 1

@@ -18,10 +18,10 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.scoring.bounds import bounded
 from exoclassify.scoring.parts import locked
 from exoclassify.scoring.runners import Runner
-from exoclassify.scoring.sources import is_table, without_ending
 from exoclassify.scoring.stream import Asked, score_files
 from exoclassify.scoring.tally import Report
 from exoclassify.tables.encoding import check_ending
+from exoclassify.tables.sources import is_table, without_ending
 from exoclassify.tables.writing import system_refusals
 
 __all__ = ["Arrival", "Watch"]

@@ -9,22 +9,33 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-__all__ = ["MISSING_SPELLINGS", "as_text", "is_blank", "numbers", "text_or_none"]
+from exoclassify.typing import Floats
+
+__all__ = [
+    "MISSING_SPELLINGS",
+    "as_text",
+    "column_numbers",
+    "column_texts",
+    "is_blank",
+    "is_number",
+    "numbers",
+    "text_or_none",
+]
 
 # Numbers may spell these in any case; see `text_or_none` for texts.
 _MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", ".", "filtered"})  # the last is Spectronaut's
 MISSING_SPELLINGS = sorted({spelt for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())} | {"NaN"})
 """Of a cell without a number, for readers that know a list of texts."""
 
+_SPELLINGS = pa.array(MISSING_SPELLINGS)
 _AS_NAN = {spelt: "nan" for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())}
 _MISSING_TEXTS = frozenset({"", "NA", "NaN", "nan", "null", "None", "#N/A", "."})
 _JOINT = "\x1f"  # the unit separator of ASCII; a cell that holds it is no number
 _WHOLE = 1e15  # below it every whole float prints all its digits
 
 
-def numbers(cells: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[int, str]]]:
+def numbers(cells: Sequence[str]) -> tuple[Floats, list[tuple[int, str]]]:
     """Turn the cells of a row into numbers.
 
     Parameters
@@ -43,7 +54,7 @@ def numbers(cells: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[int, 
     return _numbers_and_texts(cells) if values is None else (values, [])
 
 
-def _all_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
+def _all_numbers(cells: Sequence[str]) -> Floats | None:
     """Turn a whole row at once, or None where a cell is no plain number.
 
     Arrow reads fifteen times as fast as Python's float, refuses more, and gives the same bits.
@@ -55,11 +66,11 @@ def _all_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
         numbers = pc.split_pattern(pa.array([joined]), _JOINT).values.cast(pa.float64())
     except pa.ArrowInvalid:
         return None
-    values: NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
+    values: Floats = numbers.to_numpy(zero_copy_only=False)
     return values if len(values) == len(cells) else None
 
 
-def _numbers_and_texts(cells: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[int, str]]]:
+def _numbers_and_texts(cells: Sequence[str]) -> tuple[Floats, list[tuple[int, str]]]:
     values = np.full(len(cells), np.nan)
     texts = []
     for j, cell in enumerate(cells):
@@ -122,3 +133,63 @@ def is_blank(cells: Sequence[str]) -> bool:
         The row.
     """
     return not any(cells) or not any(cell.strip() for cell in cells)
+
+
+def is_number(kind: pa.DataType | None) -> bool:
+    """Say whether a column of this type holds numbers, or nothing.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType or None
+        None for no column.
+    """
+    types = pa.types
+    return kind is not None and (
+        types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)
+    )
+
+
+def column_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Give the texts of a column, as a CSV file would have them.
+
+    Parameters
+    ----------
+    column : pyarrow.Array or pyarrow.ChunkedArray
+        Of any type.
+
+    Returns
+    -------
+    pyarrow.Array or pyarrow.ChunkedArray of string
+        Without nulls.
+    """
+    if pa.types.is_string(column.type):
+        return column.fill_null("") if column.null_count else column
+    if pa.types.is_large_string(column.type) or pa.types.is_integer(column.type) or pa.types.is_dictionary(column.type):
+        return pc.cast(column, pa.string()).fill_null("")
+    return pa.array([as_text(value) for value in column.to_pylist()], pa.string())
+
+
+def column_numbers(column: pa.Array | pa.ChunkedArray) -> tuple[Floats, list[tuple[int, str]]]:
+    """Turn the cells of a column into numbers.
+
+    Parameters
+    ----------
+    column : pyarrow.Array or pyarrow.ChunkedArray
+        Of any type.
+
+    Returns
+    -------
+    values : ndarray of shape (n_cells,)
+    texts : list of (int, str)
+        As `numbers` gives them.
+    """
+    if is_number(column.type):
+        return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), []
+    texts = column_texts(column)
+    try:
+        if not pc.any(pc.match_substring(texts, "(")).as_py():  # Arrow takes nan(1) for a number
+            measured = pc.if_else(pc.is_in(texts, _SPELLINGS), pa.scalar(None, pa.string()), texts)
+            return measured.cast(pa.float64()).to_numpy(zero_copy_only=False), []
+    except pa.ArrowInvalid:
+        pass
+    return numbers(texts.to_pylist()) if len(column) else (np.empty(0), [])

@@ -9,7 +9,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO, cast
+
+import pyarrow as pa
 
 from exoclassify.errors import FileError
 from exoclassify.tables.cells import is_blank
@@ -30,7 +32,12 @@ Opened = Callable[[], TextIO]
 
 # What may separate cells under each suffix, in the order tried: spreadsheets that write decimal commas write
 # semicolons into a .csv.
-SEPARATORS = {".csv": (",", ";", "\t"), ".tsv": ("\t",), **dict.fromkeys((".txt", ".adat", ".rcc"), ("\t", ",", ";"))}
+_ANY = ("\t", ",", ";")
+SEPARATORS = {
+    ".csv": (",", ";", "\t"),
+    ".tsv": ("\t",),
+    **dict.fromkeys((".txt", ".adat", ".rcc", ".gff", ".gff3"), _ANY),
+}
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -39,7 +46,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     Parameters
     ----------
     path : path
-        Ends in .csv, .tsv or .txt, or in one of these and .gz. UTF-8, or UTF-16 with its mark.
+        Ends in .csv, .tsv or .txt, or in one of these and .gz or .zst. UTF-8, or UTF-16 with its mark.
 
     Yields
     ------
@@ -54,7 +61,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     FileError
         If quotes do not match.
     """
-    suffix = next(s for s in reversed(path.suffixes) if s.lower() != ".gz").lower()
+    suffix = next(s.lower() for s in reversed(path.suffixes) if s.lower() not in (".gz", ".zst"))
     with closing(separator_and_rows(lambda: opened_text(path), suffix, str(path))[1]) as rows:
         yield from rows
 
@@ -241,14 +248,18 @@ def opened_text(path: Path, errors: str = "strict") -> TextIO:
     Parameters
     ----------
     path : path
-        Ends in .gz if it is packed.
+        Ends in .gz or .zst if it is packed.
     errors : str, default "strict"
         What is done about bytes that are no characters, as `open` has it.
     """
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rb") as file:
+    suffix = path.suffix.lower()
+
+    def opened() -> BinaryIO:
+        if suffix == ".zst":
+            return cast(BinaryIO, pa.CompressedInputStream(str(path), "zstd"))
+        return cast(BinaryIO, gzip.open(path)) if suffix == ".gz" else path.open("rb")
+
+    with opened() as file:
         head = file.read(2)
     encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding=encoding, errors=errors, newline="")
-    return path.open("rt", encoding=encoding, errors=errors, newline="")
+    return io.TextIOWrapper(opened(), encoding=encoding, errors=errors, newline="")

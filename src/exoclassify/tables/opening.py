@@ -6,14 +6,29 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
 
 from exoclassify.errors import FileError
 
-__all__ = ["check_content", "check_file", "reading_file"]
+__all__ = ["COLUMNS", "SUFFIXES", "TEXT", "check_file", "checked_suffix", "reading_file", "suffix_of"]
+
+_KINDS_OF_TEXT = ("csv", "tsv", "txt", "adat", "rcc", "gff", "gff3")
+TEXT = tuple(f".{kind}{packed}" for packed in ("", ".gz", ".zst") for kind in _KINDS_OF_TEXT)
+COLUMNS = (".parquet", ".arrow", ".feather", ".ipc")
+SUFFIXES = (*TEXT, ".xlsx", *COLUMNS)
+"""Of files that are read."""
+
+_STARTS = {
+    ".xlsx": (b"PK\x03\x04",),
+    ".parquet": (b"PAR1",),
+    **dict.fromkeys(COLUMNS[1:], (b"ARROW1", b"\xff\xff\xff\xff")),  # a file, a stream
+}
 
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # UTF-16, Excel's "Unicode text"
-_GZIP = b"\x1f\x8b"
+_GZIP, _ZSTD = b"\x1f\x8b", b"(\xb5/\xfd"
+_PACKED = {".gz": _GZIP, ".zst": _ZSTD}
 # First bytes of the files that turn up under another's name.
 _KINDS = (
     (_GZIP, "gzip"),
@@ -27,7 +42,7 @@ _KINDS = (
     (b"\x89HDF", "an HDF5 file"),
     (b"BZh", "a bzip2 file"),
     (b"\xfd7zXZ", "an xz file"),
-    (b"(\xb5/\xfd", "a Zstandard file"),
+    (_ZSTD, "a Zstandard file"),
     (b"{\\rtf", "an RTF document"),
 )
 
@@ -56,33 +71,60 @@ def check_file(path: Path) -> None:
         raise FileError(f"{path}: is empty")
 
 
-def check_content(path: Path, expected: tuple[bytes, ...]) -> None:
-    """Refuse a file whose first bytes are another format's than its suffix says.
+def suffix_of(name: str) -> str:
+    """Give the ending of a file, with that of the packing, in lower case.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    """
+    suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
+    return "".join(suffixes[-2:] if suffixes and suffixes[-1] in _PACKED else suffixes[-1:])
+
+
+def checked_suffix(path: Path) -> str:
+    """Hold a file's first bytes against its ending.
 
     Parameters
     ----------
     path : path
-        The file; one that ends in .gz is looked into.
-    expected : tuple of bytes
-        What it may begin with; empty for text.
+        The file.
+
+    Returns
+    -------
+    str
+        One of `SUFFIXES`.
 
     Raises
     ------
     FileError
-        If it begins otherwise; the message says what the file looks like.
+        If there is no such file, or it is empty, of no known ending, or not what its ending says.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
+    check_file(path)
+    suffix = suffix_of(path.name)
+    if suffix not in SUFFIXES:
+        raise FileError(f"{path}: its ending is none of those known here ({', '.join(SUFFIXES)})")
+    _check_content(path, _STARTS.get(suffix, ()))
+    return suffix
+
+
+def _check_content(path: Path, expected: tuple[bytes, ...]) -> None:
+    """Refuse a file whose first bytes are another format's than its suffix says; a packed one is looked into."""
+    suffix = suffix_of(path.name)
+    packed = next((packed for packed in _PACKED if suffix.endswith(packed)), None)
     head = _head(path)
-    if suffixes[-1] == ".gz":
-        if not head.startswith(_GZIP):
-            raise FileError(f"{path}: is not gzip, it looks like {_looks_like(head)}; correct its name")
-        with gzip.open(path) as file:
+    if packed is not None:
+        if not head.startswith(_PACKED[packed]):
+            kind = "gzip" if packed == ".gz" else "Zstandard"
+            raise FileError(f"{path}: is not {kind}, it looks like {_looks_like(head)}; correct its name")
+        with gzip.open(path) if packed == ".gz" else pa.CompressedInputStream(str(path), "zstd") as file:
             head = file.read(4096)
         if not head:
             raise FileError(f"{path}: is empty")
     sound = head.startswith(expected) if expected else _looks_like(head) == "text"
     if not sound:
-        wanted = f"a {suffixes[-1]} file" if expected else "a text table"
+        wanted = f"a {suffix} file" if expected else "a text table"
         raise FileError(
             f"{path}: is not {wanted}, it looks like {_looks_like(head)}; correct its name, or save it anew"
         )

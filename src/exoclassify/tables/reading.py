@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from exoclassify.errors import FileError, InputError, first_three
+from exoclassify.errors import InputError, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
-from exoclassify.tables.from_rows import sheet_from_rows, wide_from_rows
-from exoclassify.tables.opening import check_content, check_file, reading_file
+from exoclassify.tables.columns import column_names, read_table
+from exoclassify.tables.opening import COLUMNS, SUFFIXES, TEXT, checked_suffix, reading_file, suffix_of
+from exoclassify.tables.sources import Source
+from exoclassify.tables.whole import sheet_from_columns, sheet_from_rows, wide_from_columns, wide_from_rows
 from exoclassify.tables.wide import WideTable
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["SUFFIXES", "WideTable", "checked_suffix", "is_of_the_field", "read_sheet", "read_wide"]
-
-_TEXT = (".csv", ".tsv", ".txt", ".adat", ".rcc", ".csv.gz", ".tsv.gz", ".txt.gz", ".adat.gz", ".rcc.gz")
-_ROWS = (*_TEXT, ".xlsx")
-_ARROW = (".arrow", ".feather", ".ipc")
-_COLUMNS = (".parquet", *_ARROW)
-SUFFIXES = (*_ROWS, *_COLUMNS)
-
-_STARTS = {
-    ".xlsx": (b"PK\x03\x04",),
-    ".parquet": (b"PAR1",),
-    **dict.fromkeys(_ARROW, (b"ARROW1", b"\xff\xff\xff\xff")),  # a file, a stream
-}
+__all__ = ["SUFFIXES", "WideTable", "is_of_the_field", "read_sheet", "read_wide"]
 
 
 def read_wide(path: Path, asked: Reading = AS_WRITTEN) -> WideTable:
@@ -69,13 +56,16 @@ def read_wide(path: Path, asked: Reading = AS_WRITTEN) -> WideTable:
         found = _of_the_field(path, suffix, asked)
         if found is not None:
             return found
-        if suffix in _ROWS:
-            rows, notes = _rows(path, asked.sheet)
-            wide = wide_from_rows(rows, path.name, asked)
-            return replace(wide, notes=(*notes, *wide.notes))
-        from exoclassify.tables.from_columns import wide_from_columns
+        from exoclassify.tables.containers import is_excerpt
 
-        return wide_from_columns(_table(path), path.name, asked)
+        if suffix in COLUMNS:
+            return wide_from_columns(read_table(Source.local(path)), path.name, asked)
+        rows, notes = _rows(path, asked.sheet)
+        wide = wide_from_rows(rows, path.name, asked)
+        if is_excerpt(path, asked):
+            notes = ["read as exceRpt: reads shared among miRNAs were rounded to whole ones"]
+            wide = replace(wide, cells=np.rint(wide.cells), units=("counts",))
+        return replace(wide, notes=(*notes, *wide.notes))
 
 
 def is_of_the_field(path: Path, asked: Reading = AS_WRITTEN) -> bool:
@@ -96,7 +86,7 @@ def is_of_the_field(path: Path, asked: Reading = AS_WRITTEN) -> bool:
         If it is none of the format asked for.
     """
     with reading_file(path):
-        return _known_format(path, _suffix(path), asked)
+        return _known_format(path, suffix_of(path.name), asked)
 
 
 def read_sheet(path: Path, sheet: str | None = None) -> pd.DataFrame:
@@ -125,47 +115,14 @@ def read_sheet(path: Path, sheet: str | None = None) -> pd.DataFrame:
     path = Path(path)
     with reading_file(path):
         suffix = checked_suffix(path)
-        if suffix in _TEXT and (found := _series(path)) is not None:
+        if suffix in TEXT and (found := _series(path)) is not None:
             return found
-        if suffix in _ROWS:
-            return sheet_from_rows(_rows(path, sheet)[0], path.name)
-        from exoclassify.tables.from_columns import sheet_from_columns
-
-        return sheet_from_columns(_table(path), path.name)
+        if suffix in COLUMNS:
+            return sheet_from_columns(read_table(Source.local(path)), path.name)
+        return sheet_from_rows(_rows(path, sheet)[0], path.name)
 
 
-def checked_suffix(path: Path) -> str:
-    """Hold a file's first bytes against its ending.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Returns
-    -------
-    str
-        One of `SUFFIXES`.
-
-    Raises
-    ------
-    FileError
-        If there is no such file, or it is empty, of no known ending, or not what its ending says.
-    """
-    check_file(path)
-    suffix = _suffix(path)
-    if suffix not in SUFFIXES:
-        raise FileError(f"{path}: its ending is none of those known here ({', '.join(SUFFIXES)})")
-    check_content(path, _STARTS.get(suffix, ()))
-    return suffix
-
-
-def _suffix(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
-
-
-# openpyxl and pyarrow.parquet are imported with the file that needs them: most runs read CSV.
+# openpyxl is imported with the file that needs it: most runs read CSV.
 
 
 def _folder(path: Path, asked: Reading) -> WideTable:
@@ -174,7 +131,7 @@ def _folder(path: Path, asked: Reading) -> WideTable:
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     lanes = []
     for file in files:
-        if _suffix(file) not in _TEXT:
+        if suffix_of(file.name) not in TEXT:
             continue
         with reading_file(file):
             found = _of_the_field(file, checked_suffix(file), asked)
@@ -186,23 +143,23 @@ def _folder(path: Path, asked: Reading) -> WideTable:
 def _known_format(path: Path, suffix: str, asked: Reading) -> bool:
     from exoclassify.tables import containers
 
-    if suffix in _TEXT:
+    if suffix in TEXT:
         return containers.known_text(path, asked)
-    if suffix in _COLUMNS:
-        return containers.field_columns(_names(path), asked, path.name) is not None
+    if suffix in COLUMNS:
+        return containers.field_columns(column_names(Source.local(path)), asked, path.name) is not None
     return False
 
 
 def _of_the_field(path: Path, suffix: str, asked: Reading) -> WideTable | None:
     from exoclassify.tables import containers
 
-    if suffix in _TEXT:
+    if suffix in TEXT:
         return containers.field_text(path, asked)
-    if suffix in _COLUMNS:
-        found = containers.field_columns(_names(path), asked, path.name)
+    if suffix in COLUMNS:
+        found = containers.field_columns(column_names(Source.local(path)), asked, path.name)
         if found is None:
             return None
-        return found.read(containers.rows_of(_table(path, found.columns)), path.name, asked)
+        return found.read(containers.rows_of(read_table(Source.local(path), found.columns)), path.name, asked)
     from exoclassify.tables.xlsx import heads, read_rows
 
     sheets = [(name, head) for name, head in heads(path, _LOOKED_AT) if asked.sheet in (None, name)]
@@ -222,7 +179,7 @@ def _series(path: Path) -> pd.DataFrame | None:
 
 def _rows(path: Path, sheet: str | None) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:
     """Give the rows of a text or of a workbook's sheet, and which sheet was chosen."""
-    if _suffix(path) in _TEXT:
+    if suffix_of(path.name) in TEXT:
         from exoclassify.tables.csv import read_rows
 
         return read_rows(path), []
@@ -252,20 +209,3 @@ def _is_table(rows: list[list[str]]) -> bool:
 
 _LOOKED_AT = 60
 """Rows of each sheet."""
-
-
-def _names(path: Path) -> list[str]:
-    if _suffix(path) in _ARROW:
-        from exoclassify.tables.arrow import column_names
-    else:
-        from exoclassify.tables.parquet import column_names
-    return column_names(path)
-
-
-def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    read: Callable[[Path, list[str] | None], pa.Table]
-    if _suffix(path) in _ARROW:
-        from exoclassify.tables.arrow import read_table as read
-    else:
-        from exoclassify.tables.parquet import read_table as read
-    return read(path, columns)

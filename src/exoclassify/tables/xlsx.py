@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import openpyxl
 
@@ -29,6 +29,9 @@ _UNSOUND = (
     RuntimeError,
     struct.error,
 )
+
+_MOST, _MOST_TEXTS = 2**30, 10**8
+"""Bytes that a workbook may unpack to, and its table of texts, which is held in memory: some 20 million cells."""
 
 _TITLE_CELLS = 2
 """A row of a title or of remarks fills no more."""
@@ -90,6 +93,7 @@ def heads(path: Path, n: int) -> list[tuple[str, list[tuple[int, list[str]]]]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[openpyxl.Workbook]:
     try:
+        _check_size(path)
         with _quiet():
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         with closing(book):
@@ -100,6 +104,18 @@ def _opened(path: Path) -> Iterator[openpyxl.Workbook]:
         raise
     except _UNSOUND as error:
         raise FileError(f"{path}: is no sound workbook ({error}); save it anew as .xlsx") from error
+
+
+def _check_size(path: Path) -> None:
+    """Refuse what unpacks to more than memory and time allow; the sizes in the directory are those that are unpacked."""
+    with ZipFile(path) as archive:
+        sizes = {part.filename: part.file_size for part in archive.infolist()}
+    texts = sum(size for name, size in sizes.items() if "sharedstrings" in name.lower())
+    if sum(sizes.values()) > _MOST or texts > _MOST_TEXTS:
+        raise FileError(
+            f"{path}: unpacks to {sum(sizes.values()) / 1e9:.1f} GB, more than a workbook is read with "
+            f"({_MOST / 1e9:.1f} GB, {_MOST_TEXTS / 1e9:.1f} GB of texts); save the sheet as CSV or Parquet"
+        )
 
 
 @contextmanager

@@ -1,30 +1,34 @@
-"""What is to be scored: files, folders, patterns and addresses, as one ordered list of files."""
+"""Files, folders, patterns and addresses, as one ordered list of files, each opened wherever it lies."""
 
 from __future__ import annotations
 
 import glob
+import gzip
+import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
+import pyarrow as pa
+
 from exoclassify.errors import FileError, first_three
-from exoclassify.tables.reading import SUFFIXES
+from exoclassify.tables.opening import SUFFIXES, TEXT, reading_file, suffix_of
 
-__all__ = ["STREAMED_TEXT", "Source", "find_sources", "is_table", "without_ending"]
+__all__ = ["STREAMED_TEXT", "Source", "find_sources", "is_table", "reading", "unpacking", "without_ending"]
 
-STREAMED_TEXT = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".zst"))
+STREAMED_TEXT = tuple(suffix for suffix in TEXT if suffix.startswith((".csv", ".tsv", ".txt")))
 """Endings of text tables that are read as a stream."""
 
-_KNOWN = (*SUFFIXES, *(suffix for suffix in STREAMED_TEXT if suffix not in SUFFIXES))
-_PACKED = (".gz", ".zst")
+_LISTED = tuple(suffix for suffix in SUFFIXES if ".gff" not in suffix)  # most of these are annotations of a genome
 _MAGIC = "*?["
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file to be scored.
+    """One file.
 
     Parameters
     ----------
@@ -46,6 +50,21 @@ class Source:
     size: int = 0
     stamp: str = ""
 
+    @classmethod
+    def local(cls, path: Path, name: str = "") -> Source:
+        """Take a file of this machine.
+
+        Parameters
+        ----------
+        path : path
+            Of the file; a reader says what is wrong with one that is not there.
+        name : str
+            What messages call it; its own if omitted.
+        """
+        state, name = path.stat() if path.exists() else None, name or path.name
+        size, stamp = (state.st_size, str(state.st_mtime_ns)) if state else (0, "")
+        return cls(str(path), name, _keys(name), size, stamp)
+
     @property
     def remote(self) -> bool:
         """Whether it is read through fsspec."""
@@ -54,8 +73,7 @@ class Source:
     @property
     def suffix(self) -> str:
         """Its ending, with that of the packing, in lower case."""
-        suffixes = [suffix.lower() for suffix in PurePosixPath(self.url.split("?")[0]).suffixes]
-        return "".join(suffixes[-2:]) if suffixes[-1:] and suffixes[-1] in _PACKED else "".join(suffixes[-1:])
+        return suffix_of(self.url.split("?")[0])
 
     @property
     def path(self) -> Path:
@@ -91,6 +109,66 @@ class Source:
         return cast(BinaryIO, files.open(place, "rb", **ahead))
 
 
+@contextmanager
+def unpacking(raw: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
+    """Read the characters' bytes of an opened text.
+
+    Parameters
+    ----------
+    raw : file object
+        As the file is.
+    suffix : str
+        Of the file, which says how it is packed.
+
+    Yields
+    ------
+    file object
+        Whose ``read1`` gives all that came before a fault.
+    """
+    if suffix.endswith(".gz"):
+        with gzip.GzipFile(fileobj=raw) as file:
+            yield cast(BinaryIO, file)
+    elif suffix.endswith(".zst"):
+        with pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd") as file:
+            yield cast(BinaryIO, file)
+    else:
+        yield raw
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[None]:
+    """Translate what goes wrong while a file is read.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+
+    Raises
+    ------
+    FileError
+        If it is damaged, cut short, or cannot be reached.
+    """
+    try:
+        with _reading_remote(source) if source.remote else reading_file(source.path):
+            yield
+    except pa.ArrowException as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise FileError(f"{source.name}: is damaged or cut short ({reason}); write or copy it again") from error
+
+
+@contextmanager
+def _reading_remote(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"{source.url}: cannot be read ({error or type(error).__name__}); try again") from error
+    except ValueError as error:  # fsspec, of servers without byte ranges
+        if isinstance(error, pa.ArrowException):
+            raise
+        raise FileError(f"{source.url}: cannot be read in parts ({error}); download it first") from error
+
+
 def find_sources(given: Sequence[str]) -> tuple[list[Source], list[str]]:
     """List the files that were named.
 
@@ -117,7 +195,9 @@ def find_sources(given: Sequence[str]) -> tuple[list[Source], list[str]]:
     for text in given:
         sources, others = _remote_sources(text) if "://" in text else _local_sources(text)
         if not sources:
-            raise FileError(f"{text}: holds no table ({', '.join(_KNOWN)}); it has {first_three(others) or 'no file'}")
+            raise FileError(
+                f"{text}: holds no table ({', '.join(SUFFIXES)}); it has {first_three(others) or 'no file'}"
+            )
         found += sources
         left_out += others
     unique = list({source.url: source for source in found}.values())
@@ -131,17 +211,11 @@ def _local_sources(text: str) -> tuple[list[Source], list[str]]:
         files = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file.relative_to(path)))
         tables = [file for file in files if is_table(file.name)]
         others = [str(file.relative_to(path)) for file in files if not is_table(file.name)]
-        return [_local(file, str(file.relative_to(path))) for file in tables], others
+        return [Source.local(file, str(file.relative_to(path))) for file in tables], others
     if not path.exists() and any(sign in text for sign in _MAGIC):
         matched = sorted(Path(name) for name in glob.glob(text, recursive=True))
-        return [_local(file, file.name) for file in matched if file.is_file()], []
-    return [_local(path, path.name)], []
-
-
-def _local(file: Path, name: str) -> Source:
-    state = file.stat() if file.exists() else None  # a reader says what is wrong with a file that is not there
-    size, stamp = (state.st_size, str(state.st_mtime_ns)) if state else (0, "")
-    return Source(str(file), name, _keys(name), size, stamp)
+        return [Source.local(file) for file in matched if file.is_file()], []
+    return [Source.local(path)], []
 
 
 def _remote_sources(text: str) -> tuple[list[Source], list[str]]:
@@ -189,7 +263,7 @@ def is_table(name: str) -> bool:
     name : str
         Of the file.
     """
-    return name.lower().endswith(_KNOWN)
+    return name.lower().endswith(_LISTED)
 
 
 def without_ending(name: str) -> str:
@@ -200,7 +274,7 @@ def without_ending(name: str) -> str:
     name : str
         Of the file.
     """
-    ending = max((ending for ending in _KNOWN if name.lower().endswith(ending)), key=len, default="")
+    ending = max((ending for ending in SUFFIXES if name.lower().endswith(ending)), key=len, default="")
     return name[: len(name) - len(ending)]
 
 

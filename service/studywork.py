@@ -1,0 +1,129 @@
+"""A study in a process of its own: what its files seem to be, an audit, or a model that is trained and judged.
+
+``python -m service.studywork`` is the process; `service.studies` gives it its orders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from exoclassify.auditing.audit import audit
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.guessing import guessed
+from exoclassify.data.samples import SampleSheet
+from exoclassify.errors import ExoclassifyError
+from exoclassify.learning.aside import contradicted, out_of_fold
+from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.finish import finish
+from exoclassify.model.child import carry_out
+from exoclassify.report.cohort import samples_section
+from exoclassify.report.external import audit_report
+from exoclassify.report.saving import save
+from exoclassify.report.training import training_report
+from exoclassify.report.verdict import verdict_of_audit, verdict_of_model
+from exoclassify.tables.encoding import Column, write_columns
+
+__all__ = ["carried_out"]
+
+_MOST_LEVELS = 12
+"""Levels of a column that are named, for a person to choose by."""
+
+
+def carried_out(order: dict[str, Any]) -> dict[str, Any]:
+    """Carry out an order of the service.
+
+    Parameters
+    ----------
+    order : dict
+        folder, cargo and samples (files in it), called (their names on the user's disk), do: ``look``, ``audit`` or ``train``;
+        for the last two also kind, unit, label, subject, batch, name.
+
+    Returns
+    -------
+    dict
+        What was found, or ``error``: one line that names the fix.
+    """
+    folder = Path(order["folder"])
+    work: dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {
+        "look": _look,
+        "audit": _audit,
+        "train": _train,
+    }
+    try:
+        return work[order["do"]](folder, order)
+    except MemoryError:
+        return {
+            "error": "the study takes more memory than it may; send fewer molecules, or train with exoclassify train"
+        }
+    except ExoclassifyError as error:
+        said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split())
+        for name, called in order["called"].items():
+            said = said.replace(name, called)
+        return {"error": said}
+
+
+def _look(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
+    study, reasons = guessed(folder / order["cargo"], folder / order["samples"], {})
+    frame = SampleSheet.read(folder / order["samples"]).frame
+    columns = [
+        {"name": str(name), "levels": [str(level) for level in frame[name].dropna().unique()[:_MOST_LEVELS]]}
+        for name in frame.columns
+    ]
+    seems = {key: getattr(study, key) for key in ("kind", "unit", "label", "subject", "batch")}
+    return {"seems": seems, "reasons": reasons, "columns": columns, "samples": len(frame)}
+
+
+def _cohort(folder: Path, order: dict[str, Any]) -> Cohort:
+    return Cohort.read(
+        folder / order["cargo"], kind=order["kind"], unit=order["unit"], samples=folder / order["samples"], label=order["label"],
+        subject=order["subject"] or None, batch=order["batch"] or None,
+    )  # fmt: skip
+
+
+def _progress(folder: Path) -> Callable[[int, int], None]:
+    """Give a callback that leaves how far the work is where the service looks."""
+
+    def saw(done: int, total: int) -> None:
+        partial = folder / "progress.partial"
+        partial.write_text(json.dumps([done, total]))
+        os.replace(partial, folder / "progress")
+
+    return saw
+
+
+def _audit(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
+    cohort = _cohort(folder, order)
+    found = audit(cohort, progress=_progress(folder)).to_dict()
+    samples = {state: int((cohort.y == state).sum()) for state in cohort.states}
+    save(audit_report(found, source=order["called"][order["cargo"]], samples=samples), folder / "report.html")
+    shutil.make_archive(str(folder / "report-files"), "zip", folder / "report-files")
+    tone, verdict = verdict_of_audit(found)
+    return {"tone": tone, "verdict": verdict, "notes": list(cohort.notes), "model": None}
+
+
+def _train(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
+    cohort = _cohort(folder, order)
+    finished = finish(cohort, Recipe(), name=order["name"], n_jobs=1, progress=_progress(folder))
+    bundle = finished.bundle
+    bundle.save(folder / "model")
+    shutil.make_archive(str(folder / "model"), "zip", folder / "model")
+    assert finished.judgement is not None
+    answers = out_of_fold(finished.judgement, cohort)
+    columns = [Column(str(name), pa.array(cells.tolist())) for name, cells in answers.items()]
+    write_columns(folder / "predictions.csv", columns, len(answers), force=False)
+    own = samples_section(contradicted(answers))
+    save(training_report(bundle.about, bundle.panel.molecules, [own] if own else ()), folder / "report.html")
+    shutil.make_archive(str(folder / "report-files"), "zip", folder / "report-files")
+    tone, verdict = verdict_of_model(bundle.about)
+    return {"tone": tone, "verdict": verdict, "notes": list(cohort.notes), "model": f"{bundle.name} {bundle.version}"}
+
+
+if __name__ == "__main__":
+    carry_out(carried_out)

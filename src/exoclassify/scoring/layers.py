@@ -1,0 +1,82 @@
+"""Files of several layers joined into one, by sample id, so that they are scored like any other file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.covariates import COVARIATES, covariate_table
+from exoclassify.data.layers import LayerFile
+from exoclassify.data.samples import SampleSheet
+from exoclassify.errors import FileError, InputError, ModelError
+from exoclassify.model.layered_panel import LayeredPanel
+from exoclassify.model.panel import Panel
+from exoclassify.scoring.whole import MOST_BYTES
+
+__all__ = ["joined_layers"]
+
+
+def _covariates(file: LayerFile, panel: Panel) -> CargoTable:
+    sheet = SampleSheet.read(Path(file.cargo), sample_id=file.reading.id_column or "sample_id")
+    return covariate_table(sheet.frame, panel.molecules, sheet.source)
+
+
+@contextmanager
+def joined_layers(panel: Panel, files: Sequence[LayerFile]) -> Iterator[Path]:
+    """Write the panel's columns of all layers as one table with names ``layer:molecule``, and remove it afterwards.
+
+    Parameters
+    ----------
+    panel : Panel
+        Of the model.
+    files : sequence of LayerFile
+        One a layer; a layer may be left out, and each may lack samples. Kind and unit are the model's where none are stated.
+
+    Yields
+    ------
+    Path
+        Of the table, in Parquet.
+
+    Raises
+    ------
+    FileError, InputError, ModelError
+        If a file cannot be used as stated, the files are too large together, or the model reads one table.
+    """
+    if not isinstance(panel, LayeredPanel):
+        raise ModelError(f"this model reads one table ({panel.measured_in}); give it with --cargo")
+    panel.check_names([file.name for file in files])
+    names = [file.name for file in files]
+    if len(set(names)) < len(names):
+        raise InputError(f"--layer {max(names, key=names.count)} is given twice; give each layer once")
+    size = 0
+    for file in files:
+        if not Path(file.cargo).is_file():
+            raise FileError(f"{file.cargo}: there is no such file; --layer {file.name} names the table of one layer")
+        size += Path(file.cargo).stat().st_size
+    if size > MOST_BYTES:
+        raise InputError(
+            f"the layers hold {size / 2**30:.1f} GB, too much to be joined here; write one Parquet table with columns "
+            f"{names[0]}:MOLECULE and give it with --cargo: that is read as a stream"
+        )
+    tables = {}
+    for file in files:
+        own = panel.layers[file.name]
+        stated = file.stated(own.kind, own.unit, own.not_detected)
+        own.check_stated(stated.kind, stated.unit, f"{Path(file.cargo).name}, layer {file.name}")
+        tables[file.name] = _covariates(file, own) if file.name == COVARIATES else stated.read(molecules=own.canonical)
+    ids, X = panel.rows(tables)
+    with TemporaryDirectory(prefix="exoclassify-") as folder:
+        path = Path(folder) / "layers.parquet"
+        columns = [
+            pa.array(ids, pa.string()),
+            *(pa.array(column, from_pandas=True) for column in np.asfortranarray(X).T),
+        ]
+        pq.write_table(pa.table(columns, names=["sample_id", *panel.molecules]), path)
+        yield path
