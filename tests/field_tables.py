@@ -233,9 +233,37 @@ SMRNASEQ = Field(
     MIRNAS, [[31, 0], [41, 6]], "", "mirna", "counts",
 )  # fmt: skip
 
+MIRGFF3 = Field(
+    "mirtop.gff",
+    "## mirGFF3. VERSION 1.2\n## source-ontology: miRBasev22\n## COLDATA: A1,A2\n"
+    + lines(
+        "hsa-mir-21 | miRBase22 | ref_miRNA | 8 | 29 | 0 | + | . | Read TAGC; UID a; Name hsa-miR-21-5p; Variant NA; Expression 30,40; "
+        "Filter Pass",
+        "hsa-mir-21 | miRBase22 | isomiR | 8 | 28 | 0 | + | . | Read TAG; UID b; Name hsa-miR-21-5p; Variant iso_3p:-1; Expression 1,1; "
+        "Filter Pass",
+        "hsa-mir-21 | miRBase22 | isomiR | 8 | 27 | 0 | + | . | Read TA; UID c; Name hsa-miR-21-5p; Variant iso_3p:-2; Expression 9,9; "
+        "Filter REJECT lowcount",
+        "hsa-mir-451a | miRBase22 | ref_miRNA | 1 | 22 | 0 | + | . | UID=d;Name=hsa-miR-451a;Expression=0,6;Filter=Pass",
+        "hsa-mir-451b | miRBase22 | ref_miRNA | 1 | 22 | 0 | + | . | UID=d;Name=hsa-miR-451a;Expression=0,6;Filter=Pass",
+    ),
+    MIRNAS, [[31, 0], [41, 6]],
+    "read as mirGFF3: reads of 2 miRNAs in 2 samples, their isomiRs added up; 1 sequences that did not pass the filter left out",
+    "mirna", "counts",
+)  # fmt: skip
+EXCERPT = Field(
+    "exceRpt_miRNA_ReadCounts.txt",
+    lines("A1 | A2", "hsa-miR-21-5p | 30.66666667 | 41.33333333", "hsa-miR-451a | 0 | 6"),
+    MIRNAS, [[31, 0], [41, 6]], "read as exceRpt: reads shared among miRNAs were rounded to whole ones", "mirna", "counts",
+)  # fmt: skip
+MIRGE3 = Field(
+    "miR.Counts.csv",
+    lines("miRNA | A1 | A2", "hsa-miR-21-5p | 31.0 | 41.0", "hsa-miR-215-5p/192-5p | 0.0 | 6.0", separator=","),
+    ("hsa-miR-21-5p", "hsa-miR-215-5p/192-5p"), [[31, 0], [41, 6]], "", "mirna", "counts",
+)  # fmt: skip
+
 TABLES = (
     MAXQUANT, FRAGPIPE, DIANN, DIANN_REPORT, SPECTRONAUT, DISCOVERER, OLINK, OLINK_HT, ADAT, FEATURECOUNTS, MIRDEEP2, MIRTOP, NSOLVER,
-    GEO, QUANTSTUDIO, PERSEUS, SMRNASEQ,
+    GEO, QUANTSTUDIO, PERSEUS, SMRNASEQ, MIRGFF3, EXCERPT, MIRGE3,
 )  # fmt: skip
 
 RCC = (

@@ -57,12 +57,14 @@ def deep() -> Audit:
     return audit(cohort_of(samples, subject=False, run_order=order))
 
 
+@pytest.mark.slow
 def test_a_sound_cohort_has_nothing_critical(clean: Audit) -> None:
     assert clean.count("critical") == 0
     assert "not evidence" not in clean.verdict
     assert clean.drawn["beats_best_baseline"] is True
 
 
+@pytest.mark.slow
 def test_findings_are_plain_values_sorted_by_severity(clean: Audit, deep: Audit) -> None:
     for found in (clean, deep):
         plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))["findings"]
@@ -103,6 +105,7 @@ def test_persons_and_batches_that_are_not_named_are_warned_of(deep: Audit) -> No
     assert of(deep.findings, "batch-confounded").severity == "warning"
 
 
+@pytest.mark.slow
 def test_the_audit_does_not_depend_on_the_number_of_processes() -> None:
     cohort = cohort_of(counts(n=20, p=10))
     assert audit(cohort, n_jobs=2).to_dict() == audit(cohort, n_jobs=1).to_dict()
@@ -113,6 +116,7 @@ def technical(cohort: Cohort):
     return audit_technical(cohort, Judged.reference(Samples.of(cohort)))
 
 
+@pytest.mark.slow
 def test_noise_seldom_calls_a_baseline_critical() -> None:
     critical = 0
     for seed in range(8):

@@ -15,6 +15,8 @@ from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 from traps import TRAPS, clean, found_by, latent, swapped, two_sites, with_columns, with_table
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", TRAPS)
 def test_every_kind_of_trap_is_found_where_it_is_strong(kind: str) -> None:

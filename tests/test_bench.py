@@ -62,6 +62,7 @@ def test_a_table_with_two_batches_is_judged_from_each_to_the_other() -> None:
         assert not np.isin(samples.batches[train], samples.batches[test]).any()
 
 
+@pytest.mark.slow
 def test_a_clearly_worse_recipe_is_seen_to_be_worse() -> None:
     tasks = [task for seed in range(4) for task in tasks_of(f"t{seed}", counts(n=40, p=30, seed=seed), repeats=1)]
     found = benched(tasks, {"ridge": RIDGE, "stump": STUMP})
@@ -131,6 +132,7 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path) -> None:
         table_in(tmp_path / "one", COLUMNS)
 
 
+@pytest.mark.slow
 def test_the_command_compares_recipes_and_writes_every_figure(tmp_path: Path) -> None:
     for seed in range(2):
         write(tmp_path / "tables" / f"t{seed}", counts(n=24, p=15, seed=seed))

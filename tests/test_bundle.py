@@ -365,6 +365,7 @@ def test_the_card_of_simulated_training_says_so_in_its_first_line() -> None:
     assert "Not judged" in BUNDLE.card
 
 
+@pytest.mark.slow
 def test_a_judged_card_gives_the_figures() -> None:
     card = fit(COHORT, FAST, n_jobs=1).card
     assert "Not judged" not in card
@@ -383,6 +384,7 @@ def test_a_name_with_a_slash_is_refused() -> None:
         fit(COHORT, FAST, judge=False, name="../x")
 
 
+@pytest.mark.slow
 def test_the_same_training_gives_the_same_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         fit(COHORT, EVERY_VOICE, judge=False).save(tmp_path / name)

@@ -211,6 +211,7 @@ def test_by_hand_labelled_samples_give_the_posterior_of_a_normal_mean() -> None:
     assert nodes.std() == pytest.approx(1 / np.sqrt(precision), rel=0.2)
 
 
+@pytest.mark.slow
 def test_a_profile_is_the_same_every_time_and_answers_better_than_none() -> None:
     there = local(20)
     place = site_place(KNOWN, there, MIX)
@@ -220,6 +221,7 @@ def test_a_profile_is_the_same_every_time_and_answers_better_than_none() -> None
     assert place.closed == ""
 
 
+@pytest.mark.slow
 def test_a_stated_mix_that_is_wrong_is_worse_than_the_right_one_and_better_than_no_profile() -> None:
     u, y = WORLD.batch(AWAY, 400, 501, 0.2)
     right, wrong = (site_place(KNOWN, local(20, share=0.2, mix=mix), MIX) for mix in ((0.8, 0.2), (0.6, 0.4)))
@@ -227,6 +229,7 @@ def test_a_stated_mix_that_is_wrong_is_worse_than_the_right_one_and_better_than_
     assert losses == sorted(losses)
 
 
+@pytest.mark.slow
 def test_where_the_unknown_batch_is_closed_a_profile_without_labels_opens_nothing() -> None:
     known = WORLD.calibrated(new=0.0)
     u, _ = WORLD.batch(AWAY, 20, 77)

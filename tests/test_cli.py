@@ -57,6 +57,7 @@ def copy(cohort, tmp_path):
     return Path(shutil.copytree(cohort, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_help_answers_in_half_a_second_without_the_heavy_libraries():
     seconds = min(seconds_of("--help") for _ in range(3))
     assert seconds < 0.5
@@ -70,6 +71,7 @@ def test_help_names_every_kind_and_unit_and_version_is_printed():
     assert re.fullmatch(r"exoclassify \d+\.\d+\.\d+\S*\n", by_script("--version").stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["", "simulate", "audit", "train", "evaluate", "compare", "score", "show"])
 def test_a_command_without_arguments_shows_its_help(command):
     done = by_script(*command.split())
@@ -77,6 +79,7 @@ def test_a_command_without_arguments_shows_its_help(command):
     assert "Usage: exoclassify" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_simulate_writes_a_cohort_that_the_seed_determines(tmp_path):
     options = ["--samples", 24, "--seed", 7, "--effect", 0.5, "--batch-effect", 1, "--confounded", 0.8]
     options += ["--layers", "mirna,ct,protein"]
@@ -104,6 +107,7 @@ def test_simulate_replaces_with_force(copy):
     assert len(pd.read_csv(copy / "samples.csv")) == 24
 
 
+@pytest.mark.slow
 def test_train_says_the_headline_and_where_the_model_is(trained):
     model, done = trained
     assert re.search(r"^AUC 0\.\d{3} \(0\.\d{3} to [01]\.\d{3}\) (in cross-val|within batches)", done.stdout, re.M)
@@ -123,6 +127,7 @@ def test_train_says_the_headline_and_where_the_model_is(trained):
     assert bundle.about["evaluation"]["leave_one_batch_out"] is not None
 
 
+@pytest.mark.slow
 def test_train_gives_what_the_library_gives_and_without_judge_says_so(cohort, model, tmp_path):
     options = train_options(cohort, subject="subject", batch="batch")
     done = in_process("train", *options, "--no-judge", "--name", "other", "--version", "2.0.1", "--out", tmp_path / "m")
@@ -161,6 +166,7 @@ def test_score_writes_the_librarys_answers_in_every_format(cohort, model, tmp_pa
     np.testing.assert_allclose(found["p_neuropathic"], expected["p_neuropathic"], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_score_tells_calls_reasons_coverage_and_simulation(cohort, model, tmp_path):
     out = tmp_path / "p.csv"
     done = by_script("score", model, "--cargo", cohort / "cargo.csv", "--out", out, "--verify")
@@ -202,6 +208,7 @@ def test_score_refuses_a_prevalence_that_is_none(cohort, model, tmp_path, stated
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_model_of_one_batch_calls_no_state_unless_told(cohort, tmp_path):
     in_process("train", *train_options(cohort), "--no-judge", "--out", tmp_path / "m")
     options = ["--cargo", cohort / "cargo.csv", "--out", tmp_path / "p.csv"]
@@ -213,6 +220,7 @@ def test_a_model_of_one_batch_calls_no_state_unless_told(cohort, tmp_path):
     assert set(pd.read_csv(tmp_path / "p.csv")["call"]) > {"uncertain"}
 
 
+@pytest.mark.slow
 def test_a_turned_table_gives_the_same_answers(cohort, model, copy, tmp_path):
     pd.read_csv(cohort / "cargo.csv", index_col=0).T.to_csv(copy / "turned.csv")
     for name, cargo in (("rows", cohort / "cargo.csv"), ("columns", copy / "turned.csv")):
@@ -236,6 +244,7 @@ def test_an_unmeasured_sample_is_uncertain_when_scored(copy, model, tmp_path):
     assert "low-coverage" in broken["flags"]
 
 
+@pytest.mark.slow
 def test_show_prints_the_card_or_the_bundle_without_its_numbers(model):
     done = by_script("show", model)
     assert done.stdout == (model / "README.md").read_text()
@@ -245,6 +254,7 @@ def test_show_prints_the_card_or_the_bundle_without_its_numbers(model):
     assert {**described, "fitted": whole["fitted"]} == whole
 
 
+@pytest.mark.slow
 def test_demo_keeps_what_it_says_it_found(tmp_path):
     # The real demo takes a minute; this one is smaller, and in a real process with the real entry point.
     smaller = (
@@ -292,6 +302,7 @@ BROKEN_COHORTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BROKEN_COHORTS)
 def test_broken_input_is_one_line_that_names_it_and_leaves_nothing(copy, tmp_path, what):
     breaking, match = BROKEN_COHORTS[what]
@@ -352,6 +363,7 @@ def test_an_existing_output_is_refused_before_anything_is_read(model, cohort, tm
     assert (tmp_path / "p.csv").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_force_replaces_a_model_but_never_an_input(copy, model, cohort, tmp_path):
     mine = Path(shutil.copytree(model, tmp_path / "m"))
     done = in_process("train", *train_options(cohort), "--no-judge", "--force", "--out", mine, "--version", "1.0.1")
@@ -399,6 +411,7 @@ def test_a_tampered_or_foreign_model_is_refused(cohort, model, tmp_path):
     assert not (tmp_path / "p.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc to see what has begun")
 @pytest.mark.parametrize("begun", [1, 4], ids=["while workers start", "while they work"])
 @pytest.mark.parametrize("whole_group", [False, True], ids=["alone", "with its workers, as a terminal does"])
@@ -424,6 +437,7 @@ def test_ctrl_c_in_the_middle_of_training_leaves_nothing(cohort, tmp_path, whole
     assert not list((tmp_path / "tmp").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_under_the_output_is_one_line(model):
     for options in (["--help"], ["show", model], ["show", model, "--json"]):
@@ -433,6 +447,7 @@ def test_a_full_disk_under_the_output_is_one_line(model):
         assert done.stderr == "error: No space left on device; free some space, or write to another disk\n"
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_model_leaves_nothing(cohort, tmp_path):
     # A limit on the size of a file is met where a full disk would be, with another number of the same kind of error.
     code = (
@@ -448,6 +463,7 @@ def test_a_full_disk_under_the_model_leaves_nothing(cohort, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error(model):
     show = subprocess.Popen([SCRIPT, "show", model, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     show.stdout.close()
@@ -456,6 +472,7 @@ def test_a_reader_that_leaves_is_no_error(model):
     show.stderr.close()
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_program_keeps_its_traceback(model):
     code = (
         "from exoclassify.model.bundle import ModelBundle\n"

@@ -43,6 +43,7 @@ def elsewhere(cohort, tmp_path_factory) -> Path:  # noqa: F811
     return folder
 
 
+@pytest.mark.slow
 def test_audit_prints_findings_as_json_the_worst_first_and_writes_its_page(cohort, sheet_with_age, tmp_path):  # noqa: F811
     page = tmp_path / "report.html"
     done = by_script(
@@ -64,6 +65,7 @@ def test_audit_prints_findings_as_json_the_worst_first_and_writes_its_page(cohor
     read(page.read_text())
 
 
+@pytest.mark.slow
 def test_audit_in_words_says_the_verdict_first(cohort):  # noqa: F811
     done = in_process("audit", *options(cohort, without=("subject", "batch")))
     assert done.exit_code == 0, done.output
@@ -86,6 +88,7 @@ def test_audit_refuses_what_it_cannot_read(cohort, changed, match):  # noqa: F81
     refused(in_process("audit", *options(cohort, **changed)), match)
 
 
+@pytest.mark.slow
 def test_train_keeps_the_audit_in_the_bundle_the_card_and_the_page(model):  # noqa: F811
     bundle = ModelBundle.load(model, verify=True)
     assert bundle.about["audit"]["findings"]
@@ -97,6 +100,7 @@ def test_train_keeps_the_audit_in_the_bundle_the_card_and_the_page(model):  # no
     assert set(files) == {path.name for path in model.iterdir()} - {"bundle.json"}
 
 
+@pytest.mark.slow
 def test_evaluate_gives_every_figure_as_json_and_a_page(model, elsewhere, tmp_path):  # noqa: F811
     asked = options(elsewhere, without=("kind", "unit"))
     page = tmp_path / "report.html"
@@ -124,6 +128,7 @@ def test_evaluate_gives_every_figure_as_json_and_a_page(model, elsewhere, tmp_pa
     refused(again, "is there already; give --force")
 
 
+@pytest.mark.slow
 def test_evaluate_leaves_out_what_was_trained_on_says_so_and_exits_3(model, cohort, elsewhere, tmp_path):  # noqa: F811
     for name in ("cargo", "samples"):
         new, seen = (pd.read_csv(folder / f"{name}.csv", index_col=0) for folder in (elsewhere, cohort))
@@ -164,6 +169,7 @@ def test_evaluate_refuses_labels_that_are_no_states_of_the_model(model, cohort):
     refused(in_process("evaluate", model, *asked), "B1, B2 is no state of toy")
 
 
+@pytest.mark.slow
 def test_compare_holds_models_of_the_same_folds_against_each_other(model, cohort, tmp_path):  # noqa: F811
     plain = tmp_path / "plain.toml"
     plain.write_text('[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\nC = 0.01\n')
@@ -181,6 +187,7 @@ def test_compare_holds_models_of_the_same_folds_against_each_other(model, cohort
     refused(in_process("compare", model, bare), "bare: was not judged")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_score_says_how_many_samples_were_trained_on(model, cohort, elsewhere, tmp_path, suffix):  # noqa: F811
     new, seen = (pd.read_csv(folder / "cargo.csv", index_col=0) for folder in (elsewhere, cohort))

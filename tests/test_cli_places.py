@@ -57,6 +57,7 @@ def same(out: Path, wanted: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "use"),
     [

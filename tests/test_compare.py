@@ -23,6 +23,7 @@ def worse(frame: pd.DataFrame, by: float, seed: int = 0) -> pd.DataFrame:
     return frame.assign(**{"p_state-1": 1 / (1 + np.exp(-logit)), "p_state-0": 1 - 1 / (1 + np.exp(-logit))})
 
 
+@pytest.mark.slow
 def test_answers_kept_aside_bear_short_names_and_every_sample_once_a_pass(frame: pd.DataFrame) -> None:
     assert set(frame["judged"]) == {"cv-1", "batch"}
     assert (frame.groupby("judged")["sample"].nunique() == 60).all()
@@ -45,6 +46,7 @@ def test_noise_makes_a_model_worse_and_the_interval_says_so(frame: pd.DataFrame)
     assert found["auc"]["difference"] == pytest.approx(found["auc"]["first"] - found["auc"]["second"])
 
 
+@pytest.mark.slow
 def test_two_as_good_as_each_other_are_seldom_told_apart(frame: pd.DataFrame) -> None:
     told = 0
     for seed in range(20):

@@ -25,6 +25,7 @@ def test_the_compiled_scorer_answers_as_the_blend(k: int) -> None:
         assert check_parity(LEARNED[k].blend, compiled, rows, what) <= PARITY
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.floats(0, 1))
 @settings(max_examples=40, deadline=None)
 def test_no_answer_depends_on_who_else_was_asked(seed: int, n: int, missing: float) -> None:

@@ -1,6 +1,7 @@
 import contextlib
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,11 @@ from exoclassify.report.html import page
 STRONG = simulate(
     SimulationDesign(seed=5, n_samples=72, states=("control", "pain"), n_molecules=150, n_markers=8, effect=2.0)
 )
-FOUND = discover(STRONG.cohort, condition="migraine", seed=1)
+
+
+@cache
+def found_in_strong():
+    return discover(STRONG.cohort, condition="migraine", seed=1)
 
 
 def sheeted(**columns: object) -> Cohort:
@@ -53,7 +58,7 @@ def asked(folder: Path, *arguments: object, out: str = "found") -> Result:
 
 def test_most_true_markers_are_found_with_their_direction() -> None:
     truth = STRONG.truth.set_index("molecule")["effect"]
-    table = FOUND.frame().set_index("molecule")
+    table = found_in_strong().frame().set_index("molecule")
     true = [name for name in table.index if name in truth.index]
     assert len(true) >= 5
     assert len(table) - len(true) <= 2
@@ -63,20 +68,22 @@ def test_most_true_markers_are_found_with_their_direction() -> None:
     assert covered.mean() >= 0.7
 
 
+@pytest.mark.slow
 def test_the_signature_is_the_same_with_the_same_seed() -> None:
     again = discover(STRONG.cohort, condition="migraine", seed=1)
-    pd.testing.assert_frame_equal(again.frame(), FOUND.frame())
-    assert again.panel == FOUND.panel
+    pd.testing.assert_frame_equal(again.frame(), found_in_strong().frame())
+    assert again.panel == found_in_strong().panel
 
 
 def test_the_first_column_is_the_molecule_and_each_marker_has_a_row() -> None:
-    table = FOUND.frame()
+    table = found_in_strong().frame()
     assert table.columns[0] == "molecule"
-    assert tuple(table["molecule"]) == FOUND.markers
+    assert tuple(table["molecule"]) == found_in_strong().markers
     assert set(table["evidence"]) <= {"known", "known-elsewhere", "contradicted", "reported", "new"}
     assert (table["score"].diff().dropna() <= 0).all()
 
 
+@pytest.mark.slow
 def test_labels_that_are_noise_have_no_marker_and_this_is_said() -> None:
     made = simulate(SimulationDesign(seed=1, n_samples=60, states=("control", "pain"), n_molecules=150, effect=0.0))
     found = discover(made.cohort)
@@ -88,29 +95,30 @@ def test_labels_that_are_noise_have_no_marker_and_this_is_said() -> None:
 
 
 def test_the_recipe_trains_on_exactly_the_panel_and_the_card_says_that_it_flatters() -> None:
-    recipe = Recipe.of(tomllib.loads(FOUND.recipe()))
+    recipe = Recipe.of(tomllib.loads(found_in_strong().recipe()))
     bundle = fit(STRONG.cohort, recipe, judge=False)
-    assert set(bundle.panel.molecules) == {*FOUND.panel, *FOUND.references}
-    assert 1 <= len(FOUND.panel) <= len(FOUND.markers)
+    assert set(bundle.panel.molecules) == {*found_in_strong().panel, *found_in_strong().references}
+    assert 1 <= len(found_in_strong().panel) <= len(found_in_strong().markers)
     assert "chosen on these very samples" in bundle.card
     other = simulate(SimulationDesign(seed=6, n_samples=72, states=("control", "pain"), n_molecules=150, n_markers=8))
     assert on_panel(other.cohort, recipe).notes == other.cohort.notes
 
 
 def test_a_recipe_that_names_what_the_table_lacks_is_refused() -> None:
-    recipe = Recipe.of({"panel": {"molecules": ["hsa-miR-99999-5p", FOUND.panel[0]]}})
+    recipe = Recipe.of({"panel": {"molecules": ["hsa-miR-99999-5p", found_in_strong().panel[0]]}})
     with pytest.raises(RecipeError, match=r"lacks 1 of the 2 molecules .*hsa-miR-99999-5p"):
         fit(STRONG.cohort, recipe, judge=False)
     with pytest.raises(RecipeError, match="panel: molecules: a stands twice"):
         Recipe.of({"panel": {"molecules": ["a", "a"]}})
 
 
+@pytest.mark.slow
 def test_a_marker_that_differs_between_batches_is_flagged() -> None:
     cohort = STRONG.cohort
     X, y, batch = cohort.cargo.values.copy(), cohort.y, cohort.batches
     name = max(
-        FOUND.frame().query("log2_fold_change > 0")["molecule"],
-        key=lambda m: FOUND.frame().set_index("molecule").loc[m, "log2_fold_change"],
+        found_in_strong().frame().query("log2_fold_change > 0")["molecule"],
+        key=lambda m: found_in_strong().frame().set_index("molecule").loc[m, "log2_fold_change"],
     )
     j = cohort.cargo.molecules.index(name)
     turned = (batch == "B2") & (y == "pain")
@@ -120,19 +128,20 @@ def test_a_marker_that_differs_between_batches_is_flagged() -> None:
     row = found.everything().set_index("molecule").loc[name]
     assert row["direction_differs"]
     assert row["batches_agreeing"] in ("1/2", "0/2")
-    agreeing = FOUND.everything().set_index("molecule").loc[name]
+    agreeing = found_in_strong().everything().set_index("molecule").loc[name]
     assert (agreeing["batches_agreeing"], agreeing["direction_differs"]) == ("2/2", False)
 
 
+@pytest.mark.slow
 def test_repeats_and_covariates_are_in_the_design() -> None:
-    assert FOUND.contrast.repeated
-    assert 0 <= FOUND.measured.correlation < 1
+    assert found_in_strong().contrast.repeated
+    assert 0 <= found_in_strong().measured.correlation < 1
     n = STRONG.cohort.n_samples
     cohort = sheeted(age=[str(30 + i % 40) for i in range(n)], sex=["f" if i % 3 else "m" for i in range(n)])
     contrast = Contrast.of(cohort, covariates=["age", "sex"])
     assert contrast.columns == ("intercept", "label = pain", "batch = B2", "age", "sex = m")
     found = discover(cohort, covariates=["age", "sex"], panel=False)
-    assert len(set(found.markers) & set(FOUND.markers)) >= len(FOUND.markers) - 3
+    assert len(set(found.markers) & set(found_in_strong().markers)) >= len(found_in_strong().markers) - 3
 
 
 def test_subjects_measured_in_both_states_are_compared_with_themselves() -> None:
@@ -152,6 +161,7 @@ def test_subjects_measured_in_both_states_are_compared_with_themselves() -> None
     assert len(np.unique(units.strata)) == 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["ct", "intensity"])
 def test_a_molecule_found_in_one_state_only_is_a_marker_where_missing_means_too_little(unit: str) -> None:
     rng = np.random.default_rng(1)
@@ -171,6 +181,7 @@ def test_a_molecule_found_in_one_state_only_is_a_marker_where_missing_means_too_
     assert names[0] in page("x", discovery_sections(found))
 
 
+@pytest.mark.slow
 def test_depth_that_goes_with_the_state_is_told() -> None:
     cohort = STRONG.cohort
     X = cohort.cargo.values.copy()
@@ -180,7 +191,7 @@ def test_depth_that_goes_with_the_state_is_told() -> None:
     assert found.measured.technical["total of a sample"] > 0.8
     assert "Beware: " in " ".join(found.in_words())
     assert "total of a sample alone" in " ".join(found.in_words())
-    assert "total of a sample" not in " ".join(FOUND.in_words())
+    assert "total of a sample" not in " ".join(found_in_strong().in_words())
 
 
 def test_shuffled_labels_leave_the_units_as_they_are() -> None:
@@ -253,6 +264,7 @@ def test_too_few_and_too_many_states_are_refused() -> None:
         Contrast.of(few)
 
 
+@pytest.mark.slow
 def test_the_command_writes_signature_tests_recipe_and_report(folder: Path) -> None:
     done = asked(folder, "--subject", "subject", "--batch", "batch", "--seed", 1, "--condition", "migraine")
     assert done.exit_code == 0, done.stderr
@@ -261,12 +273,15 @@ def test_the_command_writes_signature_tests_recipe_and_report(folder: Path) -> N
         "molecules.csv", "recipe.toml", "report-files", "report.html", "signature.csv",
     ]  # fmt: skip
     table = pd.read_csv(found / "signature.csv")
-    assert tuple(table["molecule"]) == FOUND.markers
-    np.testing.assert_allclose(table["log2_fold_change"], FOUND.frame()["log2_fold_change"], rtol=1e-6)
+    assert tuple(table["molecule"]) == found_in_strong().markers
+    np.testing.assert_allclose(table["log2_fold_change"], found_in_strong().frame()["log2_fold_change"], rtol=1e-6)
     assert "simulated" in done.stderr
     assert "share of false ones" in done.stdout
-    assert FOUND.markers[0] in (found / "report.html").read_text()
-    assert Recipe.read(found / "recipe.toml").panel.molecules == (*FOUND.panel, *FOUND.references)
+    assert found_in_strong().markers[0] in (found / "report.html").read_text()
+    assert Recipe.read(found / "recipe.toml").panel.molecules == (
+        *found_in_strong().panel,
+        *found_in_strong().references,
+    )
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_the_training_samples_themselves_have_not_moved() -> None:
     assert drift.ks.max() < 0.08
 
 
+@pytest.mark.slow
 def test_without_drift_molecules_are_found_no_more_often_than_stated() -> None:
     """30 trainings: at a rate of 0.05 seven alarms or more would come by chance one time in 1000."""
     alarms, small = 0, []

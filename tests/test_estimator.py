@@ -37,6 +37,7 @@ X, Y = COHORT.cargo.to_frame(), pd.Series(COHORT.y)
 COUNTS = exo.ExoClassifier("mirna", "counts", learners=RIDGE)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([LOG], expected_failed_checks=lambda _: EXPECTED)
 def test_scikit_learn_finds_a_classifier(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -99,6 +100,7 @@ def test_groups_and_batches_are_routed_through_cross_validation() -> None:
     assert found["test_score"].mean() > 0.5
 
 
+@pytest.mark.slow
 def test_it_is_searched_and_stands_at_the_end_of_a_pipeline() -> None:
     pipeline = Pipeline([("raw", FunctionTransformer()), ("model", COUNTS)]).set_output(transform="pandas")
     grid = {

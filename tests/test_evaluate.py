@@ -22,6 +22,7 @@ def test_a_clear_cohort_is_judged_well_and_its_interval_holds_the_value() -> Non
     assert found["n_samples"] == 60
 
 
+@pytest.mark.slow
 def test_shuffled_labels_score_one_half_within_the_interval() -> None:
     inside = 0
     for seed in range(10):
@@ -65,6 +66,7 @@ def test_confounding_with_batch_shows_when_batches_are_left_out() -> None:
     assert found["headline"]["value"] == unseen
 
 
+@pytest.mark.slow
 def test_the_headline_is_the_auc_within_left_out_batches_and_as_wide_as_they_differ() -> None:
     found = judged(counts(n=90, n_batches=3, effect=1.0))
     each = [batch["auc"] for batch in found["leave_one_batch_out"]["batches"].values()]
@@ -89,6 +91,7 @@ def test_a_batch_equal_to_a_state_leaves_nothing_to_leave_out() -> None:
     assert judged(dataclasses.replace(samples, batches=samples.y))["leave_one_batch_out"] is None
 
 
+@pytest.mark.slow
 def test_models_of_one_batch_make_no_call_on_another() -> None:
     found = judged(counts(n=60, n_batches=2, effect=3.0))
     assert found["leave_one_batch_out"]["calls"]["called"] == 0

@@ -335,6 +335,7 @@ def test_the_drawing_is_sound_svg_with_every_name() -> None:
     assert {"hsa-miR-144-3p", "rheumatoid arthritis", "▼"} <= texts
 
 
+@pytest.mark.slow
 def test_the_command_shows_a_molecule_with_its_links_and_sources() -> None:
     shown = asked("hsa-miR-223-3p").stdout
     assert "hsa-mir-223: linked to hsa-miR-223-3p, the source does not say which arm of the hairpin" in shown
@@ -342,6 +343,7 @@ def test_the_command_shows_a_molecule_with_its_links_and_sources() -> None:
     assert shown.index("people:") < shown.index("animals and cells:")
 
 
+@pytest.mark.slow
 def test_the_command_gives_rows_as_json(tmp_path: Path) -> None:
     path = written(tmp_path, ROW)
     found = json.loads(asked("--condition", "sciatica", "--add", path, "--json").stdout)
@@ -352,12 +354,14 @@ def test_the_command_gives_rows_as_json(tmp_path: Path) -> None:
     assert [row["relation"] for row in found["claims"]] == ["same"]
 
 
+@pytest.mark.slow
 def test_the_command_lists_a_condition_with_what_is_replicated() -> None:
     shown = asked("--condition", "RA").stdout
     assert "Replicated in people: nothing." in shown
     assert "Missing: a second independent study" in shown
 
 
+@pytest.mark.slow
 def test_the_command_draws_and_writes_the_matrix(tmp_path: Path) -> None:
     done = asked("--summary", "--out", tmp_path / "matrix.svg")
     assert done.returncode == 0
@@ -368,6 +372,7 @@ def test_the_command_draws_and_writes_the_matrix(tmp_path: Path) -> None:
     assert "is there already; give --force" in again.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

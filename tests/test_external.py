@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,13 @@ from exoclassify.report.verdict import lead_of_audit, lead_of_model, lead_of_val
 from test_html import read
 
 TRAINED_ON = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)
-BUNDLE = fit(TRAINED_ON, FAST, n_jobs=1, name="pain")
+
+
+@cache
+def judged_bundle():
+    return fit(TRAINED_ON, FAST, n_jobs=1, name="pain")
+
+
 SAME_NAMES = cohort_of(
     dataclasses.replace(counts(n=40, n_batches=2, seed=1), groups=np.arange(40)), batch=True, age=np.arange(40) + 30
 )
@@ -40,8 +47,8 @@ ELSEWHERE = renamed(SAME_NAMES, "new-")
 
 
 def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
-    found = evaluate(BUNDLE, ELSEWHERE)
-    given = BUNDLE.predict(ELSEWHERE.cargo, batches=list(ELSEWHERE.batches))
+    found = evaluate(judged_bundle(), ELSEWHERE)
+    given = judged_bundle().predict(ELSEWHERE.cargo, batches=list(ELSEWHERE.batches))
     right = given.probabilities.argmax(axis=1) == np.unique(ELSEWHERE.y, return_inverse=True)[1]
     assert found["figures"]["balanced_accuracy"]["value"] == pytest.approx(right.mean())
     assert found["calls"]["called"] == np.mean([call != "uncertain" for call in given.calls])
@@ -52,7 +59,7 @@ def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
 
 
 def test_subgroups_and_thresholds_are_those_asked_for() -> None:
-    found = evaluate(BUNDLE, ELSEWHERE, thresholds=(0.2, 0.8), use=Use(prevalence={"state-1": 0.1}))
+    found = evaluate(judged_bundle(), ELSEWHERE, thresholds=(0.2, 0.8), use=Use(prevalence={"state-1": 0.1}))
     groups = {group["by"] for group in found["examined"]["subgroups"]}
     assert groups == {"batch", "age"}
     of_state = found["examined"]["states"]["state-1"]
@@ -64,7 +71,7 @@ def test_dealt_labels_do_no_better_than_chance() -> None:
     samples = counts(n=40, n_batches=2, seed=1)
     dealt = np.random.default_rng(0).permutation(samples.y)
     other = renamed(cohort_of(dataclasses.replace(samples, y=dealt)), "new-")
-    assert evaluate(BUNDLE, other)["permutation"]["p_value"] > 0.05
+    assert evaluate(judged_bundle(), other)["permutation"]["p_value"] > 0.05
 
 
 def together(*cohorts: Cohort) -> Cohort:
@@ -86,54 +93,54 @@ def together(*cohorts: Cohort) -> Cohort:
     ids=["as they were", "by their names", "by their cargo"],
 )
 def test_samples_that_were_trained_on_are_left_out_of_every_figure(seen: Cohort, ways: set[str]) -> None:
-    found = evaluate(BUNDLE, together(ELSEWHERE, seen))
+    found = evaluate(judged_bundle(), together(ELSEWHERE, seen))
     assert found["trained_on"]["in all"] == seen.n_samples
     assert set(found["trained_on"]) == {"in all", *ways}
-    alone = evaluate(BUNDLE, together(ELSEWHERE))
+    alone = evaluate(judged_bundle(), together(ELSEWHERE))
     assert alone["trained_on"] == {}
     assert {**found, "trained_on": {}} == alone
 
 
 def test_a_cohort_that_was_trained_on_wholly_or_but_for_a_state_judges_nothing() -> None:
     with pytest.raises(DesignError, match=r"pain 1.0.0 was trained on all 60 samples \(60 by sample id, 60 by subject"):
-        evaluate(BUNDLE, TRAINED_ON)
+        evaluate(judged_bundle(), TRAINED_ON)
     rest = ELSEWHERE.take(np.flatnonzero(ELSEWHERE.y == "state-0"))
     with pytest.raises(DesignError, match=r"that it was not trained on, 60 were left out \(state-1: 0\)"):
-        evaluate(BUNDLE, together(rest, TRAINED_ON))
+        evaluate(judged_bundle(), together(rest, TRAINED_ON))
 
 
 def test_what_cannot_be_known_is_said_and_not_promised() -> None:
-    bare = dataclasses.replace(BUNDLE, trained_on=None)
+    bare = dataclasses.replace(judged_bundle(), trained_on=None)
     found = evaluate(bare, ELSEWHERE)
     assert found["trained_on"] is None
-    assert "is not known" in seen_before(None, BUNDLE.about)
-    page = validation_report(found, None, source="new.csv", about=BUNDLE.about).html
+    assert "is not known" in seen_before(None, judged_bundle().about)
+    page = validation_report(found, None, source="new.csv", about=judged_bundle().about).html
     assert "does not remember its training samples" in page
     assert "it was quoted with" not in page
     with pytest.raises(DesignError, match="was trained on all 60 samples"):
         evaluate(bare, TRAINED_ON)
-    about = {**BUNDLE.about, "training": {**BUNDLE.about["training"], "subjects": None}}
+    about = {**judged_bundle().about, "training": {**judged_bundle().about["training"], "subjects": None}}
     assert "without subject ids" in seen_before({}, about)
-    assert seen_before({}, BUNDLE.about) == ""
+    assert seen_before({}, judged_bundle().about) == ""
 
 
 def test_labels_of_another_kind_are_refused() -> None:
     samples = counts(n=40)
     other = cohort_of(dataclasses.replace(samples, states=("state-0", "fine")))
     with pytest.raises(InputError, match="fine is no state of pain, which distinguishes state-0, state-1"):
-        check_labels(BUNDLE, other)
+        check_labels(judged_bundle(), other)
     alone = cohort_of(samples.take(np.flatnonzero((samples.y == 0) | (np.arange(40) < 2))))
     with pytest.raises(DesignError, match=r"needs at least 2 subjects to be judged \(state-1: 1\)"):
-        check_labels(BUNDLE, alone)
+        check_labels(judged_bundle(), alone)
 
 
 def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
-    audit = BUNDLE.about["audit"]
-    found = evaluate(BUNDLE, ELSEWHERE)
+    audit = judged_bundle().about["audit"]
+    found = evaluate(judged_bundle(), ELSEWHERE)
     pages = {
-        "training": training_report(BUNDLE.about, BUNDLE.panel.molecules).html,
+        "training": training_report(judged_bundle().about, judged_bundle().panel.molecules).html,
         "audit": audit_report(audit, source="cargo.csv", samples={"a": 3, "b": 4}).html,
-        "validation": validation_report(found, audit, source="new.csv", about=BUNDLE.about).html,
+        "validation": validation_report(found, audit, source="new.csv", about=judged_bundle().about).html,
     }
     for name, text in pages.items():
         parsed = read(text)
@@ -144,7 +151,7 @@ def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
 
 
 def test_one_critical_finding_gives_every_page_of_a_cohort_the_same_verdict_and_colour() -> None:
-    about = json.loads(json.dumps(BUNDLE.about))
+    about = json.loads(json.dumps(judged_bundle().about))
     audit = about["audit"]
     audit["findings"].insert(
         0, {**audit["findings"][0], "check": "depth", "subject": "library size", "severity": "critical"}
@@ -152,7 +159,7 @@ def test_one_critical_finding_gives_every_page_of_a_cohort_the_same_verdict_and_
     leads = [
         lead_of_model(about),
         lead_of_audit(audit, {"a": 3}),
-        lead_of_validation(evaluate(BUNDLE, ELSEWHERE), audit, about, "x", ""),
+        lead_of_validation(evaluate(judged_bundle(), ELSEWHERE), audit, about, "x", ""),
     ]
     assert {lead.tone for lead in leads} == {"critical"}
     assert len({lead.verdict for lead in leads}) == 1
@@ -160,7 +167,7 @@ def test_one_critical_finding_gives_every_page_of_a_cohort_the_same_verdict_and_
 
 
 def test_the_verdict_follows_what_was_shown_and_the_figure_lies_in_its_interval() -> None:
-    about = json.loads(json.dumps(BUNDLE.about))
+    about = json.loads(json.dumps(judged_bundle().about))
     about["audit"]["findings"] = []
     about["evaluation"]["headline"] |= {"value": 0.6, "low": 0.45, "high": 0.75}
     assert verdict_of_model(about) == (
@@ -181,14 +188,17 @@ def test_the_verdict_follows_what_was_shown_and_the_figure_lies_in_its_interval(
 
 
 def test_a_saved_report_has_its_figures_tables_and_texts_beside_it(tmp_path: Path) -> None:
-    report = training_report(BUNDLE.about, BUNDLE.panel.molecules)
+    report = training_report(judged_bundle().about, judged_bundle().panel.molecules)
     folder = save(report, tmp_path / "r.html")
     figures = [figure for section in report.sections for figure in section.figures]
     svgs, pngs = sorted(folder.glob("*.svg")), sorted(folder.glob("*.png"))
     assert len(svgs) == len(pngs) == len(figures) > 8
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pngs)
     assert all("var(" not in path.read_text() for path in svgs)
-    assert f"exoclassify {BUNDLE.about['libraries']['exoclassify']}" in (folder / "methods-and-legends.txt").read_text()
+    assert (
+        f"exoclassify {judged_bundle().about['libraries']['exoclassify']}"
+        in (folder / "methods-and-legends.txt").read_text()
+    )
     with pytest.raises(FileError, match="is there already"):
         save(report, tmp_path / "r.html")
 
@@ -202,7 +212,7 @@ def test_a_model_that_was_not_judged_has_a_report_that_says_so() -> None:
 
 
 def test_checklists_say_what_only_the_authors_can() -> None:
-    text = training_report(BUNDLE.about, BUNDLE.panel.molecules).html
+    text = training_report(judged_bundle().about, judged_bundle().panel.molecules).html
     assert text.count("not stated: for the authors") > 10
     assert "3 × " not in text  # FAST judges once
     assert "1 × 3-fold nested cross-validation, grouped by person" in text
@@ -212,13 +222,13 @@ def test_report_and_answers_kept_aside_are_saved_with_their_checksums(tmp_path) 
     from exoclassify.errors import ModelError
     from exoclassify.model.bundle import ModelBundle
 
-    whole = dataclasses.replace(BUNDLE, report="<p>page</p>")
+    whole = dataclasses.replace(judged_bundle(), report="<p>page</p>")
     whole.save(tmp_path / "m")
     again = ModelBundle.load(tmp_path / "m")
     assert again.report == "<p>page</p>"
     assert again.aside is not None
-    assert BUNDLE.aside is not None
-    assert again.aside.equals(BUNDLE.aside)
+    assert judged_bundle().aside is not None
+    assert again.aside.equals(judged_bundle().aside)
     for name in ("report.html", "aside.csv"):
         kept = (tmp_path / "m" / name).read_bytes()
         (tmp_path / "m" / name).write_bytes(kept + b" ")

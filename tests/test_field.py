@@ -16,7 +16,7 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import ExoclassifyError, InputError
 from exoclassify.tables.asked import Reading
 from exoclassify.tables.reading import read_wide
-from tests.field_tables import GEO, HTSEQ, MAXQUANT, MIRNAS, RCC, TABLES, Field
+from tests.field_tables import EXCERPT, GEO, HTSEQ, MAXQUANT, MIRGFF3, MIRNAS, RCC, TABLES, Field
 
 COUNTS = "sample_id,hsa-miR-1-3p,hsa-miR-9-5p\nS1,5,0\nS2,7,3\n"
 
@@ -51,6 +51,29 @@ def test_a_format_is_read_alike_whatever_container_it_comes_in(field: Field, tmp
     again = read_wide(packed)
     assert (again.row_ids, again.columns, again.texts) == (wide.row_ids, wide.columns, wide.texts)
     np.testing.assert_array_equal(again.cells, wide.cells)
+
+
+@pytest.mark.parametrize(
+    ("of", "to", "said"),
+    [
+        ("Expression 1,1", "Expression 1", r"line 5 is none of mirGFF3; .* for each of the 2 samples"),
+        ("Expression 1,1", "Expression 1,some", r"line 5 is none of mirGFF3"),
+        ("A1,A2", "A1,A1", r"names A1 twice"),
+        ("Pass", "Fail", r"without one sequence that passed its filter"),
+    ],
+)
+def test_isomirs_that_cannot_be_used_are_refused_in_one_line(of: str, to: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"mirtop\.gff: .*{said}"):
+        read_wide(put(tmp_path, MIRGFF3.name, MIRGFF3.text.replace(of, to)))
+
+
+def test_shared_reads_are_rounded_where_the_user_says_so_and_refused_elsewhere(tmp_path: Path) -> None:
+    path = put(tmp_path, "counts.txt", EXCERPT.text)
+    with pytest.raises(InputError, match="whole"):
+        CargoTable.read(path, kind="mirna", unit="counts", sample_ids=["A1", "A2"])
+    asked = Reading(format="excerpt")
+    table = CargoTable.read(path, kind="mirna", unit="counts", sample_ids=["A1", "A2"], reading=asked)
+    np.testing.assert_array_equal(table.values, EXCERPT.values)
 
 
 def test_lanes_and_libraries_of_a_folder_become_one_table(tmp_path: Path) -> None:

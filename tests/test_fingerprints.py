@@ -165,6 +165,7 @@ class Oracle(Prior):
         return np.array([name in truth for name in molecules])
 
 
+@pytest.mark.slow
 def test_a_right_prior_finds_no_fewer_and_says_how_it_weighed() -> None:
     plain = discover(MADE.cohort, panel=False)
     told = discover(MADE.cohort, prior=Oracle(Catalogue(()), Reanalysis((), ())), panel=False)

@@ -20,6 +20,8 @@ from exoclassify.lifecycle.retrain import retrain
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.state import pack
 
+pytestmark = pytest.mark.slow
+
 COHORT = simulate(SimulationDesign(seed=3, n_samples=70, n_molecules=60, effect=1.0)).cohort
 CHAMPION = fit(COHORT, FAST, judge=False, name="pain")
 VOICES = (

@@ -386,6 +386,7 @@ def test_a_table_of_usual_size_is_read_in_a_tenth_of_a_second(tmp_path: Path) ->
     np.testing.assert_array_equal(wide.cells, frame.to_numpy())
 
 
+@pytest.mark.slow
 def test_twenty_thousand_typed_columns_are_read_in_seconds(tmp_path: Path) -> None:
     table = pa.table({"id": ["S1", "S2"], **{f"gene-{j}": [j, None] for j in range(20_000)}})
     with (tmp_path / "t.arrow").open("wb") as file, pa.ipc.new_file(file, table.schema) as writer:

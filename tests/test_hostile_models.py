@@ -12,6 +12,8 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from hostile import tried
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1] / "models" / "pain-state-demo"
 
 

@@ -1,6 +1,7 @@
 """The judge itself, in short; tests/benchmarks/judging_noise.py is the long version."""
 
 import numpy as np
+import pytest
 
 from exoclassify.learning.evaluate import judge
 from exoclassify.learning.learn import Samples
@@ -21,6 +22,7 @@ def noise(seed: int, n: int = 32, p: int = 400) -> Samples:
     return Samples(X, rng.permutation(np.arange(n) % 2), np.arange(n), None, ("a", "b"), "counts", None)
 
 
+@pytest.mark.slow
 def test_selection_inside_the_fold_scores_noise_one_half_and_intervals_hold_it() -> None:
     values, held = [], 0
     for seed in range(20):

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import false_discovery_control
 from typer.testing import CliRunner
 
 from exoclassify.auditing.layers import missing_layers
@@ -20,6 +21,7 @@ from exoclassify.data.covariates import covariate_table, with_covariates
 from exoclassify.data.layers import LayerFile
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.study import Study
+from exoclassify.discovery.discover import discover_layers
 from exoclassify.errors import DesignError, InputError, ModelError
 from exoclassify.learning.fuse import fit_weights
 from exoclassify.learning.learn import Samples, learn
@@ -373,3 +375,25 @@ def test_covariates_are_shipped_as_a_layer_when_asked_and_read_from_a_sheet(tmp_
 def test_a_covariate_that_cannot_be_used_is_named(columns: tuple[str, ...], match: str) -> None:
     with pytest.raises(InputError, match=match):
         with_covariates(AGED, columns)
+
+
+def test_markers_are_sought_in_each_layer_with_q_values_over_all(folder: Path) -> None:
+    found = discover_layers(COHORT, state="pain", seed=0)
+    assert list(found) == ["mirna", "cells"]
+    p = np.concatenate([one.tests.p for one in found.values()])
+    np.testing.assert_allclose(np.concatenate([one.tests.q for one in found.values()]), false_discovery_control(p))
+    layers = [
+        "--layer",
+        f"mirna={folder / 'mirna.csv'}:mirna:counts",
+        "--layer",
+        f"cells={folder / 'cells.csv'}:other:value",
+    ]
+    said = ["--samples", str(folder / "samples.csv"), "--label", "label", "--subject", "who", "--state", "pain"]
+    done = CliRunner().invoke(app, ["discover", *layers, *said, "--out", str(folder / "markers")])
+    assert done.exit_code == 0, done.output
+    everything = pd.read_csv(folder / "markers" / "molecules.csv")
+    assert set(everything["layer"]) == {"mirna", "cells"}
+    np.testing.assert_allclose(everything["q"], false_discovery_control(everything["p"]))
+    page = (folder / "markers" / "report.html").read_text()
+    assert "mirna: Markers" in page
+    assert "cells: Markers" in page

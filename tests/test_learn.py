@@ -16,6 +16,7 @@ def probabilities(samples: Samples, recipe: Recipe, new: Samples) -> np.ndarray:
     return learn(samples, recipe).answers(new.X, recipe).probabilities
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_states", [2, 3])
 def test_new_samples_of_a_clear_cohort_are_told_apart(n_states: int) -> None:
     both = counts(n=120, n_states=n_states)
@@ -24,6 +25,7 @@ def test_new_samples_of_a_clear_cohort_are_told_apart(n_states: int) -> None:
     assert roc_auc_score(new.y, p if n_states > 2 else p[:, 1], multi_class="ovr") > 0.9
 
 
+@pytest.mark.slow
 def test_shuffled_labels_are_not_learned() -> None:
     values = []
     for seed in range(12):
@@ -34,6 +36,7 @@ def test_shuffled_labels_are_not_learned() -> None:
     assert abs(np.mean(values) - 0.5) < 3 * np.std(values) / np.sqrt(12) + 0.01
 
 
+@pytest.mark.slow
 def test_the_same_recipe_gives_the_same_model_bit_for_bit() -> None:
     samples = counts(n_states=3)
     assert (probabilities(samples, EVERY_VOICE, samples) == probabilities(samples, EVERY_VOICE, samples)).all()

@@ -30,6 +30,7 @@ def samples_of(bundle: ModelBundle) -> CargoTable:
     return CargoTable.from_frame(turned_profiles(golden), kind="mirna", unit="counts")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("folder", MODELS.values(), ids=MODELS)
 def test_a_model_of_the_first_format_answers_as_it_did(folder: Path, asked: str) -> None:

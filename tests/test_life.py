@@ -28,6 +28,8 @@ from exoclassify.monitoring.database import opened, upgrade
 from exoclassify.monitoring.tables import OUTCOMES, PREDICTIONS
 from serving import CSV, JSON, Running, asked, cohort, running
 
+pytestmark = pytest.mark.slow
+
 COHORT = cohort()
 SUBJECTS = np.unique(COHORT.groups)
 FIRST = COHORT.take(np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))

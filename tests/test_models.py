@@ -17,6 +17,8 @@ from exoclassify.lifecycle.finish import numbered
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, FAST, judge=False, name="pain")
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,15 @@ from exoclassify.monitoring.tallies import tallied
 from test_drift import COHORT, FAST, SUBJECTS
 from test_records import put
 
+pytestmark = pytest.mark.slow
+
 HOME = COHORT.take(np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))
 LATER = COHORT.take(~np.isin(COHORT.groups, SUBJECTS[: len(SUBJECTS) // 2]))
-MODEL = fit(HOME, FAST, name="pain", n_jobs=1)
+
+
+@cache
+def model_of_home():
+    return fit(HOME, FAST, name="pain", n_jobs=1)
 
 
 def moved(cohort: Cohort, sds: float) -> CargoTable:
@@ -38,11 +45,11 @@ def moved(cohort: Cohort, sds: float) -> CargoTable:
 def served(url: str, spool: Path, table: CargoTable, key: str = "lab") -> None:
     """Answer sample by sample, as a service does."""
     writer = RecordWriter(url, spool)
-    X = MODEL.panel.values(table)
+    X = model_of_home().panel.values(table)
     for i in range(table.n_samples):
-        answers = MODEL.predict(table.take(np.array([i])), Use(same_batch=True))
+        answers = model_of_home().predict(table.take(np.array([i])), Use(same_batch=True))
         put(writer, answers, request_id=f"r-{i}", input_sha256="0" * 64, key_name=key)
-        writer.tally(MODEL, X[i : i + 1])
+        writer.tally(model_of_home(), X[i : i + 1])
     assert writer.close()
 
 
@@ -56,7 +63,7 @@ def server() -> Iterator[Postgres]:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     registry = Registry(tmp_path / "models")
-    registry.add(MODEL)
+    registry.add(model_of_home())
     registry.promote("pain", "1.0.0", who="ann", why="first")
     return tmp_path
 
@@ -154,6 +161,6 @@ def test_tallies_of_several_writers_add_up(place: Path) -> None:
     engine = opened(url)
     import datetime
 
-    total = tallied(engine, MODEL, datetime.date(2020, 1, 1))
+    total = tallied(engine, model_of_home(), datetime.date(2020, 1, 1))
     engine.dispose()
     assert (total.sum(axis=1) == 25).all()

@@ -18,6 +18,8 @@ from exoclassify.monitoring.retention import Removed, forget, remove_before
 from exoclassify.monitoring.tables import OUTCOMES, PREDICTIONS
 from test_records import ANSWERS, COHORT, SHA, put
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = ANSWERS.sample_ids
 
 

@@ -22,6 +22,8 @@ from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked, score_files
 from scored import expected, model, read, same, samples, small_pieces, write
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = model()
 FRAME = samples(BUNDLE, 230)
 HERE = Path(__file__).parent

@@ -28,6 +28,8 @@ from exoclassify.monitoring.records import RecordWriter
 from exoclassify.monitoring.rows import Source
 from exoclassify.monitoring.tables import METADATA, PREDICTIONS
 
+pytestmark = pytest.mark.slow
+
 COHORT = simulate(SimulationDesign(seed=3, n_samples=40, n_molecules=60)).cohort
 BUNDLE = fit(COHORT, FAST, judge=False, name="pain")
 ANSWERS = BUNDLE.predict(COHORT.cargo)

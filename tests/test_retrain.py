@@ -17,6 +17,8 @@ from exoclassify.lifecycle.fit import fit
 from exoclassify.lifecycle.known import nothing_new, trained_on_before
 from exoclassify.lifecycle.retrain import retrain
 
+pytestmark = pytest.mark.slow
+
 FAST = AUDITED.model_copy(update={"gate": AUDITED.gate.model_copy(update={"audit": False})})
 COHORT = simulate(SimulationDesign(seed=5, n_samples=160, n_molecules=80, effect=0.8)).cohort
 SUBJECTS = np.unique(COHORT.groups)

@@ -14,6 +14,8 @@ from typer.testing import CliRunner, Result
 from exoclassify.cli.main import app
 from exoclassify.model.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 FAST = '[folds]\nouter = 3\nrepeats = 1\ninner = 5\n[gate]\naudit = false\n[[voices]]\nlearner = "ridge"\n'
 COLUMNS = ("--label", "label", "--subject", "subject", "--batch", "batch")
 

@@ -11,7 +11,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from serving import free_port
+
+pytestmark = pytest.mark.service
 
 START = [sys.executable, "-c", "from exoclassify.cli.main import main; main()", "serve"]
 

@@ -31,6 +31,8 @@ from service.filework import carried_out
 from service.settings import Settings, SettingsError
 from serving import CSV, JSON, ROOT, Running, asked, cohort, registry, running
 
+pytestmark = pytest.mark.service
+
 pytest.importorskip("bentoml", reason="the extra `service` is not installed")
 
 COHORT = cohort()

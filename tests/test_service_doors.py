@@ -30,6 +30,8 @@ from exoclassify.model.prediction import Use
 from service.filework import carried_out
 from serving import JSON, Running, asked, cohort, registry, running
 
+pytestmark = pytest.mark.service
+
 TABLE = cohort().cargo
 N_MUTATED = int(os.environ.get("N_MUTATED", "2000"))
 

@@ -15,6 +15,8 @@ from exoclassify.model.course import followed
 from exoclassify.model.registry import Registry
 from serving import Running, running
 
+pytestmark = pytest.mark.service
+
 MADE = simulate(
     SimulationDesign(
         5, 180, ("control", "pain"), n_molecules=80, n_markers=8, effect=1.5, repeats=0.0, visits=3, responders=0.5

@@ -37,6 +37,8 @@ from service.settings import Settings, SettingsError
 from service.telemetry import Log, Metrics
 from serving import CSV, JSON, ROOT, Running, asked, behind_nginx, cohort, free_port, registry, running
 
+pytestmark = pytest.mark.service
+
 TABLE = cohort().cargo
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 

@@ -29,9 +29,14 @@ from service.keys import new_key
 from serving import Running, cohort, registry, running
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed (Debian: chromium chromium-driver)"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.service,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER),
+        reason="chromium and chromedriver are not installed (Debian: chromium chromium-driver)",
+    ),
+]
 
 TABLE = cohort().cargo
 PICTURES = os.environ.get("PAGE_PICTURES")  # a folder: keep what was seen

@@ -22,6 +22,8 @@ from exoclassify.scoring.tally import Tally
 from exoclassify.tables.writing import system_refusals
 from scored import expected, model, read, same, samples, small_pieces, write
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = model()
 FRAME = samples(BUNDLE, 230)
 EXPECTED = expected(BUNDLE, FRAME)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+import exoclassify as exo
 from exoclassify.cli.main import app
 from exoclassify.cli.options import shares_of
 from exoclassify.cli.studies import with_study
@@ -17,6 +21,11 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.study import Study
 from exoclassify.data.units import known_kind, known_unit
 from exoclassify.errors import FileError, InputError
+
+try:
+    import pty
+except ImportError:  # Windows
+    pty = None  # type: ignore[assignment]
 
 
 def run(*arguments: object) -> Result:
@@ -55,6 +64,46 @@ def test_init_guesses_with_reasons_and_every_command_reads_what_it_wrote(tmp_pat
     assert "there is no label column nowhere" in refused.stderr
 
 
+@pytest.mark.skipif(pty is None, reason="this system has no pseudo-terminals")
+def test_init_asks_on_a_terminal_about_each_guess_and_takes_them_with_yes(tmp_path: Path) -> None:
+    cargo, samples = write(tmp_path)
+    command = [
+        sys.executable, "-c", "from exoclassify.cli.main import main; main()", "init", "--cargo", str(cargo),
+        "--samples", str(samples), "--out", str(tmp_path / "cohort.toml"), "--force",
+    ]  # fmt: skip
+    # kind; unit, once wrong; label; subject: none; batch; time; reference, once wrong; covariates
+    typed = {(): b"\nlitres\ncounts\n\n-\n\n\nnobody\npain\n\n", ("--yes",): b""}
+    for options, answers in typed.items():
+        ours, theirs = pty.openpty()
+        os.write(ours, answers)
+        done = subprocess.run([*command, *options], stdin=theirs, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        study = Study.read(tmp_path / "cohort.toml")
+        asked = (None, "pain") if answers else ("patient", "control")
+        assert (study.subject, study.reference, study.covariates) == (*asked, ("age",))
+        assert ("there is no litres; expected one of counts" in done.stdout + done.stderr) == bool(answers)
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_the_library_takes_a_study_file_where_it_takes_a_cohort(tmp_path: Path) -> None:
+    cargo, samples = write(tmp_path)
+    assert run("init", "--cargo", cargo, "--samples", samples, "--out", tmp_path / "cohort.toml").exit_code == 0
+    path, whole = tmp_path / "cohort.toml", Cohort.of_study(tmp_path / "cohort.toml")
+    assert Cohort.read(path).digest() == whole.digest()
+    assert Cohort.read(path, batch="age").sheet.batch_column == "age"
+    with pytest.raises(InputError, match=r"counts\.csv: give kind, unit, samples and label, or a study file"):
+        Cohort.read(cargo, kind="mirna")
+    with pytest.raises(InputError, match=r"fit: cohort is of type dict; give a Cohort.* or a study file"):
+        exo.fit({})  # type: ignore[arg-type]
+    recipe = exo.Recipe.of({"learners": [{"learner": "ridge", "view": "log"}]})
+    fitted = [exo.fit(given, recipe, judge=False) for given in (path, whole)]
+    np.testing.assert_array_equal(*(bundle.golden_probabilities() for bundle in fitted))
+    found = exo.discover(str(path), panel=False)
+    assert found.contrast.reference == ("control",)
+    assert "age" in str(exo.audit(path, curve=False).findings)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -80,7 +129,7 @@ def test_options_override_the_file_and_a_value_that_ends_in_toml_is_no_study(tmp
     found = with_study(train, "train", [str(path), "--label", "mine", "--recipe", "r.toml"])
     assert found == [
         "--label", "mine", "--recipe", "r.toml", "--cargo", str(tmp_path / "c.csv"), "--samples", str(tmp_path / "s.csv"),
-        "--kind", "mirna", "--unit", "counts", "--batch", "b",
+        "--kind", "mirna", "--unit", "counts", "--batch", "b", "--time", "t",
     ]  # fmt: skip
     score = get_command(app).commands["score"]  # type: ignore[attr-defined]
     assert "--samples" not in with_study(score, "score", ["model", str(path)])

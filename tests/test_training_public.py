@@ -14,6 +14,8 @@ import pytest
 
 from exoclassify.evidence.reanalysis import Reanalysis
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 LISTED = tomllib.loads((ROOT / "training/evidence/tables.toml").read_text())["table"]
 

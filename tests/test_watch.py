@@ -19,6 +19,8 @@ from exoclassify.scoring.stream import Asked
 from exoclassify.scoring.watch import Watch
 from scored import expected, model, read, same, samples, write
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = model()
 FRAME = samples(BUNDLE, 40)
 SCRIPT = Path(sys.executable).with_name("exoclassify")

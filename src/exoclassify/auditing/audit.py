@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ from exoclassify.auditing.sensitivity import sensitivity
 from exoclassify.auditing.size import audit_preselection, audit_size, learning_curve
 from exoclassify.auditing.technical import Technical, audit_technical
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.cohort import Cohort
-from exoclassify.errors import DesignError, InputError, check_type
+from exoclassify.data.cohort import Cohort, cohort_of
+from exoclassify.errors import DesignError, InputError
 from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
 
@@ -40,7 +41,7 @@ _FEWEST = 3
 
 
 def audit(
-    cohort: Cohort,
+    cohort: Cohort | str | Path,
     *,
     judgement: Judgement | None = None,
     covariates: Sequence[str] = (),
@@ -54,8 +55,9 @@ def audit(
 
     Parameters
     ----------
-    cohort : Cohort
+    cohort : Cohort or path
         Of several layers each is audited with the samples that have it, beside a ridge regression of its own.
+        Or the path of its study file, whose covariates hold where none are given.
     judgement : Judgement, optional
         Of the model in question; a plain ridge regression is judged when not given.
     covariates : sequence of str
@@ -78,7 +80,8 @@ def audit(
     InputError
         If a covariate is not a column of the sheet, or a sample has no values.
     """
-    check_type(cohort, Cohort, "audit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
+    cohort, study = cohort_of(cohort, "audit: cohort")
+    covariates = covariates or (study.covariates if study else ())
     cohort.check_for_learning()
     _check_columns(cohort, covariates)
     if len(cohort.layers) > 1:

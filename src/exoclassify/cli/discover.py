@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli.cohorts import cohort_of
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
+from exoclassify.cli.options import Columns, Format, IdColumn, Layers, Sheet, columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exoclassify.data.cohort import Cohort
     from exoclassify.discovery.signature import Signature
     from exoclassify.evidence.catalogue import Catalogue
@@ -27,13 +30,17 @@ _SHOWN = 15
 
 
 def discover(
-    cargo: Annotated[
-        Path, typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx.")
-    ],
-    kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
-    unit: Annotated[str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm.")],
     samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample; same formats.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    cargo: Annotated[
+        Path | None,
+        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity, cpm or value.")
+    ] = None,
+    layer: Layers = None,
     label: Annotated[
         str | None, typer.Option(help="Column of the sheet that holds the state; needed but for --paired.")
     ] = None,
@@ -97,8 +104,8 @@ def discover(
     """
     check_folder(out, force=force, own=SIGNATURE_FILES)
     _check_shares(level, min_prevalence, seed)
-    from exoclassify.data.cohort import Cohort
     from exoclassify.discovery.discover import discover as find
+    from exoclassify.discovery.discover import discover_layers
     from exoclassify.evidence.catalogue import Catalogue
     from exoclassify.tables.writing import write_folder_atomically
 
@@ -106,40 +113,38 @@ def discover(
     if condition is not None:
         catalogue.condition(condition)
     column, compared = _column_compared(label, paired, between, reference), list(columns_of(reference))
-    cohort = Cohort.read(
-        cargo, kind=kind, unit=unit, samples=samples, label=column, subject=subject, batch=batch, not_detected=not_detected,
-        reading=reading_of(form, columns, sheet, id_column),
+    cohort = cohort_of(
+        cargo, layer, kind=kind, unit=unit, samples=samples, label=column, subject=subject, batch=batch,
+        not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
+    several = len(cohort.layers) > 1
+    if several and (paired is not None or informed):
+        raise typer.BadParameter("--paired and --informed are of one table; give it with --cargo")
     if paired is not None:
         cohort, (earlier, state) = _pairs(cohort, label, state, between)
         compared = [earlier]
     _say_notes(cohort.notes, subject, batch)
     prior = _prior(cohort, catalogue, condition, leave_out or []) if informed else None
+    asked: dict[str, Any] = {
+        "state": state, "reference": compared, "covariates": columns_of(covariates), "catalogue": catalogue,
+        "condition": condition, "level": level, "min_prevalence": min_prevalence, "seed": seed,
+    }  # fmt: skip
     with progress_bar("judging panels") as progress:
-        signature = find(
-            cohort,
-            state=state,
-            reference=compared,
-            covariates=columns_of(covariates),
-            catalogue=catalogue,
-            condition=condition,
-            prior=prior,
-            level=level,
-            min_prevalence=min_prevalence,
-            panel=not no_panel,
-            paired=paired is not None,
-            seed=seed,
-            progress=progress,
-        )
+        found = discover_layers(cohort, **asked) if several else {
+            "": find(
+                cohort, prior=prior, panel=not no_panel, paired=paired is not None, progress=progress, **asked
+            )
+        }  # fmt: skip
 
     def write(folder: Path) -> None:
-        _write(signature, folder, simulated=cohort.simulated)
+        _write(found, folder, simulated=cohort.simulated)
 
     write_folder_atomically(out, write, force=force)
     if cohort.simulated:
         note("these samples are simulated: their markers are no markers of anything")
-    for line in (*signature.in_words(), *_rows(signature)):
-        print(line)
+    for name, signature in found.items():
+        for line in (*([f"layer {name}"] if name else []), *signature.in_words(), *_rows(signature)):
+            print(line)
     print(f"written to {out}")
 
 
@@ -209,24 +214,41 @@ def _say_notes(notes: tuple[str, ...], subject: str | None, batch: str | None) -
         )
 
 
-def _write(signature: Signature, folder: Path, *, simulated: bool) -> None:
+def _write(found: Mapping[str, Signature], folder: Path, *, simulated: bool) -> None:
+    """Write tables and page; of several layers, by name, with the layer in a first column and before each section's title."""
+    import dataclasses
     import importlib.metadata
+
+    import pandas as pd
 
     from exoclassify.discovery.signature_page import discovery_lead, discovery_sections
     from exoclassify.report.html import Report
     from exoclassify.report.saving import save
 
-    signature.frame().to_csv(folder / "signature.csv", index=False)
-    signature.everything().to_csv(folder / "molecules.csv", index=False)
-    if signature.panel:
-        (folder / "recipe.toml").write_text(signature.recipe(), encoding="utf-8")
-    contrast = signature.contrast
+    for file, frames in (
+        ("signature.csv", {name: one.frame() for name, one in found.items()}),
+        ("molecules.csv", {name: one.everything() for name, one in found.items()}),
+    ):
+        if len(frames) > 1:
+            for name, frame in frames.items():
+                frame.insert(0, "layer", name)
+        pd.concat(frames.values()).to_csv(folder / file, index=False)
+    first = min(
+        found.values(), key=lambda one: (not one.critical, not one.markers)
+    )  # the gravest, else one with markers
+    if first.panel:
+        (folder / "recipe.toml").write_text(first.recipe(), encoding="utf-8")
+    sections = [
+        dataclasses.replace(section, title=f"{name}: {section.title}") if name else section
+        for name, one in found.items()
+        for section in discovery_sections(one)
+    ]
     report = Report(
-        f"Markers of {contrast.state} against {' and '.join(contrast.reference)}",
-        discovery_lead(signature),
-        discovery_sections(signature),
+        f"Markers of {first.contrast.state} against {' and '.join(first.contrast.reference)}",
+        discovery_lead(first),
+        sections,
         subtitle="Simulated samples: not for use on patients" if simulated else "Support for research, not a diagnosis",
-        footer=f"exoclassify {importlib.metadata.version('exoclassify')}; cohort {signature.chosen_on[:16]}",
+        footer=f"exoclassify {importlib.metadata.version('exoclassify')}; cohort {first.chosen_on[:16]}",
     )
     save(report, folder / "report.html")
 

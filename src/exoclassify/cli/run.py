@@ -53,7 +53,9 @@ def run(
 
 def _options(study: Study) -> dict[str, Any]:
     return {
-        "cargo": Path(study.cargo), "kind": study.kind, "unit": study.unit, "samples": Path(study.samples), "label": study.label,
+        "cargo": Path(study.cargo) if study.cargo else None, "kind": study.kind or None, "unit": study.unit or None,
+        "layer": [f"{one.name}={one.cargo}:{one.kind}:{one.unit}" for one in study.layers],
+        "samples": Path(study.samples), "label": study.label,
         "subject": study.subject, "batch": study.batch, "covariates": ",".join(study.covariates) or None,
         "not_detected": study.not_detected, "form": study.format, "columns": study.columns, "sheet": study.sheet,
         "id_column": study.id_column,

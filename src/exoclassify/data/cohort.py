@@ -23,7 +23,7 @@ from exoclassify.errors import DesignError, InputError, check_type, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.ids import counted
 
-__all__ = ["Cohort"]
+__all__ = ["Cohort", "cohort_of"]
 
 _SIMULATED = "SIM-"
 
@@ -69,10 +69,10 @@ class Cohort:
         cls,
         cargo: str | Path,
         *,
-        kind: str,
-        unit: str,
-        samples: str | Path,
-        label: str,
+        kind: str | None = None,
+        unit: str | None = None,
+        samples: str | Path | None = None,
+        label: str | None = None,
         subject: str | None = None,
         batch: str | None = None,
         time: str | None = None,
@@ -85,7 +85,7 @@ class Cohort:
         Parameters
         ----------
         cargo : path
-            The table, samples in rows or in columns.
+            The table, samples in rows or in columns; or a study file (.toml), whose words hold where nothing else is given.
         kind, unit : str
             What it holds, see `CargoTable`.
         samples : path
@@ -112,6 +112,15 @@ class Cohort:
         InputError
             If a table or sheet cannot be used as stated, or the cargo holds samples that the sheet lacks.
         """
+        if Path(cargo).suffix == ".toml":
+            said = Study.read(cargo).overridden(
+                kind=kind, unit=unit, samples=None if samples is None else str(samples), label=label, subject=subject,
+                batch=batch, time=time, not_detected=not_detected, format=reading.format, columns=reading.columns,
+                sheet=reading.sheet, id_column=reading.id_column,
+            )  # fmt: skip
+            return cls.of_study(said, samples_sheet=samples_sheet)
+        if kind is None or unit is None or samples is None or label is None:
+            raise InputError(f"{Path(cargo).name}: give kind, unit, samples and label, or a study file that says them")
         sheet = SampleSheet.read(
             samples,
             label=label,
@@ -158,13 +167,15 @@ class Cohort:
         return cls.from_layers({table.kind: table}, sheet)
 
     @classmethod
-    def of_study(cls, study: Study | str | Path) -> Cohort:
+    def of_study(cls, study: Study | str | Path, *, samples_sheet: str | None = None) -> Cohort:
         """Read the cohort that a study file names.
 
         Parameters
         ----------
         study : Study or path
             The study, or its file.
+        samples_sheet : str, optional
+            As in `read`.
 
         Returns
         -------
@@ -178,8 +189,9 @@ class Cohort:
         said = study if isinstance(study, Study) else Study.read(study)
         if said.layers:
             return cls.read_layers(
-                said.layers, samples=said.samples, label=said.label, subject=said.subject, batch=said.batch
-            )
+                said.layers, samples=said.samples, label=said.label, subject=said.subject, batch=said.batch,
+                samples_sheet=samples_sheet,
+            )  # fmt: skip
         return cls.read(
             said.cargo,
             kind=said.kind,
@@ -191,6 +203,7 @@ class Cohort:
             time=said.time,
             not_detected=said.not_detected,
             reading=Reading(said.format, said.columns, said.sheet, said.id_column),
+            samples_sheet=samples_sheet,
         )
 
     @classmethod
@@ -430,6 +443,36 @@ class Cohort:
             )
         for table in self.layers.values():
             table.check_rows()
+
+
+def cohort_of(given: Cohort | str | Path, what: str) -> tuple[Cohort, Study | None]:
+    """Take a cohort, or read the one that a study file names.
+
+    Parameters
+    ----------
+    given : Cohort or path
+        As a function was given it.
+    what : str
+        Names function and argument, as in ``fit: cohort``.
+
+    Returns
+    -------
+    cohort : Cohort
+    study : Study or None
+        Where a file was given.
+
+    Raises
+    ------
+    FileError, InputError
+        If it is neither, or the file cannot be used.
+    """
+    check_type(
+        given, (Cohort, str, Path), what, "a Cohort, such as Cohort.from_frames(cargo, sheet, ...), or a study file"
+    )
+    if isinstance(given, Cohort):
+        return given, None
+    study = Study.read(given)
+    return Cohort.of_study(study), study
 
 
 def _check_parts(layers: Mapping[str, CargoTable], sheet: SampleSheet) -> None:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from exoclassify.auditing.audit import audit
 from exoclassify.auditing.following import following
-from exoclassify.data.cohort import Cohort
+from exoclassify.data.cohort import Cohort, cohort_of
 from exoclassify.discovery.contrast import Contrast
 from exoclassify.discovery.marker_tests import MarkerTests, Measured
 from exoclassify.discovery.panel_size import PanelCurve, panel_curve, ranked
 from exoclassify.discovery.signature import Signature
 from exoclassify.discovery.stability import Stability, stability_selection
-from exoclassify.errors import check_type
 from exoclassify.evidence.agreement import standing
 from exoclassify.evidence.blood_cells import blood_cells
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.fingerprints import Fingerprints
 from exoclassify.evidence.priors import Prior
 from exoclassify.evidence.reanalysis import Reanalysis, told_in_tables
+from exoclassify.typing import Floats
 
-__all__ = ["discover", "tables_of_others"]
+__all__ = ["discover", "discover_layers", "tables_of_others"]
 
 
 def discover(
-    cohort: Cohort,
+    cohort: Cohort | str | Path,
     *,
     state: str | None = None,
     reference: Sequence[str] = (),
@@ -40,13 +43,15 @@ def discover(
     paired: bool = False,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    beside: Sequence[float] | Floats = (),
 ) -> Signature:
     """Find the molecules that mark a state.
 
     Parameters
     ----------
-    cohort : Cohort
-        One layer of cargo, labels, and where known subjects and batches.
+    cohort : Cohort or path
+        One layer of cargo, labels, and where known subjects and batches; of several see `discover_layers`.
+        Or the path of its study file, whose covariates and reference hold where none are given.
     state, reference, covariates
         See `Contrast.of`.
     catalogue : Catalogue, optional
@@ -68,6 +73,8 @@ def discover(
         Of all chance; the same seed gives the same signature.
     progress : callable, optional
         Called with steps done and steps in all, of the panel.
+    beside : sequence of float
+        p of tests of other layers, over which q-values are taken too; see `discover_layers`.
 
     Raises
     ------
@@ -76,7 +83,9 @@ def discover(
     InputError
         If a state, covariate or condition is unknown, or a covariate lacks values.
     """
-    check_type(cohort, Cohort, "discover: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
+    cohort, study = cohort_of(cohort, "discover: cohort")
+    covariates = covariates or (study.covariates if study else ())
+    reference = reference or ((study.reference,) if study and study.reference else ())
     catalogue = Catalogue.read() if catalogue is None else catalogue
     conditions = () if condition is None else catalogue.condition(condition)
     contrast = Contrast.of(cohort, state=state, reference=reference, covariates=covariates, within=paired)
@@ -84,7 +93,8 @@ def discover(
         measured = Measured.of(contrast, min_prevalence=min_prevalence)
         tests = MarkerTests.of(contrast, measured)
         weights = None if prior is None else prior.weights(measured.molecules, tests.p)
-        tests = tests if weights is None else tests.weighed(weights)
+        if weights is not None or len(beside):
+            tests = tests.weighed(np.ones(len(tests.p)) if weights is None else weights, beside)
         stable = stability_selection(
             measured.units(contrast), level=level, allowed=tests.q <= level, weights=weights, seed=seed
         )
@@ -119,6 +129,44 @@ def discover(
         found.to_dict(),
         following(found, contrast.cohort, tuple(standings)),
     )
+
+
+def discover_layers(
+    cohort: Cohort, *, state: str | None = None, reference: Sequence[str] = (), covariates: Sequence[str] = (),
+    min_prevalence: float = 0.2, **options: Any,
+) -> dict[str, Signature]:  # fmt: skip
+    """Find the molecules that mark a state in each of several layers, q-values taken over all of them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With several layers; each is tested on the samples that have it.
+    state, reference, covariates, min_prevalence, **options
+        As for `discover`; no panel is sought, which is of one table.
+
+    Returns
+    -------
+    dict of str to Signature
+        By layer, each with its own decoys and stability.
+
+    Raises
+    ------
+    DesignError, InputError
+        As for `discover`.
+    """
+    alone = {name: cohort.of_layer(name) for name in cohort.layers}
+    p = {}
+    for name, layer in alone.items():
+        contrast = Contrast.of(layer, state=state, reference=reference, covariates=covariates)
+        with threadpool_limits(limits=1):
+            p[name] = MarkerTests.of(contrast, Measured.of(contrast, min_prevalence=min_prevalence)).p
+    return {
+        name: discover(
+            layer, state=state, reference=reference, covariates=covariates, min_prevalence=min_prevalence, panel=False,
+            beside=np.concatenate([p[other] for other in alone if other != name]), **options,
+        )
+        for name, layer in alone.items()
+    }  # fmt: skip
 
 
 def tables_of_others(cohort: Cohort, leave_out: Sequence[str] = ()) -> Reanalysis:

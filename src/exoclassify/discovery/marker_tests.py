@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -223,15 +224,18 @@ class MarkerTests:
             _by_batch(contrast, measured),
         )
 
-    def weighed(self, weights: Floats) -> MarkerTests:
+    def weighed(self, weights: Floats, beside: Sequence[float] | Floats = ()) -> MarkerTests:
         """Give the same tests with q of p / weight.
 
         Parameters
         ----------
         weights : ndarray of shape (n_molecules,)
             Above 0 with mean 1, see `exoclassify.evidence.priors`.
+        beside : sequence of float
+            p of the other layers, over which q is taken too.
         """
-        return dataclasses.replace(self, q=false_discovery_control(np.minimum(self.p / weights, 1.0)))
+        own = np.minimum(self.p / weights, 1.0)
+        return dataclasses.replace(self, q=false_discovery_control(np.concatenate([own, beside]))[: len(own)])
 
     @property
     def direction(self) -> NDArray[np.intp]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from exoclassify.data.cohort import Cohort
+from exoclassify.data.cohort import Cohort, cohort_of
 from exoclassify.errors import DesignError, InputError, check_type
 from exoclassify.learning.aside import strata_of
 from exoclassify.learning.examine import Answered, examine
@@ -64,7 +65,7 @@ def check_labels(bundle: ModelBundle, cohort: Cohort, *, left_out: int = 0) -> N
 
 def evaluate(
     bundle: ModelBundle,
-    cohort: Cohort,
+    cohort: Cohort | str | Path,
     *,
     use: Use | None = None,
     thresholds: Sequence[float] = (0.5,),
@@ -77,8 +78,9 @@ def evaluate(
     ----------
     bundle : ModelBundle
         The model.
-    cohort : Cohort
+    cohort : Cohort or path
         Of the model's kind and unit, with states known.
+        Or the path of its study file, whose covariates hold where none are given.
     use : Use, optional
         Where the samples are from and how sure the answers must be; its prevalence also shifts predictive values and net
         benefit. Where nothing is said of the place, samples of a batch that was trained on are answered as such.
@@ -104,7 +106,8 @@ def evaluate(
         If kind or unit differ, or too little of the panel is in the table.
     """
     check_type(bundle, ModelBundle, "evaluate: bundle", "a ModelBundle, such as ModelBundle.load(folder)")
-    check_type(cohort, Cohort, "evaluate: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
+    cohort, study = cohort_of(cohort, "evaluate: cohort")
+    covariates = covariates or (study.covariates if study else ())
     check_labels(bundle, cohort)
     cohort, left_out = unseen(bundle, cohort)
     if left_out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from exoclassify.data.cohort import Cohort
+from exoclassify.data.cohort import Cohort, cohort_of
 from exoclassify.data.covariates import with_covariates as added
 from exoclassify.errors import check_type
 from exoclassify.learning.recipe import Recipe
@@ -16,7 +16,7 @@ __all__ = ["fit"]
 
 
 def fit(
-    cohort: Cohort,
+    cohort: Cohort | str | Path,
     recipe: Recipe | None = None,
     *,
     judge: bool = True,
@@ -33,8 +33,9 @@ def fit(
 
     Parameters
     ----------
-    cohort : Cohort
-        One layer of cargo or several, labels, and where known subjects and batches.
+    cohort : Cohort or path
+        One layer of cargo or several, labels, and where known subjects and batches; or the path of its study file, whose
+        covariates hold where none are given.
     recipe : Recipe, optional
         The choices; the default blend if omitted.
     judge : bool
@@ -65,7 +66,8 @@ def fit(
     RecipeError
         If the recipe does not fit the table's unit, or the name or version is not valid.
     """
-    check_type(cohort, Cohort, "fit: cohort", "a Cohort, such as Cohort.from_frames(cargo, sheet, ...)")
+    cohort, study = cohort_of(cohort, "fit: cohort")
+    covariates = covariates or (study.covariates if study else ())
     check_type(recipe, (Recipe, type(None)), "fit: recipe", "a Recipe, such as Recipe.read(path) or Recipe.of({...})")
     return finish(
         added(cohort, covariates) if with_covariates else cohort,

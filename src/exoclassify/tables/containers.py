@@ -15,7 +15,7 @@ from exoclassify.errors import InputError
 from exoclassify.tables.asked import Reading
 from exoclassify.tables.cells import as_text
 from exoclassify.tables.csv import every_row, opened_text
-from exoclassify.tables.field import lanes, perseus, series, somascan
+from exoclassify.tables.field import isomirs, lanes, perseus, series, somascan
 from exoclassify.tables.field.formats import FORMATS, LONG, WIDE
 from exoclassify.tables.field.recognise import Found, recognised, split_head
 from exoclassify.tables.wide import WideTable
@@ -23,11 +23,12 @@ from exoclassify.tables.wide import WideTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["field_columns", "field_text", "field_workbook", "known_text", "rows_of", "series_sheet"]
+__all__ = ["field_columns", "field_text", "field_workbook", "is_excerpt", "known_text", "rows_of", "series_sheet"]
 
 _HEAD = 1 << 20
 _COUNT_LINE = re.compile(r"[^\t\n]+\t\d+\r?\n")
 _RCC = "<Header>"
+_EXCERPT = re.compile(r"excerpt_\w*readcounts?\b", re.IGNORECASE)
 _WORDS = [form.needs for form in WIDE.values()] + [form.known_by for form in LONG.values()]
 _MARKS = (somascan.BEGIN.lower(), perseus.MARK.lower(), series.BEGIN)
 
@@ -62,19 +63,35 @@ def field_text(path: Path, asked: Reading) -> WideTable | None:
     FileError, InputError
         If the file is none of the format asked for, or cannot be read as what it is.
     """
-    if asked.format == "plain":
+    if asked.format == "plain" or is_excerpt(path, asked):
         return None
     found = _known(path, asked)
     if found is None:
         _refuse(asked, path.name)
         return None
     separator, known = found
-    if known.key in ("rcc", "htseq"):
+    if known.key in _OF_TEXT:
         with opened_text(path) as file:
             text = file.read()
-        return (lanes.read_rcc if known.key == "rcc" else lanes.read_htseq)(text, path.name)
+        return _OF_TEXT[known.key](text, path.name)
     with closing(every_row(partial(opened_text, path), separator, str(path))) as rows:
         return known.read(rows, path.name, asked)
+
+
+_OF_TEXT = {"rcc": lanes.read_rcc, "htseq": lanes.read_htseq, "mirgff3": isomirs.read_mirgff3}
+
+
+def is_excerpt(path: Path, asked: Reading) -> bool:
+    """Say whether a table is one of exceRpt's, whose reads are shared among miRNAs; nothing but its name says so.
+
+    Parameters
+    ----------
+    path : path
+        A text, also packed.
+    asked : Reading
+        What the user said.
+    """
+    return asked.format == "excerpt" or (asked.format is None and _EXCERPT.match(path.name) is not None)
 
 
 def _known(path: Path, asked: Reading) -> tuple[str, Found] | None:
@@ -84,6 +101,8 @@ def _known(path: Path, asked: Reading) -> tuple[str, Found] | None:
     if asked.format in (None, "htseq") and _COUNT_LINE.match(head) and _is_htseq(path):
         return "", Found("htseq", 0, ())
     lower = head.lower()
+    if asked.format in (None, "mirgff3") and (lower.startswith(isomirs.MARK) or f"\n{isomirs.MARK}" in lower):
+        return "", Found("mirgff3", 0, ())
     if any(all(word in lower for word in words) for words in _WORDS) or any(mark in lower for mark in _MARKS):
         for separator, rows in split_head(head):
             if (found := recognised(rows, asked)) is not None:
@@ -106,8 +125,8 @@ def known_text(path: Path, asked: Reading) -> bool:
     InputError
         If it is none of the format asked for.
     """
-    if asked.format == "plain":
-        return False
+    if asked.format == "plain" or is_excerpt(path, asked):
+        return asked.format != "plain"
     found = _known(path, asked)
     if found is None:
         _refuse(asked, path.name)

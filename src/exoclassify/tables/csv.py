@@ -32,7 +32,12 @@ Opened = Callable[[], TextIO]
 
 # What may separate cells under each suffix, in the order tried: spreadsheets that write decimal commas write
 # semicolons into a .csv.
-SEPARATORS = {".csv": (",", ";", "\t"), ".tsv": ("\t",), **dict.fromkeys((".txt", ".adat", ".rcc"), ("\t", ",", ";"))}
+_ANY = ("\t", ",", ";")
+SEPARATORS = {
+    ".csv": (",", ";", "\t"),
+    ".tsv": ("\t",),
+    **dict.fromkeys((".txt", ".adat", ".rcc", ".gff", ".gff3"), _ANY),
+}
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -14,7 +14,8 @@ from exoclassify.errors import FileError
 
 __all__ = ["COLUMNS", "SUFFIXES", "TEXT", "check_file", "checked_suffix", "reading_file", "suffix_of"]
 
-TEXT = tuple(f".{kind}{packed}" for packed in ("", ".gz", ".zst") for kind in ("csv", "tsv", "txt", "adat", "rcc"))
+_KINDS_OF_TEXT = ("csv", "tsv", "txt", "adat", "rcc", "gff", "gff3")
+TEXT = tuple(f".{kind}{packed}" for packed in ("", ".gz", ".zst") for kind in _KINDS_OF_TEXT)
 COLUMNS = (".parquet", ".arrow", ".feather", ".ipc")
 SUFFIXES = (*TEXT, ".xlsx", *COLUMNS)
 """Of files that are read."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from exoclassify.errors import InputError, first_three
@@ -55,10 +56,15 @@ def read_wide(path: Path, asked: Reading = AS_WRITTEN) -> WideTable:
         found = _of_the_field(path, suffix, asked)
         if found is not None:
             return found
+        from exoclassify.tables.containers import is_excerpt
+
         if suffix in COLUMNS:
             return wide_from_columns(read_table(Source.local(path)), path.name, asked)
         rows, notes = _rows(path, asked.sheet)
         wide = wide_from_rows(rows, path.name, asked)
+        if is_excerpt(path, asked):
+            notes = ["read as exceRpt: reads shared among miRNAs were rounded to whole ones"]
+            wide = replace(wide, cells=np.rint(wide.cells), units=("counts",))
         return replace(wide, notes=(*notes, *wide.notes))
 
 

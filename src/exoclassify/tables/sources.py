@@ -22,6 +22,7 @@ __all__ = ["STREAMED_TEXT", "Source", "find_sources", "is_table", "reading", "un
 STREAMED_TEXT = tuple(suffix for suffix in TEXT if suffix.startswith((".csv", ".tsv", ".txt")))
 """Endings of text tables that are read as a stream."""
 
+_LISTED = tuple(suffix for suffix in SUFFIXES if ".gff" not in suffix)  # most of these are annotations of a genome
 _MAGIC = "*?["
 
 
@@ -262,7 +263,7 @@ def is_table(name: str) -> bool:
     name : str
         Of the file.
     """
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(_LISTED)
 
 
 def without_ending(name: str) -> str:

@@ -360,5 +360,5 @@ LONG: dict[str, LongFormat] = {
 """Olink: the NPX data format of OlinkAnalyze (read_NPX); DIA-NN: its README, "Main output reference"; QuantStudio and ViiA 7:
 Thermo Fisher's "Getting started guide", exported results."""
 
-FORMATS = ("plain", *WIDE, *LONG, "adat", "rcc", "htseq", "perseus")
+FORMATS = ("plain", *WIDE, *LONG, "adat", "rcc", "htseq", "mirgff3", "excerpt", "perseus")
 """What ``--format`` can be."""
