@@ -185,12 +185,14 @@ def test_every_set_of_layers_is_judged_in_the_same_folds_and_so_is_what_a_layer_
     assert added["cells"]["sentence"] in (JUDGED.report or "")
 
 
+@pytest.mark.slow
 def test_a_layer_without_signal_costs_little() -> None:
     useless = fit(layered(100, seed=3, noise=True), FAST, n_jobs=1).about["evaluation"]["cross_validation"]["layers"]
     lost = next(one for one in useless["added"] if one["layer"] == "cells")["figures"]["auc"]["value"]
     assert lost > -0.01
 
 
+@pytest.mark.slow
 def test_a_layer_missing_with_the_state_is_critical_and_never_a_feature() -> None:
     [finding] = missing_layers(layered(with_state=True, lacking=20))
     assert finding.severity == "critical"
@@ -204,6 +206,7 @@ def test_a_layer_missing_with_the_state_is_critical_and_never_a_feature() -> Non
     assert figures["auc"]["value"] < 0.65  # which samples lack the layer alone would give .75
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_and_scores_layers_and_says_which_were_used(folder: Path) -> None:
     run = CliRunner()
     said = ["--samples", str(folder / "samples.csv"), "--label", "label", "--subject", "who", "--batch", "run"]
@@ -238,6 +241,7 @@ def test_one_table_with_names_of_layers_is_read_as_a_stream_and_gives_the_same(f
     assert (answers["p_pain"] == expected["p_pain"]).all()
 
 
+@pytest.mark.slow
 def test_a_study_file_names_layers(folder: Path) -> None:
     text = (
         'samples = "samples.csv"\nlabel = "label"\nsubject = "who"\nbatch = "run"\n'
