@@ -129,7 +129,7 @@ def test_options_override_the_file_and_a_value_that_ends_in_toml_is_no_study(tmp
     found = with_study(train, "train", [str(path), "--label", "mine", "--recipe", "r.toml"])
     assert found == [
         "--label", "mine", "--recipe", "r.toml", "--cargo", str(tmp_path / "c.csv"), "--samples", str(tmp_path / "s.csv"),
-        "--kind", "mirna", "--unit", "counts", "--batch", "b",
+        "--kind", "mirna", "--unit", "counts", "--batch", "b", "--time", "t",
     ]  # fmt: skip
     score = get_command(app).commands["score"]  # type: ignore[attr-defined]
     assert "--samples" not in with_study(score, "score", ["model", str(path)])

@@ -416,3 +416,19 @@ def test_discover_paired_runs_from_the_command_line(folder: Path) -> None:
     lacking = asked(folder, *base, "--out", "found2")
     assert lacking.exit_code == 2
     assert "--label" in lacking.output
+
+
+def test_a_study_file_says_the_visits_once(folder: Path) -> None:
+    (folder / "cohort.toml").write_text(
+        'cargo = "cargo.csv"\nsamples = "samples.csv"\nkind = "mirna"\nunit = "counts"\nlabel = "label"\nsubject = "subject"\n'
+        'batch = "batch"\ntime = "visit"\n'
+    )
+    one = asked(folder, "follow", "model", "cohort.toml", "--subject", "P0002")
+    two = asked(
+        folder, "follow", "model", "--cargo", "cargo.csv", "--samples", "samples.csv", "--subject", "P0002", "--batch", "batch"
+    )  # fmt: skip
+    assert one.exit_code == 0, one.output
+    assert one.output == two.output
+    other = asked(folder, "follow", "model", "cohort.toml", "--subject", "P0002", "--visit", "when")
+    assert "there is no visit column when" in other.output
+    assert Cohort.of_study(folder / "cohort.toml").sheet.time_column == "visit"

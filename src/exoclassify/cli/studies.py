@@ -11,6 +11,9 @@ __all__ = ["with_study"]
 _OF_SCORING = ("cargo", "kind", "unit", "format", "columns", "sheet", "id_column")
 """What scoring takes of a study: its samples are not those of the sheet."""
 
+_MEANT = {("follow", "subject"): "--subject-column"}
+"""Options that are called otherwise than the study's key; --subject of follow is a person."""
+
 
 def with_study(command: Any, name: str, arguments: Sequence[str]) -> list[str]:
     """Write the options of a study file out, where its path stands alone among a command's arguments.
@@ -51,8 +54,9 @@ def with_study(command: Any, name: str, arguments: Sequence[str]) -> list[str]:
             stated = "" if name == "score" else f":{layer.kind}:{layer.unit}"
             written += ["--layer", f"{layer.name}={layer.cargo}{stated}"]
     for key, value in vars(study).items():
-        flag = f"--{key.replace('_', '-')}"
-        skipped = flag not in by_flag or flag in given or value in (None, (), "") or key == "layers"
+        flag = _MEANT.get((name, key), f"--{key.replace('_', '-')}")
+        named = by_flag[flag].opts if flag in by_flag else ()
+        skipped = not named or not given.isdisjoint(named) or value in (None, (), "") or key == "layers"
         if skipped or (name == "score" and key not in _OF_SCORING):
             continue
         written += [flag, ",".join(value) if isinstance(value, tuple) else str(value)]

@@ -127,7 +127,7 @@ def train(
     choices = Recipe() if recipe is None else Recipe.read(recipe)
     cohort = cohort_of(
         cargo, layer, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch,
-        not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column), time=visit,
+        not_detected=not_detected, reading=reading_of(form, columns, sheet, id_column), time=None if visit == label else visit,
     )  # fmt: skip
     if add_covariates:
         from exoclassify.data.covariates import with_covariates
