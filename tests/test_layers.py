@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
+from sklearn.base import clone
 from typer.testing import CliRunner
 
 from exoclassify.auditing.layers import missing_layers
@@ -20,11 +21,13 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.covariates import covariate_table, with_covariates
 from exoclassify.data.layers import LayerFile
 from exoclassify.data.samples import SampleSheet
+from exoclassify.data.simulate import simulate
 from exoclassify.data.study import Study
 from exoclassify.discovery.discover import discover_layers
 from exoclassify.errors import DesignError, InputError, ModelError
 from exoclassify.learning.fuse import fit_weights
 from exoclassify.learning.learn import Samples, learn
+from exoclassify.lifecycle.estimator import ExoClassifier
 from exoclassify.lifecycle.fit import fit
 from exoclassify.methods.fusion import fused, trusted
 from exoclassify.model.bundle import ModelBundle
@@ -401,3 +404,27 @@ def test_markers_are_sought_in_each_layer_with_q_values_over_all(folder: Path) -
     page = (folder / "markers" / "report.html").read_text()
     assert "mirna: Markers" in page
     assert "cells: Markers" in page
+
+
+def test_the_estimator_takes_layers_by_the_prefix_of_their_columns() -> None:
+    frame = pd.concat([table.to_frame().add_prefix(f"{name}:") for name, table in COHORT.layers.items()], axis=1)
+    frame = frame.loc[list(COHORT.sheet.sample_ids)]
+    mine = ExoClassifier.of(FAST, kind={"mirna": "mirna", "cells": "other"}, unit={"mirna": "counts", "cells": "value"})
+    mine.fit(frame, COHORT.y, groups=COHORT.groups, batches=COHORT.batches)
+    expected = MODEL.predict(COHORT.layers).to_frame().set_index("sample_id").loc[frame.index]
+    np.testing.assert_array_equal(mine.predict_proba(frame)[:, 1], expected["p_pain"])
+    with pytest.raises(ValueError, match="no column begins with cells:"):
+        clone(mine).fit(frame.filter(regex="^mirna:"), COHORT.y)
+
+
+def test_simulated_layers_are_missing_at_random_or_with_the_state() -> None:
+    chance, told = (
+        simulate(seed=3, n_samples=120, layers=("mirna", "protein"), lacking=0.25, lacking_with_state=share).cohort
+        for share in (0.0, 1.0)
+    )
+    for cohort, severity in ((chance, "info"), (told, "critical")):
+        assert cohort.layers["protein"].n_samples == 90
+        [finding] = missing_layers(cohort)
+        assert finding.severity == severity
+    lacks = ~np.isin(told.sheet.sample_ids, told.layers["protein"].sample_ids)
+    assert "control" not in told.y[lacks]
