@@ -235,3 +235,12 @@ def test_report_and_answers_kept_aside_are_saved_with_their_checksums(tmp_path) 
         with pytest.raises(ModelError, match=f"{name} was changed"):
             ModelBundle.load(tmp_path / "m")
         (tmp_path / "m" / name).write_bytes(kept)
+
+
+def test_models_made_long_ago_have_a_report_too() -> None:
+    for folder in sorted((Path(__file__).parents[1] / "models" / "pain-state-demo").glob("*.*.*/bundle.json")):
+        about = json.loads(folder.read_text())
+        report = training_report(about, ("hsa-miR-21-5p",))
+        read(report.html)
+        assert report.lead is not None
+        assert report.lead.tone in ("good", "warning")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
+from sklearn.base import clone
 from typer.testing import CliRunner
 
 from exoclassify.auditing.layers import missing_layers
@@ -20,11 +21,13 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.covariates import covariate_table, with_covariates
 from exoclassify.data.layers import LayerFile
 from exoclassify.data.samples import SampleSheet
+from exoclassify.data.simulate import simulate
 from exoclassify.data.study import Study
 from exoclassify.discovery.discover import discover_layers
 from exoclassify.errors import DesignError, InputError, ModelError
 from exoclassify.learning.fuse import fit_weights
 from exoclassify.learning.learn import Samples, learn
+from exoclassify.lifecycle.estimator import ExoClassifier
 from exoclassify.lifecycle.fit import fit
 from exoclassify.methods.fusion import fused, trusted
 from exoclassify.model.bundle import ModelBundle
@@ -185,12 +188,14 @@ def test_every_set_of_layers_is_judged_in_the_same_folds_and_so_is_what_a_layer_
     assert added["cells"]["sentence"] in (JUDGED.report or "")
 
 
+@pytest.mark.slow
 def test_a_layer_without_signal_costs_little() -> None:
     useless = fit(layered(100, seed=3, noise=True), FAST, n_jobs=1).about["evaluation"]["cross_validation"]["layers"]
     lost = next(one for one in useless["added"] if one["layer"] == "cells")["figures"]["auc"]["value"]
     assert lost > -0.01
 
 
+@pytest.mark.slow
 def test_a_layer_missing_with_the_state_is_critical_and_never_a_feature() -> None:
     [finding] = missing_layers(layered(with_state=True, lacking=20))
     assert finding.severity == "critical"
@@ -204,6 +209,7 @@ def test_a_layer_missing_with_the_state_is_critical_and_never_a_feature() -> Non
     assert figures["auc"]["value"] < 0.65  # which samples lack the layer alone would give .75
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_and_scores_layers_and_says_which_were_used(folder: Path) -> None:
     run = CliRunner()
     said = ["--samples", str(folder / "samples.csv"), "--label", "label", "--subject", "who", "--batch", "run"]
@@ -238,6 +244,7 @@ def test_one_table_with_names_of_layers_is_read_as_a_stream_and_gives_the_same(f
     assert (answers["p_pain"] == expected["p_pain"]).all()
 
 
+@pytest.mark.slow
 def test_a_study_file_names_layers(folder: Path) -> None:
     text = (
         'samples = "samples.csv"\nlabel = "label"\nsubject = "who"\nbatch = "run"\n'
@@ -397,3 +404,27 @@ def test_markers_are_sought_in_each_layer_with_q_values_over_all(folder: Path) -
     page = (folder / "markers" / "report.html").read_text()
     assert "mirna: Markers" in page
     assert "cells: Markers" in page
+
+
+def test_the_estimator_takes_layers_by_the_prefix_of_their_columns() -> None:
+    frame = pd.concat([table.to_frame().add_prefix(f"{name}:") for name, table in COHORT.layers.items()], axis=1)
+    frame = frame.loc[list(COHORT.sheet.sample_ids)]
+    mine = ExoClassifier.of(FAST, kind={"mirna": "mirna", "cells": "other"}, unit={"mirna": "counts", "cells": "value"})
+    mine.fit(frame, COHORT.y, groups=COHORT.groups, batches=COHORT.batches)
+    expected = MODEL.predict(COHORT.layers).to_frame().set_index("sample_id").loc[frame.index]
+    np.testing.assert_array_equal(mine.predict_proba(frame)[:, 1], expected["p_pain"])
+    with pytest.raises(ValueError, match="no column begins with cells:"):
+        clone(mine).fit(frame.filter(regex="^mirna:"), COHORT.y)
+
+
+def test_simulated_layers_are_missing_at_random_or_with_the_state() -> None:
+    chance, told = (
+        simulate(seed=3, n_samples=120, layers=("mirna", "protein"), lacking=0.25, lacking_with_state=share).cohort
+        for share in (0.0, 1.0)
+    )
+    for cohort, severity in ((chance, "info"), (told, "critical")):
+        assert cohort.layers["protein"].n_samples == 90
+        [finding] = missing_layers(cohort)
+        assert finding.severity == severity
+    lacks = ~np.isin(told.sheet.sample_ids, told.layers["protein"].sample_ids)
+    assert "control" not in told.y[lacks]

@@ -71,6 +71,7 @@ def test_simulated_names_are_canonical() -> None:
     assert canonical_names(names, "mirna", source="cargo.csv") == names
 
 
+@pytest.mark.slow
 @given(st.text(), st.sampled_from(["mirna", "protein", "mrna"]))
 def test_a_canonical_name_stays_for_any_text(name: str, kind: str) -> None:
     once = canonical_name(name, kind)

@@ -61,6 +61,7 @@ def hostile(seed: int, n: int, p: int, missing: float, scale: float) -> np.ndarr
     return counts
 
 
+@pytest.mark.slow
 @parametrize_with_checks([*COUNTS, *CYCLES[:3], GlobalMean(), *INTENSITIES])
 def test_scikit_learn_accepts_every_normaliser(estimator, check):
     check(estimator)
@@ -86,6 +87,7 @@ class TestGolden:
         np.testing.assert_allclose(found, factors(table, "size_factor"), rtol=1e-13)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 12),

@@ -55,6 +55,7 @@ def test_no_module_hides_a_public_name() -> None:
     assert not below & set(exo.__all__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "before",
     [

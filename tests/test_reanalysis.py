@@ -19,6 +19,8 @@ from exoclassify.evidence.pooling import pooled
 from exoclassify.evidence.reanalysis import Effect, PublicTable, Reanalysis, told_in_tables
 from exoclassify.evidence.support import support, support_in_words, that_can_be_tested
 
+pytestmark = pytest.mark.slow
+
 CATALOGUE, TABLES = Catalogue.read(), Reanalysis.read()
 BIN = Path(sys.executable).parent
 

@@ -23,6 +23,8 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 COHORT = simulate(
     SimulationDesign(seed=5, n_samples=320, n_molecules=80, effect=1.0, n_batches=4, batch_effect=0.8)
 ).cohort

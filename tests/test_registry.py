@@ -163,6 +163,7 @@ def test_pruning_keeps_the_champion_its_predecessor_and_the_newest(registry: Reg
     assert not [path for path in (registry.root / "pain").iterdir() if ".old-" in path.name]
 
 
+@pytest.mark.slow
 def test_promotions_at_once_leave_every_one_in_the_history(registry: Registry) -> None:
     code = (
         "import sys; from exoclassify.model.registry import Registry; r = Registry(sys.argv[1])\n"

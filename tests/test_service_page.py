@@ -320,6 +320,22 @@ def test_a_lost_connection_loses_nothing_and_is_tried_again(
     browser.get_log("browser")  # type: ignore[no-untyped-call] # what was blocked is complained of there
 
 
+def test_a_busy_service_is_asked_again_by_itself(
+    browser: webdriver.Chrome, made: tuple[Path, ModelBundle], key: tuple[str, str], tmp_path: Path
+) -> None:
+    with running(
+        made[0], tmp_path, api_keys=key[1], rate=0.5
+    ) as slow:  # one request of this key at once, then one in 2 s
+        slow.wait_until("/readyz", lambda reply: reply.status == 200)
+        opened(browser, slow, key[0])
+        one(browser, "#example").click()
+        wait(lambda: "The service is busy; asking again in" in text_of(browser, "#status"))
+        wait(lambda: one(browser, "#answers").is_displayed())
+        assert not one(browser, "#error").is_displayed()
+        wait(lambda: text_of(browser, "#status") == "Explanations are there.")
+    browser.get_log("browser")  # type: ignore[no-untyped-call] # each 429 is complained of there
+
+
 def test_120_samples_are_answered_in_a_second_and_a_half(
     browser: webdriver.Chrome, service: Running, key: tuple[str, str], tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def test_true_markers_are_selected_and_few_others() -> None:
     assert found.frequency[:10].min() > found.frequency[10:].mean()
 
 
+@pytest.mark.slow
 def test_noise_is_given_up_in_nine_of_ten_cohorts() -> None:
     false = [
         stability_selection(units(n=40, p=120, effect=0.0, seed=s), pairs=15, decoy_sets=15, seed=s).selected.any()
@@ -47,6 +48,7 @@ def test_noise_is_given_up_in_nine_of_ten_cohorts() -> None:
     assert np.mean(false) <= 0.1
 
 
+@pytest.mark.slow
 def test_molecules_that_move_together_do_not_make_a_crowd_of_markers() -> None:
     rng = np.random.default_rng(5)
     crowds = 0

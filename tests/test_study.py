@@ -45,6 +45,7 @@ def write(folder: Path) -> tuple[Path, Path]:
     return cargo, samples
 
 
+@pytest.mark.slow
 def test_init_guesses_with_reasons_and_every_command_reads_what_it_wrote(tmp_path: Path) -> None:
     cargo, samples = write(tmp_path)
     done = run("init", "--cargo", cargo, "--samples", samples, "--out", tmp_path / "cohort.toml")

@@ -116,6 +116,7 @@ def test_detection_within_persons_counts_those_in_whom_it_changes() -> None:
     assert np.isnan(tests.p[1])
 
 
+@pytest.mark.slow
 def test_what_changes_within_persons_is_found_with_its_direction() -> None:
     pairs, (earlier, later) = before_and_after(visits_as_labels())
     assert (earlier, later) == ("V1", "V2")
@@ -276,6 +277,7 @@ def asked(folder: Path, *arguments: object) -> Result:
         return CliRunner().invoke(app, [str(part) for part in arguments])
 
 
+@pytest.mark.slow
 def test_those_who_recover_are_seen_and_others_seldom(model: ModelBundle) -> None:
     sheet = OVER_TIME.sheet.take(NEW.to_numpy())
     found = followed(model, OVER_TIME.layers["mirna"], sheet)
@@ -324,6 +326,7 @@ def test_the_command_writes_table_json_and_figure(folder: Path) -> None:
     assert "Course of P0002" in page
 
 
+@pytest.mark.slow
 def test_persons_and_visits_may_be_columns_of_the_table_itself(folder: Path) -> None:
     frame = pd.read_csv(folder / "samples.csv", index_col=0).drop(columns=["label", "response", "batch"])
     cargo = pd.read_csv(folder / "cargo.csv", index_col=0)
@@ -380,6 +383,7 @@ def test_a_model_without_repeats_says_what_it_needs(model: ModelBundle) -> None:
         followed(bare, OVER_TIME.layers["mirna"], OVER_TIME.sheet)
 
 
+@pytest.mark.slow
 def test_discover_paired_runs_from_the_command_line(folder: Path) -> None:
     base = [
         "discover",

@@ -47,6 +47,12 @@ def simulate(
     layers: Annotated[
         str, typer.Option(help="Of mirna (counts), ct (cycles) and protein (intensities), with commas between.")
     ] = "mirna",
+    lacking: Annotated[
+        float, typer.Option(help="Share of the samples, 0 to 0.9, that each layer but the first lacks.")
+    ] = 0.1,
+    lacking_with_state: Annotated[
+        float, typer.Option(help="Share of those, 0 to 1, that are taken from the states but the first.")
+    ] = 0.0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Simulate a cohort of pain states, to try the tool on.
@@ -73,6 +79,8 @@ def simulate(
         retest_noise=retest_noise,
         person_sd=person_sd,
         layers=tuple(layer.strip() for layer in layers.split(",")),
+        lacking=lacking,
+        lacking_with_state=lacking_with_state,
     )
     cohort = simulated(design)
     cohort.write(out, force=force)

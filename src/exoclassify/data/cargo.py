@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.data.orientation import refuse_unnamed, samples_in_rows
 from exoclassify.data.texts import frame_cells, without_texts
-from exoclassify.data.units import KINDS, UNITS, Cells, doubtful_blanks, known_kind, known_unit
+from exoclassify.data.units import KINDS, LAYERS, UNITS, Cells, doubtful_blanks, known_kind, known_unit
 from exoclassify.errors import FileError, InputError, check_type, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.controls import without_control_molecules
@@ -161,6 +161,10 @@ class CargoTable:
             holds text, or a value cannot be of the unit.
         """
         kind, unit = known_kind(kind), known_unit(unit)
+        if kind == LAYERS:
+            raise InputError(
+                f"{Path(path).name}: the model reads several layers, and this works on models of one table"
+            )
         check_choice(Path(path).name, "kind", kind, KINDS)
         refuse_unnamed(Path(path), kind, sample_ids, molecules, reading)
         wide = read_wide(Path(path), reading)

@@ -21,14 +21,13 @@ from exoclassify.data.simulated_people import People, people
 from exoclassify.data.simulation_design import LAYERS, N_ASSAYS, SimulationDesign
 from exoclassify.errors import DesignError, FileError, first_three
 from exoclassify.tables.writing import write_atomically, write_folder_atomically
-from exoclassify.typing import Floats
+from exoclassify.typing import Codes, Floats
 
 __all__ = ["SimulatedCohort", "SimulationDesign", "simulate"]
 
 _FILES = {"mirna": "cargo.csv", "ct": "ct.csv", "protein": "protein.csv"}
 _NOT_DETECTED = 40.0
 _N_PROTEINS = 200
-_LACKING = 0.1  # share of the samples that each further layer lacks
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,17 +164,18 @@ def simulate(design: SimulationDesign | None = None, **choices: Any) -> Simulate
         "protein": partial(_intensities, protein),
     }
     tables: dict[str, CargoTable] = {}
+    sheet = _sheet(who, design)
     for name in design.layers:
         measure_rng, lacking_rng = others[2 * LAYERS.index(name) :][:2]
         table = measured[name](measure_rng)
         if tables:
-            lacking = round(_LACKING * design.n_samples)
-            table = table.take(np.sort(lacking_rng.permutation(design.n_samples)[lacking:]))
+            gone = _lacking(design, sheet, lacking_rng.permutation(design.n_samples))
+            table = table.take(np.setdiff1d(np.arange(design.n_samples), gone))
         tables[name] = table
     sources = {"mirna": mirna, "ct": mirna, "protein": protein}
     used = dict.fromkeys(sources[name] for name in design.layers)
     truth = pd.concat([source.truth(design.states) for source in used], ignore_index=True)
-    return SimulatedCohort(design, tables, _sheet(who, design), truth)
+    return SimulatedCohort(design, tables, sheet, truth)
 
 
 def _designed(choices: Mapping[str, Any]) -> SimulationDesign:
@@ -271,3 +271,11 @@ def _sheet(who: People, design: SimulationDesign) -> SampleSheet:
 
 def _sample_ids(n_samples: int) -> list[str]:
     return [f"SIM-{number + 1:04d}" for number in range(n_samples)]
+
+
+def _lacking(design: SimulationDesign, sheet: SampleSheet, order: Codes) -> Codes:
+    """Choose the samples that lack a layer: so many of the states but the first, the others at random."""
+    n = round(design.lacking * design.n_samples)
+    sick = sheet.frame["label"].to_numpy()[order] != design.states[0]
+    aimed = order[sick][: round(design.lacking_with_state * n)]
+    return np.concatenate([aimed, order[~np.isin(order, aimed)][: n - len(aimed)]])

@@ -23,6 +23,8 @@ _RANGES: dict[str, tuple[float, float | None]] = {
     "batch_effect": (0.0, 10.0),
     "confounded": (0.0, 1.0),
     "repeats": (0.0, 1.0),
+    "lacking": (0.0, 0.9),
+    "lacking_with_state": (0.0, 1.0),
     "visits": (1, 52),
     "responders": (0.0, 1.0),
     "retest_noise": (0.0, 10.0),
@@ -68,7 +70,11 @@ class SimulationDesign:
         Standard deviation, in log2, of what a molecule differs by between persons for good, 0 to 10, modules again on top.
     layers : tuple of str, default ("mirna",)
         Of "mirna" (counts), "ct" (the markers and the most abundant miRNAs again, by qPCR) and "protein"
-        (intensities). The first named has every sample; each further one lacks a tenth of them.
+        (intensities). The first named has every sample; each further one lacks some.
+    lacking : float, default 0.1
+        Share of the samples that each further layer lacks, 0 to 0.9.
+    lacking_with_state : float, default 0.0
+        Share of those, 0 to 1, that are taken from the states but the first: what an audit must find.
 
     Raises
     ------
@@ -91,6 +97,8 @@ class SimulationDesign:
     retest_noise: float = 0.2
     person_sd: float = 0.25
     layers: tuple[str, ...] = ("mirna",)
+    lacking: float = 0.1
+    lacking_with_state: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every value."""

@@ -12,10 +12,13 @@ from exoclassify.errors import InputError
 from exoclassify.tables.ids import counted
 from exoclassify.typing import Floats, Mask
 
-__all__ = ["KINDS", "UNITS", "Cells", "doubtful_blanks", "known_kind", "known_unit"]
+__all__ = ["KINDS", "LAYERS", "UNITS", "Cells", "doubtful_blanks", "known_kind", "known_unit"]
 
 KINDS = ("mirna", "mrna", "lncrna", "protein", "other")
 """What molecules a table can hold."""
+
+LAYERS = "layers"
+"""Kind and unit of what a model of several layers reads, each of which has its own."""
 
 UNITS = ("counts", "ct", "intensity", "log2_intensity", "cpm", "value")
 """What its numbers can be; ``value`` is any additive scale, such as arcsinh intensities, shares or scores."""

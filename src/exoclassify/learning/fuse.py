@@ -18,8 +18,9 @@ from exoclassify.typing import Codes, Floats
 __all__ = ["Fusion", "LayerHeldOut", "calibrated_layers", "fit_weights"]
 
 _EQUAL = 30.0
-"""Penalty on half the squared distance of the weights from their mean, in the units of a sample's log-likelihood. Of 1, 3, 10, 30
-and 100 on simulated layers (one of them without signal, alike, of unequal worth) 10 to 100 were within .003 in log-loss."""
+"""Penalty on half the squared distance of the weights from their mean, in units of a sample's log-likelihood. Of 1, 3, 10, 30 and
+100 on simulated log-odds (layers alike, independent, of unequal worth, one of noise; 60 and 150 samples) 10 to 100 were within
+.004 in log-loss of each other, and 1 up to .006 worse."""
 
 _AVERAGE = 1.0
 """Penalty on half the squared distance of the sum of the weights from 1, which is the average of layers that say the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.layers import checked_layers
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import ExoclassifyError
 from exoclassify.learning.recipe import Recipe
@@ -54,8 +56,10 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
     Parameters
     ----------
-    kind, unit : str
-        What X holds, see `CargoTable`; both must be stated before `fit`.
+    kind, unit : str, or mapping of str to str
+        What X holds, see `CargoTable`; both must be stated before `fit`. Of several layers by name, as in
+        ``kind={"protein": "protein", "cells": "other"}``: X is then a DataFrame with columns ``protein:NAME`` and ``cells:NAME``,
+        all of a layer NaN where a sample lacks it.
     not_detected : float, optional
         For Ct, see `CargoTable`.
     random_state, learners, molecules, min_prevalence, min_coverage, normalise, weights, temperature, class_weight
@@ -88,8 +92,8 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
     def __init__(
         self,
-        kind: str | None = None,
-        unit: str | None = None,
+        kind: str | Mapping[str, str] | None = None,
+        unit: str | Mapping[str, str] | None = None,
         *,
         not_detected: float | None = None,
         learners: Sequence[Any] | None = None,
@@ -208,10 +212,10 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
             raise ValueError(f"y has the classes {self.classes_.tolist()}; give two or more that differ as words")
         columns["label"] = np.array(self._names, dtype=object)[codes]
         try:
-            table = self._table(X, values)
-            frame = pd.DataFrame(columns, index=list(table.sample_ids))
+            tables = self._tables(X, values)
+            frame = pd.DataFrame(columns, index=list(next(iter(tables.values())).sample_ids))
             subject, batch = ("subject" if groups is not None else None), ("batch" if batches is not None else None)
-            cohort = Cohort({table.kind: table}, SampleSheet(frame, "label", subject, batch, source="y"))
+            cohort = Cohort(checked_layers(tables), SampleSheet(frame, "label", subject, batch, source="y"))
             self.bundle_ = finish(cohort, self.recipe(), judge=self.judge, n_jobs=self.n_jobs).bundle
         except ExoclassifyError as error:
             raise ValueError(str(error)) from error
@@ -258,7 +262,10 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         named = None if batches is None else [str(batch) for batch in _column("batch", batches, len(values))]
         try:
-            return self.bundle_.predict(self._table(X, values), Use(), batches=named)
+            tables = self._tables(X, values)
+            return self.bundle_.predict(
+                tables if self.bundle_.layers else next(iter(tables.values())), Use(), batches=named
+            )
         except ExoclassifyError as error:
             raise ValueError(str(error)) from error
 
@@ -266,7 +273,8 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         """Columns of the model, whose states are sorted as texts, in the order of `classes_`."""
         return [self.bundle_.states.index(name) for name in self._names]
 
-    def _table(self, X: Any, values: Floats) -> CargoTable:
+    def _tables(self, X: Any, values: Floats) -> dict[str, CargoTable]:
+        """Give the layers by name; the one table where there are none."""
         if self.kind is None or self.unit is None:
             raise ValueError(
                 "kind and unit are not stated; say what X holds, as in ExoClassifier(kind='mirna', unit='counts')"
@@ -277,7 +285,26 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
             mark = hashlib.sha256(values.tobytes()).hexdigest()[:12]  # no other table has these ids
             index = pd.Index([f"row-{mark}-{i + 1}" for i in range(len(values))])
         frame = pd.DataFrame(values, index=index.astype(str), columns=[str(name) for name in named])
-        return CargoTable.from_frame(frame, kind=self.kind, unit=self.unit, not_detected=self.not_detected, source="X")
+        if isinstance(self.kind, str) and isinstance(self.unit, str):
+            table = CargoTable.from_frame(
+                frame, kind=self.kind, unit=self.unit, not_detected=self.not_detected, source="X"
+            )
+            return {table.kind: table}
+        if isinstance(self.kind, str) or isinstance(self.unit, str) or set(self.kind) != set(self.unit):
+            raise ValueError("kind and unit name different layers; give both by the same names, or both as words")
+        lacking = [name for name in self.kind if not any(column.startswith(f"{name}:") for column in frame.columns)]
+        if lacking:
+            raise ValueError(
+                f"X: no column begins with {lacking[0]}:; name the columns of a layer as in {lacking[0]}:MOLECULE"
+            )
+        return {
+            name: CargoTable.from_frame(
+                frame.filter(regex=f"^{re.escape(name)}:").rename(columns=lambda column: column.partition(":")[2]),
+                kind=kind, unit=self.unit[name], not_detected=self.not_detected if self.unit[name] == "ct" else None,
+                source=f"X, layer {name}",
+            )
+            for name, kind in self.kind.items()
+        }  # fmt: skip
 
     def __sklearn_tags__(self) -> Any:
         """Say that missing values are welcome."""

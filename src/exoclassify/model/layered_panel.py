@@ -10,14 +10,12 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.units import LAYERS
 from exoclassify.errors import InputError, ModelError
 from exoclassify.model.panel import Panel
 from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["LayeredPanel"]
-
-_STATED = "layers"
-"""Kind and unit of a panel of several layers, each of which has its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class LayeredPanel(Panel):
         each = list(layers.values())
         return cls(
             tuple(f"{name}:{molecule}" for name, panel in layers.items() for molecule in panel.molecules),
-            _STATED, _STATED, None, np.concatenate([panel.weight for panel in each]), 1.0, each[0].min_coverage, False,
+            LAYERS, LAYERS, None, np.concatenate([panel.weight for panel in each]), 1.0, each[0].min_coverage, False,
             layers=dict(layers),
         )  # fmt: skip
 

@@ -39,8 +39,8 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
     """
     audit, evaluation = about.get("audit"), about["evaluation"]
     sections: list[Section | None] = [_site(about)]
-    if evaluation is not None:
-        judged = judged_ways(evaluation)
+    judged = [] if evaluation is None else judged_ways(evaluation)  # empty too where only figures were kept
+    if evaluation is not None and judged:
         sections += [
             *layers_sections(evaluation),
             discrimination(judged),
@@ -49,7 +49,7 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
         ]
     if audit is not None:
         sections += [baseline_section(audit), audit_section(audit), sensitivity_section(audit), cohort_section(audit)]
-    if evaluation is not None:
+    if evaluation is not None and judged:
         sections += [subgroups(judged), usefulness(judged), importance_section(evaluation)]
     if audit is not None:
         sections.append(learning_curve_section(audit))
