@@ -34,6 +34,7 @@ class Following:
         """POST /v1/follow."""
         asked = decoded(request.body, FollowRequest)
         bundle = self._served.bundle(asked.model, asked.site)
+        Retest.check(bundle)
         check_asked(asked, bundle)
         visits = [sample.visit for sample in asked.samples]
         _check_order(visits)

@@ -252,3 +252,13 @@ def test_what_visits_cannot_be_trained_on_is_refused_with_the_fix(
     assert done.exit_code == 2
     assert said in done.output
     assert not (folder / "none").exists()
+
+
+def test_a_person_is_not_followed_with_a_model_of_several_layers(folder: Path) -> None:
+    bundle = ModelBundle.load(folder / "of-response")
+    bare = dataclasses.replace(bundle, about={**bundle.about, "visits": None})
+    with pytest.raises(ModelError, match=r"of-response reads several layers .*follow with a model of one layer"):
+        followed(bare, MADE.layers["mirna"], MADE.sheet)
+    done = asked(folder, "follow", "of-change", "--cargo", "cargo.csv", "--samples", "samples.csv")
+    assert done.exit_code == 2
+    assert "of-change compares samples of one person itself" in done.output

@@ -32,6 +32,7 @@ from exoclassify.lifecycle.fit import fit
 from exoclassify.methods.fusion import fused, trusted
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import contributions
+from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.prediction import Use
 from exoclassify.scoring.layers import joined_layers
 from exoclassify.scoring.stream import score_files
@@ -428,3 +429,15 @@ def test_simulated_layers_are_missing_at_random_or_with_the_state() -> None:
         assert finding.severity == severity
     lacks = ~np.isin(told.sheet.sample_ids, told.layers["protein"].sample_ids)
     assert "control" not in told.y[lacks]
+
+
+def test_a_layer_that_says_nothing_alone_is_not_answered_without_the_others() -> None:
+    blend = MODEL.blend
+    assert isinstance(blend, LayeredBlend)
+    assert blend.able.all()
+    weak = replace(MODEL, blend=replace(blend, able=np.array([True, True, False, True])))
+    with pytest.raises(ModelError, match=r"cells alone: on held-out samples .* no more than guessing; give mirna too"):
+        weak.predict({"cells": NEW.layers["cells"]})
+    one = {m: float(v) for m, v in zip(NEW.layers["cells"].molecules, NEW.layers["cells"].values[0], strict=True)}
+    assert "low-coverage" in weak.predict_one({"cells": one}, SAME).flags[0]
+    assert "low-coverage" not in MODEL.predict_one({"cells": one}, SAME).flags[0]

@@ -93,9 +93,10 @@ def follow(
     if batch is not None and (same_batch or batch_is or site):
         raise typer.BadParameter("say one of --batch, --batch-is, --same-batch and --site: they are different places")
     from exoclassify.model.bundle import ModelBundle
-    from exoclassify.model.course import followed, retest_in
+    from exoclassify.model.course import Retest, followed, retest_in
 
     bundle, reading = ModelBundle.load(model), reading_of(form, columns, sheet, id_column)
+    Retest.check(bundle)
     table, persons = _read(bundle, cargo, samples, subject_column, visit, batch, reading)
     noise = None
     if repeats is not None:

@@ -13,7 +13,7 @@ from exoclassify.learning.calibration import HeldOut, calibrated
 from exoclassify.methods.fusion import fused, trusted
 from exoclassify.methods.heads import Calibration
 from exoclassify.methods.offsets import batch_mix
-from exoclassify.typing import Codes, Floats
+from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["Fusion", "LayerHeldOut", "calibrated_layers", "fit_weights"]
 
@@ -57,13 +57,14 @@ class Fusion:
 
     Parameters
     ----------
-    weights, residuals, calibration
+    weights, residuals, calibration, able
         As in `exoclassify.model.layered.LayeredBlend`.
     """
 
     weights: Floats
     residuals: tuple[Floats, ...]
     calibration: Calibration
+    able: Mask
 
 
 def calibrated_layers(
@@ -95,6 +96,7 @@ def calibrated_layers(
     """
     known = tuple(np.sort((one.trained if one.new is None else one.new).residuals) for one in held)
     found, weights = [], []
+    able = np.ones(2 ** len(layers), dtype=bool)
     for of_new in (False, True):
         log_odds, residuals = _side_by_side(layers, held, len(y), new=of_new)
         rows = np.flatnonzero(~np.isnan(log_odds[:, :, 0]).all(axis=0))
@@ -102,6 +104,8 @@ def calibrated_layers(
             continue
         own, residuals = log_odds[:, rows], residuals[:, rows]
         weights.append(fit_weights(own, y[rows], batch[rows], n_batches, prevalence))
+        if not of_new:
+            able = _able(own, weights[0], y[rows], prevalence)
         read = trusted(residuals, known)
         blended = fused(np.where(read[:, :, None], own, np.nan), weights[-1])
         # By `unusual` a sample's tail stands for itself: against these its conformal p-value is that of its layers.
@@ -114,7 +118,20 @@ def calibrated_layers(
     for head, own in zip(calibration.heads, weights[::-1], strict=True):
         # A layer alone was calibrated by itself; what the fused log-odds are stretched by is not for it.
         own[alone] /= max(head.factors[0] * (head.map - head.map.mean(axis=0)).trace() / (len(prevalence) - 1), 0.1)
-    return Fusion(np.stack(weights[::-1]), known, calibration)
+    return Fusion(np.stack(weights[::-1]), known, calibration, able)
+
+
+def _able(log_odds: Floats, weights: Floats, y: Codes, prevalence: Floats) -> Mask:
+    """Say which sets of layers answer held-out samples better than guessing; one that no sample has is given the benefit."""
+    n_layers, able = len(log_odds), np.ones(2 ** len(log_odds), dtype=bool)
+    for code in range(1, 2**n_layers):
+        layers = np.flatnonzero(code >> np.arange(n_layers) & 1)
+        rows = np.flatnonzero(~np.isnan(log_odds[layers, :, 0]).any(axis=0))
+        if len(rows):
+            eta = np.einsum("l,lnk->nk", weights[code, layers], log_odds[np.ix_(layers, rows)]) + np.log(prevalence)
+            gain = log_softmax(eta, axis=1)[np.arange(len(rows)), y[rows]] - np.log(prevalence[y[rows]])
+            able[code] = gain.mean() > 0
+    return able
 
 
 def _side_by_side(

@@ -292,7 +292,7 @@ def _learn_layers(samples: Samples, recipe: Recipe) -> Learned:
         )
     blend = LayeredBlend(
         samples.states, prevalence, tuple(layer.name for layer in samples.layers), layers, fit.residuals, fit.weights,
-        fit.calibration,
+        fit.calibration, fit.able,
     )  # fmt: skip
     return Learned(np.concatenate(supports), blend, len(fit.calibration.heads) > 1)
 

@@ -156,7 +156,7 @@ class ModelBundle:
     def rows(self, table: Table | Mapping[str, Table]) -> tuple[tuple[str, ...], Floats]:
         """Line tables up with the panel: sample ids and raw values; arguments and errors as for `predict`."""
         if isinstance(self.panel, LayeredPanel) and isinstance(table, Mapping):
-            self.panel.check_names(table)
+            self.check_layers(tuple(table))
             return self.panel.rows({name: _table_for(self.panel.layers[name], one) for name, one in table.items()})
         if isinstance(table, Mapping):
             raise ModelError(
@@ -164,6 +164,29 @@ class ModelBundle:
             )
         found = _table_for(self.panel, table)
         return found.sample_ids, self.panel.values(found)
+
+    def check_layers(self, names: Sequence[str]) -> None:
+        """Refuse layers that are none of the model's, or that say no more than guessing without another.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of the layers that are given.
+
+        Raises
+        ------
+        ModelError
+            With the layers to give.
+        """
+        if not isinstance(self.panel, LayeredPanel) or not isinstance(self.blend, LayeredBlend):
+            raise ModelError(f"{self.name} {self.version} reads one table ({self.panel.measured_in}); give it alone")
+        self.panel.check_names(names)
+        if not self.blend.able[sum(1 << self.layers.index(name) for name in set(names))]:
+            others = [name for name in self.layers if name not in names]
+            lacks = f"; give {' and '.join(others)} too" if others else ""
+            raise ModelError(
+                f"{' and '.join(names)} alone: on held-out samples {self.name} then said no more than guessing{lacks}"
+            )
 
     def predict_one(
         self, cargo: Mapping[str, Any], use: Use | None = None, *, sample_id: str = "sample"
@@ -208,6 +231,7 @@ class ModelBundle:
         coverage = self.panel.coverage(X)
         if isinstance(self.panel, LayeredPanel) and isinstance(self.compiled, CompiledLayers):
             log_odds, residuals, layers = self.compiled.measured(self.panel.kept(X))
+            coverage = np.where(self.compiled.blend.able[set_codes(layers)], coverage, 0.0)
         else:
             log_odds, residuals = self.compiled.evaluate(X)
             layers = np.empty((len(X), 0), dtype=bool)

@@ -17,6 +17,7 @@ from exoclassify.data.states import positive_states
 from exoclassify.data.visits import check_dates, check_one_each, in_order, named_visits
 from exoclassify.errors import InputError, ModelError, first_three
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.prediction import Predictions, Use
 from exoclassify.typing import Codes, Floats, Mask
 
@@ -74,6 +75,30 @@ class Retest:
         return cls(
             np.array([found["sd"][state] for state in bundle.states]), found["freedom"], found["persons"], "training"
         )
+
+    @staticmethod
+    def check(bundle: ModelBundle) -> None:
+        """Refuse a model that no single person is followed with.
+
+        Parameters
+        ----------
+        bundle : ModelBundle
+            A model.
+
+        Raises
+        ------
+        ModelError
+            If it compares samples of one person itself, or reads several layers.
+        """
+        if bundle.about.get("visits") is not None:
+            raise ModelError(
+                f"{bundle.name} compares samples of one person itself; score it, or follow with another model"
+            )
+        if isinstance(bundle.panel, LayeredPanel):
+            raise ModelError(
+                f"{bundle.name} reads several layers ({bundle.panel.measured_in}), and noise differs by which are there; follow "
+                "with a model of one layer"
+            )
 
     def at(self, bundle: ModelBundle, use: Use, batches: Sequence[str] = ()) -> Retest:
         """Give the noise where samples are from: log-odds of a new batch or a site may be steeper or flatter.
@@ -403,11 +428,8 @@ def followed(
     ModelError
         If the table does not fit the model, or the noise was not learned.
     """
-    if bundle.about.get("visits") is not None:
-        raise ModelError(
-            f"{bundle.name} compares samples of one person itself; score it, or follow with a model of single samples"
-        )
     use = Use() if use is None else use
+    Retest.check(bundle)
     noise = Retest.of_model(bundle) if noise is None else noise
     visits, everyone = named_visits(sheet), np.asarray(sheet.subject)
     unknown = [person for person in persons if person not in everyone]

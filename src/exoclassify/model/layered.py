@@ -36,6 +36,8 @@ class LayeredBlend(Blend):
         Of each layer's log-odds over the prior, for each set of layers that is there, see `fit_weights`.
     calibration : Calibration
         Of the fused log-odds.
+    able : ndarray of bool of shape (2 ** n_layers,)
+        Sets of layers that answered held-out samples better than guessing.
     """
 
     states: tuple[str, ...]
@@ -45,6 +47,7 @@ class LayeredBlend(Blend):
     residuals: tuple[Floats, ...]
     weights: Floats
     calibration: Calibration
+    able: Mask
 
     def columns(self) -> Iterator[slice]:
         """Give the columns of each layer."""

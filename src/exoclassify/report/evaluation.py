@@ -136,14 +136,16 @@ def _precision_recall(judged: Judged, state: str) -> Figure:
         found = figures["examined"]["states"][state]
         lines.append(
             Series(
-                f"{name} {found['average_precision']:.2f}",
+                f"{name}, AP {found['average_precision']:.2f}",
                 found["precision_recall"]["recall"],
                 found["precision_recall"]["precision"],
             )
         )
     rate = judged[0][1]["examined"]["states"][state]["share"]
     lines.append(Series("guessing", [0, 1], [rate, rate], reference=True))
-    caption = f"Share of right calls among calls, at the mix of these samples ({rate:.0%} {state})."
+    caption = (
+        f"Share of right calls among calls (AP: average precision), at the mix of these samples ({rate:.0%} {state})."
+    )
     return curves(f"Precision and recall, {state}", lines, Axis("recall"), Axis("precision"), caption)
 
 
