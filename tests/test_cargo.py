@@ -382,6 +382,7 @@ def test_hundreds_of_thousands_of_other_rows_are_refused_before_their_numbers_ar
     assert time.process_time() - began < 2.5  # 0.4 s; to read it through takes 9
 
 
+@pytest.mark.slow
 def test_a_large_table_with_its_samples_in_columns_is_read_though_its_molecules_come_late(tmp_path: Path) -> None:
     others = [f"hsa-miR-{i}" for i in range(1_000, 101_000)]
     rows = "".join(f"{name},{i},{i + 1},{'0' * 150}\n" for i, name in enumerate([*others, "hsa-miR-21-5p"]))

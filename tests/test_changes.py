@@ -23,6 +23,8 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.course import followed
 from exoclassify.scoring.stream import score_files
 
+pytestmark = pytest.mark.slow
+
 MADE = simulate(
     SimulationDesign(
         4,

@@ -22,6 +22,8 @@ from exoclassify.model.answers import REASONS
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(sys.executable).with_name("exoclassify")
 FAST = '[folds]\nouter = 2\nrepeats = 1\ninner = 2\n[[voices]]\nlearner = "ridge"\n'
 COLUMNS = ["sample_id", "call", "best_guess", "p_best_guess", "p_control", "p_inflammatory", "p_neuropathic"]

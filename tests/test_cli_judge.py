@@ -11,6 +11,8 @@ from exoclassify.model.bundle import ModelBundle
 from test_cli import by_script, cohort, in_process, model, refused, train_options, trained  # noqa: F401 - fixtures
 from test_html import read
 
+pytestmark = pytest.mark.slow
+
 
 def options(folder: Path, *, without: tuple[str, ...] = (), **more: object) -> list[object]:
     given = {

@@ -136,6 +136,7 @@ def expected(rows: list[list[str]]) -> np.ndarray:
     return np.array([[np.nan if cell in MISSING else float(cell) for cell in row[1:]] for row in rows[1:]])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(tables())
 def test_every_container_gives_the_same_bits_under_any_names(rows: list[list[str]]) -> None:

@@ -56,6 +56,7 @@ def asked(folder: Path, *arguments: object, out: str = "found") -> Result:
         return CliRunner().invoke(app, ["discover", *options, "--out", out, *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_most_true_markers_are_found_with_their_direction() -> None:
     truth = STRONG.truth.set_index("molecule")["effect"]
     table = found_in_strong().frame().set_index("molecule")

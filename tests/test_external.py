@@ -20,6 +20,8 @@ from exoclassify.report.training import training_report
 from exoclassify.report.verdict import lead_of_audit, lead_of_model, lead_of_validation, verdict_of_model
 from test_html import read
 
+pytestmark = pytest.mark.slow
+
 TRAINED_ON = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)
 
 

@@ -40,6 +40,8 @@ from service.predict import check_asked, result, rows_of
 from service.schemas import PredictRequest
 from tests.cohorts import FAST
 
+pytestmark = pytest.mark.slow
+
 SAME = Use(same_batch=True)
 
 

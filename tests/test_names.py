@@ -78,6 +78,7 @@ def test_a_canonical_name_stays_for_any_text(name: str, kind: str) -> None:
     assert canonical_name(once, kind) == once
 
 
+@pytest.mark.slow
 @given(st.from_regex(r"([a-zA-Z]{3}[-_.])?(mir|miR|let|LET)[-_.]?[0-9a-zA-Z_.*-]{1,12}", fullmatch=True))
 def test_a_canonical_name_stays_for_what_looks_like_a_mirna(name: str) -> None:
     once = canonical_name(name, "mirna")

@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from cohorts import counts
 from exoclassify.learning.learn import Samples
@@ -33,6 +34,7 @@ def test_what_differs_within_persons_is_dealt_within_them() -> None:
     assert not np.array_equal(dealt, pairs.y)
 
 
+@pytest.mark.slow
 def test_a_clear_signal_beats_every_deal() -> None:
     told: list[tuple[int, int]] = []
     found = permutation_test(
@@ -54,6 +56,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes() -> None:
     assert one == two
 
 
+@pytest.mark.slow
 def test_noise_gives_p_values_of_every_size() -> None:
     values = []
     for seed in range(8):

@@ -94,7 +94,7 @@ def test_a_table_is_scored_from_file_to_file(tmp_path: Path) -> None:
 
 
 BAD: list[tuple[str, Callable[[], object], str]] = [
-    ("fit", lambda: exo.fit("cargo.csv"), r"fit: cohort is of type str; give a Cohort, such as"),
+    ("fit", lambda: exo.fit(3), r"fit: cohort is of type int; give a Cohort"),
     ("fit", lambda: exo.fit(CARGO), r"fit: cohort is of type DataFrame of shape \(60, 80\); give"),
     ("fit", lambda: exo.fit(MADE.cohort, {"seed": 1}), "fit: recipe is of type dict; give a Recipe"),
     ("audit", lambda: exo.audit(None), "audit: cohort is None; give a Cohort"),

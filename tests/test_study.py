@@ -65,6 +65,7 @@ def test_init_guesses_with_reasons_and_every_command_reads_what_it_wrote(tmp_pat
     assert "there is no label column nowhere" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(pty is None, reason="this system has no pseudo-terminals")
 def test_init_asks_on_a_terminal_about_each_guess_and_takes_them_with_yes(tmp_path: Path) -> None:
     cargo, samples = write(tmp_path)
@@ -87,6 +88,7 @@ def test_init_asks_on_a_terminal_about_each_guess_and_takes_them_with_yes(tmp_pa
         os.close(theirs)
 
 
+@pytest.mark.slow
 def test_the_library_takes_a_study_file_where_it_takes_a_cohort(tmp_path: Path) -> None:
     cargo, samples = write(tmp_path)
     assert run("init", "--cargo", cargo, "--samples", samples, "--out", tmp_path / "cohort.toml").exit_code == 0

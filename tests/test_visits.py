@@ -292,6 +292,7 @@ def test_those_who_recover_are_seen_and_others_seldom(model: ModelBundle) -> Non
         assert not one.reliable[0].any()
 
 
+@pytest.mark.slow
 def test_a_course_is_what_predict_says_and_depends_on_no_one_else(model: ModelBundle) -> None:
     sheet, table = OVER_TIME.sheet.take(NEW.to_numpy()), OVER_TIME.layers["mirna"]
     everyone = {one.person: one for one in followed(model, table, sheet)}
