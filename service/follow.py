@@ -6,7 +6,8 @@ import msgspec
 
 from exoclassify.data.visits import in_order
 from exoclassify.errors import InputError
-from exoclassify.model.course import Retest, course
+from exoclassify.model.course import course
+from exoclassify.model.retest import Retest
 from service.exchange import Answer, Request, encoded
 from service.predict import Predicting, batches_of, check_asked, notice, rows_of, use_of
 from service.schemas import FollowRequest, FollowResponse, decoded

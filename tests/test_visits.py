@@ -22,7 +22,8 @@ from exoclassify.lifecycle.fit import fit
 from exoclassify.methods.detection import test_discordant as discordant
 from exoclassify.methods.linear_fits import fit_linear, fit_within
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.course import Retest, followed, retest_of
+from exoclassify.model.course import followed
+from exoclassify.model.retest import Retest, retest_of
 from tests.cohorts import FAST
 
 VISITED = simulate(

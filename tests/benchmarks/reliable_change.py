@@ -21,7 +21,8 @@ import numpy as np
 from exoclassify.data.simulate import simulate
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
-from exoclassify.model.course import followed, retest_of
+from exoclassify.model.course import followed
+from exoclassify.model.retest import retest_of
 
 RECIPE = Recipe.of({"folds": {"outer": 5, "repeats": 1, "inner": 5}})
 

@@ -93,7 +93,8 @@ def follow(
     if batch is not None and (same_batch or batch_is or site):
         raise typer.BadParameter("say one of --batch, --batch-is, --same-batch and --site: they are different places")
     from exoclassify.model.bundle import ModelBundle
-    from exoclassify.model.course import Retest, followed, retest_in
+    from exoclassify.model.course import followed
+    from exoclassify.model.retest import Retest, retest_in
 
     bundle, reading = ModelBundle.load(model), reading_of(form, columns, sheet, id_column)
     Retest.check(bundle)

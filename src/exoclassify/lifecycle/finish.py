@@ -33,10 +33,10 @@ from exoclassify.learning.uses import offsets_told, places_told, uses_of
 from exoclassify.model.blend import Blend, FittedBlend
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
-from exoclassify.model.course import retest_of
 from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.panel import Panel
+from exoclassify.model.retest import retest_of
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.report.training import training_report
 from exoclassify.typing import Floats

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,203 +15,13 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.states import positive_states
 from exoclassify.data.visits import check_dates, check_one_each, in_order, named_visits
-from exoclassify.errors import InputError, ModelError, first_three
+from exoclassify.errors import InputError, first_three
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.prediction import Predictions, Use
-from exoclassify.typing import Codes, Floats, Mask
+from exoclassify.model.retest import Retest, log_odds_of
+from exoclassify.typing import Floats, Mask
 
-__all__ = ["FEWEST_REPEATS", "Course", "Retest", "course", "followed", "log_odds_of", "retest_in", "retest_of"]
-
-FEWEST_REPEATS = 5
-"""Degrees of freedom from which on test-retest noise is told: with fewer it is known to no better than a factor of two."""
-
-_LEAST = 1e-9
-"""Probabilities closer to 0 or 1 have no log-odds worth telling apart."""
-
-
-@dataclass(frozen=True, eq=False)
-class Retest:
-    """How far the answers to samples of one person in one state lie apart.
-
-    Parameters
-    ----------
-    sd : ndarray of shape (n_states,)
-        Standard deviation of one answer's log-odds, each state against all others: that among persons in the state where it is
-        largest, for whose state is not known in use.
-    freedom : float
-        Degrees of freedom of it: repeated samples beyond the first of each person, in the state that has fewest of them.
-    persons : int
-        Persons with repeated samples.
-    source : str
-        Whose repeats: ``training``, held out, or the name of a file.
-    """
-
-    sd: Floats
-    freedom: float
-    persons: int
-    source: str
-
-    @classmethod
-    def of_model(cls, bundle: ModelBundle) -> Retest:
-        """Give what training taught of it.
-
-        Parameters
-        ----------
-        bundle : ModelBundle
-            A model.
-
-        Raises
-        ------
-        ModelError
-            If its training had too few repeated samples, or it was not judged.
-        """
-        found: Mapping[str, Any] | None = bundle.about.get("retest")
-        if found is None:
-            raise ModelError(
-                f"{bundle.name} {bundle.version}: how far repeated samples of one person lie apart was not learned (training "
-                f"needs --subject, {FEWEST_REPEATS} repeats in one state, and to be judged); give repeats with --repeats"
-            )
-        return cls(
-            np.array([found["sd"][state] for state in bundle.states]), found["freedom"], found["persons"], "training"
-        )
-
-    @staticmethod
-    def check(bundle: ModelBundle) -> None:
-        """Refuse a model that no single person is followed with.
-
-        Parameters
-        ----------
-        bundle : ModelBundle
-            A model.
-
-        Raises
-        ------
-        ModelError
-            If it compares samples of one person itself, or reads several layers.
-        """
-        if bundle.about.get("visits") is not None:
-            raise ModelError(
-                f"{bundle.name} compares samples of one person itself; score it, or follow with another model"
-            )
-        if isinstance(bundle.panel, LayeredPanel):
-            raise ModelError(
-                f"{bundle.name} reads several layers ({bundle.panel.measured_in}), and noise differs by which are there; follow "
-                "with a model of one layer"
-            )
-
-    def at(self, bundle: ModelBundle, use: Use, batches: Sequence[str] = ()) -> Retest:
-        """Give the noise where samples are from: log-odds of a new batch or a site may be steeper or flatter.
-
-        Parameters
-        ----------
-        bundle : ModelBundle
-            Who answers.
-        use : Use
-            Where the samples are from.
-        batches : sequence of str
-            The batch of each sample, instead of `Use.batch`.
-        """
-        known = bundle.blend.calibration
-        where = {bundle.blend.place(replace(use, batch=batch))[0].head for batch in (batches or [use.batch])}
-        usual = float(np.linalg.norm(known.heads[known.some.head].map))
-        steepest = max(float(np.linalg.norm(known.heads[head].map)) for head in where)
-        return replace(self, sd=self.sd * (steepest / usual if usual > 0 else 1.0))
-
-    def to_dict(self, states: Sequence[str]) -> dict[str, Any]:
-        """Give it as plain values, as a bundle keeps it."""
-        return {
-            "sd": dict(zip(states, self.sd.tolist(), strict=True)),
-            "freedom": self.freedom,
-            "persons": self.persons,
-            "source": self.source,
-        }
-
-
-def log_odds_of(probabilities: Floats) -> Floats:
-    """Give the log-odds of each state against all others; both of shape (n_samples, n_states).
-
-    Parameters
-    ----------
-    probabilities : ndarray
-        Rows sum to 1.
-    """
-    p = np.clip(probabilities, _LEAST, 1 - _LEAST)
-    result: Floats = np.log(p) - np.log1p(-p)
-    return result
-
-
-def retest_of(probabilities: Sequence[Floats], persons: Codes, y: Codes, source: str) -> Retest | None:
-    """Learn the noise from answers to repeated samples of one person in one state.
-
-    Parameters
-    ----------
-    probabilities : sequence of ndarray of shape (n_samples, n_states)
-        Answers to the same samples by models that were not trained on them, one array a pass.
-    persons, y : ndarray of shape (n_samples,)
-        Codes.
-    source : str
-        See `Retest`.
-
-    Returns
-    -------
-    Retest or None
-        None where there are too few repeats.
-    """
-    found = [_pooled(probabilities, persons, y == state) for state in np.unique(y)]
-    noisy = [one for one in found if one is not None]
-    if not noisy:
-        return None
-    sd = np.max([sd for sd, _, _ in noisy], axis=0)
-    freedom = min(freedom for _, freedom, _ in noisy)
-    return Retest(sd, float(freedom), sum(repeated for _, _, repeated in noisy), source)
-
-
-def _pooled(probabilities: Sequence[Floats], persons: Codes, inside: Mask) -> tuple[Floats, int, int] | None:
-    """Give the standard deviation within persons, its degrees of freedom, and who has repeats; of one state."""
-    of = np.unique(persons[inside], return_inverse=True)[1]
-    n = np.bincount(of)
-    freedom = int((n - 1).sum())
-    if freedom < FEWEST_REPEATS:
-        return None
-    variances = []
-    for p in probabilities:
-        eta = log_odds_of(p[inside])
-        mean = np.stack([np.bincount(of, column) / n for column in eta.T], axis=1)
-        variances.append(((eta - mean[of]) ** 2).sum(axis=0) / freedom)
-    return np.sqrt(np.mean(variances, axis=0)), freedom, int((n > 1).sum())
-
-
-def retest_in(bundle: ModelBundle, table: CargoTable, persons: Sequence[str], use: Use) -> Retest:
-    """Learn the noise from a file of repeated samples, every person of it in one state throughout.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Who answers.
-    table : CargoTable
-        The samples.
-    persons : sequence of str
-        Of each sample.
-    use : Use
-        Where the samples are from.
-
-    Raises
-    ------
-    InputError
-        If there are too few repeats.
-    ModelError
-        If the table does not fit the model.
-    """
-    codes = np.unique(persons, return_inverse=True)[1]
-    answers = bundle.predict(table, use).probabilities
-    found = retest_of([answers], codes, np.zeros_like(codes), table.source)
-    if found is None:
-        raise InputError(
-            f"{table.source}: {table.n_samples} samples of {len(set(persons))} persons; measurement noise needs {FEWEST_REPEATS} "
-            "samples beyond the first of a person"
-        )
-    return found
+__all__ = ["Course", "course", "followed"]
 
 
 @dataclass(frozen=True, eq=False)

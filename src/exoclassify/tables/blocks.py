@@ -23,7 +23,7 @@ from exoclassify.tables.csv import rows_of_text, separator_and_rows
 from exoclassify.tables.pieces import Batch, Piece, Reject, Stretch, Wanted
 from exoclassify.tables.sources import Source, reading, unpacking
 
-__all__ = ["TextFile", "TextPiece", "head_of_text", "text_stretches"]
+__all__ = ["TextFile", "TextPiece", "text_stretches"]
 
 _LONGEST = 64 << 20  # bytes in which a row ends, if its quotes match
 _HEAD = 1 << 20
@@ -77,7 +77,7 @@ class TextFile:
         FileError
             If it cannot be read, or is empty.
         """
-        head = head_of_text(source)
+        head = _head_of_text(source)
         if head.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"\r" in head and b"\n" not in head):
             return None
         text = head.removeprefix(_BOM).decode("utf-8", errors="replace")
@@ -96,24 +96,8 @@ class TextFile:
         return [cell.strip() for cell in self.rows[0][1]]
 
 
-def head_of_text(source: Source) -> bytes:
-    """Read the beginning of a text, whole lines if there are any.
-
-    Parameters
-    ----------
-    source : Source
-        The file.
-
-    Returns
-    -------
-    bytes
-        At most a header and some hundred rows; more than a megabyte when the header is longer.
-
-    Raises
-    ------
-    FileError
-        If it cannot be read.
-    """
+def _head_of_text(source: Source) -> bytes:
+    """Read the beginning: whole lines if there are any, a megabyte or, when the header is longer, more."""
     with reading(source), source.open() as raw, unpacking(raw, source.suffix) as file:
         head = _filled(file, _HEAD)
         while head.count(b"\n") < 2 and (more := _filled(file, _HEAD)):
