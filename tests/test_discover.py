@@ -25,6 +25,8 @@ from exoclassify.lifecycle.finish import on_panel
 from exoclassify.lifecycle.fit import fit
 from exoclassify.report.html import page
 
+pytestmark = pytest.mark.slow
+
 STRONG = simulate(
     SimulationDesign(seed=5, n_samples=72, states=("control", "pain"), n_molecules=150, n_markers=8, effect=2.0)
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -73,8 +74,18 @@ def layered(n: int = 72, seed: int = 0, *, lacking: int = 12, with_state: bool =
 
 
 COHORT = layered()
-MODEL = fit(COHORT, FAST, judge=False)
-JUDGED = fit(COHORT, FAST, n_jobs=1)
+
+
+@cache
+def model_of_layers():
+    return fit(COHORT, FAST, judge=False)
+
+
+@cache
+def judged_on_layers():
+    return fit(COHORT, FAST, n_jobs=1)
+
+
 NEW = layered(seed=5)
 
 
@@ -85,7 +96,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, table in NEW.layers.items():
         table.write(where / f"{name}.csv")
     NEW.sheet.frame.to_csv(where / "samples.csv", index_label="sample_id")
-    MODEL.save(where / "model")
+    model_of_layers().save(where / "model")
     return where
 
 
@@ -128,17 +139,17 @@ def test_a_layer_unlike_training_is_not_read_beside_one_that_is_usual() -> None:
 
 
 def test_every_row_is_answered_as_it_is_alone_whatever_others_lack() -> None:
-    ids, X = MODEL.rows(NEW.layers)
-    whole = MODEL.predict(NEW.layers, SAME)
+    ids, X = model_of_layers().rows(NEW.layers)
+    whole = model_of_layers().predict(NEW.layers, SAME)
     for i in range(0, len(ids), 7):
-        alone = MODEL.interpret(ids[i : i + 1], MODEL.measure(X[i : i + 1]), SAME)
+        alone = model_of_layers().interpret(ids[i : i + 1], model_of_layers().measure(X[i : i + 1]), SAME)
         assert (alone.probabilities[0] == whole.probabilities[i]).all()
         cargo = {
             name: {m: None if np.isnan(v) else v for m, v in zip(t.molecules, t.values[t.sample_ids.index(ids[i])], strict=True)}
             for name, t in NEW.layers.items()
             if ids[i] in t.sample_ids
         }  # fmt: skip
-        one = MODEL.predict_one(cargo, SAME, sample_id=ids[i])
+        one = model_of_layers().predict_one(cargo, SAME, sample_id=ids[i])
         assert (one.probabilities[0] == whole.probabilities[i]).all()
         assert one.layers[0] == whole.layers[i]
     lacking = [
@@ -165,21 +176,21 @@ def test_a_layer_alone_is_answered_as_by_the_model_of_that_layer_but_for_the_com
 def test_a_saved_model_answers_the_same_and_knows_its_layers(folder: Path) -> None:
     again = ModelBundle.load(folder / "model", verify=True)
     assert again.layers == ("mirna", "cells")
-    assert (again.predict(NEW.layers).probabilities == MODEL.predict(NEW.layers).probabilities).all()
+    assert (again.predict(NEW.layers).probabilities == model_of_layers().predict(NEW.layers).probabilities).all()
 
 
 def test_explanations_add_up_over_the_layers() -> None:
-    _, X = MODEL.rows(NEW.layers)
+    _, X = model_of_layers().rows(NEW.layers)
     X = X[:30]
-    for head in range(len(MODEL.blend.calibration.heads)):
-        parts, base = contributions(MODEL, X, head)
-        np.testing.assert_allclose(base + parts.sum(axis=1), MODEL.compiled.evaluate(X)[0][head], atol=1e-9)
+    for head in range(len(model_of_layers().blend.calibration.heads)):
+        parts, base = contributions(model_of_layers(), X, head)
+        np.testing.assert_allclose(base + parts.sum(axis=1), model_of_layers().compiled.evaluate(X)[0][head], atol=1e-9)
     lacks = np.isnan(X[:, -1])
     assert (parts[lacks][:, X.shape[1] - 1] == 0).all()
 
 
 def test_every_set_of_layers_is_judged_in_the_same_folds_and_so_is_what_a_layer_adds() -> None:
-    found = JUDGED.about["evaluation"]["cross_validation"]["layers"]
+    found = judged_on_layers().about["evaluation"]["cross_validation"]["layers"]
     assert [one["layers"] for one in found["sets"]] == [["mirna", "cells"], ["mirna"], ["cells"]]
     assert [one["n_samples"] for one in found["sets"]] == [60, 72, 60]
     by_name = {"+".join(one["layers"]): one["figures"]["auc"] for one in found["sets"]}
@@ -187,8 +198,8 @@ def test_every_set_of_layers_is_judged_in_the_same_folds_and_so_is_what_a_layer_
     added = {one["layer"]: one for one in found["added"]}
     gain = added["cells"]["figures"]["auc"]
     assert gain["low"] < gain["value"] < gain["high"]
-    assert f"Adding cells to mirna changes the AUC by {gain['value']:+.3f}" in JUDGED.card
-    assert added["cells"]["sentence"] in (JUDGED.report or "")
+    assert f"Adding cells to mirna changes the AUC by {gain['value']:+.3f}" in judged_on_layers().card
+    assert added["cells"]["sentence"] in (judged_on_layers().report or "")
 
 
 @pytest.mark.slow
@@ -231,7 +242,7 @@ def test_the_command_line_trains_and_scores_layers_and_says_which_were_used(fold
     )
     assert done.exit_code == 0, done.output
     answers = pd.read_csv(folder / "out.csv", index_col=0)
-    expected = MODEL.predict(NEW.layers, SAME).to_frame().set_index("sample_id").loc[answers.index]
+    expected = model_of_layers().predict(NEW.layers, SAME).to_frame().set_index("sample_id").loc[answers.index]
     assert (answers["p_pain"] == expected["p_pain"]).all()
     assert answers["layers"].tolist() == expected["layers"].tolist()
     assert set(answers["layers"]) >= {"mirna", "mirna;cells"}
@@ -240,10 +251,12 @@ def test_the_command_line_trains_and_scores_layers_and_says_which_were_used(fold
 
 
 def test_one_table_with_names_of_layers_is_read_as_a_stream_and_gives_the_same(folder: Path) -> None:
-    with joined_layers(MODEL.panel, [LayerFile(name, str(folder / f"{name}.csv")) for name in NEW.layers]) as path:
-        score_files(MODEL, path, folder / "joined.csv")
+    with joined_layers(
+        model_of_layers().panel, [LayerFile(name, str(folder / f"{name}.csv")) for name in NEW.layers]
+    ) as path:
+        score_files(model_of_layers(), path, folder / "joined.csv")
     answers = pd.read_csv(folder / "joined.csv", index_col=0)
-    expected = MODEL.predict(NEW.layers).to_frame().set_index("sample_id").loc[answers.index]
+    expected = model_of_layers().predict(NEW.layers).to_frame().set_index("sample_id").loc[answers.index]
     assert (answers["p_pain"] == expected["p_pain"]).all()
 
 
@@ -291,23 +304,25 @@ def test_what_does_not_fit_is_said_in_one_line() -> None:
         Cohort.from_layers(apart, sheet)
     cells = NEW.layers["cells"]
     with pytest.raises(ModelError, match="its unit is log2_intensity, and this model was trained on value"):
-        MODEL.predict({"cells": CargoTable(cells.values, cells.sample_ids, cells.molecules, "other", "log2_intensity")})
+        model_of_layers().predict(
+            {"cells": CargoTable(cells.values, cells.sample_ids, cells.molecules, "other", "log2_intensity")}
+        )
     with pytest.raises(ModelError, match="layer lipids is none of this model's; its layers are mirna, cells"):
-        MODEL.predict({"lipids": cells})
+        model_of_layers().predict({"lipids": cells})
     with pytest.raises(ModelError, match="this model reads 2 layers; give each table with its name"):
-        MODEL.predict(cells)
+        model_of_layers().predict(cells)
     with pytest.raises(ModelError, match="no layer is given"):
-        MODEL.predict({})
+        model_of_layers().predict({})
     with pytest.raises(InputError, match="hsa-miR-1-5p is of no layer"):
-        MODEL.predict_one({"hsa-miR-1-5p": 3.0})
+        model_of_layers().predict_one({"hsa-miR-1-5p": 3.0})
 
 
 def test_the_service_takes_cargo_by_layer_and_says_which_layers_it_used() -> None:
-    ids, X = MODEL.rows(NEW.layers)
+    ids, X = model_of_layers().rows(NEW.layers)
     lacks, whole = (int(np.flatnonzero(np.isnan(X).any(axis=1) == missing)[0]) for missing in (True, False))
     samples = []
     for i in (whole, lacks):
-        values = dict(zip(MODEL.panel.molecules, X[i].tolist(), strict=True))
+        values = dict(zip(model_of_layers().panel.molecules, X[i].tolist(), strict=True))
         cargo: dict[str, dict[str, float]] = {}
         for name, value in values.items():
             layer, _, molecule = name.partition(":")
@@ -317,13 +332,13 @@ def test_the_service_takes_cargo_by_layer_and_says_which_layers_it_used() -> Non
     asked = msgspec.json.decode(
         msgspec.json.encode({"kind": "layers", "unit": "layers", "samples": samples}), type=PredictRequest
     )
-    check_asked(asked, MODEL)
-    rows = rows_of(asked.samples, MODEL)
+    check_asked(asked, model_of_layers())
+    rows = rows_of(asked.samples, model_of_layers())
     np.testing.assert_array_equal(rows, X[[whole, lacks]])
-    found = MODEL.interpret((ids[whole], ids[lacks]), MODEL.measure(rows), SAME)
+    found = model_of_layers().interpret((ids[whole], ids[lacks]), model_of_layers().measure(rows), SAME)
     answers = [result(found, i, sample) for i, sample in enumerate(asked.samples)]
     assert answers[1].layers == ["mirna"]
-    expected = MODEL.predict(NEW.layers, SAME).probabilities[[whole, lacks], 1]
+    expected = model_of_layers().predict(NEW.layers, SAME).probabilities[[whole, lacks], 1]
     assert [answer.probabilities["pain"] for answer in answers] == expected.tolist()
 
 
@@ -414,7 +429,7 @@ def test_the_estimator_takes_layers_by_the_prefix_of_their_columns() -> None:
     frame = frame.loc[list(COHORT.sheet.sample_ids)]
     mine = ExoClassifier.of(FAST, kind={"mirna": "mirna", "cells": "other"}, unit={"mirna": "counts", "cells": "value"})
     mine.fit(frame, COHORT.y, groups=COHORT.groups, batches=COHORT.batches)
-    expected = MODEL.predict(COHORT.layers).to_frame().set_index("sample_id").loc[frame.index]
+    expected = model_of_layers().predict(COHORT.layers).to_frame().set_index("sample_id").loc[frame.index]
     np.testing.assert_array_equal(mine.predict_proba(frame)[:, 1], expected["p_pain"])
     with pytest.raises(ValueError, match="no column begins with cells:"):
         clone(mine).fit(frame.filter(regex="^mirna:"), COHORT.y)
@@ -434,12 +449,12 @@ def test_simulated_layers_are_missing_at_random_or_with_the_state() -> None:
 
 
 def test_a_layer_that_says_nothing_alone_is_not_answered_without_the_others() -> None:
-    blend = MODEL.blend
+    blend = model_of_layers().blend
     assert isinstance(blend, LayeredBlend)
     assert blend.able.all()
-    weak = replace(MODEL, blend=replace(blend, able=np.array([True, True, False, True])))
+    weak = replace(model_of_layers(), blend=replace(blend, able=np.array([True, True, False, True])))
     with pytest.raises(ModelError, match=r"cells alone: on held-out samples .* no more than guessing; give mirna too"):
         weak.predict({"cells": NEW.layers["cells"]})
     one = {m: float(v) for m, v in zip(NEW.layers["cells"].molecules, NEW.layers["cells"].values[0], strict=True)}
     assert "low-coverage" in weak.predict_one({"cells": one}, SAME).flags[0]
-    assert "low-coverage" not in MODEL.predict_one({"cells": one}, SAME).flags[0]
+    assert "low-coverage" not in model_of_layers().predict_one({"cells": one}, SAME).flags[0]

@@ -23,6 +23,8 @@ from exoclassify.model.registry import Registry
 from exoclassify.model.signature import make_keys, sign
 from exoclassify.model.version import free_version, next_version
 
+pytestmark = pytest.mark.slow
+
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, FAST, judge=False, name="pain")
 WHO = {"who": "ann", "why": "the gate said so"}

@@ -26,6 +26,8 @@ from exoclassify.model.course import followed
 from exoclassify.model.retest import Retest, retest_of
 from tests.cohorts import FAST
 
+pytestmark = pytest.mark.slow
+
 VISITED = simulate(
     SimulationDesign(
         3,
