@@ -119,13 +119,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         self.headers = dict(headers or {})
 
     def answer(self, path: str = "") -> Answer:
-        """Give the answer that says so, in the shape that callers of a path can read.
-
-        Parameters
-        ----------
-        path : str
-            As it was asked.
-        """
+        """Give the answer that says so, in the shape that callers of a path can read."""
         message, where = _shortened(self.message), self.where and _shortened(self.where)
         headers = tuple((name.encode(), value.encode()) for name, value in self.headers.items())
         said: dict[str, Any] = {"error": {"code": self.code, "message": message, "where": where}}

@@ -214,13 +214,7 @@ _LATER = {"Retry-After": "1", **CLOSE}
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine as it calls itself.
-
-    Parameters
-    ----------
-    host : str
-        Name or address, without a port.
-    """
+    """Say whether a host is this machine as it calls itself."""
     if host == "localhost":
         return True
     try:

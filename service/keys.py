@@ -36,11 +36,6 @@ class Keys:
     def read(cls, settings: Settings) -> Keys:
         """Read the file of keys and the keys given in the environment.
 
-        Parameters
-        ----------
-        settings : Settings
-            Where they are.
-
         Raises
         ------
         SettingsError
@@ -70,11 +65,6 @@ class Keys:
 
     def name_of(self, key: str) -> str | None:
         """Say whose key it is.
-
-        Parameters
-        ----------
-        key : str
-            As the caller sent it.
 
         Returns
         -------

@@ -118,11 +118,6 @@ class Models:
 def _check_format(query: dict[str, str]) -> None:
     """Refuse a format that is none.
 
-    Parameters
-    ----------
-    query : dict of str to str
-        ``format`` may be in it.
-
     Raises
     ------
     Refusal

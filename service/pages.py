@@ -28,13 +28,7 @@ _CSP = (
 
 
 def page(path: str) -> Handler:
-    """Make the route of one file.
-
-    Parameters
-    ----------
-    path : str
-        One of `PAGES`.
-    """
+    """Make the route of one file."""
     name, media = PAGES[path]
     content = (Path(__file__).parent / "page" / name).read_bytes()
     headers = ((b"content-security-policy", _CSP), (b"cache-control", b"no-cache"))
@@ -46,13 +40,7 @@ def page(path: str) -> Handler:
 
 
 def evidence_map(catalogue: Catalogue) -> Handler:
-    """Make the route of the map of cargo by condition, drawn once.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        All claims.
-    """
+    """Make the route of the map of cargo by condition, drawn once."""
     drawn = EvidenceMatrix.of(catalogue).svg().encode()
     headers = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
 

@@ -46,13 +46,7 @@ _MAX_EXPLAINED = 100
 
 
 def notice(bundle: ModelBundle) -> str:
-    """Say what every answer must say.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Who answers.
-    """
+    """Say what every answer must say."""
     said = "Support for a decision by a person, not a diagnosis."
     if bundle.about["training"]["simulated"]:
         said += " This model was trained on simulated samples: not for use on patients."
@@ -193,11 +187,6 @@ class Predicting:
 def explained(query: dict[str, str]) -> int:
     """Read how many molecules an explanation should name.
 
-    Parameters
-    ----------
-    query : dict of str to str
-        ``explain`` may be in it.
-
     Returns
     -------
     int
@@ -249,24 +238,13 @@ def explanation(
 
 
 def example_response(bundle: ModelBundle) -> PredictResponse:
-    """Answer for the first golden profile, as an example of an answer.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Who answers.
-    """
+    """Answer for the first golden profile, as an example of an answer."""
     found = bundle.interpret(("S-001",), bundle.measure(bundle.golden[:1]), Use())
     return PredictResponse(bundle.name, bundle.version, notice(bundle), [result(found, 0, Sample("S-001", {}))])
 
 
 def use_of(asked: PredictRequest) -> Use:
     """Read where the samples are from, and how sure the answers must be.
-
-    Parameters
-    ----------
-    asked : PredictRequest
-        The request.
 
     Raises
     ------
@@ -280,13 +258,6 @@ def use_of(asked: PredictRequest) -> Use:
 
 def batches_of(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
     """Give the batch of each sample; None where no sample names one.
-
-    Parameters
-    ----------
-    samples : sequence of Sample
-        As they were asked.
-    use : Use
-        Of the request.
 
     Raises
     ------
@@ -302,13 +273,6 @@ def batches_of(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
 
 def check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
     """Refuse what is not of the model's kind and unit, and sample ids that come twice.
-
-    Parameters
-    ----------
-    asked : PredictRequest
-        The request.
-    bundle : ModelBundle
-        Who is to answer.
 
     Raises
     ------
@@ -330,13 +294,6 @@ def check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
 def rows_of(samples: Sequence[Sample], bundle: ModelBundle) -> Floats:
     """Give raw values in the panel's order, shape (n_samples, n_molecules).
 
-    Parameters
-    ----------
-    samples : sequence of Sample
-        As they were asked.
-    bundle : ModelBundle
-        Whose panel it is.
-
     Raises
     ------
     InputError
@@ -347,17 +304,7 @@ def rows_of(samples: Sequence[Sample], bundle: ModelBundle) -> Floats:
 
 
 def result(found: Predictions, i: int, sample: Sample) -> Result:
-    """Give the answer for one sample.
-
-    Parameters
-    ----------
-    found : Predictions
-        Of some samples.
-    i : int
-        Which of them.
-    sample : Sample
-        As it was asked.
-    """
+    """Give the answer for one sample."""
     states, flags = found.states, list(found.flags[i])
     answer = Result(
         sample.sample_id,

@@ -34,13 +34,6 @@ class GoneError(Exception):
 def check_body(route: Route, headers: Mapping[bytes, bytes]) -> None:
     """Refuse a body by what its headers say of it.
 
-    Parameters
-    ----------
-    route : Route
-        What it is for.
-    headers : mapping of bytes to bytes
-        By lower-cased name.
-
     Raises
     ------
     Refusal
@@ -82,17 +75,7 @@ class Bodies:
 
     @contextmanager
     def of(self, route: Route, receive: Receive, seconds: float) -> Iterator[Body]:
-        """Give the body of one request, which counts until the request is answered.
-
-        Parameters
-        ----------
-        route : Route
-            What it is for.
-        receive : callable
-            Of ASGI.
-        seconds : float
-            How long it may take.
-        """
+        """Give the body of one request, which counts until the request is answered."""
         body = Body(self, route, receive, seconds)
         try:
             yield body
@@ -101,11 +84,6 @@ class Bodies:
 
     def take(self, n: int) -> None:
         """Count bytes that came.
-
-        Parameters
-        ----------
-        n : int
-            How many.
 
         Raises
         ------
@@ -120,15 +98,7 @@ class Bodies:
             )  # fmt: skip
 
     def due(self, began: float, size: int) -> float:
-        """Say until when the next part must come.
-
-        Parameters
-        ----------
-        began : float
-            When the body began.
-        size : int
-            Bytes that came.
-        """
+        """Say until when the next part must come."""
         return began + _GRACE + size / self._slowest if self._slowest else math.inf
 
 
@@ -196,13 +166,6 @@ class Body:
 
 def query_of(text: bytes, route: Route) -> dict[str, str]:
     """Read what stands behind the question mark.
-
-    Parameters
-    ----------
-    text : bytes
-        As it came.
-    route : Route
-        Says which names there are.
 
     Raises
     ------

@@ -138,11 +138,6 @@ class Records:
     def of_file(self, request: Request) -> dict[str, str] | None:
         """Say where the process that reads a file leaves its records; None where none are kept.
 
-        Parameters
-        ----------
-        request : Request
-            With the file.
-
         Returns
         -------
         dict or None
@@ -153,13 +148,6 @@ class Records:
 
     def unrecorded(self, problem: str, n: int) -> None:
         """Count answers for a file that could not be recorded.
-
-        Parameters
-        ----------
-        problem : str
-            Why.
-        n : int
-            How many.
 
         Raises
         ------

@@ -375,13 +375,6 @@ _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
 def decoded(body: bytes, schema: type[Body]) -> Body:
     """Read a body.
 
-    Parameters
-    ----------
-    body : bytes
-        JSON.
-    schema : type
-        `PredictRequest`, `FollowRequest`, `InferRequest` or `OutcomesRequest`.
-
     Raises
     ------
     Refusal

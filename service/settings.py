@@ -105,11 +105,6 @@ class Settings:
     def read(cls, environment: Mapping[str, str]) -> Settings:
         """Read them; a variable that is empty counts as not set.
 
-        Parameters
-        ----------
-        environment : mapping of str to str
-            Such as ``os.environ``.
-
         Raises
         ------
         SettingsError

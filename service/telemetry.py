@@ -99,15 +99,7 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def answers(self, predictions: Predictions, start: int, stop: int) -> None:
-        """Count answers.
-
-        Parameters
-        ----------
-        predictions : Predictions
-            Of some samples.
-        start, stop : int
-            Which of them.
-        """
+        """Count answers."""
         model, version = predictions.model, predictions.version
         self.called(model, version, Tally(predictions.calls[start:stop]))
         for flag, number in Tally(chain.from_iterable(predictions.flags[start:stop])).items():
@@ -120,28 +112,12 @@ class Metrics:
                 histogram.observe(value)
 
     def called(self, model: str, version: str, calls: Mapping[str, int]) -> None:
-        """Count calls.
-
-        Parameters
-        ----------
-        model, version : str
-            Who answered.
-        calls : mapping of str to int
-            Samples by call.
-        """
+        """Count calls."""
         for call, number in calls.items():
             self._calls.labels(model, version, call).inc(number)
 
     def loaded(self, model: str, version: str, problem: str | None) -> None:
-        """Count that a model was loaded or refused.
-
-        Parameters
-        ----------
-        model, version : str
-            Which.
-        problem : str or None
-            Why it was refused.
-        """
+        """Count that a model was loaded or refused."""
         self._swaps.labels(model, version, "loaded" if problem is None else "refused").inc()
         self._refused.labels(model).set(problem is not None)
         if problem is None:
@@ -161,13 +137,7 @@ class Metrics:
         self._looked.set(when)
 
     def records(self, ledger: Ledger) -> None:
-        """Keep where the records of all workers are.
-
-        Parameters
-        ----------
-        ledger : Ledger
-            As the spool has it.
-        """
+        """Keep where the records of all workers are."""
         for name in _LEDGER:
             self._records[name].set(getattr(ledger, name))
 
@@ -203,15 +173,7 @@ class Log:
             self._write("request", fields)
 
     def event(self, event: str, **fields: object) -> None:
-        """Log something else that happened.
-
-        Parameters
-        ----------
-        event : str
-            One word.
-        **fields
-            Plain values.
-        """
+        """Log something else that happened."""
         self._write(event, fields)
 
     def _write(self, event: str, fields: dict[str, object]) -> None:

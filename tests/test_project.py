@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from numpydoc.validate import validate
 
+import exoclassify
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "exoclassify"
 LAYERS = [
@@ -110,7 +112,10 @@ def public_names() -> Iterator[str]:
 
 @pytest.mark.parametrize("name", list(public_names()))
 def test_public_docstrings_are_numpydoc(name: str) -> None:
-    found = {code: text for code, text in validate(name)["errors"] if code in {"GL03", "GL08", "PR01", "PR02", "SS03"}}
+    # One clear line says what a function inside does; those that users call, and all classes, name their parameters.
+    inner = name.rpartition(".")[2] not in exoclassify.__all__ and name.rpartition(".")[2].islower()
+    asked = {"GL03", "GL08", "PR02", "SS03"} | (set() if inner else {"PR01"})
+    found = {code: text for code, text in validate(name)["errors"] if code in asked}
     assert not found, f"{name}: {found}"
 
 

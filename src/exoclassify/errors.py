@@ -54,13 +54,7 @@ class ModelError(ExoclassifyError):
 
 
 def first_three(names: Iterable[object]) -> str:
-    """Name the first three of many for a message, as in ``S07, S11, S12, …``.
-
-    Parameters
-    ----------
-    names : iterable
-        What to name.
-    """
+    """Name the first three of many for a message, as in ``S07, S11, S12, …``."""
     listed = [str(name) for name in names]
     return ", ".join(listed[:3]) + (", …" if len(listed) > 3 else "")
 

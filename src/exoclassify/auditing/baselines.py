@@ -106,24 +106,13 @@ def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_st
 
 
 def input_baselines(table: CargoTable) -> list[Baseline]:
-    """Give what stands for the amount of input, where it varies: size of the library, number of detected molecules.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any unit.
-    """
+    """Give what stands for the amount of input, where it varies: size of the library, number of detected molecules."""
     figures = [library_sizes(table), ("number of detected molecules", n_detected(table))]
     return [Baseline(name, Number(values), "input", values=values) for name, values in figures if np.ptp(values) > 1e-9]
 
 
 def library_sizes(table: CargoTable) -> tuple[str, Floats]:
     """Give the name and the value of what stands for the amount of input, one a sample.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any unit.
 
     Returns
     -------
@@ -144,11 +133,6 @@ def library_sizes(table: CargoTable) -> tuple[str, Floats]:
 
 def n_detected(table: CargoTable) -> Floats:
     """Count what was found in each sample.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any unit.
 
     Returns
     -------

@@ -39,13 +39,7 @@ _GAP, _COVERED = 0.25, 0.7
 
 
 def batch_columns(cohort: Cohort) -> list[str]:
-    """Give the batch column, or columns whose names say that they might be one.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With its sheet.
-    """
+    """Give the batch column, or columns whose names say that they might be one."""
     sheet = cohort.sheet
     if sheet.batch_column is not None:
         return [sheet.batch_column]
@@ -59,17 +53,7 @@ def batch_columns(cohort: Cohort) -> list[str]:
 
 
 def audit_batches(cohort: Cohort, model: Judged | None, n_jobs: int = 1) -> list[Finding]:
-    """Compare state and batch, and see how well the batch is read from the cargo.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-    model : Judged or None
-        The model, where one could be judged.
-    n_jobs : int
-        Parallel processes.
-    """
+    """Compare state and batch, and see how well the batch is read from the cargo."""
     columns = batch_columns(cohort)
     if not columns:
         message = (
@@ -173,13 +157,6 @@ def _readable(cohort: Cohort, column: str, batches: NDArray[np.str_], n_jobs: in
 
 def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
     """Say how much worse the model ranks samples of a batch that it has not seen, compared with one that it has.
-
-    Parameters
-    ----------
-    model : Judged
-        The model.
-    n_jobs : int
-        Parallel processes.
 
     Returns
     -------
@@ -306,15 +283,7 @@ class _Share:
 
 
 def audit_covariates(cohort: Cohort, columns: Sequence[str]) -> list[Finding]:
-    """Compare columns with the state.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With its sheet.
-    columns : sequence of str
-        Of the sheet.
-    """
+    """Compare columns with the state."""
     found = []
     for column in columns:
         cells = cohort.sheet.frame[column]

@@ -23,13 +23,7 @@ _OF_THE_STATE = re.compile(
 
 
 def column_baselines(cohort: Cohort) -> list[Baseline]:
-    """Give every column of the sheet that could predict the state by itself: not ids, not constants.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With its sheet.
-    """
+    """Give every column of the sheet that could predict the state by itself: not ids, not constants."""
     sheet, found = cohort.sheet, []
     for column in sheet.frame.columns:
         # Batches are compared within, see `exoclassify.auditing.batches`; a person has one state, and is no handling.
@@ -48,24 +42,12 @@ def column_baselines(cohort: Cohort) -> list[Baseline]:
 
 
 def names_persons(column: str) -> bool:
-    """Say whether a column's name is of persons, such as subject or patient_id.
-
-    Parameters
-    ----------
-    column : str
-        Its name.
-    """
+    """Say whether a column's name is of persons, such as subject or patient_id."""
     return _OF_PERSONS.fullmatch(column.lower()) is not None
 
 
 def describes_the_state(column: str) -> bool:
-    """Say whether a column's name is of the disease and not of the handling, such as stage or pain_score.
-
-    Parameters
-    ----------
-    column : str
-        Its name.
-    """
+    """Say whether a column's name is of the disease and not of the handling, such as stage or pain_score."""
     return _OF_THE_STATE.search(column.lower()) is not None
 
 

@@ -26,11 +26,6 @@ _DIFFERS = 1.64  # standard errors
 def contamination_baselines(cohort: Cohort) -> list[Baseline]:
     """Give the haemolysis index, and the score of each published panel of contaminants, where they were measured.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Returns
     -------
     list of Baseline
@@ -82,11 +77,6 @@ def _together(cohort: Cohort, V: Floats) -> bool:
 def haemolysis_index(table: CargoTable) -> Floats | None:
     """Log2 of miR-451a over miR-23a-3p in each sample.
 
-    Parameters
-    ----------
-    table : CargoTable
-        miRNA of any unit.
-
     Returns
     -------
     ndarray of shape (n_samples,) or None
@@ -116,11 +106,6 @@ def haemolysis_index(table: CargoTable) -> Floats | None:
 
 def audit_haemolysis(cohort: Cohort) -> list[Finding]:
     """Say how many samples are likely to be haemolysed, among those that can be judged.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

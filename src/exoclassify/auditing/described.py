@@ -24,11 +24,6 @@ _MOST_COLUMNS = 20
 def table_one(cohort: Cohort) -> list[dict[str, Any]]:
     """Describe the samples of each state: the sheet's columns, and what was measured of each library.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Returns
     -------
     list of dict
@@ -106,11 +101,6 @@ def _largest(parts: list[tuple[float, float]]) -> float | None:
 
 def principal_components(cohort: Cohort) -> dict[str, Any]:
     """Place each sample on the two main directions of the normalised cargo.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

@@ -30,11 +30,6 @@ _CONTINUOUS = 0.3
 def detection_baselines(cohort: Cohort) -> list[Baseline]:
     """Give the masks of what is missing, zero, at a floor or repeated, and the grid that each sample's values lie on.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Returns
     -------
     list of Baseline
@@ -189,11 +184,6 @@ def _smallest(table: CargoTable) -> Floats:
 
 def audit_imputed(cohort: Cohort) -> list[Finding]:
     """Look for values that were filled in by state: repeated within one state, and another one within another.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

@@ -25,11 +25,6 @@ MOST = 5000  # samples compared pair by pair: the matrix of more would not fit
 def alike(table: CargoTable) -> tuple[Floats, Floats]:
     """Rank correlation of every pair of samples on molecules found in half of them.
 
-    Parameters
-    ----------
-    table : CargoTable
-        At least two samples.
-
     Returns
     -------
     raw, residual : ndarray of shape (n_samples, n_samples)
@@ -141,11 +136,6 @@ def _across(table: CargoTable, other: CargoTable) -> Finding:
 
 def alike_within(cohort: Cohort) -> Floats:
     """Rank correlation of every pair of samples after the mean profile of their state and batch is taken away.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

@@ -48,24 +48,12 @@ class Finding:
 
 
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sort findings, the worst first; otherwise in the order of the checks.
-
-    Parameters
-    ----------
-    findings : iterable of Finding
-        In any order.
-    """
+    """Sort findings, the worst first; otherwise in the order of the checks."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def verdict_of(findings: Sequence[Finding]) -> str:
-    """Say in a sentence or two whether the cohort can carry a claim about biology.
-
-    Parameters
-    ----------
-    findings : sequence of Finding
-        The worst first.
-    """
+    """Say in a sentence or two whether the cohort can carry a claim about biology."""
     critical = [finding for finding in findings if finding.severity == "critical"]
     warnings = sum(finding.severity == "warning" for finding in findings)
     if not critical:

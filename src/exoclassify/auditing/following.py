@@ -26,15 +26,6 @@ _ENTANGLED = 0.5
 def following(found: Audit, cohort: Cohort, molecules: Sequence[str]) -> dict[str, str]:
     """Say of molecules that mark the state which confounder they follow.
 
-    Parameters
-    ----------
-    found : Audit
-        Of the cohort.
-    cohort : Cohort
-        With one layer.
-    molecules : sequence of str
-        Markers.
-
     Returns
     -------
     dict of str to str

@@ -50,15 +50,7 @@ class Judged:
 
     @classmethod
     def of(cls, judgement: Judgement, *, n_jobs: int = 1) -> Judged:
-        """Take over what was said of held-out samples; a plain ridge regression stands in for a model that said nothing.
-
-        Parameters
-        ----------
-        judgement : Judgement
-            Of the model in question.
-        n_jobs : int
-            Parallel processes.
-        """
+        """Take over what was said of held-out samples; a plain ridge regression stands in for a model that said nothing."""
         repeats, at = [], 0
         for kept in judgement.passes:
             count = int(kept.fold.max()) + 1
@@ -74,15 +66,6 @@ class Judged:
     @classmethod
     def reference(cls, samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> Judged:
         """Judge a plain ridge regression.
-
-        Parameters
-        ----------
-        samples : Samples
-            The cohort.
-        seed : int
-            Of the folds.
-        n_jobs : int
-            Parallel processes.
 
         Raises
         ------

@@ -19,11 +19,6 @@ _SHOWN = 8
 def contradiction(model: Judged) -> NDArray[np.float64]:
     """Give how far another state is ahead of a sample's own, in standard deviations of the scores; above 0 it is ahead.
 
-    Parameters
-    ----------
-    model : Judged
-        Its scores.
-
     Returns
     -------
     ndarray of shape (n_samples,)
@@ -38,13 +33,6 @@ def contradiction(model: Judged) -> NDArray[np.float64]:
 
 def audit_labels(cohort: Cohort, model: Judged) -> list[Finding]:
     """List the samples that look most like another state; a hint, and never proof of a swap.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-    model : Judged
-        Its scores.
 
     Returns
     -------

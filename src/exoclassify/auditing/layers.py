@@ -50,11 +50,6 @@ def audit_layers(cohort: Cohort, audited: Callable[[Cohort], Audit]) -> Audit:
 def missing_layers(cohort: Cohort) -> list[Finding]:
     """Say of each layer that some samples lack whether that goes with the state.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With several layers.
-
     Returns
     -------
     list of Finding

@@ -23,11 +23,6 @@ _ROBUST_Z = 3.5  # Iglewicz & Hoaglin 1993
 def audit_libraries(cohort: Cohort) -> list[Finding]:
     """Count the libraries with too few reads to stand for a sample, however many they are.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Returns
     -------
     list of Finding
@@ -52,11 +47,6 @@ def audit_libraries(cohort: Cohort) -> list[Finding]:
 
 def audit_outliers(cohort: Cohort) -> list[Finding]:
     """Look for samples unlike all others, and for libraries far smaller than the others.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Notes
     -----
@@ -83,11 +73,6 @@ def audit_outliers(cohort: Cohort) -> list[Finding]:
 
 def outlying(cohort: Cohort) -> Mask:
     """Mark samples that lie far below all others by likeness or by library size, as `audit_outliers` counts them.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

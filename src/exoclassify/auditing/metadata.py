@@ -14,13 +14,7 @@ _CITRATE_MIN, _EDTA_MIN = 60.0, 480.0  # longest time to processing, PMC10196222
 
 
 def audit_metadata(cohort: Cohort) -> list[Finding]:
-    """Hold the sheet against the field list of `exoclassify.data.preanalytics`.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With its sheet.
-    """
+    """Hold the sheet against the field list of `exoclassify.data.preanalytics`."""
     sheet = cohort.sheet
     missing = absent_fields(sheet, "mandatory")
     asked = len(fields_asked("mandatory"))

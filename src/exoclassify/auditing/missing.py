@@ -19,11 +19,6 @@ _ALPHA = 0.01
 def audit_missingness(cohort: Cohort) -> list[Finding]:
     """Say whether as much is missing in every state.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Returns
     -------
     list of Finding

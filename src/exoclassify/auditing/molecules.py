@@ -57,23 +57,12 @@ class _Single:
 
 
 def spike_ins(table: CargoTable) -> NDArray[np.intp]:
-    """Give positions of molecules whose names are of spike-ins.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any kind.
-    """
+    """Give positions of molecules whose names are of spike-ins."""
     return np.array([j for j, name in enumerate(table.molecules) if _SPIKE.match(name)], dtype=np.intp)
 
 
 def foreign(table: CargoTable) -> NDArray[np.intp]:
     """Give positions of molecules whose names are not of the table's kind, where nearly all others are.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any kind.
 
     Returns
     -------
@@ -98,11 +87,6 @@ def foreign(table: CargoTable) -> NDArray[np.intp]:
 
 def audit_molecules(cohort: Cohort) -> list[Finding]:
     """Judge each molecule alone.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

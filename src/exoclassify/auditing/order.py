@@ -68,13 +68,7 @@ class Ordering:
 
 
 def orderings(cohort: Cohort) -> list[Ordering]:
-    """Find every order of the samples that the sheet and the table hold; each once.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-    """
+    """Find every order of the samples that the sheet and the table hold; each once."""
     found: list[Ordering] = []
     for one in _candidates(cohort):
         ranks = rankdata(one.values)
@@ -173,11 +167,6 @@ def _of_ids(name: str, ids: pd.Series, column: str | None) -> Iterator[Ordering]
 
 def order_baselines(cohort: Cohort) -> list[Baseline]:
     """Give every order as a technical figure: neighbours along it, and trend.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

@@ -44,11 +44,6 @@ class Suspects:
 def suspects(cohort: Cohort) -> Suspects:
     """Look for samples whose nearest neighbour is nearer than strangers are.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Notes
     -----
     Nearness is the rank correlation after the mean profile of state and batch is taken away, on Fisher's scale. Gaps between
@@ -91,11 +86,6 @@ def _recalled(cohort: Cohort, known: NDArray[np.bool_]) -> tuple[int, int] | Non
 
 def audit_subjects(cohort: Cohort) -> list[Finding]:
     """Say whether persons are known, and suspect those who come under two ids.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

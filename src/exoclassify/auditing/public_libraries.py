@@ -13,11 +13,6 @@ __all__ = ["audit_public"]
 def audit_public(cohort: Cohort) -> list[Finding]:
     """Tell the samples that are libraries of public projects.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Returns
     -------
     list of Finding

@@ -27,13 +27,6 @@ _PREVALENCE, _C = 0.2, 30.0  # as in the default recipe
 def ridge_scores(jobs: Sequence[tuple[Samples, Sequence[Fold]]], *, n_jobs: int = 1) -> list[tuple[Floats, Codes]]:
     """Score the samples of each set of folds while they are held out.
 
-    Parameters
-    ----------
-    jobs : sequence of (Samples, folds)
-        Each with one pass over its samples.
-    n_jobs : int
-        Parallel processes.
-
     Returns
     -------
     list of (ndarray of shape (n_samples, n_states), ndarray of shape (n_samples,))
@@ -72,11 +65,6 @@ def _scored(samples: Samples, fold: Fold) -> Floats:
 
 def log_view(table: CargoTable) -> Floats:
     """Normalise and impute a whole table, shape (n_samples, n_molecules): to look at, not to judge by.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any unit.
 
     Returns
     -------

@@ -23,11 +23,6 @@ _ACROSS = "every value depends on all samples of the table, so a new sample cann
 def audit_scale(cohort: Cohort) -> list[Finding]:
     """Name what was done to the values before.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Returns
     -------
     list of Finding

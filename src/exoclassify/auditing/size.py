@@ -122,15 +122,6 @@ def _of_curve(curve: list[dict[str, Any]]) -> Finding:
 def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[dict[str, Any]] | None:
     """Judge a plain ridge regression on parts of the cohort.
 
-    Parameters
-    ----------
-    samples : Samples
-        The cohort.
-    seed : int
-        Of the draws.
-    n_jobs : int
-        Parallel processes.
-
     Returns
     -------
     list of dict or None
@@ -178,11 +169,6 @@ def _prepared(samples: Samples, rows: Codes, seed: int) -> tuple[Samples, list[F
 
 def audit_preselection(table: CargoTable) -> list[Finding]:
     """Ask how the molecules were chosen where there are far fewer than such a platform reports.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any kind.
 
     Returns
     -------

@@ -72,13 +72,7 @@ class _Weighed:
 
 
 def technical_baselines(cohort: Cohort) -> list[Baseline]:
-    """Give every technical figure of a cohort that varies.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-    """
+    """Give every technical figure of a cohort that varies."""
     ordered = order_baselines(cohort)
     taken = {one.column for one in ordered} - {None}
     columns = [

@@ -55,11 +55,6 @@ def changes(table: CargoTable, rows: Codes, against: Codes) -> CargoTable:
 def beside(table: CargoTable, baselines: CargoTable) -> CargoTable:
     """Give samples as changes against baselines that stand in another table under the same ids.
 
-    Parameters
-    ----------
-    table, baselines : CargoTable
-        Of one kind and unit.
-
     Raises
     ------
     InputError
@@ -99,13 +94,6 @@ def _logs(table: CargoTable) -> Floats:
 def baseline_rows(sheet: SampleSheet, baseline: str) -> tuple[Codes, Codes]:
     """Find the baseline sample of every other sample.
 
-    Parameters
-    ----------
-    sheet : SampleSheet
-        With columns of persons and visits.
-    baseline : str
-        The visit that is the baseline.
-
     Returns
     -------
     rows, against : ndarray of int
@@ -133,11 +121,6 @@ def baseline_rows(sheet: SampleSheet, baseline: str) -> tuple[Codes, Codes]:
 
 def other_rows(sheet: SampleSheet) -> tuple[Codes, Codes]:
     """Find the other sample of everyone with two; arguments and results as for `baseline_rows`.
-
-    Parameters
-    ----------
-    sheet : SampleSheet
-        With a column of persons.
 
     Raises
     ------
@@ -183,13 +166,7 @@ class VisitTables:
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> VisitTables | None:
-        """Read what a bundle says; None for a model that reads samples as they are.
-
-        Parameters
-        ----------
-        about : mapping
-            The bundle's plain values.
-        """
+        """Read what a bundle says; None for a model that reads samples as they are."""
         found = about.get("visits")
         if found is None:
             return None
@@ -246,15 +223,7 @@ def against_baseline(cohort: Cohort, baseline: str) -> Cohort:
 
 
 def against_each_other(pairs: Cohort, visits: tuple[str, str]) -> Cohort:
-    """Give the two samples of every person as changes against each other; the states are the visits.
-
-    Parameters
-    ----------
-    pairs : Cohort
-        As `exoclassify.data.visits.before_and_after` gives it.
-    visits : (str, str)
-        The earlier and the later one.
-    """
+    """Give the two samples of every person as changes against each other; the states are the visits."""
     return _made("pair", visits, pairs)
 
 

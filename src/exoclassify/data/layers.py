@@ -48,13 +48,6 @@ class LayerFile:
     def parse(cls, text: str, reading: Reading = AS_WRITTEN) -> LayerFile:
         """Read NAME=PATH, or NAME=PATH:KIND:UNIT.
 
-        Parameters
-        ----------
-        text : str
-            As a user writes it.
-        reading : Reading
-            Of the table.
-
         Raises
         ------
         InputError
@@ -72,11 +65,6 @@ class LayerFile:
 
     def stated(self, kind: str | None, unit: str | None, not_detected: float | None = None) -> LayerFile:
         """Fill in what is not said of the layer itself.
-
-        Parameters
-        ----------
-        kind, unit, not_detected
-            Said elsewhere, of all layers.
 
         Raises
         ------
@@ -96,11 +84,6 @@ class LayerFile:
     def read(self, sample_ids: Sequence[str] | None = None, molecules: Sequence[str] | None = None) -> CargoTable:
         """Read the table.
 
-        Parameters
-        ----------
-        sample_ids, molecules
-            Those that are expected, as in `CargoTable.read`.
-
         Raises
         ------
         FileError, InputError
@@ -114,11 +97,6 @@ class LayerFile:
 
 def checked_layers(layers: Mapping[str, CargoTable]) -> dict[str, CargoTable]:
     """Take rows in which nothing was measured for lacking the layer, and hold layers to have samples in common.
-
-    Parameters
-    ----------
-    layers : mapping of str to CargoTable
-        By name.
 
     Raises
     ------

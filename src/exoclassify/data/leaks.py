@@ -26,13 +26,6 @@ _METADATA = frozenset(
 def check_no_leak(table: CargoTable, sheet: SampleSheet) -> None:
     """Refuse a column of the cargo that is one of the sheet, or that holds its label, batch or subject in numbers.
 
-    Parameters
-    ----------
-    table : CargoTable
-        One layer.
-    sheet : SampleSheet
-        Of its samples.
-
     Raises
     ------
     InputError
@@ -90,11 +83,6 @@ def _is_named_so(molecule: str, kind: str) -> bool:
 
 def check_not_scaled(table: CargoTable) -> None:
     """Refuse a table whose molecules were brought to mean 0 and SD 1 over its samples.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of a cohort.
 
     Raises
     ------

@@ -176,13 +176,6 @@ def _refuse_second(names: Sequence[str], canonical: Sequence[str], source: str) 
 def tells_hairpins_apart(names: Sequence[str], kind: str) -> bool:
     """Say whether a table means two things by ``hsa-mir-`` and ``hsa-miR-``.
 
-    Parameters
-    ----------
-    names : sequence of str
-        As the table has them.
-    kind : str
-        What the molecules are.
-
     Returns
     -------
     bool

@@ -157,13 +157,7 @@ class WrongCells(BaseModel):
 
 
 def fields_asked(need: str) -> list[str]:
-    """Give the fields that are asked for this much.
-
-    Parameters
-    ----------
-    need : str
-        ``mandatory`` or ``encouraged``.
-    """
+    """Give the fields that are asked for this much."""
     return [name for name, field in Preanalytics.model_fields.items() if _need(field.json_schema_extra) == need]
 
 
@@ -192,13 +186,7 @@ def _columns(sheet: SampleSheet) -> dict[str, str]:
 
 
 def wrong_cells(sheet: SampleSheet) -> list[WrongCells]:
-    """Hold the sheet's cells against the schema; case does not matter.
-
-    Parameters
-    ----------
-    sheet : SampleSheet
-        With some of the columns.
-    """
+    """Hold the sheet's cells against the schema; case does not matter."""
     found = []
     for name, column in _columns(sheet).items():
         spelled = {choice.lower(): choice for choice in _choices(name)}
@@ -225,13 +213,7 @@ def _choices(name: str) -> tuple[str, ...]:
 
 
 def mixtures(sheet: SampleSheet) -> dict[str, dict[str, int]]:
-    """Give the handling fields of which the cohort holds several values, with counts.
-
-    Parameters
-    ----------
-    sheet : SampleSheet
-        Of a cohort.
-    """
+    """Give the handling fields of which the cohort holds several values, with counts."""
     found = {}
     for name, column in _columns(sheet).items():
         if name in MIXED_NEEDS_BATCH:

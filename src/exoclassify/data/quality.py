@@ -44,11 +44,6 @@ class Missingness:
 def missingness(cohort: Cohort) -> Missingness:
     """Hold the share of missing values in each state against the others.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-
     Raises
     ------
     DesignError
@@ -73,11 +68,6 @@ def missingness(cohort: Cohort) -> Missingness:
 
 def missing_mask(table: CargoTable) -> NDArray[np.bool_]:
     """Say which values an imputer would fill: NaN, and for Ct and intensities also what was looked for and not found.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any unit.
 
     Returns
     -------

@@ -40,13 +40,6 @@ class Marked:
 def mirna_base(rng: np.random.Generator, n_molecules: int) -> Floats:
     """Draw log2 abundances as in small-RNA-seq: many rare molecules, a few that fill the library.
 
-    Parameters
-    ----------
-    rng : numpy Generator
-        Source of chance.
-    n_molecules : int
-        How many.
-
     Returns
     -------
     float64 array of shape (n_molecules,)
@@ -58,13 +51,6 @@ def mirna_base(rng: np.random.Generator, n_molecules: int) -> Floats:
 
 def protein_base(rng: np.random.Generator, n_proteins: int) -> Floats:
     """Draw log2 intensities as mass spectrometers give them, around 4 million.
-
-    Parameters
-    ----------
-    rng : numpy Generator
-        Source of chance.
-    n_proteins : int
-        How many.
 
     Returns
     -------

@@ -34,11 +34,6 @@ _STEMS = """
 def mirna_names(n: int) -> tuple[str, ...]:
     """Give `n` distinct names of human miRNAs in canonical form.
 
-    Parameters
-    ----------
-    n : int
-        How many.
-
     Returns
     -------
     tuple of str
@@ -52,11 +47,6 @@ def mirna_names(n: int) -> tuple[str, ...]:
 
 def protein_names(n: int) -> tuple[str, ...]:
     """Give `n` distinct names that no real protein has, as in ``EVP-0001``.
-
-    Parameters
-    ----------
-    n : int
-        How many.
 
     Returns
     -------

@@ -22,13 +22,7 @@ _CONTROLS = (
 
 
 def positive_states(states: Sequence[str]) -> tuple[str, ...]:
-    """Give the states worth a curve of their own: of two only the one that is not the control.
-
-    Parameters
-    ----------
-    states : sequence of str
-        All of them.
-    """
+    """Give the states worth a curve of their own: of two only the one that is not the control."""
     if len(states) > 2:
         return tuple(states)
     first_is_control = any(word in states[0].lower() for word in _CONTROLS)

@@ -64,11 +64,6 @@ class Study:
     def read(cls, path: str | Path) -> Study:
         """Read a study file.
 
-        Parameters
-        ----------
-        path : path
-            In TOML.
-
         Returns
         -------
         Study

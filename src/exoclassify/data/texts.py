@@ -26,11 +26,6 @@ NOT_DETECTED_MARKS = {"undetermined", "nd", "n.d.", "no ct", "no cq"}
 def frame_cells(frame: pd.DataFrame) -> tuple[NDArray[np.float64], tuple[tuple[int, int, str], ...]]:
     """Separate the numbers of a frame from its texts, by the rules that files are read by.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns of any type.
-
     Returns
     -------
     cells : ndarray of shape (n_rows, n_columns)

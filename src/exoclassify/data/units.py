@@ -49,24 +49,12 @@ _LOG2_SPREAD = 16.0  # raw intensities of one table span far more than a factor 
 
 
 def known_kind(word: str) -> str:
-    """Give the kind that a word means, as ``mirna`` for ``miRNA`` or ``microRNAs``; an unknown word as it is.
-
-    Parameters
-    ----------
-    word : str
-        Of a user.
-    """
+    """Give the kind that a word means, as ``mirna`` for ``miRNA`` or ``microRNAs``; an unknown word as it is."""
     return _known(word, KINDS, _KIND_WORDS)
 
 
 def known_unit(word: str) -> str:
-    """Give the unit that a word means, as ``counts`` for ``count`` or ``reads``; an unknown word as it is.
-
-    Parameters
-    ----------
-    word : str
-        Of a user.
-    """
+    """Give the unit that a word means, as ``counts`` for ``count`` or ``reads``; an unknown word as it is."""
     return _known(word, UNITS, _UNIT_WORDS)
 
 
@@ -98,11 +86,6 @@ class Cells:
     def check(self, unit: str) -> None:
         """Refuse numbers that cannot be of this unit.
 
-        Parameters
-        ----------
-        unit : str
-            One of `UNITS`.
-
         Raises
         ------
         InputError
@@ -114,15 +97,7 @@ class Cells:
         _CHECKS[unit](self)
 
     def named(self, rows: Sequence[int], columns: Sequence[int], shown: Sequence[str]) -> str:
-        """Name the first three of some cells, as in ``sample S03, hsa-miR-21-5p: 3.5``.
-
-        Parameters
-        ----------
-        rows, columns : sequence of int
-            Where they are.
-        shown : sequence of str
-            What they hold.
-        """
+        """Name the first three of some cells, as in ``sample S03, hsa-miR-21-5p: 3.5``."""
         first = [
             f"sample {self.sample_ids[row]}, {self.molecules[column]}: {text}"
             for row, column, text in zip(rows[:3], columns[:3], shown[:3], strict=True)
@@ -246,13 +221,6 @@ class Cells:
 
 def doubtful_blanks(n_cells: int, n_empty: int, n_zero: int, unit: str) -> tuple[str, ...]:
     """Say that empty cells of counts may mean 0, as an outer join of samples leaves them.
-
-    Parameters
-    ----------
-    n_cells, n_empty, n_zero : int
-        How many there are.
-    unit : str
-        Of the table.
 
     Returns
     -------

@@ -141,11 +141,6 @@ def _as_words(name: str) -> _Place | None:
 def named_visits(sheet: SampleSheet) -> NDArray[np.str_]:
     """Give the visit of each sample, shape (n_samples,); "" where the cell is blank.
 
-    Parameters
-    ----------
-    sheet : SampleSheet
-        With a column of visits.
-
     Raises
     ------
     DesignError
@@ -160,11 +155,6 @@ def named_visits(sheet: SampleSheet) -> NDArray[np.str_]:
 
 def visit_column(sheet: SampleSheet) -> str:
     """Give the column of visits: that of times, else that of labels, where a model or a test is of the visits themselves.
-
-    Parameters
-    ----------
-    sheet : SampleSheet
-        With one of the two.
 
     Raises
     ------

@@ -117,13 +117,7 @@ class Measured:
         return fit_linear(self.Y, design, weights=weights, blocks=blocks, correlation=self.correlation)
 
     def units(self, contrast: Contrast) -> Units:
-        """Make the rows that are shuffled and halved: one a subject and state, what the nuisances explain taken off.
-
-        Parameters
-        ----------
-        contrast : Contrast
-            Of these samples.
-        """
+        """Make the rows that are shuffled and halved: one a subject and state, what the nuisances explain taken off."""
         Y = LeftCensored().fit_apply(self.Y) if self.below_limit else self.Y
         filled = dataclasses.replace(self, Y=Y)
         null = filled.fits(contrast, with_state=False)
@@ -197,15 +191,7 @@ class MarkerTests:
 
     @classmethod
     def of(cls, contrast: Contrast, measured: Measured) -> MarkerTests:
-        """Test every molecule.
-
-        Parameters
-        ----------
-        contrast : Contrast
-            The samples.
-        measured : Measured
-            Their cargo.
-        """
+        """Test every molecule."""
         abundance = moderate(measured.fits(contrast, with_state=True), 1)
         if contrast.within:
             detection = test_discordant(measured.found, contrast.y == 1, contrast.subjects)

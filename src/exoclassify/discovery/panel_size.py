@@ -82,11 +82,6 @@ class _Task:
 def ranked(contrast: Contrast) -> tuple[Codes, Codes]:
     """Order the molecules of a contrast by how much they differ within batches, and name its references.
 
-    Parameters
-    ----------
-    contrast : Contrast
-        The samples.
-
     Returns
     -------
     order : ndarray of int

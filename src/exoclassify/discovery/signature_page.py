@@ -23,11 +23,6 @@ _MOST = 40
 def discovery_sections(signature: Signature) -> list[Section]:
     """Show a signature as the sections of a report.
 
-    Parameters
-    ----------
-    signature : Signature
-        What `discover` found.
-
     Returns
     -------
     list of Section
@@ -46,13 +41,7 @@ def discovery_sections(signature: Signature) -> list[Section]:
 
 
 def discovery_lead(signature: Signature) -> Lead:
-    """Give the first screen: how many markers, whether they can be trusted, and what to do next.
-
-    Parameters
-    ----------
-    signature : Signature
-        What `discover` found.
-    """
+    """Give the first screen: how many markers, whether they can be trusted, and what to do next."""
     n, contrast = len(signature.markers), signature.contrast
     against = f"{contrast.state} against {' and '.join(contrast.reference)}"
     best = ", ".join(signature.measured.molecules[i] for i in signature.order[:3])

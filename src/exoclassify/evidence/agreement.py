@@ -109,11 +109,6 @@ def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
 def in_short(rows: Sequence[Evidence]) -> str:
     """Say in one line what was reported, how often, and whether it agrees.
 
-    Parameters
-    ----------
-    rows : sequence of Evidence
-        Claims on one molecule.
-
     Returns
     -------
     str
@@ -156,11 +151,6 @@ def _agreement(found: Sequence[Count]) -> str:
 
 def torn_conditions(found: Iterable[Count]) -> list[str]:
     """Name the conditions in which contrasts of one kind, in one fluid, point both ways.
-
-    Parameters
-    ----------
-    found : iterable of Count
-        As `counts` gives them.
 
     Returns
     -------

@@ -22,11 +22,6 @@ _NUMBER = re.compile(r"(?:[a-z]{3,4}-)?miR-(\d+[a-z]*)(?:-.*)?")
 def blood_cells(molecule: str) -> str:
     """Say whether a miRNA is known to rise with haemolysis or with platelets left in the sample.
 
-    Parameters
-    ----------
-    molecule : str
-        Any spelling.
-
     Returns
     -------
     str

@@ -63,11 +63,6 @@ class Catalogue:
     def read(cls, *more: str | Path) -> Catalogue:
         """Read the catalogue that comes with the project, and add rows of your own.
 
-        Parameters
-        ----------
-        *more : str or Path
-            CSV files with the columns `COLUMNS`.
-
         Raises
         ------
         FileError
@@ -83,11 +78,6 @@ class Catalogue:
 
     def of(self, molecule: str) -> tuple[Link, ...]:
         """Give the claims on a molecule, on other arms of its hairpin and on its counterparts in other species.
-
-        Parameters
-        ----------
-        molecule : str
-            Any spelling, see `exoclassify.evidence.links.link`.
 
         Returns
         -------
@@ -105,11 +95,6 @@ class Catalogue:
 
     def demand(self, molecule: str) -> tuple[Link, ...]:
         """Give the claims on a molecule, as `of`, and refuse one of which nothing is known.
-
-        Parameters
-        ----------
-        molecule : str
-            Any spelling.
 
         Raises
         ------

@@ -46,13 +46,7 @@ class EvidenceMatrix:
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> EvidenceMatrix:
-        """Lay out a catalogue.
-
-        Parameters
-        ----------
-        catalogue : Catalogue
-            All of it, or a part.
-        """
+        """Lay out a catalogue."""
         rows = [row for row in catalogue.rows if row.scope != "set"]
         kinds = {row.molecule: row.kind for row in rows}
         molecules = sorted(kinds, key=lambda name: (kinds[name] != "mirna", kinds[name], _by_number(name)))

@@ -63,11 +63,6 @@ class Prior:
     def evidence(self, molecule: str) -> float:
         """Measure what is known of one molecule.
 
-        Parameters
-        ----------
-        molecule : str
-            Any spelling.
-
         Returns
         -------
         float
@@ -116,11 +111,6 @@ class Prior:
 
     def known(self, molecules: Sequence[str]) -> NDArray[np.bool_]:
         """Say of which molecules enough is known: those with most evidence, `SHARE` of all at most.
-
-        Parameters
-        ----------
-        molecules : sequence of str
-            Those that are tested.
 
         Returns
         -------

@@ -176,11 +176,6 @@ class Reanalysis:
     def without(self, accessions: Iterable[str]) -> Reanalysis:
         """Leave tables out, such as the cohort's own, with everything that is a part of them or that they are a part of.
 
-        Parameters
-        ----------
-        accessions : iterable of str
-            To be left out.
-
         Raises
         ------
         InputError
@@ -202,11 +197,6 @@ class Reanalysis:
 
 def told_in_tables(effects: Sequence[Effect]) -> str:
     """Say what public tables found of one molecule.
-
-    Parameters
-    ----------
-    effects : sequence of Effect
-        As `Reanalysis.of` gives them.
 
     Returns
     -------

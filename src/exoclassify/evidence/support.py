@@ -40,11 +40,6 @@ class Support:
 def that_can_be_tested(claims: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Keep the claims that a table of mature miRNA can speak for or against.
 
-    Parameters
-    ----------
-    claims : iterable of Evidence
-        Any.
-
     Returns
     -------
     tuple of Evidence
@@ -92,13 +87,6 @@ def support(claims: Iterable[Evidence], reanalysis: Reanalysis) -> tuple[Support
 
 def support_in_words(claims: Sequence[Evidence], found: Sequence[Support]) -> str:
     """Say how many claims have data behind them, and how many of these agree.
-
-    Parameters
-    ----------
-    claims : sequence of Evidence
-        All claims in question.
-    found : sequence of Support
-        As `support` gives them.
 
     Returns
     -------

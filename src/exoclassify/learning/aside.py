@@ -22,25 +22,12 @@ _AGE_EDGES = (30, 45, 60, 75)
 
 
 def short_name(name: str) -> str:
-    """Give the first 12 digits of a name's sha256: who has the names finds them again, nobody else reads them.
-
-    Parameters
-    ----------
-    name : str
-        Of a sample or a person.
-    """
+    """Give the first 12 digits of a name's sha256: who has the names finds them again, nobody else reads them."""
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
 def to_frame(judgement: Judgement, cohort: Cohort) -> pd.DataFrame:
     """Give every answer as a row.
-
-    Parameters
-    ----------
-    judgement : Judgement
-        Of a recipe on the cohort.
-    cohort : Cohort
-        That was judged.
 
     Returns
     -------
@@ -72,13 +59,6 @@ def to_frame(judgement: Judgement, cohort: Cohort) -> pd.DataFrame:
 
 def out_of_fold(judgement: Judgement, cohort: Cohort) -> pd.DataFrame:
     """Give every out-of-fold answer under the user's own sample ids: for the user's disk, never for the model's folder.
-
-    Parameters
-    ----------
-    judgement : Judgement
-        Of a recipe on the cohort.
-    cohort : Cohort
-        That was judged.
 
     Returns
     -------
@@ -120,11 +100,6 @@ def out_of_fold(judgement: Judgement, cohort: Cohort) -> pd.DataFrame:
 def contradicted(answers: pd.DataFrame) -> list[dict[str, Any]]:
     """Give the samples whose cross-validated answers lean to another state than their label, the strongest first.
 
-    Parameters
-    ----------
-    answers : DataFrame
-        As `out_of_fold` gives it.
-
     Returns
     -------
     list of dict
@@ -155,19 +130,7 @@ def contradicted(answers: pd.DataFrame) -> list[dict[str, Any]]:
 def answered(
     judgement: Judgement, passes: Sequence[KeptAside], *, level: float, strata: Mapping[str, NDArray[np.str_]]
 ) -> Answered:
-    """Bring passes over the same samples into the form that is examined.
-
-    Parameters
-    ----------
-    judgement : Judgement
-        Where they are from.
-    passes : sequence of KeptAside
-        Over the same rows.
-    level : float
-        Of the prediction sets.
-    strata : mapping of str to ndarray of str
-        Of all samples of the cohort.
-    """
+    """Bring passes over the same samples into the form that is examined."""
     rows = passes[0].rows
     called = [kept.calls >= 0 for kept in passes]
     return Answered(

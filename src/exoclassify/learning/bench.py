@@ -201,13 +201,6 @@ def _figures(task: Task, answers: list[Floats]) -> Floats:
 def cost_of(samples: Samples, recipe: Recipe) -> Cost:
     """Time one recipe: fitting a table, and scoring rows like its own, each the best of three.
 
-    Parameters
-    ----------
-    samples : Samples
-        The table.
-    recipe : Recipe
-        The choices.
-
     Raises
     ------
     DesignError

@@ -100,13 +100,6 @@ def tables_in(folder: Path, columns: Columns) -> dict[str, Samples]:
 def table_in(folder: Path, columns: Columns) -> Samples:
     """Read one table; see `tables_in`.
 
-    Parameters
-    ----------
-    folder : Path
-        Holds the cargo and the sample sheet.
-    columns : Columns
-        What they are called.
-
     Raises
     ------
     FileError

@@ -18,13 +18,7 @@ __all__ = ["judged_sets", "layers_judged", "masked"]
 
 
 def judged_sets(samples: Samples) -> tuple[int, ...]:
-    """List the sets of layers that are judged, as `set_codes` numbers them: each alone, all, all but one, and those that occur.
-
-    Parameters
-    ----------
-    samples : Samples
-        The cohort.
-    """
+    """List the sets of layers that are judged, by their `set_codes`: each alone, all, all but one, and those that occur."""
     n = len(samples.layers)
     whole = 2**n - 1
     occurring = [] if not n else [int(code) for code in np.unique(set_codes(_present(samples)))]
@@ -34,15 +28,6 @@ def judged_sets(samples: Samples) -> tuple[int, ...]:
 
 def masked(samples: Samples, rows: NDArray[np.intp], code: int) -> tuple[Floats, Mask]:
     """Give samples with the layers of a set alone, and which of them have all of these.
-
-    Parameters
-    ----------
-    samples : Samples
-        The cohort.
-    rows : ndarray of int
-        Positions of the samples.
-    code : int
-        Of the set.
 
     Returns
     -------

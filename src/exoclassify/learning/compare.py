@@ -22,15 +22,6 @@ _KEYS = ["judged", "sample", "fold"]
 def compare(first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, str], seed: int = 0) -> dict[str, Any]:
     """Compare two sets of out-of-fold answers.
 
-    Parameters
-    ----------
-    first, second : DataFrame
-        As `exoclassify.learning.aside.to_frame` gives them.
-    digests : tuple of str
-        Of the folds each was judged on.
-    seed : int
-        Of the bootstrap.
-
     Returns
     -------
     dict

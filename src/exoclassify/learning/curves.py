@@ -100,11 +100,6 @@ def _steps(score: Floats, positive: Mask, weights: Floats) -> tuple[Floats, Floa
 def pr_curve(scores: Sequence[Floats], positive: Mask) -> tuple[Floats, Floats]:
     """Precision at each sensitivity, averaged over passes.
 
-    Parameters
-    ----------
-    scores, positive
-        As for `roc_curve`.
-
     Returns
     -------
     tuple of ndarray of shape (101,)
@@ -127,11 +122,6 @@ def _precision(score: Floats, positive: Mask) -> tuple[Floats, Floats]:
 
 def average_precision(scores: Sequence[Floats], positive: Mask) -> float:
     """Mean over passes of the precision averaged over the steps in sensitivity.
-
-    Parameters
-    ----------
-    scores, positive
-        As for `roc_curve`.
 
     Notes
     -----

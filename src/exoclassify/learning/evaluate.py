@@ -159,17 +159,6 @@ def _by_set(learned: Learned, samples: Samples, recipe: Recipe, test: Codes, cod
 def said(learned: Learned, samples: Samples, recipe: Recipe, test: Codes) -> Answer:
     """Let a model that was learned without some samples answer for them, each from its own batch.
 
-    Parameters
-    ----------
-    learned : Learned
-        The model.
-    samples : Samples
-        The cohort.
-    recipe : Recipe
-        The choices.
-    test : ndarray of int
-        Positions of the samples.
-
     Returns
     -------
     tuple
@@ -181,17 +170,7 @@ def said(learned: Learned, samples: Samples, recipe: Recipe, test: Codes) -> Ans
 
 
 def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> KeptAside:
-    """Learn anew in each fold and answer for the held-out samples, one fold after the other.
-
-    Parameters
-    ----------
-    samples : Samples
-        The cohort.
-    recipe : Recipe
-        The choices.
-    folds : list of (train, test)
-        One pass over the samples.
-    """
+    """Learn anew in each fold and answer for the held-out samples, one fold after the other."""
     return _gather(folds, [_answer(samples, recipe, fold) for fold in folds])
 
 

@@ -143,15 +143,7 @@ def of_known_batch(batches: Codes | None, fold: Fold) -> NDArray[np.bool_]:
 
 
 def fold_digest(sample_ids: Sequence[str], folds: Sequence[Fold]) -> str:
-    """Give a sha256 of who was left out when, so that two evaluations can prove that they used the same folds.
-
-    Parameters
-    ----------
-    sample_ids : sequence of str
-        Of all samples.
-    folds : sequence of (train, test)
-        In order.
-    """
+    """Give a sha256 of who was left out when, so that two evaluations can prove that they used the same folds."""
     digest = hashlib.sha256()
     for _, test in folds:
         digest.update("\0".join(sorted(sample_ids[i] for i in test)).encode() + b"\1")

@@ -199,13 +199,6 @@ class _Fitted:
 def learn(samples: Samples, recipe: Recipe) -> Learned:
     """Fit every voice, calibrate and weigh them on inner folds, and keep what prediction sets and novelty need.
 
-    Parameters
-    ----------
-    samples : Samples
-        The training samples, every state present.
-    recipe : Recipe
-        The choices.
-
     Raises
     ------
     DesignError
@@ -218,13 +211,6 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
 
 def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
     """Learn by several recipes that share all but base learners and blend, and fit each base learner once.
-
-    Parameters
-    ----------
-    samples : Samples
-        The training samples, every state present.
-    recipes : sequence of Recipe
-        At least one.
 
     Returns
     -------

@@ -23,13 +23,6 @@ __all__ = ["permutation_test", "permuted_labels"]
 def permuted_labels(samples: Samples, seed: int) -> Codes:
     """Deal the labels anew among subjects, within batches where a batch holds more than one state.
 
-    Parameters
-    ----------
-    samples : Samples
-        The cohort.
-    seed : int
-        Fixes the deal.
-
     Returns
     -------
     ndarray of shape (n_samples,)

@@ -51,17 +51,6 @@ class Rehearsal(NamedTuple):
 def rehearsed(learned: Learned, samples: Samples, recipe: Recipe, test: NDArray[np.intp]) -> list[Rehearsal]:
     """Take a left-out batch on board with 10 and with 20 of its samples, without labels, and answer for the others.
 
-    Parameters
-    ----------
-    learned : Learned
-        Without that batch.
-    samples : Samples
-        The cohort.
-    recipe : Recipe
-        With what is asked of answers.
-    test : ndarray of int
-        Positions of the batch.
-
     Returns
     -------
     list of Rehearsal
@@ -99,11 +88,6 @@ def rehearsed(learned: Learned, samples: Samples, recipe: Recipe, test: NDArray[
 
 def at_new_sites(found: Sequence[Sequence[Rehearsal]]) -> list[dict[str, Any]]:
     """Sum up what profiles from 10 and 20 local samples would do at a new site.
-
-    Parameters
-    ----------
-    found : sequence of sequence of Rehearsal
-        Of every fold.
 
     Returns
     -------

@@ -80,15 +80,6 @@ def riley_binary(parameters: int, prevalence: float, cox_snell: float) -> RileyC
 def supported_parameters(n_samples: int, prevalence: float, cox_snell: float) -> int:
     """Give the most parameters that this many samples carry by the first two criteria.
 
-    Parameters
-    ----------
-    n_samples : int
-        Independent samples.
-    prevalence : float
-        Share of the state.
-    cox_snell : float
-        Expected Cox-Snell R².
-
     Returns
     -------
     int
@@ -133,13 +124,6 @@ def _shift(distance: float, prevalence: float) -> float:
 def auc_half_width(auc: float, n_of_state: float, n_others: float) -> float:
     """Half the width of a 95 % interval of an AUC, to be expected with this many samples.
 
-    Parameters
-    ----------
-    auc : float
-        Expected.
-    n_of_state, n_others : float
-        Samples, at least one each.
-
     Notes
     -----
     Newcombe 2006, method 4, as in Riley et al. 2021 (doi 10.1002/sim.9025), equation for the C-statistic.
@@ -154,17 +138,7 @@ def auc_half_width(auc: float, n_of_state: float, n_others: float) -> float:
 
 
 def samples_for_half_width(auc: float, prevalence: float, half_width: float) -> int:
-    """Give the samples in all that bring the interval of an AUC to ± this.
-
-    Parameters
-    ----------
-    auc : float
-        Expected.
-    prevalence : float
-        Share of the state.
-    half_width : float
-        Wanted.
-    """
+    """Give the samples in all that bring the interval of an AUC to ± this."""
 
     def excess(n: float) -> float:
         return auc_half_width(auc, n * prevalence, n * (1 - prevalence)) - half_width

@@ -135,17 +135,6 @@ def _labelled(local: Local, y: Codes, rng: np.random.Generator) -> NDArray[np.bo
 def offset_nodes(head: Head, held_out: Batches, local: Local, *, seed: int = 0) -> Floats:
     """Draw offsets of a site from what its samples make of them.
 
-    Parameters
-    ----------
-    head : Head
-        That answers in new batches.
-    held_out : Batches
-        The spread of offsets in training.
-    local : Local
-        The site's samples.
-    seed : int
-        Of the draws.
-
     Returns
     -------
     ndarray of shape (2 * 100, n_dims)

@@ -99,15 +99,6 @@ def _calls(passes: Sequence[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> 
 def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any] | None:
     """Make figures of leaving out each batch, and of each batch alone.
 
-    Parameters
-    ----------
-    samples : Samples
-        The cohort, with batches.
-    kept : KeptAside
-        Each fold a batch.
-    recipe : Recipe
-        As for `summarised`.
-
     Returns
     -------
     dict or None
@@ -145,13 +136,6 @@ def _over_batches(figure: dict[str, float], values: Sequence[float | None]) -> d
 
 def headline(crossed: dict[str, Any], batched: dict[str, Any] | None) -> dict[str, Any]:
     """Give the AUC to quote: within batches that were left out where that was possible, else of cross-validation.
-
-    Parameters
-    ----------
-    crossed : dict
-        Of cross-validation.
-    batched : dict or None
-        Of leaving out batches.
 
     Returns
     -------

@@ -16,13 +16,6 @@ __all__ = ["offsets_told", "places_told", "uses_of"]
 def uses_of(evaluation: Mapping[str, Any], n_batches: int) -> list[dict[str, Any]]:
     """Put calibration and calls of each use side by side.
 
-    Parameters
-    ----------
-    evaluation : mapping
-        As `exoclassify.learning.evaluate.evaluate` gives it.
-    n_batches : int
-        Of training.
-
     Returns
     -------
     list of dict
@@ -77,11 +70,6 @@ def _place(place: Place, max_wrong: float) -> dict[str, Any]:
 
 def offsets_told(calibration: Calibration) -> dict[str, Any] | None:
     """Say how far batches lie apart, and whether the scores carry over.
-
-    Parameters
-    ----------
-    calibration : Calibration
-        Of the model.
 
     Returns
     -------

@@ -34,13 +34,6 @@ _MIN_SUBJECTS = 5
 def check_states(champion: ModelBundle, cohort: Cohort) -> None:
     """Refuse a cohort of other states.
 
-    Parameters
-    ----------
-    champion : ModelBundle
-        In use.
-    cohort : Cohort
-        To be learned from or judged on.
-
     Raises
     ------
     InputError
@@ -172,15 +165,6 @@ def on_external(
     champion: ModelBundle, challenger: ModelBundle, external: Cohort, recipe: Recipe
 ) -> tuple[Setting, dict[str, int]]:
     """Let both answer for samples that neither was trained on.
-
-    Parameters
-    ----------
-    champion, challenger : ModelBundle
-        As finished.
-    external : Cohort
-        Of the same kind, unit and states.
-    recipe : Recipe
-        With the gate.
 
     Returns
     -------

@@ -89,11 +89,6 @@ def finish(
 ) -> Finished:
     """Make a model of a cohort, and everything that is told about it; whatever trains calls this.
 
-    Parameters
-    ----------
-    cohort, recipe, judge, covariates, permutations, cache, name, version, n_jobs, progress
-        See `exoclassify.lifecycle.fit.fit`.
-
     Returns
     -------
     Finished
@@ -216,13 +211,6 @@ def numbered(bundle: ModelBundle, version: str, **also: Any) -> ModelBundle:
 
 def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
     """Keep the molecules that a recipe names, if it names any.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-    recipe : Recipe
-        The choices.
 
     Returns
     -------

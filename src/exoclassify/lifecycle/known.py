@@ -21,11 +21,6 @@ __all__ = ["nothing_new", "recipe_of", "recognised", "same_data", "trained_on_be
 def recipe_of(bundle: ModelBundle) -> Recipe:
     """Read the recipe that a model was made by.
 
-    Parameters
-    ----------
-    bundle : ModelBundle
-        The model.
-
     Raises
     ------
     RecipeError
@@ -37,13 +32,6 @@ def recipe_of(bundle: ModelBundle) -> Recipe:
 def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Mask]:
     """Say which samples of a cohort a model was trained on.
 
-    Parameters
-    ----------
-    model : ModelBundle
-        Any model.
-    cohort : Cohort
-        Of its kind and unit.
-
     Returns
     -------
     dict of str to ndarray of bool of shape (n_samples,)
@@ -54,15 +42,6 @@ def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Mask]:
 
 def recognised(model: ModelBundle, cargo: CargoTable, subjects: Sequence[str] | None) -> dict[str, Mask]:
     """Say which samples of a table a model was trained on; results as `trained_on_before`.
-
-    Parameters
-    ----------
-    model : ModelBundle
-        Any model.
-    cargo : CargoTable
-        Of its kind and unit.
-    subjects : sequence of str or None
-        The person of each sample, where known.
 
     Returns
     -------
@@ -82,13 +61,6 @@ def recognised(model: ModelBundle, cargo: CargoTable, subjects: Sequence[str] | 
 
 def unseen(model: ModelBundle, cohort: Cohort) -> tuple[Cohort, dict[str, int] | None]:
     """Leave out the samples that a model was trained on.
-
-    Parameters
-    ----------
-    model : ModelBundle
-        Any model.
-    cohort : Cohort
-        Of its kind and unit.
 
     Returns
     -------
@@ -122,15 +94,7 @@ def unseen(model: ModelBundle, cohort: Cohort) -> tuple[Cohort, dict[str, int] |
 
 
 def same_data(model: ModelBundle, cohort: Cohort) -> bool:
-    """Whether a model was trained on this very cohort; only the molecules that its recipe names count, if it names any.
-
-    Parameters
-    ----------
-    model : ModelBundle
-        Any model.
-    cohort : Cohort
-        Of its kind and unit.
-    """
+    """Whether a model was trained on this very cohort; only the molecules that its recipe names count, if it names any."""
     recipe = recipe_of(model)
     if not set(recipe.panel.molecules) <= set(cohort.cargo.molecules):
         return False
@@ -139,15 +103,6 @@ def same_data(model: ModelBundle, cohort: Cohort) -> bool:
 
 def nothing_new(champion: ModelBundle, cohort: Cohort, recipe: Recipe) -> str:
     """Say why a challenger would learn nothing that the champion did not.
-
-    Parameters
-    ----------
-    champion : ModelBundle
-        In use.
-    cohort : Cohort
-        Of the challenger.
-    recipe : Recipe
-        Of the challenger.
 
     Returns
     -------

@@ -89,13 +89,6 @@ def _trigamma_inverse(value: float) -> float:
 def moderate(fits: LinearFits, column: int) -> Moderated:
     """Test one coefficient of every molecule by the moderated t.
 
-    Parameters
-    ----------
-    fits : LinearFits
-        Of all molecules.
-    column : int
-        Of the design.
-
     Notes
     -----
     limma's eBayes (Smyth 2004), without trend and robustness: equal to limma 3.54 to eight digits (tests/golden).

@@ -61,11 +61,5 @@ def normaliser_for(unit: str, method: str, not_detected: float | None) -> Frozen
 
 
 def imputer_for(unit: str) -> FrozenStep:
-    """Make the unfitted imputer of a unit: from below where missing means too little, else the middle.
-
-    Parameters
-    ----------
-    unit : str
-        Unit of the raw table.
-    """
+    """Make the unfitted imputer of a unit: from below where missing means too little, else the middle."""
     return MedianFilled() if unit in ("counts", "cpm", "value") else LeftCensored()

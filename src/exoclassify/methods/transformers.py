@@ -142,11 +142,6 @@ class PrevalenceFilter(_Transformer, select.PrevalenceFilter):
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Name the molecules that are kept.
 
-        Parameters
-        ----------
-        input_features : array of str, optional
-            Names of the columns given to ``fit``.
-
         Returns
         -------
         object array

@@ -48,13 +48,7 @@ class LeafBoxes:
 
     @classmethod
     def of(cls, trees: Trees) -> LeafBoxes:
-        """Lay out the leaves of an ensemble.
-
-        Parameters
-        ----------
-        trees : Trees
-            With the cover of each node.
-        """
+        """Lay out the leaves of an ensemble."""
         boxes: list[tuple[int, dict[int, list[float]]]] = []
         for root in trees.roots:
             _walk(trees, int(root), boxes)

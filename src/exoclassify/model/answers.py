@@ -78,13 +78,7 @@ class Answers:
 
     @classmethod
     def together(cls, parts: Sequence[tuple[NDArray[np.intp], Answers]]) -> Answers:
-        """Put answers of some rows each into the order of the rows.
-
-        Parameters
-        ----------
-        parts : sequence of (rows, Answers)
-            Every row once; at least one part.
-        """
+        """Put answers of some rows each into the order of the rows."""
         order = np.argsort(np.concatenate([rows for rows, _ in parts]), kind="stable")
         each = [part for _, part in parts]
         named = tuple(sorted({part.named[0] for part in each}))
@@ -102,11 +96,6 @@ class Answers:
     def in_words(self, states: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Give calls and flags as `Predictions` holds them.
 
-        Parameters
-        ----------
-        states : tuple of str
-            Names of the states.
-
         Returns
         -------
         calls : tuple of str
@@ -120,11 +109,6 @@ class Answers:
 def reasons_of(mask: int) -> tuple[str, ...]:
     """Name the reasons of one answer.
 
-    Parameters
-    ----------
-    mask : int
-        As in `Answers.reasons`.
-
     Returns
     -------
     tuple of str
@@ -135,11 +119,6 @@ def reasons_of(mask: int) -> tuple[str, ...]:
 
 def explained(flags: Sequence[str]) -> str:
     """Say in plain words why a call is uncertain and what would settle it.
-
-    Parameters
-    ----------
-    flags : sequence of str
-        Keys of `REASONS`.
 
     Returns
     -------
@@ -152,21 +131,7 @@ def explained(flags: Sequence[str]) -> str:
 def columns_of(
     states: Sequence[str], model: str, version: str, ids: pa.Array, answers: Answers, keep: Mapping[str, pa.Array]
 ) -> list[Column]:
-    """Put answers into the columns of the output.
-
-    Parameters
-    ----------
-    states : sequence of str
-        Of the model.
-    model, version : str
-        Who answered.
-    ids : pyarrow.Array of string
-        Sample ids.
-    answers : Answers
-        In numbers.
-    keep : mapping of str to pyarrow.Array of string
-        Columns that pass through, put last.
-    """
+    """Put answers into the columns of the output."""
     held = answers.sets @ (1 << np.arange(len(states), dtype=np.int64))
     sets = worded(held, lambda mask: ";".join(s for k, s in enumerate(states) if mask >> k & 1))
     return [
@@ -193,15 +158,7 @@ def columns_of(
 
 
 def worded(codes: NDArray[np.integer], word: Callable[[int], str]) -> pa.DictionaryArray:
-    """Put each code into words, every different one once.
-
-    Parameters
-    ----------
-    codes : ndarray of int
-        Of the rows.
-    word : callable
-        Gives the text of a code.
-    """
+    """Put each code into words, every different one once."""
     coded = pa.array(codes).dictionary_encode()
     words = pa.array(map(word, coded.dictionary.to_pylist()), pa.string())
     return pa.DictionaryArray.from_arrays(coded.indices, words)

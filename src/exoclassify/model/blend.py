@@ -81,11 +81,6 @@ class Blend(ABC):
     def place(self, use: Use) -> tuple[Place, str]:
         """Find where samples are from.
 
-        Parameters
-        ----------
-        use : Use
-            What was said of it.
-
         Returns
         -------
         place : Place

@@ -29,13 +29,6 @@ _NAMES = {
 def card(about: Mapping[str, Any], panel: Panel) -> str:
     """Write the card.
 
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    panel : Panel
-        What the model reads.
-
     Returns
     -------
     str
@@ -106,13 +99,7 @@ def _first_warning(about: Mapping[str, Any]) -> str:
 
 
 def headline(about: Mapping[str, Any]) -> str:
-    """Give the one sentence to quote: within left-out batches where there are any, or that nothing was judged.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    """
+    """Give the one sentence to quote: within left-out batches where there are any, or that nothing was judged."""
     evaluation = about["evaluation"]
     if evaluation is None:
         return "**Not judged**: nothing is known of how good it is on samples it has not seen."

@@ -145,13 +145,7 @@ def _ended(code: int) -> str:
 
 
 def carry_out(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Be the child: bound the memory as the command line says, and carry out orders until stdin ends.
-
-    Parameters
-    ----------
-    answer : callable
-        Gives the outcome of an order.
-    """
+    """Be the child: bound the memory as the command line says, and carry out orders until stdin ends."""
     memory = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -140,13 +140,7 @@ class CompiledBlend:
 
     @classmethod
     def of(cls, blend: FittedBlend) -> CompiledBlend:
-        """Fold a fitted blend.
-
-        Parameters
-        ----------
-        blend : FittedBlend
-            As fitted, or as read from disk.
-        """
+        """Fold a fitted blend."""
         heads = blend.calibration.heads
         matrices: dict[str, Floats] = {}
         constant = np.concatenate([head.shift for head in heads])
@@ -224,11 +218,6 @@ _TOGETHER = 8
 
 def rows_in_block(n_molecules: int) -> int:
     """How many rows stay in a core's cache while they are looked at several times.
-
-    Parameters
-    ----------
-    n_molecules : int
-        Of the panel.
 
     Returns
     -------

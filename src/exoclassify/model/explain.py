@@ -89,13 +89,6 @@ def contributions(bundle: ModelBundle, X: Floats, head: int = 0) -> tuple[Floats
 def of_blend(blend: Blend, X: Floats, head: int = 0) -> tuple[Floats, Floats]:
     """Split the log-odds of a blend that is not, or not yet, in a bundle.
 
-    Parameters
-    ----------
-    blend : FittedBlend
-        What was learned.
-    X, head
-        As in `contributions`.
-
     Returns
     -------
     contributions, base : ndarray

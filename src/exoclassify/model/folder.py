@@ -133,11 +133,6 @@ def fill_folder(
 def read_folder(folder: Path) -> ModelParts:
     """Check a folder and read its files; nothing is opened before its sha256 was found right.
 
-    Parameters
-    ----------
-    folder : Path
-        The model.
-
     Raises
     ------
     ModelError
@@ -162,13 +157,6 @@ def read_folder(folder: Path) -> ModelParts:
 def copy_folder(folder: Path, to: Path) -> None:
     """Copy the files of a model, and nothing else, into a folder that is made for them.
 
-    Parameters
-    ----------
-    folder : Path
-        The model.
-    to : Path
-        Is not there yet.
-
     Raises
     ------
     OSError
@@ -183,11 +171,6 @@ def copy_folder(folder: Path, to: Path) -> None:
 @contextmanager
 def only_refusals(what: str) -> Iterator[None]:
     """Let nothing but a refusal come out of reading a model: foreign bytes can provoke any error of any library.
-
-    Parameters
-    ----------
-    what : str
-        Is read, for the message.
 
     Raises
     ------
@@ -214,11 +197,6 @@ def _digest(described: Mapping[str, Any]) -> str:
 
 def describe(folder: Path) -> dict[str, Any]:
     """Read bundle.json alone: what a model is, without its fitted arrays.
-
-    Parameters
-    ----------
-    folder : Path
-        The model.
 
     Returns
     -------

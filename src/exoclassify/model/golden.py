@@ -31,11 +31,6 @@ _EVERY = 5
 def golden_answers(bundle: ModelBundle) -> pd.DataFrame:
     """Ask a model about its golden profiles.
 
-    Parameters
-    ----------
-    bundle : ModelBundle
-        The model.
-
     Returns
     -------
     DataFrame
@@ -77,13 +72,6 @@ def _explained(bundle: ModelBundle) -> dict[str, object]:
 
 def differing(bundle: ModelBundle, expected: pd.DataFrame) -> list[str]:
     """Compare a model's answers to its golden profiles with those it gave when it was made.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        The model.
-    expected : DataFrame
-        golden.csv, read as text.
 
     Returns
     -------

@@ -150,13 +150,7 @@ class CompiledLayers:
 
 
 def compiled(blend: Blend) -> CompiledBlend | CompiledLayers:
-    """Fold a blend into the scorer that answers for it.
-
-    Parameters
-    ----------
-    blend : FittedBlend or LayeredBlend
-        As fitted, or as read from disk.
-    """
+    """Fold a blend into the scorer that answers for it."""
     if isinstance(blend, LayeredBlend):
         return CompiledLayers(blend, tuple(CompiledBlend.of(layer) for layer in blend.layers))
     assert isinstance(blend, FittedBlend)

@@ -39,13 +39,7 @@ class LayeredPanel(Panel):
 
     @classmethod
     def of(cls, layers: Mapping[str, Panel]) -> Self:
-        """Put panels side by side.
-
-        Parameters
-        ----------
-        layers : mapping of str to Panel
-            By name.
-        """
+        """Put panels side by side."""
         each = list(layers.values())
         return cls(
             tuple(f"{name}:{molecule}" for name, panel in layers.items() for molecule in panel.molecules),
@@ -171,11 +165,6 @@ class LayeredPanel(Panel):
 
     def check_names(self, names: Sequence[str] | Mapping[str, Any]) -> None:
         """Refuse layers that are none of the model's.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Of the layers that are given.
 
         Raises
         ------

@@ -161,11 +161,6 @@ class Panel:
     def values(self, table: CargoTable) -> Floats:
         """Line a table up with the panel.
 
-        Parameters
-        ----------
-        table : CargoTable
-            New samples.
-
         Returns
         -------
         ndarray of shape (n_samples, n_molecules)
@@ -186,13 +181,6 @@ class Panel:
     def check_stated(self, kind: str, unit: str, source: str) -> None:
         """Refuse what is stated of a table when the model was trained on something else.
 
-        Parameters
-        ----------
-        kind, unit : str
-            Stated of the table.
-        source : str
-            What the message calls it.
-
         Raises
         ------
         ModelError
@@ -207,13 +195,6 @@ class Panel:
 
     def check_present(self, molecules: Sequence[str], source: str) -> None:
         """Refuse a table that lacks so much of the panel that no sample could be called.
-
-        Parameters
-        ----------
-        molecules : sequence of str
-            Canonical names of what it has.
-        source : str
-            What the message calls it.
 
         Raises
         ------
@@ -287,13 +268,6 @@ class Panel:
 
     def profile(self, cargo: Mapping[str, Any], sample_id: str) -> Floats:
         """Line one sample's named values up with the panel, shape (1, n_molecules); None and absent are NaN.
-
-        Parameters
-        ----------
-        cargo : mapping of str to float or None
-            Values by molecule name, canonical or not.
-        sample_id : str
-            Named in messages.
 
         Returns
         -------

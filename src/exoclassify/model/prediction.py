@@ -199,13 +199,7 @@ class Predictions:
 
 
 def layers_of(text: str) -> tuple[str, ...]:
-    """Take a set of layers apart.
-
-    Parameters
-    ----------
-    text : str
-        As in ``protein;cells``.
-    """
+    """Take a set of layers apart."""
     return tuple(filter(None, text.split(";")))
 
 

@@ -540,13 +540,7 @@ class Registry:
 
 
 def in_use_before(history: tuple[Promotion, ...]) -> list[str]:
-    """Versions that a rollback returns to, the next one last.
-
-    Parameters
-    ----------
-    history : tuple of Promotion
-        As `Registry.history` gives it.
-    """
+    """Versions that a rollback returns to, the next one last."""
     stack: list[str] = []
     for promotion in history:
         if promotion.back:

@@ -50,11 +50,6 @@ class Retest:
     def of_model(cls, bundle: ModelBundle) -> Retest:
         """Give what training taught of it.
 
-        Parameters
-        ----------
-        bundle : ModelBundle
-            A model.
-
         Raises
         ------
         ModelError
@@ -73,11 +68,6 @@ class Retest:
     @staticmethod
     def check(bundle: ModelBundle) -> None:
         """Refuse a model that no single person is followed with.
-
-        Parameters
-        ----------
-        bundle : ModelBundle
-            A model.
 
         Raises
         ------
@@ -178,17 +168,6 @@ def _pooled(probabilities: Sequence[Floats], persons: Codes, inside: Mask) -> tu
 
 def retest_in(bundle: ModelBundle, table: CargoTable, persons: Sequence[str], use: Use) -> Retest:
     """Learn the noise from a file of repeated samples, every person of it in one state throughout.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Who answers.
-    table : CargoTable
-        The samples.
-    persons : sequence of str
-        Of each sample.
-    use : Use
-        Where the samples are from.
 
     Raises
     ------

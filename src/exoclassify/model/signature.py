@@ -25,11 +25,6 @@ __all__ = ["check_signature", "make_keys", "sign"]
 def make_keys(private: str | Path, public: str | Path) -> None:
     """Write a new pair of keys; the private one readable by its owner alone.
 
-    Parameters
-    ----------
-    private, public : path
-        Files to write; neither may exist.
-
     Raises
     ------
     FileError

@@ -110,13 +110,6 @@ def _fields(part: Any) -> dict[str, Any]:
 def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]], *, first: bool = False) -> Blend | FirstBlend:
     """Put a fitted blend together again.
 
-    Parameters
-    ----------
-    tree, arrays
-        As `pack` gave them.
-    first : bool
-        They are of the first format.
-
     Raises
     ------
     ModelError

@@ -11,11 +11,6 @@ __all__ = ["carries_over", "layers_add", "use_lines", "used_in", "visits_add"]
 def used_in(about: Mapping[str, Any]) -> list[str]:
     """Say what the shipped model does in each kind of batch.
 
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-
     Returns
     -------
     list of str
@@ -69,11 +64,6 @@ def _figures(about: Mapping[str, Any], at: int) -> str:
 def use_lines(about: Mapping[str, Any]) -> list[list[Any]]:
     """Give calibration and calls of each use as rows of a table.
 
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-
     Returns
     -------
     list of list
@@ -93,11 +83,6 @@ def use_lines(about: Mapping[str, Any]) -> list[list[Any]]:
 
 def carries_over(about: Mapping[str, Any]) -> str:
     """Say whether one cut-off carries over from batch to batch.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
 
     Returns
     -------
@@ -119,13 +104,7 @@ def carries_over(about: Mapping[str, Any]) -> str:
 
 
 def visits_add(about: Mapping[str, Any]) -> list[str]:
-    """Say what a model of changes within persons reads, and what the change adds to the samples as they are.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    """
+    """Say what a model of changes within persons reads, and what the change adds to the samples as they are."""
     found = about.get("visits")
     if found is None:
         return []
@@ -163,11 +142,6 @@ def visits_add(about: Mapping[str, Any]) -> list[str]:
 
 def layers_add(about: Mapping[str, Any]) -> list[str]:
     """Say what each layer adds to the others, and cargo and covariates to each other.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
 
     Returns
     -------

@@ -133,11 +133,6 @@ class TrainedOn:
     def named(self, sample_ids: Sequence[str], key: str) -> NDArray[np.bool_]:
         """Say which samples bear the id of a training sample.
 
-        Parameters
-        ----------
-        sample_ids, key
-            As for `recognised`.
-
         Returns
         -------
         ndarray of bool of shape (n_samples,)
@@ -180,11 +175,6 @@ class TrainedOn:
 
     def copies(self, blend: Blend, molecules: Sequence[str], X: Floats) -> NDArray[np.intp]:
         """Find the training sample that each sample is a near-duplicate of, by its cargo alone.
-
-        Parameters
-        ----------
-        blend, molecules, X
-            As for `recognised`.
 
         Returns
         -------
@@ -250,11 +240,6 @@ class TrainedOn:
     @classmethod
     def read(cls, arrays: dict[str, NDArray[Any]]) -> TrainedOn | None:
         """Put it together again from a model's arrays.
-
-        Parameters
-        ----------
-        arrays : dict of str to ndarray
-            Of the model.
 
         Returns
         -------

@@ -39,11 +39,6 @@ class Trials:
     def run(self, folder: Path) -> None:
         """Load a model and demand its golden answers.
 
-        Parameters
-        ----------
-        folder : Path
-            The model.
-
         Raises
         ------
         ModelError
@@ -62,13 +57,7 @@ class Trials:
 
 
 def try_model(folder: Path) -> None:
-    """Try one model; arguments and errors as `Trials.run`.
-
-    Parameters
-    ----------
-    folder : Path
-        The model.
-    """
+    """Try one model; arguments and errors as `Trials.run`."""
     with Trials() as trials:
         trials.run(folder)
 

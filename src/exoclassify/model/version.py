@@ -29,13 +29,6 @@ def order(version: str) -> tuple[int, ...]:
 def free_version(version: str, taken: Collection[str]) -> str:
     """Give a version's number or, where it is taken, the next one that says the same of what changed.
 
-    Parameters
-    ----------
-    version : str
-        As `next_version` gives it.
-    taken : collection of str
-        Versions that are there.
-
     Returns
     -------
     str
@@ -55,13 +48,6 @@ def free_version(version: str, taken: Collection[str]) -> str:
 
 def next_version(old: ModelBundle, new: ModelBundle) -> tuple[str, str]:
     """Find the number of a new model from how its answers to the old one's golden profiles differ.
-
-    Parameters
-    ----------
-    old : ModelBundle
-        The version before.
-    new : ModelBundle
-        To be numbered.
 
     Returns
     -------

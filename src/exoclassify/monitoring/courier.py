@@ -29,15 +29,6 @@ class Courier:
     def order(self, do: str, *bodies: bytes, **order: Any) -> dict[str, Any]:
         """Have an order carried out; one that the process did not survive is given once more, as orders may be.
 
-        Parameters
-        ----------
-        do : str
-            A method of `exoclassify.monitoring.delivery.Delivery`.
-        *bodies : bytes
-            What follows the order.
-        **order : object
-            What it needs to know.
-
         Returns
         -------
         dict

@@ -27,11 +27,6 @@ _LOCK = 0x65786F
 def opened(url: str) -> Engine:
     """Make an engine; nothing is reached before it is used.
 
-    Parameters
-    ----------
-    url : str
-        ``sqlite:///records.db`` or ``postgresql://user:password@host/name``.
-
     Raises
     ------
     FileError
@@ -55,11 +50,6 @@ def opened(url: str) -> Engine:
 
 def upgrade(engine: Engine) -> None:
     """Bring a database to the newest layout; several at once wait for each other.
-
-    Parameters
-    ----------
-    engine : Engine
-        As `opened` gives it.
 
     Raises
     ------
@@ -87,11 +77,6 @@ def _make_private(engine: Engine) -> None:
 @contextmanager
 def reached(engine: Engine) -> Iterator[None]:
     """Translate what a database says into an error that names it, without its password.
-
-    Parameters
-    ----------
-    engine : Engine
-        The database.
 
     Raises
     ------

@@ -105,13 +105,7 @@ class Delivery:
 
 
 def serve(orders: BinaryIO, outcomes: BinaryIO) -> None:
-    """Carry out orders until they end; the first line is the URL of the database.
-
-    Parameters
-    ----------
-    orders, outcomes : binary file
-        Pipes to the process that answers.
-    """
+    """Carry out orders until they end; the first line is the URL of the database."""
     delivery = Delivery(msgspec.json.decode(orders.readline(), type=str))
     while line := orders.readline():
         order = msgspec.json.decode(line)

@@ -113,15 +113,7 @@ class RecordWriter:
             self._hold(entry, n, error)
 
     def lose(self, n: int, problem: str) -> None:
-        """Count answers that went out without a record.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        problem : str
-            Why.
-        """
+        """Count answers that went out without a record."""
         self.lost += n
         self._spool.count_lost(n)
         self._tell("%d records are lost so far (%s)", self.lost, problem)

@@ -64,15 +64,6 @@ def forget(engine: Engine, *, sample: str | None = None, subject: str | None = N
 def remove_before(engine: Engine, day: datetime.date, *, dry_run: bool = False) -> Removed:
     """Remove all that is older than a day.
 
-    Parameters
-    ----------
-    engine : Engine
-        Of a database of the newest layout.
-    day : date
-        The first day that stays, in UTC.
-    dry_run : bool
-        Only count.
-
     Raises
     ------
     FileError

@@ -56,13 +56,6 @@ class Source(NamedTuple):
 def entry_of(predictions: Predictions, sources: Sequence[Source]) -> Entry:
     """Put answers together as plain values, with as little work as can be: those who asked wait for it.
 
-    Parameters
-    ----------
-    predictions : Predictions
-        The answers.
-    sources : sequence of Source
-        Of their samples, in order.
-
     Returns
     -------
     list
@@ -128,13 +121,6 @@ def _json(value: Any) -> str:
 
 def leave_in_spool(folder: Path, entry: Entry) -> None:
     """Leave an entry on disk for a writer on that folder to deliver; for a process that ends before it could itself.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the writer.
-    entry : list
-        As `entry_of` gives it.
 
     Raises
     ------

@@ -134,13 +134,7 @@ class Spool:
             raise OSError(28, f"records cannot be written: {error}") from error
 
     def take(self, most: int) -> list[tuple[int, int, bytes]]:
-        """Give what waits, the oldest first: number, how many records, and the entry.
-
-        Parameters
-        ----------
-        most : int
-            Entries.
-        """
+        """Give what waits, the oldest first: number, how many records, and the entry."""
         with self._lock:
             return self._connection.execute("select id, n, entry from entries order by id limit ?", (most,)).fetchall()
 
@@ -164,26 +158,14 @@ class Spool:
             self._add("refused", n_refused)
 
     def count_lost(self, change: int) -> None:
-        """Count records that are not on disk, or no longer lost; works on a full disk, and survives kill -9.
-
-        Parameters
-        ----------
-        change : int
-            How many more, or fewer.
-        """
+        """Count records that are not on disk, or no longer lost; works on a full disk, and survives kill -9."""
         with self._lock:
             self._lost += change
             if self._lost_file >= 0:
                 os.pwrite(self._lost_file, b"%019d\n" % self._lost, 0)
 
     def found(self, n: int) -> None:
-        """Count records as delivered that were counted as lost.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        """
+        """Count records as delivered that were counted as lost."""
         self.count_lost(-n)
         with self._lock, contextlib.suppress(sqlite3.Error):  # a full disk; the database itself has them
             self._add("delivered", n)

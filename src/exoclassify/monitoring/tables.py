@@ -34,13 +34,6 @@ class Instant(TypeDecorator[datetime.datetime]):
     def process_bind_param(self, value: datetime.datetime | None, dialect: Dialect) -> Any:
         """Store it without a zone, in UTC; a moment without a zone is UTC already.
 
-        Parameters
-        ----------
-        value : datetime or None
-            Of any zone.
-        dialect : Dialect
-            Of the database.
-
         Returns
         -------
         datetime or None
@@ -51,13 +44,6 @@ class Instant(TypeDecorator[datetime.datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime.datetime | None:
         """Read it with its zone.
-
-        Parameters
-        ----------
-        value : datetime or None
-            As stored.
-        dialect : Dialect
-            Of the database.
 
         Returns
         -------

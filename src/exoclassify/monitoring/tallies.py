@@ -135,11 +135,6 @@ class InputTally:
     def deliver(self, engine: Engine) -> None:
         """Write the day's rows.
 
-        Parameters
-        ----------
-        engine : Engine
-            Of a database of the newest layout.
-
         Raises
         ------
         FileError
@@ -162,15 +157,6 @@ class InputTally:
 
 def tallied(engine: Engine, bundle: ModelBundle, since: datetime.date) -> Counts:
     """Add up what was counted for a model.
-
-    Parameters
-    ----------
-    engine : Engine
-        Of a database of the newest layout.
-    bundle : ModelBundle
-        The model.
-    since : date
-        First day, in UTC.
 
     Returns
     -------

@@ -74,15 +74,6 @@ class Watched:
 def watch(engine: Engine, bundle: ModelBundle, since: datetime.datetime) -> Watched:
     """Look at all records of a version since a moment.
 
-    Parameters
-    ----------
-    engine : Engine
-        Of a database of the newest layout.
-    bundle : ModelBundle
-        The version.
-    since : datetime
-        With a time zone.
-
     Raises
     ------
     FileError

@@ -15,13 +15,7 @@ _WORDS = {"critical": "Critical", "warning": "Warning", "info": "For the record"
 
 
 def audit_section(audit: Mapping[str, Any]) -> Section:
-    """List every finding with what to do, the worst first.
-
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
-    """
+    """List every finding with what to do, the worst first."""
     tables = []
     for severity, word in _WORDS.items():
         found = [finding for finding in audit["findings"] if finding["severity"] == severity]
@@ -38,11 +32,6 @@ def _figure(finding: Mapping[str, Any]) -> str | None:
 
 def baseline_section(audit: Mapping[str, Any]) -> Section | None:
     """Draw the model beside everything technical that was judged in the same folds.
-
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
 
     Returns
     -------
@@ -84,11 +73,6 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
 
 def learning_curve_section(audit: Mapping[str, Any]) -> Section | None:
     """Draw how the figure grows with the number of subjects.
-
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
 
     Returns
     -------

@@ -13,15 +13,7 @@ _OPEN = "not stated: for the authors"
 
 
 def tripod(about: Mapping[str, Any], n_molecules: int) -> Section:
-    """Fill the TRIPOD+AI checklist as far as the run knows.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    n_molecules : int
-        Of the panel.
-    """
+    """Fill the TRIPOD+AI checklist as far as the run knows."""
     rows = _before(about) + _methods(about, n_molecules) + _results(about)
     known = sum(answer != _OPEN for _, _, answer in rows)
     return Section(
@@ -147,13 +139,7 @@ def _characteristics(about: Mapping[str, Any]) -> str:
 
 
 def stard(about: Mapping[str, Any]) -> Section:
-    """Fill the STARD 2015 checklist as far as the run knows.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    """
+    """Fill the STARD 2015 checklist as far as the run knows."""
     evaluation, answers = about["evaluation"], about["answers"]
     judged = _OPEN if evaluation is None else "see Discrimination"
     rows = [
@@ -267,13 +253,7 @@ def _fairness(evaluation: Mapping[str, Any] | None) -> str:
 
 
 def probast(about: Mapping[str, Any]) -> Section:
-    """Answer the signalling questions of PROBAST+AI that a run can answer.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    """
+    """Answer the signalling questions of PROBAST+AI that a run can answer."""
     training, evaluation = about["training"], about["evaluation"]
     findings = (about.get("audit") or {"findings": ()})["findings"]
     critical = {f["check"] for f in findings if f["severity"] == "critical"}

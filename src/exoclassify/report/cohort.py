@@ -18,11 +18,6 @@ _MOST_GROUPS = 5
 def cohort_section(audit: Mapping[str, Any]) -> Section | None:
     """Show Table 1 and the main directions of the cargo, by state and by batch.
 
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
-
     Returns
     -------
     Section or None
@@ -79,11 +74,6 @@ def _components(found: Mapping[str, Any], groups: Sequence[str], by: str) -> Fig
 def sensitivity_section(audit: Mapping[str, Any]) -> Section | None:
     """Draw how a plain model does without molecules of blood cells, and without failed libraries.
 
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
-
     Returns
     -------
     Section or None
@@ -120,11 +110,6 @@ def sensitivity_section(audit: Mapping[str, Any]) -> Section | None:
 
 def samples_section(rows: Sequence[Mapping[str, Any]]) -> Section | None:
     """List the samples that were called wrongly or contradict their label, by the reader's own ids.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        As `exoclassify.learning.aside.contradicted` gives them.
 
     Returns
     -------

@@ -24,11 +24,6 @@ _STYLE = """<style>text{font:12px sans-serif;fill:#222}.grid{stroke:#ddd}.ref{st
 def condition_page(view: ConditionView) -> str:
     """Write the page of a condition.
 
-    Parameters
-    ----------
-    view : ConditionView
-        What is known.
-
     Returns
     -------
     str
@@ -66,11 +61,6 @@ def condition_page(view: ConditionView) -> str:
 def condition_drawing(view: ConditionView) -> str:
     """Draw the forest plot of a condition as a whole SVG file.
 
-    Parameters
-    ----------
-    view : ConditionView
-        What is known.
-
     Returns
     -------
     str
@@ -92,13 +82,7 @@ def condition_drawing(view: ConditionView) -> str:
 
 
 def condition_markdown(view: ConditionView) -> str:
-    """Write what is known of a condition as Markdown.
-
-    Parameters
-    ----------
-    view : ConditionView
-        What is known.
-    """
+    """Write what is known of a condition as Markdown."""
     lines = [f"# {_title(view)}", "", *(f"{line}\n" for line in view.in_words())]
     for title, rows in (("Claims on people", view.people), ("Animals and cells", view.others)):
         if rows:

@@ -15,13 +15,7 @@ _MOST_STATES = 5
 
 
 def course_section(found: Course) -> Section:
-    """Show a course as one section of a page, with one figure.
-
-    Parameters
-    ----------
-    found : Course
-        Of one person.
-    """
+    """Show a course as one section of a page, with one figure."""
     states, noise = found.answers.states, found.noise
     shown = positive_states(states)[:_MOST_STATES]
     columns = [

@@ -30,13 +30,7 @@ def _states(judged: Judged) -> list[str]:
 
 
 def discrimination(judged: Judged) -> Section:
-    """Show how well the states are distinguished.
-
-    Parameters
-    ----------
-    judged : sequence of (str, mapping)
-        The headline first.
-    """
+    """Show how well the states are distinguished."""
     name, first = judged[0]
     auc = first["figures"]["auc"]
     figures = []
@@ -210,13 +204,7 @@ def _slope_words(name: str, slope: Mapping[str, float] | None) -> str:
 
 
 def usefulness(judged: Judged) -> Section:
-    """Show what acting on it would gain, and what a threshold does.
-
-    Parameters
-    ----------
-    judged : sequence of (str, mapping)
-        The headline first.
-    """
+    """Show what acting on it would gain, and what a threshold does."""
     figures, rows = [], []
     for state in _states(judged):
         figures.append(_decision(judged, state))
@@ -310,11 +298,6 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
 
 def subgroups(judged: Judged) -> Section | None:
     """Give figures for batch, sex, age and other groups.
-
-    Parameters
-    ----------
-    judged : sequence of (str, mapping)
-        The headline first.
 
     Returns
     -------

@@ -15,17 +15,7 @@ __all__ = ["audit_report", "seen_before", "validation_report"]
 
 
 def audit_report(audit: Mapping[str, Any], *, source: str, samples: Mapping[str, int]) -> Report:
-    """Make the report of an audit.
-
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
-    source : str
-        Name of the table.
-    samples : mapping of str to int
-        Samples of each state.
-    """
+    """Make the report of an audit."""
     sections = [
         audit_section(audit),
         baseline_section(audit),
@@ -44,19 +34,7 @@ def audit_report(audit: Mapping[str, Any], *, source: str, samples: Mapping[str,
 def validation_report(
     found: Mapping[str, Any], audit: Mapping[str, Any] | None, *, source: str, about: Mapping[str, Any]
 ) -> Report:
-    """Make the report of a model judged on another cohort.
-
-    Parameters
-    ----------
-    found : mapping
-        As `exoclassify.lifecycle.external.evaluate` gives it.
-    audit : mapping or None
-        Of that cohort.
-    source : str
-        Name of the table.
-    about : mapping
-        Plain values of the model.
-    """
+    """Make the report of a model judged on another cohort."""
     judged = [(source, found)]
     sections: list[Section | None] = [
         discrimination(judged),
@@ -78,13 +56,6 @@ def validation_report(
 
 def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) -> str:
     """Say how many samples were left out because the model was trained on them, and what could not be known of that.
-
-    Parameters
-    ----------
-    left_out : mapping of str to int or None
-        As ``trained_on`` of `exoclassify.lifecycle.external.evaluate`.
-    about : mapping
-        Plain values of the model.
 
     Returns
     -------

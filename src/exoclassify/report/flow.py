@@ -12,13 +12,7 @@ __all__ = ["flow"]
 
 
 def flow(about: Mapping[str, Any]) -> Section:
-    """Draw which samples came in, were left out, and were judged.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    """
+    """Draw which samples came in, were left out, and were judged."""
     training, evaluation = about["training"], about["evaluation"]
     total = sum(training["samples"].values())
     left_out = [note for note in training["notes"] if note.startswith("left out")]

@@ -19,11 +19,6 @@ _DRAWN = 20
 def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
     """Draw the molecules that move the answers most, with the spread over folds, beside what is published of each.
 
-    Parameters
-    ----------
-    evaluation : mapping
-        Of a bundle.
-
     Returns
     -------
     Section or None

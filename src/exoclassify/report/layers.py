@@ -13,11 +13,6 @@ __all__ = ["layers_sections"]
 def layers_sections(evaluation: Mapping[str, Any]) -> list[Section]:
     """Tell the figures of every set of layers, and what each adds; and likewise of the cargo and the covariates.
 
-    Parameters
-    ----------
-    evaluation : mapping
-        Of a bundle.
-
     Returns
     -------
     list of Section

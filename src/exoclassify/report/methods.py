@@ -19,17 +19,7 @@ _CITATIONS = (
 
 
 def methods_section(about: Mapping[str, Any], n_molecules: int, shown: Sequence[Section]) -> Section:
-    """Write the methods paragraph and the legends of the figures shown.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    n_molecules : int
-        Of the panel.
-    shown : sequence of Section
-        In the order of the page.
-    """
+    """Write the methods paragraph and the legends of the figures shown."""
     text = [
         _samples(about),
         _model(about, n_molecules),
@@ -41,13 +31,7 @@ def methods_section(about: Mapping[str, Any], n_molecules: int, shown: Sequence[
 
 
 def legends(shown: Sequence[Section]) -> list[str]:
-    """Give the legend of each figure of a page, under the number that it has there.
-
-    Parameters
-    ----------
-    shown : sequence of Section
-        In the order of the page.
-    """
+    """Give the legend of each figure of a page, under the number that it has there."""
     figures = [figure for section in shown for figure in section.figures]
     return [f"Figure {i}. {figure.title}. {figure.caption}".strip() for i, figure in enumerate(figures, start=1)]
 

@@ -195,19 +195,7 @@ def intervals(title: str, bars: Sequence[Bar], x: Axis, *, reference: float | No
 def matrix(
     title: str, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], caption: str = ""
 ) -> Figure:
-    """Draw counts as a table of cells, darker where they are a larger share of their row.
-
-    Parameters
-    ----------
-    title : str
-        What is shown.
-    rows, columns : sequence of str
-        Names.
-    values : sequence of sequences of float
-        Counts, one row a row.
-    caption : str
-        How to read it.
-    """
+    """Draw counts as a table of cells, darker where they are a larger share of their row."""
     left, top, line = 118, 34, 46
     width = (_WIDTH - left - _RIGHT) / len(columns)
     drawn = [

@@ -20,13 +20,7 @@ _WIDTH = 1760
 
 
 def files_beside(path: Path) -> Path:
-    """Give the folder that stands beside a page, such as report-files beside report.html.
-
-    Parameters
-    ----------
-    path : Path
-        Of the page.
-    """
+    """Give the folder that stands beside a page, such as report-files beside report.html."""
     return path.with_name(f"{path.stem}-files")
 
 

@@ -76,11 +76,6 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
 def judged_ways(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Name the ways of judging, the one of the headline first.
 
-    Parameters
-    ----------
-    evaluation : mapping
-        Of a bundle.
-
     Returns
     -------
     list of (str, mapping)
@@ -105,15 +100,7 @@ def _site(about: Mapping[str, Any]) -> Section | None:
 
 
 def provenance(about: Mapping[str, Any], molecules: Sequence[str]) -> Section:
-    """Say what the model is made of, and by which versions.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    molecules : sequence of str
-        The panel.
-    """
+    """Say what the model is made of, and by which versions."""
     ordered = sorted(about["voices"], key=lambda voice: -voice["weight"])
     voices = [(v["name"], v["weight"], v["inner_log_loss"]) for v in ordered]
     libraries = list(about["libraries"].items())

@@ -15,11 +15,6 @@ _MOST_STEPS = 3
 def verdict_of_model(about: Mapping[str, Any]) -> tuple[Tone, str]:
     """Say in one sentence what a model is good for.
 
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-
     Returns
     -------
     tuple of (str, str)
@@ -64,11 +59,6 @@ def _calls_with_profile(about: Mapping[str, Any]) -> bool:
 def verdict_of_audit(audit: Mapping[str, Any]) -> tuple[Tone, str]:
     """Say in one sentence whether a cohort can carry a claim.
 
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
-
     Returns
     -------
     tuple of (str, str)
@@ -92,13 +82,7 @@ def _critical(audit: Mapping[str, Any]) -> str:
 
 
 def lead_of_model(about: Mapping[str, Any]) -> Lead:
-    """Give the first screen of a trained model: verdict, figure, what to expect in use, next steps.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values.
-    """
+    """Give the first screen of a trained model: verdict, figure, what to expect in use, next steps."""
     tone, sentence = verdict_of_model(about)
     evaluation, training = about["evaluation"], about["training"]
     mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
@@ -162,15 +146,7 @@ def _mends(audit: Mapping[str, Any], severity: str) -> list[str]:
 
 
 def lead_of_audit(audit: Mapping[str, Any], samples: Mapping[str, int]) -> Lead:
-    """Give the first screen of an audit alone.
-
-    Parameters
-    ----------
-    audit : mapping
-        As `Audit.to_dict` gives it.
-    samples : mapping of str to int
-        Samples of each state.
-    """
+    """Give the first screen of an audit alone."""
     tone, sentence = verdict_of_audit(audit)
     rows, figure = audit["drawn"].get("baselines") or (), None
     if rows:

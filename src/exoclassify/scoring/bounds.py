@@ -24,11 +24,6 @@ _SECONDS = 4 * 3600
 def bounded(name: str) -> Iterator[None]:
     """Do something with a table; ends it with an error when it takes too much.
 
-    Parameters
-    ----------
-    name : str
-        Of the table.
-
     Raises
     ------
     InputError

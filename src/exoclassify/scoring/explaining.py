@@ -65,11 +65,6 @@ def answered_rows(
 ) -> Iterator[tuple[list[str], Floats, list[str] | None]]:
     """Read the rows that got an answer again.
 
-    Parameters
-    ----------
-    bundle, given, asked, without
-        As in `explained_files`.
-
     Yields
     ------
     ids : list of str

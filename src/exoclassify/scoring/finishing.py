@@ -34,23 +34,12 @@ Keys = NDArray[np.uint64]
 
 
 def rejected_path(out: Path) -> Path:
-    """Where the rows without an answer are named.
-
-    Parameters
-    ----------
-    out : path
-        The answers.
-    """
+    """Where the rows without an answer are named."""
     return out.with_name(f"{out.name}.rejected.csv")
 
 
 def rejected_rows(report: Report) -> Iterator[dict[str, str]]:
     """Read again which rows have no answer.
-
-    Parameters
-    ----------
-    report : Report
-        What became of the files.
 
     Yields
     ------
@@ -144,15 +133,7 @@ def _write_file(
 
 
 def without_name(reason: str, source: Source) -> str:
-    """Give a message without the name that it begins with.
-
-    Parameters
-    ----------
-    reason : str
-        What an error says.
-    source : Source
-        The file.
-    """
+    """Give a message without the name that it begins with."""
     return reason.removeprefix(f"{source.name}: ").removeprefix(f"{source.url}: ")
 
 

@@ -76,15 +76,7 @@ class Job:
     ending: str
 
     def score(self, piece: RowPiece, source: str) -> Scored:
-        """Understand, check and score one piece.
-
-        Parameters
-        ----------
-        piece : RowPiece
-            Of a file.
-        source : str
-            Name of the file, for messages.
-        """
+        """Understand, check and score one piece."""
         try:
             rows, blocks = checked(piece.rows(), self.bundle.panel, source, self.bundle.measure)
         except FileError as error:

@@ -242,11 +242,6 @@ class Parts:
     def of(self, stretch: int) -> Iterator[Part]:
         """Read the parts of a stretch again, in order.
 
-        Parameters
-        ----------
-        stretch : int
-            Which; it must be complete.
-
         Yields
         ------
         Part
@@ -271,13 +266,7 @@ class Parts:
         return len(self._there)
 
     def leave(self, *, keep: bool) -> None:
-        """Let go of the folder.
-
-        Parameters
-        ----------
-        keep : bool
-            Leave the parts for a later run.
-        """
+        """Let go of the folder."""
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock is not None:

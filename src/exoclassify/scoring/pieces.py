@@ -72,11 +72,6 @@ class RowStretch:
 def pieces_and_ends(stretch: RowStretch) -> Iterator[tuple[RowPiece | None, bool, str]]:
     """Read a stretch and say of each piece whether it is the last, and what broke there.
 
-    Parameters
-    ----------
-    stretch : RowStretch
-        To be read.
-
     Yields
     ------
     piece : RowPiece or None

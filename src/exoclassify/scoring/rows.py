@@ -57,11 +57,6 @@ class Rows:
     def without(self, rejected: Sequence[Reject]) -> Rows:
         """Give the rows, their values used up, without some of them, which are kept as rejected.
 
-        Parameters
-        ----------
-        rejected : sequence of Reject
-            Places are positions in this object's arrays.
-
         Returns
         -------
         Rows
@@ -81,15 +76,7 @@ class Rows:
 
 
 def rows_of(batch: Batch, layout: Layout) -> Rows:
-    """Understand rows: by columns where all of the panel are numbers, else cell by cell.
-
-    Parameters
-    ----------
-    batch : Batch
-        Of the columns that the layout wants.
-    layout : Layout
-        Where they are.
-    """
+    """Understand rows: by columns where all of the panel are numbers, else cell by cell."""
     n = batch.columns.num_rows
     at = {j: i for i, j in enumerate(layout.wanted.positions)}
     ids = pc.utf8_trim_whitespace(column_texts(batch.columns.column(at[layout.id_column])))

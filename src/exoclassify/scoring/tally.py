@@ -75,13 +75,7 @@ class Tally:
 
     @classmethod
     def of(cls, predictions: Predictions) -> Tally:
-        """Count the answers of a table.
-
-        Parameters
-        ----------
-        predictions : Predictions
-            The answers.
-        """
+        """Count the answers of a table."""
         return cls(
             predictions.states,
             len(predictions.calls),

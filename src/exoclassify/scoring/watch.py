@@ -111,15 +111,7 @@ class Watch:
             self._lock = None
 
     def forever(self, seconds: float, said: Callable[[Arrival], None]) -> None:
-        """Look again and again until interrupted.
-
-        Parameters
-        ----------
-        seconds : float
-            Between two looks.
-        said : callable
-            Is told of every file.
-        """
+        """Look again and again until interrupted."""
         while True:
             for arrival in self.look():
                 said(arrival)

@@ -27,17 +27,6 @@ def whole_stretch(
 ) -> tuple[RowStretch, tuple[str, ...]]:
     """Read a table that cannot be streamed, and turn it if its samples lie in columns.
 
-    Parameters
-    ----------
-    source : Source
-        The file.
-    panel : Panel
-        Of the model.
-    keep : tuple of str
-        Columns that pass through.
-    asked : Reading
-        What the user said of the file.
-
     Returns
     -------
     stretch : RowStretch

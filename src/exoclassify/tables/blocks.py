@@ -60,13 +60,6 @@ class TextFile:
     def of(cls, source: Source, n_rows: int) -> TextFile | None:
         """Look at the beginning of a text.
 
-        Parameters
-        ----------
-        source : Source
-            The file.
-        n_rows : int
-            How many rows are taken apart.
-
         Returns
         -------
         TextFile or None
@@ -109,13 +102,6 @@ def _head_of_text(source: Source) -> bytes:
 
 def text_stretches(text: TextFile, wanted: Wanted) -> Iterator[Stretch]:
     """Cut a text at line ends, each about 64 MB after the last; a packed one cannot be cut.
-
-    Parameters
-    ----------
-    text : TextFile
-        How it is written.
-    wanted : Wanted
-        Columns that are read.
 
     Yields
     ------

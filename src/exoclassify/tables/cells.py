@@ -86,13 +86,7 @@ def _numbers_and_texts(cells: Sequence[str]) -> tuple[Floats, list[tuple[int, st
 
 
 def as_text(value: object) -> str:
-    """Give the text of a typed cell, as a CSV file would have it; nothing becomes the empty text.
-
-    Parameters
-    ----------
-    value : object
-        Of a Parquet, Arrow or Excel cell.
-    """
+    """Give the text of a typed cell, as a CSV file would have it; nothing becomes the empty text."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -107,11 +101,6 @@ def as_text(value: object) -> str:
 def text_or_none(text: str) -> str | None:
     """Give a text cell without the blanks around it, or None for a missing mark.
 
-    Parameters
-    ----------
-    text : str
-        Of the cell.
-
     Returns
     -------
     str or None
@@ -125,13 +114,7 @@ def text_or_none(text: str) -> str | None:
 
 
 def is_blank(cells: Sequence[str]) -> bool:
-    """Say whether a row holds nothing at all.
-
-    Parameters
-    ----------
-    cells : sequence of str
-        The row.
-    """
+    """Say whether a row holds nothing at all."""
     return not any(cells) or not any(cell.strip() for cell in cells)
 
 
@@ -152,11 +135,6 @@ def is_number(kind: pa.DataType | None) -> bool:
 def column_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Give the texts of a column, as a CSV file would have them.
 
-    Parameters
-    ----------
-    column : pyarrow.Array or pyarrow.ChunkedArray
-        Of any type.
-
     Returns
     -------
     pyarrow.Array or pyarrow.ChunkedArray of string
@@ -171,11 +149,6 @@ def column_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArr
 
 def column_numbers(column: pa.Array | pa.ChunkedArray) -> tuple[Floats, list[tuple[int, str]]]:
     """Turn the cells of a column into numbers.
-
-    Parameters
-    ----------
-    column : pyarrow.Array or pyarrow.ChunkedArray
-        Of any type.
 
     Returns
     -------

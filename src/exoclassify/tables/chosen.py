@@ -15,13 +15,6 @@ __all__ = ["chosen"]
 def chosen(table: WideTable, asked: Reading) -> WideTable:
     """Keep the columns that fit the user's pattern, a sample each.
 
-    Parameters
-    ----------
-    table : WideTable
-        Molecules in rows.
-    asked : Reading
-        What the user said.
-
     Returns
     -------
     WideTable

@@ -48,11 +48,6 @@ def read_table(source: Source, columns: list[str] | None = None) -> pa.Table:
 def column_names(source: Source) -> list[str]:
     """Give the names of the columns.
 
-    Parameters
-    ----------
-    source : Source
-        A Parquet or Arrow file.
-
     Raises
     ------
     FileError
@@ -103,13 +98,6 @@ def head_of_columns(source: Source, n: int, chosen: Callable[[pa.Schema], Collec
 
 def column_stretches(source: Source, wanted: Wanted) -> Iterator[Stretch]:
     """Cut a file between row groups or record batches, each stretch about 130,000 rows.
-
-    Parameters
-    ----------
-    source : Source
-        A Parquet or Arrow file.
-    wanted : Wanted
-        Columns that are read.
 
     Yields
     ------

@@ -46,13 +46,6 @@ def _head(path: Path) -> str:
 def field_text(path: Path, asked: Reading) -> WideTable | None:
     """Read a text of one of the field's formats.
 
-    Parameters
-    ----------
-    path : path
-        A text, also packed.
-    asked : Reading
-        What the user said.
-
     Returns
     -------
     WideTable or None
@@ -82,15 +75,7 @@ _OF_TEXT = {"rcc": lanes.read_rcc, "htseq": lanes.read_htseq, "mirgff3": isomirs
 
 
 def is_excerpt(path: Path, asked: Reading) -> bool:
-    """Say whether a table is one of exceRpt's, whose reads are shared among miRNAs; nothing but its name says so.
-
-    Parameters
-    ----------
-    path : path
-        A text, also packed.
-    asked : Reading
-        What the user said.
-    """
+    """Say whether a table is one of exceRpt's, whose reads are shared among miRNAs; nothing but its name says so."""
     return asked.format == "excerpt" or (asked.format is None and _EXCERPT.match(path.name) is not None)
 
 
@@ -112,13 +97,6 @@ def _known(path: Path, asked: Reading) -> tuple[str, Found] | None:
 
 def known_text(path: Path, asked: Reading) -> bool:
     """Say whether a text is of one of the field's formats.
-
-    Parameters
-    ----------
-    path : path
-        A text, also packed.
-    asked : Reading
-        What the user said.
 
     Raises
     ------
@@ -154,15 +132,6 @@ def field_workbook(
 ) -> tuple[str, Found] | None:
     """Find the sheet of a workbook that is of one of the field's formats.
 
-    Parameters
-    ----------
-    sheets : list of (str, list of (int, list of str))
-        Names and first rows.
-    asked : Reading
-        What the user said.
-    source : str
-        Name of the file.
-
     Returns
     -------
     (str, Found) or None
@@ -188,15 +157,6 @@ def field_workbook(
 def field_columns(names: list[str], asked: Reading, source: str) -> Found | None:
     """Recognise the columns of a Parquet or Arrow file.
 
-    Parameters
-    ----------
-    names : list of str
-        Of the columns.
-    asked : Reading
-        What the user said.
-    source : str
-        Name of the file.
-
     Returns
     -------
     Found or None
@@ -218,11 +178,6 @@ def field_columns(names: list[str], asked: Reading, source: str) -> Found | None
 def rows_of(table: pa.Table) -> Iterator[tuple[int, list[str]]]:
     """Give the rows of typed columns as texts, as a CSV file would have them.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Any columns.
-
     Yields
     ------
     (int, list of str)
@@ -237,12 +192,6 @@ def rows_of(table: pa.Table) -> Iterator[tuple[int, list[str]]]:
 
 
 def series_sheet(path: Path) -> bool:
-    """Say whether a text is a GEO series matrix, which has a sheet of its samples.
-
-    Parameters
-    ----------
-    path : path
-        A text, also packed.
-    """
+    """Say whether a text is a GEO series matrix, which has a sheet of its samples."""
     head = _head(path)
     return f"\n{series.MARK}" in head or head.startswith(series.MARK)

@@ -45,34 +45,17 @@ _ANNOTATIONS = frozenset(
 
 
 def is_no_sample(name: str) -> bool:
-    """Say whether a sample's name is that of a total, a blank, a pool or reads of no sample.
-
-    Parameters
-    ----------
-    name : str
-        Stripped.
-    """
+    """Say whether a sample's name is that of a total, a blank, a pool or reads of no sample."""
     return _NO_SAMPLE.fullmatch(name) is not None
 
 
 def is_no_molecule(name: str) -> bool:
-    """Say whether a molecule's name is that of a total, a control, a decoy or a spike-in.
-
-    Parameters
-    ----------
-    name : str
-        Stripped.
-    """
+    """Say whether a molecule's name is that of a total, a control, a decoy or a spike-in."""
     return _NO_MOLECULE.fullmatch(name) is not None
 
 
 def without_control_molecules(table: WideTable) -> WideTable:
     """Leave out columns that are no molecule.
-
-    Parameters
-    ----------
-    table : WideTable
-        Samples in rows.
 
     Returns
     -------

@@ -71,15 +71,6 @@ def separator_and_rows(
 ) -> tuple[str, Generator[tuple[int, list[str]], None, None]]:
     """Find the separator of a text table and read it row by row.
 
-    Parameters
-    ----------
-    opened : callable
-        Opens the text; called more than once.
-    suffix : str
-        A key of `SEPARATORS`.
-    source : str
-        What messages call it.
-
     Returns
     -------
     separator : str
@@ -92,15 +83,6 @@ def separator_and_rows(
 
 def rows_of_text(text: str, separator: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
     """Split a text without a header into rows, by the rules that files are read by.
-
-    Parameters
-    ----------
-    text : str
-        Whole lines.
-    separator : str
-        Between cells.
-    source : str
-        What messages call it.
 
     Yields
     ------
@@ -120,15 +102,6 @@ def rows_of_text(text: str, separator: str, source: str) -> Generator[tuple[int,
 
 def every_row(opened: Opened, separator: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
     """Split all lines of a text, also those before its table.
-
-    Parameters
-    ----------
-    opened : callable
-        Opens the text.
-    separator : str
-        Between cells.
-    source : str
-        What messages call it.
 
     Yields
     ------
@@ -158,13 +131,6 @@ def _headed(opened: Opened, separator: str, source: str) -> Generator[tuple[int,
 
 def begin_of(rows: list[list[str]], separator: str) -> int:
     """Find where a table begins below a title or remarks.
-
-    Parameters
-    ----------
-    rows : list of list of str
-        The first rows.
-    separator : str
-        Between cells.
 
     Returns
     -------

@@ -98,11 +98,6 @@ ENDINGS: Mapping[str, _Separated | _JsonLines | None] = {
 def check_ending(name: str) -> str:
     """Refuse an output of no known format.
 
-    Parameters
-    ----------
-    name : str
-        Of the output.
-
     Returns
     -------
     str
@@ -120,27 +115,12 @@ def check_ending(name: str) -> str:
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
-    """Give names and types of columns as they are stored.
-
-    Parameters
-    ----------
-    columns : sequence of Column
-        Of any rows.
-    """
+    """Give names and types of columns as they are stored."""
     return pa.schema([(column.name, column.filled(0).type) for column in columns])
 
 
 def encoded(columns: Sequence[Column], ending: str, n: int) -> list[tuple[str, pa.Array]]:
     """Make columns ready for a `sink`.
-
-    Parameters
-    ----------
-    columns : sequence of Column
-        Of n rows.
-    ending : str
-        A key of `ENDINGS`.
-    n : int
-        Number of rows.
 
     Returns
     -------

@@ -54,11 +54,6 @@ def with_points(cells: list[str], source: str) -> tuple[list[str], list[str]]:
 def with_decimal_points(table: WideTable) -> WideTable:
     """Read decimal commas where all texts of a table are such numbers.
 
-    Parameters
-    ----------
-    table : WideTable
-        As the file has it.
-
     Returns
     -------
     WideTable
@@ -107,13 +102,6 @@ def advice(text: str) -> str:
 
 def check_thousands(rows: Sequence[Sequence[str]], source: str) -> None:
     """Refuse points between thousands, which would be read as decimal points.
-
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        Cells that should be numbers.
-    source : str
-        Name of the file.
 
     Raises
     ------

@@ -19,11 +19,6 @@ _PATTERN = r"^[=+\-@\t\r]"
 def guarded(text: str) -> str:
     """Give a text that no spreadsheet runs.
 
-    Parameters
-    ----------
-    text : str
-        Of one cell.
-
     Returns
     -------
     str
@@ -41,26 +36,14 @@ def _is_number(text: str) -> bool:
 
 
 def guarded_cells(cells: pa.Array) -> pa.Array:
-    """Give texts that no spreadsheet runs; mostly the same array, after one look.
-
-    Parameters
-    ----------
-    cells : pyarrow.Array of string
-        Of one column.
-    """
+    """Give texts that no spreadsheet runs; mostly the same array, after one look."""
     if not pc.any(pc.match_substring_regex(cells, _PATTERN)).as_py():
         return cells
     return pa.array([None if text is None else guarded(text) for text in cells.to_pylist()], cells.type)
 
 
 def guarded_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give a table whose texts and names no spreadsheet runs.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        To be written as CSV or TSV.
-    """
+    """Give a table whose texts and names no spreadsheet runs."""
     words = [
         name
         for name in frame.columns

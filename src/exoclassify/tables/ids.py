@@ -14,33 +14,12 @@ __all__ = ["check_choice", "check_unique", "counted", "row_positions"]
 
 
 def counted(number: int, nouns: str, one: str, many: str) -> str:
-    """Give number, noun and verb that fit each other, as in ``1 sample has`` and ``4 samples have``.
-
-    Parameters
-    ----------
-    number : int
-        How many.
-    nouns : str
-        In the plural, with an s.
-    one, many : str
-        The verb.
-    """
+    """Give number, noun and verb that fit each other, as in ``1 sample has`` and ``4 samples have``."""
     return f"1 {nouns.removesuffix('s')} {one}" if number == 1 else f"{number} {nouns} {many}"
 
 
 def check_choice(source: str, what: str, chosen: str, known: Sequence[str]) -> None:
     """Refuse a word that is none of the known ones.
-
-    Parameters
-    ----------
-    source : str
-        What the message calls the table.
-    what : str
-        What is chosen.
-    chosen : str
-        The word.
-    known : sequence of str
-        All words that can be.
 
     Raises
     ------
@@ -86,15 +65,7 @@ def check_unique(source: str, what: str, names: Sequence[str], mend: str = "each
 
 
 def row_positions(rows: ArrayLike, n_rows: int) -> NDArray[np.intp]:
-    """Give the positions that an array of positions, a mask or an empty list means.
-
-    Parameters
-    ----------
-    rows : array of int or bool
-        Positions or a mask.
-    n_rows : int
-        How many rows there are.
-    """
+    """Give the positions that an array of positions, a mask or an empty list means."""
     chosen = np.asarray(rows)
     if not chosen.size:
         return np.empty(0, dtype=np.intp)

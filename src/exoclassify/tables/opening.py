@@ -50,11 +50,6 @@ _KINDS = (
 def check_file(path: Path) -> None:
     """Refuse a path that holds no bytes.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-
     Raises
     ------
     FileError
@@ -72,24 +67,13 @@ def check_file(path: Path) -> None:
 
 
 def suffix_of(name: str) -> str:
-    """Give the ending of a file, with that of the packing, in lower case.
-
-    Parameters
-    ----------
-    name : str
-        Of the file.
-    """
+    """Give the ending of a file, with that of the packing, in lower case."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
     return "".join(suffixes[-2:] if suffixes and suffixes[-1] in _PACKED else suffixes[-1:])
 
 
 def checked_suffix(path: Path) -> str:
     """Hold a file's first bytes against its ending.
-
-    Parameters
-    ----------
-    path : path
-        The file.
 
     Returns
     -------
@@ -133,11 +117,6 @@ def _check_content(path: Path, expected: tuple[bytes, ...]) -> None:
 @contextmanager
 def reading_file(path: Path) -> Iterator[None]:
     """Translate what goes wrong while a file is read.
-
-    Parameters
-    ----------
-    path : path
-        The file.
 
     Raises
     ------

@@ -29,13 +29,7 @@ __all__ = [
 
 
 def rows_in_piece(n_columns: int) -> int:
-    """How many rows are read together: so many that their numbers take about 8 MB.
-
-    Parameters
-    ----------
-    n_columns : int
-        That are read.
-    """
+    """How many rows are read together: so many that their numbers take about 8 MB."""
     fewest, most = sizes.PIECE_ROWS
     return max(fewest, min(most, sizes.PIECE_CELLS // max(1, n_columns)))
 

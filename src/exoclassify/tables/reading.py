@@ -71,13 +71,6 @@ def read_wide(path: Path, asked: Reading = AS_WRITTEN) -> WideTable:
 def is_of_the_field(path: Path, asked: Reading = AS_WRITTEN) -> bool:
     """Say whether a file is to be read as one of the field's formats, which are read whole.
 
-    Parameters
-    ----------
-    path : path
-        Of a known suffix.
-    asked : Reading
-        What the user said of it.
-
     Raises
     ------
     FileError

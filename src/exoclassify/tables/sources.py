@@ -139,11 +139,6 @@ def unpacking(raw: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
 def reading(source: Source) -> Iterator[None]:
     """Translate what goes wrong while a file is read.
 
-    Parameters
-    ----------
-    source : Source
-        The file.
-
     Raises
     ------
     FileError
@@ -256,24 +251,12 @@ def _remote(url: str) -> tuple[Any, str]:
 
 
 def is_table(name: str) -> bool:
-    """Say whether a file is a table by its ending.
-
-    Parameters
-    ----------
-    name : str
-        Of the file.
-    """
+    """Say whether a file is a table by its ending."""
     return name.lower().endswith(_LISTED)
 
 
 def without_ending(name: str) -> str:
-    """Give the name of a table without what says its format and packing.
-
-    Parameters
-    ----------
-    name : str
-        Of the file.
-    """
+    """Give the name of a table without what says its format and packing."""
     ending = max((ending for ending in SUFFIXES if name.lower().endswith(ending)), key=len, default="")
     return name[: len(name) - len(ending)]
 

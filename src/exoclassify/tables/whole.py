@@ -29,15 +29,6 @@ _LOOKED_AT = 100  # rows by which marks between thousands are recognised
 def wide_from_rows(rows: Rows, source: str, asked: Reading = AS_WRITTEN) -> WideTable:
     """Make a wide table of rows of text.
 
-    Parameters
-    ----------
-    rows : iterator of (int, list of str)
-        Line and cells, the header first.
-    source : str
-        Name of the file.
-    asked : Reading
-        What the user said of it.
-
     Raises
     ------
     FileError
@@ -122,13 +113,6 @@ def _wide(
 def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:
     """Make a frame of texts of rows of text.
 
-    Parameters
-    ----------
-    rows : iterator of (int, list of str)
-        Line and cells, the header first.
-    source : str
-        Name of the file.
-
     Returns
     -------
     DataFrame
@@ -150,13 +134,6 @@ def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:
 def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:
     """Make a frame of texts of typed columns; parameters and errors as `wide_from_columns`.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        As read.
-    source : str
-        Name of the file.
-
     Returns
     -------
     DataFrame
@@ -169,13 +146,6 @@ def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:
 
 def index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
     """Put the index that pandas wrote first, which pandas puts last.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        As read, with at least one row.
-    source : str
-        Name of the file.
 
     Returns
     -------
@@ -212,13 +182,6 @@ def index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
 
 def index_names(schema: pa.Schema, source: str) -> set[str]:
     """Name the columns that pandas wrote as its index.
-
-    Parameters
-    ----------
-    schema : pyarrow.Schema
-        Of the file.
-    source : str
-        Name of the file.
 
     Raises
     ------

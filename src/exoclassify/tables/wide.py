@@ -87,13 +87,7 @@ class WideTable:
         return replace(self, row_ids=self.columns, columns=self.row_ids, cells=self.cells.T, texts=texts)
 
     def with_columns(self, keep: Sequence[int]) -> WideTable:
-        """Give the table with some of its columns.
-
-        Parameters
-        ----------
-        keep : sequence of int
-            Positions, in the order wanted.
-        """
+        """Give the table with some of its columns."""
         place = {j: i for i, j in enumerate(keep)}
         texts = tuple((row, place[column], text) for row, column, text in self.texts if column in place)
         columns = tuple(self.columns[j] for j in keep)
@@ -123,15 +117,6 @@ class WideTable:
 def id_position(header: Sequence[str], asked: Reading, source: str) -> int:
     """Find the column of the sample ids, or of whatever names the rows.
 
-    Parameters
-    ----------
-    header : sequence of str
-        Names of all columns, stripped.
-    asked : Reading
-        What the user said.
-    source : str
-        Name of the file.
-
     Returns
     -------
     int
@@ -154,27 +139,12 @@ def id_position(header: Sequence[str], asked: Reading, source: str) -> int:
 
 
 def plain_name(name: str) -> str:
-    """Give a column's name in lower case, without what stands between words.
-
-    Parameters
-    ----------
-    name : str
-        As written.
-    """
+    """Give a column's name in lower case, without what stands between words."""
     return re.sub(r"[\s._-]", "", name).lower()
 
 
 def tidy(table: WideTable, corner: str, second: Sequence[str]) -> WideTable:
     """Leave out what says nothing: row numbers that pandas or R wrote, and nameless empty columns.
-
-    Parameters
-    ----------
-    table : WideTable
-        As the file has it.
-    corner : str
-        The header's first cell.
-    second : sequence of str
-        The second column as written.
 
     Returns
     -------
@@ -202,21 +172,7 @@ def without_row_numbers(table: WideTable) -> WideTable:
 
 
 def is_row_index(corner: str, ids: Sequence[str], neighbour: str, second: Sequence[str], *, texts: bool) -> bool:
-    """Say whether a first column holds row numbers that a program wrote, and the names stand beside it.
-
-    Parameters
-    ----------
-    corner : str
-        Its header.
-    ids : sequence of str
-        Its cells.
-    neighbour : str
-        Header of the second column.
-    second : sequence of str
-        Cells of the second column.
-    texts : bool
-        Whether these are all texts.
-    """
+    """Say whether a first column holds row numbers that a program wrote, and the names stand beside it."""
     if corner not in _INDEX_NAMES or len(set(second)) < len(second) or not all(name.isdigit() for name in ids):
         return False
     counted = all(int(name) == i for i, name in enumerate(ids, int(ids[0] != "0"))) if ids else False

@@ -133,11 +133,6 @@ def _check_folder_to_replace(path: Path, target: Path) -> None:
 def system_refusals(path: Path) -> Iterator[None]:
     """Translate what the system says into a FileError that names the file asked for.
 
-    Parameters
-    ----------
-    path : path
-        The file or folder that is written.
-
     Raises
     ------
     FileError

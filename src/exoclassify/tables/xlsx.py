@@ -40,13 +40,6 @@ _TITLE_CELLS = 2
 def read_rows(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list[str]]]:
     """Read one sheet row by row.
 
-    Parameters
-    ----------
-    path : path
-        The workbook.
-    sheet : str, optional
-        Its name; the first if omitted.
-
     Yields
     ------
     line : int
@@ -68,13 +61,6 @@ def read_rows(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list[
 
 def heads(path: Path, n: int) -> list[tuple[str, list[tuple[int, list[str]]]]]:
     """Read the first rows of every sheet.
-
-    Parameters
-    ----------
-    path : path
-        The workbook.
-    n : int
-        How many rows.
 
     Returns
     -------

@@ -22,13 +22,6 @@ _TYPES = ("ref_mirna", "isomir")
 def read_mirgff3(text: str, source: str) -> WideTable:
     """Add up the reads of each miRNA.
 
-    Parameters
-    ----------
-    text : str
-        The file.
-    source : str
-        Its name.
-
     Returns
     -------
     WideTable

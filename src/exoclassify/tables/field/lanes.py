@@ -103,13 +103,6 @@ def read_htseq(text: str, source: str) -> WideTable:
 def joined(tables: Iterable[WideTable], source: str) -> WideTable:
     """Put tables of one sample each under each other.
 
-    Parameters
-    ----------
-    tables : iterable of WideTable
-        Samples in rows.
-    source : str
-        Name of the folder.
-
     Returns
     -------
     WideTable

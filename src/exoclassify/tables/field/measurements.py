@@ -23,13 +23,6 @@ Rows = Iterator[tuple[int, list[str]]]
 def columns_of(header: Sequence[str], form: LongFormat) -> tuple[int, int, int] | None:
     """Find the columns of sample, molecule and value.
 
-    Parameters
-    ----------
-    header : sequence of str
-        Stripped.
-    form : LongFormat
-        The format.
-
     Returns
     -------
     tuple of int, or None
@@ -41,32 +34,13 @@ def columns_of(header: Sequence[str], form: LongFormat) -> tuple[int, int, int] 
 
 
 def fits(header: Sequence[str], form: LongFormat) -> bool:
-    """Say whether a header is one of this format.
-
-    Parameters
-    ----------
-    header : sequence of str
-        Stripped.
-    form : LongFormat
-        The format.
-    """
+    """Say whether a header is one of this format."""
     there = {name.lower() for name in header}
     return there.issuperset(form.known_by) and columns_of(header, form) is not None
 
 
 def read_measurements(rows: Rows, header: Sequence[str], form: LongFormat, source: str) -> WideTable:
     """Read the rows below a header.
-
-    Parameters
-    ----------
-    rows : iterator of (int, list of str)
-        Line and cells.
-    header : sequence of str
-        Stripped.
-    form : LongFormat
-        The format.
-    source : str
-        Name of the file.
 
     Returns
     -------

@@ -90,15 +90,7 @@ def _columns(header: Sequence[str], form: WideFormat, pattern: str | None) -> tu
 
 
 def fits(header: Sequence[str], form: WideFormat) -> bool:
-    """Say whether a header is one of this format.
-
-    Parameters
-    ----------
-    header : sequence of str
-        Stripped.
-    form : WideFormat
-        The format.
-    """
+    """Say whether a header is one of this format."""
     there = {name.lower() for name in header}
     return there.issuperset(form.needs) and bool(_columns(header, form, None)[1])
 
@@ -107,19 +99,6 @@ def read_molecules_in_rows(
     rows: Rows, header: Sequence[str], form: WideFormat, source: str, pattern: str | None
 ) -> WideTable:
     """Read the rows below a header.
-
-    Parameters
-    ----------
-    rows : iterator of (int, list of str)
-        Line and cells.
-    header : sequence of str
-        Stripped.
-    form : WideFormat
-        The format.
-    source : str
-        Name of the file.
-    pattern : str, optional
-        Columns that a user chose.
 
     Returns
     -------

@@ -20,15 +20,6 @@ _NAMES = ("majority protein ids", "protein ids", "protein.group", "pg.proteingro
 def read_perseus(rows: Iterator[tuple[int, list[str]]], header: Sequence[str], source: str) -> WideTable:
     """Read the rows below a header.
 
-    Parameters
-    ----------
-    rows : iterator of (int, list of str)
-        Line and cells.
-    header : sequence of str
-        Stripped.
-    source : str
-        Name of the file.
-
     Returns
     -------
     WideTable

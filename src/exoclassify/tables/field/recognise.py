@@ -41,15 +41,6 @@ class Found:
     def read(self, rows: Rows, source: str, asked: Reading) -> WideTable:
         """Read the table.
 
-        Parameters
-        ----------
-        rows : iterator of (int, list of str)
-            Of the whole file, line by line.
-        source : str
-            Its name.
-        asked : Reading
-            What the user said.
-
         Returns
         -------
         WideTable
@@ -127,11 +118,6 @@ def _said(head: Head, marker: str) -> bool:
 
 def split_head(text: str) -> list[tuple[str, list[tuple[int, list[str]]]]]:
     """Split the first lines of a text by each separator that tables have.
-
-    Parameters
-    ----------
-    text : str
-        Whole lines.
 
     Returns
     -------

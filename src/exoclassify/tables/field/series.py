@@ -21,13 +21,6 @@ BEGIN = "!series_matrix_table_begin"
 def sheet_of_series(rows: Iterable[tuple[int, list[str]]], source: str) -> pd.DataFrame:
     """Give what a series matrix says of its samples.
 
-    Parameters
-    ----------
-    rows : iterable of (int, list of str)
-        Lines split at tabs, quotes removed.
-    source : str
-        Name of the file.
-
     Returns
     -------
     DataFrame
