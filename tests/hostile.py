@@ -70,11 +70,14 @@ def _entry(array: Any, rng: Rng) -> Any:
     if not array.size:
         return array
     at = int(rng.integers(array.size))
+    old = array.flat[at]
     if array.dtype.kind == "f":
-        array.flat[at] = rng.choice([np.nan, np.inf, -np.inf, 1e300, 0.0, -array.flat[at], array.flat[at] * 1.01])
+        large = np.finfo(array.dtype).max / 10
+        choices = [np.nan, np.inf, -np.inf, large, 0.0, -old, old + 0.01 * abs(old)]
     else:
         info = np.iinfo(array.dtype)
-        array.flat[at] = rng.choice([info.min, info.max, 0, array.flat[at] + 1 if array.flat[at] < info.max else 0])
+        choices = [info.min, info.max, 0, int(old) + 1 if old < info.max else 0]
+    array.flat[at] = choices[int(rng.integers(len(choices)))]
     return array
 
 

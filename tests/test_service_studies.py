@@ -103,7 +103,11 @@ def test_a_study_is_cancelled_within_a_second_and_can_begin_again(service: Runni
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"unit": "log2_intensity"}, "plate.csv"), ({"label": "mood"}, "people.csv"), ({"label": "subject"}, "samples")],
+    [
+        ({"unit": "log2_intensity"}, "plate.csv"),
+        ({"label": "mood"}, "people.csv"),
+        ({"label": "subject"}, "people.csv"),
+    ],
 )
 def test_what_cannot_be_studied_is_said_with_the_users_file_names(
     service: Running, files: tuple[bytes, bytes], change: dict[str, str], said: str

@@ -163,7 +163,7 @@ class Number:
         z = np.where(blank, 0.0, (self.values - centre) / (spread or 1.0))
         table = np.c_[z, z**2 - 1, blank]
         model = LogisticRegression(C=1.0).fit(table[train], y[train])
-        log_p: Floats = model.predict_log_proba(table[test])
+        log_p: Floats = np.log(np.maximum(model.predict_proba(table[test]), 1e-300))
         return log_p
 
 
