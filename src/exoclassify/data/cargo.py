@@ -163,7 +163,8 @@ class CargoTable:
         kind, unit = known_kind(kind), known_unit(unit)
         if kind == LAYERS:
             raise InputError(
-                f"{Path(path).name}: the model reads several layers, and this works on models of one table"
+                f"{Path(path).name}: the model reads several layers, and this works on models of one table; answers to several "
+                "come from exoclassify score with --layer NAME=TABLE"
             )
         check_choice(Path(path).name, "kind", kind, KINDS)
         refuse_unnamed(Path(path), kind, sample_ids, molecules, reading)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["carries_over", "layers_add", "use_lines", "used_in", "visits_add"]
+__all__ = ["carries_over", "layers_add", "of_layers", "use_lines", "used_in", "visits_add"]
 
 
 def used_in(about: Mapping[str, Any]) -> list[str]:
@@ -32,8 +32,9 @@ def _known(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
 def _unknown(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
     if place["closed"] == "one-batch":
         return (
-            "In a batch that it was not trained on it calls nothing: it was never tested in one. 10 local samples "
-            "(exoclassify recalibrate) or a second training batch would settle it."
+            "In a batch that it was not trained on it calls nothing: it was never tested in one. "
+            + ("" if of_layers(about) else "10 local samples (exoclassify recalibrate) or ")
+            + "a second training batch would settle it."
         )
     if place["closed"]:
         return (
@@ -81,6 +82,11 @@ def use_lines(about: Mapping[str, Any]) -> list[list[Any]]:
     return rows
 
 
+def of_layers(about: Mapping[str, Any]) -> bool:
+    """Say whether a judged model reads several layers, of which no profile of a site can be made."""
+    return "layers" in (about["evaluation"] or {}).get("cross_validation", {})
+
+
 def carries_over(about: Mapping[str, Any]) -> str:
     """Say whether one cut-off carries over from batch to batch.
 
@@ -98,8 +104,8 @@ def carries_over(about: Mapping[str, Any]) -> str:
     )
     if offsets["spread"] < 0.5:
         return f"{words}: little, so an unknown batch is answered nearly as well as a known one."
-    return (
-        f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
+    return f"{words}: without local samples the level of an answer is uncertain by that much" + (
+        "." if of_layers(about) else "; 10 local samples narrow it."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exoclassify.model.told import of_layers
 from exoclassify.report.html import Lead, Table, Tone
 
 __all__ = ["lead_of_audit", "lead_of_model", "lead_of_validation", "verdict_of_audit", "verdict_of_model"]
@@ -126,6 +127,8 @@ def _steps(about: Mapping[str, Any]) -> list[str]:
     if about["evaluation"] is None:
         return ["Train without --no-judge, so that it is judged and audited."]
     steps = [] if audit is None else _mends(audit, "critical")
+    if not steps and of_layers(about):
+        steps.append("Add samples of another centre and train again: it is then judged across centres.")
     if not steps and places is not None and places["unknown"]["calls_from"] is None:
         profile = "make a profile of the new site: exoclassify recalibrate NAME --site SITE --cargo local.csv"
         steps.append(
