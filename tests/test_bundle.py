@@ -110,6 +110,7 @@ def test_a_sample_with_little_measured_is_uncertain_and_says_why() -> None:
     assert found.calls[:2] == ("uncertain", "uncertain")
     assert "low-coverage" in found.flags[0]
     assert found.coverage[1] == 0
+    assert found.sets[1].all()  # where nothing was measured, no state is excluded
     assert np.isfinite(found.probabilities).all()
 
 
