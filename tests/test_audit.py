@@ -288,6 +288,12 @@ def test_orders_are_read_from_dates_wells_and_ids_and_runs_are_counted() -> None
     assert runs_of(samples.y.astype(float), cohort)[0] == 2
 
 
+def test_persons_named_by_group_and_number_are_no_wells() -> None:
+    codes = [f"{'PC'[i % 2]}{i // 2 + 1:02d}" for i in range(40)]
+    found = orderings(cohort_of(counts(n=40), subject=False, code=codes))
+    assert not [one.name for one in found if "well" in one.name]
+
+
 def test_mixed_labels_along_the_run_are_no_finding() -> None:
     samples = counts(n=40)
     found = technical(cohort_of(samples, run_order=np.random.default_rng(0).permutation(40)))

@@ -38,6 +38,8 @@ _MONTHS = {"mär": "Mar", "mrz": "Mar", "mai": "May", "okt": "Oct", "dez": "Dec"
 _ZONE = r"(?<=:\d{2})(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?$"
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p")
 _WELL = re.compile(r"(?:(?:.*?(\d+))?\D*[-_ :/.])?([A-Pa-p])0?([1-9]|1\d|2[0-4])")
+_WELL_ROWS = 4
+"""Letters that wells of a plate have at least."""
 _KNOWN = 0.9  # share of the cells that must be of the form
 _TRIES = 499
 _ASKED = 0.05
@@ -144,6 +146,8 @@ def _wells(cells: pd.Series) -> tuple[Floats, Floats] | None:
     found = [_WELL.fullmatch(str(cell)) for cell in cells]
     if sum(one is not None for one in found) < _KNOWN * len(cells):
         return None
+    if len({one[2].upper() for one in found if one is not None}) < _WELL_ROWS:
+        return None  # P01, C02: persons, by the first letter of their group
     plate = np.array([np.nan if one is None else float(one[1] or 0) for one in found])
     row = np.array([np.nan if one is None else float(ord(one[2].upper()) - 65) for one in found])
     place = np.array([np.nan if one is None else float(one[3]) for one in found])
