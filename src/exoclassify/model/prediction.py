@@ -310,7 +310,9 @@ def answer(
     mixed = place.mixed(log_odds[place.head], np.log(share))
     as_trained = np.array_equal(share, training) and place.sets_head == place.head
     plain = mixed if as_trained else place.mixed(log_odds[place.sets_head], np.log(training))
-    sets = place.sets.sets(plain, limits.level) | (coverage == 0)[:, None]  # where nothing was measured, nothing is excluded
+    sets = (
+        place.sets.sets(plain, limits.level) | (coverage == 0)[:, None]
+    )  # where nothing was measured, nothing is excluded
     novelty_p = conformal_p(place.novelty, novelty)
     novel = novelty_p <= limits.novelty_alpha
     by_sets = place.from_probability is None
