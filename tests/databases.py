@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -52,17 +52,16 @@ class Postgres:
 
     def kill(self) -> None:
         """End the server as kill -9 does, its children too."""
-        pid = int((self.folder / "data/postmaster.pid").read_text().split("\n")[0])
-        children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
-        for each in (pid, *map(int, children)):
-            os.kill(each, signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while any(Path(f"/proc/{each}").exists() and not _zombie(each) for each in (pid, *map(int, children))):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        server = psutil.Process(int((self.folder / "data/postmaster.pid").read_text().split("\n")[0]))
+        processes = [server, *server.children(recursive=True)]
+        for each in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):  # a child ends by itself when its server is gone
+                each.kill()
+        _, living = psutil.wait_procs(processes, timeout=30)
+        assert all(each.status() == psutil.STATUS_ZOMBIE for each in living)
         # Where nobody reaps the dead, the number in these files would seem to live on.
         for name in ("data/postmaster.pid", ".s.PGSQL.5432.lock"):
-            (self.folder / name).unlink()
+            (self.folder / name).unlink(missing_ok=True)
 
     def _run(self, program: str, *words: str) -> None:
         done = subprocess.run(
@@ -75,13 +74,6 @@ class Postgres:
         )
         log = self.folder / "log"
         assert done.returncode == 0, done.stderr + (log.read_text()[-2000:] if log.exists() else "")
-
-
-def _zombie(pid: int) -> bool:
-    try:
-        return ") Z" in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return True
 
 
 def _binaries() -> Path:
