@@ -19,7 +19,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.guessing import guessed
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import ExoclassifyError
-from exoclassify.learning.aside import contradicted, out_of_fold
+from exoclassify.judging.aside import contradicted, out_of_fold
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
 from exoclassify.model.child import carry_out

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 from exoclassify.tables import sizes
 
 SMALL = Recipe.of(

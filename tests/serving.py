@@ -20,11 +20,11 @@ from typing import Any
 
 from cohorts import EVERY_VOICE
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 ROOT = Path(__file__).parents[1]
 JSON = {"Content-Type": "application/json"}

@@ -6,8 +6,8 @@ import numpy as np
 
 from cohorts import FAST, cohort_of, counts
 from exoclassify.auditing.audit import audit
-from exoclassify.learning.aside import contradicted, out_of_fold
-from exoclassify.learning.evaluate import judge
+from exoclassify.judging.aside import contradicted, out_of_fold
+from exoclassify.judging.evaluate import judge
 from exoclassify.learning.learn import Samples
 
 COHORT = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)

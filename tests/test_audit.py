@@ -26,8 +26,8 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.names import canonical_names
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
+from exoclassify.judging.metrics import auc
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import auc
 from golden_numbers import answers, r_figures
 
 

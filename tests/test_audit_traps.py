@@ -10,7 +10,7 @@ from exoclassify.auditing.following import following
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.labels import audit_labels, contradiction
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.evaluate import judge
+from exoclassify.judging.evaluate import judge
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 from traps import TRAPS, clean, found_by, latent, swapped, two_sites, with_columns, with_table

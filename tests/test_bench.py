@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from cohorts import FAST, counts
 from exoclassify.cli.main import app
 from exoclassify.errors import FileError, InputError, RecipeError
-from exoclassify.learning.bench import Bench, benched, cost_of
-from exoclassify.learning.bench_tables import Columns, table_in, tables_in, tasks_of
+from exoclassify.judging.bench import Bench, benched, cost_of
+from exoclassify.judging.bench_tables import Columns, table_in, tables_in, tasks_of
 from exoclassify.learning.learn import Samples, learn, learn_each
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.compiled import CompiledBlend

@@ -13,14 +13,14 @@ from scipy.special import softmax
 from cohorts import EVERY_VOICE, FAST, cohort_of, counts
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, FileError, InputError, ModelError, RecipeError
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.answers import REASONS
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import Use
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=90, n_molecules=80)).cohort
 BUNDLE = fit(COHORT, EVERY_VOICE, judge=False, name="pain")

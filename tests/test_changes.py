@@ -16,12 +16,12 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.changes import VisitTables, against_baseline, against_each_other, beside, of_response
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.data.visits import before_and_after
 from exoclassify.errors import InputError, ModelError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.course import followed
 from exoclassify.scoring.stream import score_files
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 
 pytestmark = pytest.mark.slow
 

@@ -9,12 +9,12 @@ from typer.testing import CliRunner, Result
 
 from cohorts import FAST
 from exoclassify.cli.main import app
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.lifecycle.fit import fit
 from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 COHORT = simulate(SimulationDesign(seed=4, n_samples=90, n_molecules=50, effect=1.5, n_batches=3)).cohort
 MODEL = fit(COHORT, FAST, judge=False, name="pain")

@@ -4,9 +4,9 @@ import pytest
 
 from cohorts import FAST, cohort_of, counts
 from exoclassify.errors import DesignError
-from exoclassify.learning.aside import short_name, to_frame
-from exoclassify.learning.compare import compare
-from exoclassify.learning.evaluate import judge
+from exoclassify.judging.aside import short_name, to_frame
+from exoclassify.judging.compare import compare
+from exoclassify.judging.evaluate import judge
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from exoclassify.learning.curves import (
+from exoclassify.judging.curves import (
     average_precision,
     calibration_bins,
     net_benefit,

@@ -13,7 +13,6 @@ from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.discovery.contrast import Contrast
 from exoclassify.discovery.discover import discover
 from exoclassify.discovery.marker_tests import Measured
@@ -24,6 +23,7 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import on_panel
 from exoclassify.lifecycle.fit import fit
 from exoclassify.report.html import page
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from cohorts import FAST
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.lifecycle.fit import fit
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.model.bundle import ModelBundle
@@ -15,6 +13,8 @@ from exoclassify.model.trained_on import SHARES
 from exoclassify.monitoring.bins import BINS
 from exoclassify.monitoring.drift import count_bins, discoveries, input_drift, martingale, smoothed_p
 from exoclassify.monitoring.tallies import Incoming
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 COHORT = simulate(SimulationDesign(seed=1, n_samples=400, n_molecules=80, n_batches=1)).cohort
 SUBJECTS = np.unique(COHORT.groups)

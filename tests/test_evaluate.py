@@ -5,7 +5,7 @@ import pytest
 
 from cohorts import FAST, counts
 from exoclassify.errors import DesignError
-from exoclassify.learning.evaluate import judge
+from exoclassify.judging.evaluate import judge
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import softmax
 
 from exoclassify.data.states import positive_states
-from exoclassify.learning.examine import Answered, examine
+from exoclassify.judging.examine import Answered, examine
 
 
 def drawn(n: int = 120, k: int = 2, seed: int = 0, **more: object) -> Answered:

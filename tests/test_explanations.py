@@ -8,13 +8,13 @@ from typer.testing import CliRunner, Result
 from exoclassify.cli.explained import explained_path
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.errors import InputError, ModelError
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model import explanations as module
 from exoclassify.model.explain import against_rest, contributions
 from exoclassify.model.explanations import explanations
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 
 MADE = simulate(
     SimulationDesign(seed=3, n_samples=60, states=("control", "pain"), n_molecules=80, n_markers=6, effect=2.0)

@@ -12,7 +12,6 @@ from exoclassify.auditing.public_libraries import audit_public
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.data.sketches import bits_apart, sketches
 from exoclassify.discovery.discover import discover, tables_of_others
 from exoclassify.errors import InputError
@@ -20,6 +19,7 @@ from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.fingerprints import Fingerprints, standardised
 from exoclassify.evidence.priors import Prior, learned_weights
 from exoclassify.evidence.reanalysis import Reanalysis
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 
 OWN = Fingerprints.read()
 MADE = simulate(SimulationDesign(seed=3, n_samples=40, states=("control", "pain"), n_molecules=200, n_markers=10))

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 
 from cohorts import FAST
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import InputError
-from exoclassify.learning.compare import compare
+from exoclassify.judging.compare import compare
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import numbered
 from exoclassify.lifecycle.fit import fit
 from exoclassify.lifecycle.retrain import retrain
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.state import pack
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 pytestmark = pytest.mark.slow
 

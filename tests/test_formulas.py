@@ -12,10 +12,10 @@ import pytest
 
 from cohorts import FAST
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.lifecycle.fit import fit
 from exoclassify.scoring.stream import Asked, score_files
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 from exoclassify.tables.formulas import guarded, guarded_cells, guarded_frame
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=40, n_molecules=60)).cohort

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from exoclassify.learning.gate import Answers, Check, Gate, Setting, check_setting
+from exoclassify.judging.gate import Answers, Check, Setting, check_setting
+from exoclassify.learning.recipe import Gate
 
 N = 49
 Y = np.arange(N) % 2

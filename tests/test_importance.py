@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cohorts import FAST, counts
-from exoclassify.learning.evaluate import judge
-from exoclassify.learning.importance import importance, moved
+from exoclassify.judging.evaluate import judge
+from exoclassify.judging.importance import importance, moved
 from exoclassify.learning.learn import learn
 from exoclassify.model.explain import of_blend
 from exoclassify.report.html import page

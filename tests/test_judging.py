@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exoclassify.learning.evaluate import judge
+from exoclassify.judging.evaluate import judge
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 

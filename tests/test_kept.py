@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from cohorts import FAST, counts
-from exoclassify.learning import evaluate as evaluating
-from exoclassify.learning.evaluate import judge
-from exoclassify.learning.kept import default_folder, fold_key
+from exoclassify.judging import evaluate as evaluating
+from exoclassify.judging.evaluate import judge
+from exoclassify.judging.kept import default_folder, fold_key
 from exoclassify.learning.recipe import Recipe
 
 IDS = [f"S{i}" for i in range(30)]

@@ -22,7 +22,6 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.covariates import covariate_table, with_covariates
 from exoclassify.data.layers import LayerFile
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulate import simulate
 from exoclassify.data.study import Study
 from exoclassify.discovery.discover import discover_layers
 from exoclassify.errors import DesignError, InputError, ModelError
@@ -37,6 +36,7 @@ from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.prediction import Use
 from exoclassify.scoring.layers import joined_layers
 from exoclassify.scoring.stream import score_files
+from exoclassify.simulation.simulate import simulate
 from service.predict import check_asked, result, rows_of
 from service.schemas import PredictRequest
 from tests.cohorts import FAST

@@ -4,7 +4,7 @@ from scipy.special import logit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, log_loss, roc_auc_score
 
-from exoclassify.learning.metrics import (
+from exoclassify.judging.metrics import (
     auc,
     auc_within,
     balanced_accuracy,

@@ -11,11 +11,11 @@ from typer.testing import CliRunner, Result
 
 from cohorts import FAST
 from exoclassify.cli.main import app
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.lifecycle.finish import numbered
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.registry import Registry
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exoclassify.data.names import canonical_name, canonical_names
-from exoclassify.data.simulated_names import mirna_names
 from exoclassify.errors import InputError
+from exoclassify.simulation.names import mirna_names
 
 
 @pytest.mark.parametrize(

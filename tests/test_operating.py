@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from exoclassify.learning.operating import operating_point, reaching, share_of
+from exoclassify.judging.operating import operating_point, reaching, share_of
 
 P = np.array([0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.1, 0.05])
 POSITIVE = np.array([1, 1, 1, 1, 0, 0, 0, 0], dtype=bool)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cohorts import counts
+from exoclassify.judging.permute import permutation_test, permuted_labels
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.permute import permutation_test, permuted_labels
 from exoclassify.learning.recipe import Recipe
 
 RIDGE = Recipe.of({"folds": {"outer": 3, "inner": 2}, "voices": [{"learner": "ridge"}]})

@@ -59,8 +59,8 @@ def test_no_module_hides_a_public_name() -> None:
 @pytest.mark.parametrize(
     "before",
     [
-        "import exoclassify as exo; exo.audit; import exoclassify.auditing.audit, exoclassify.learning.evaluate",
-        "import exoclassify.auditing.audit, exoclassify.learning.evaluate, exoclassify.discovery.discover, exoclassify.cli.audit",
+        "import exoclassify as exo; exo.audit; import exoclassify.auditing.audit, exoclassify.judging.evaluate",
+        "import exoclassify.auditing.audit, exoclassify.judging.evaluate, exoclassify.discovery.discover, exoclassify.cli.audit",
     ],
 )
 def test_functions_stay_functions_in_either_order_of_imports(before: str) -> None:

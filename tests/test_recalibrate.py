@@ -14,14 +14,14 @@ from cohorts import FAST
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, InputError, ModelError, RecipeError
 from exoclassify.lifecycle.fit import fit
 from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.model.registry import Registry
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 pytestmark = pytest.mark.slow
 

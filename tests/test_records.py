@@ -18,8 +18,6 @@ from sqlalchemy import Engine, event, func, inspect, select
 
 from cohorts import FAST
 from databases import Postgres
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import FileError
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.prediction import Predictions
@@ -27,6 +25,8 @@ from exoclassify.monitoring.database import opened, upgrade
 from exoclassify.monitoring.records import RecordWriter
 from exoclassify.monitoring.rows import Source
 from exoclassify.monitoring.tables import METADATA, PREDICTIONS
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 
 from cohorts import FAST
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import FileError, ModelError
 from exoclassify.lifecycle.finish import numbered
 from exoclassify.lifecycle.fit import fit
@@ -22,6 +20,8 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
 from exoclassify.model.signature import make_keys, sign
 from exoclassify.model.version import free_version, next_version
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 pytestmark = pytest.mark.slow
 

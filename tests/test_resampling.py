@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from exoclassify.learning.resampling import (
+from exoclassify.judging.resampling import (
     bootstrap_weights,
     corrected_resampled_t,
     delong_interval,

@@ -8,14 +8,14 @@ from cohorts import FAST as AUDITED
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError, InputError, ModelError
 from exoclassify.learning.joined import joined
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.lifecycle.known import nothing_new, trained_on_before
 from exoclassify.lifecycle.retrain import retrain
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 pytestmark = pytest.mark.slow
 

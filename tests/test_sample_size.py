@@ -1,6 +1,6 @@
 import pytest
 
-from exoclassify.learning.sample_size import (
+from exoclassify.judging.sample_size import (
     auc_half_width,
     cox_snell_from_auc,
     riley_binary,

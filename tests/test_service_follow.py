@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cohorts import FAST
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.course import followed
 from exoclassify.model.registry import Registry
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 from serving import Running, running
 
 pytestmark = pytest.mark.service

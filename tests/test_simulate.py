@@ -11,10 +11,10 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from exoclassify.data.simulate import SimulatedCohort, SimulationDesign, simulate
-from exoclassify.data.simulated_names import mirna_names
 from exoclassify.errors import DesignError, FileError
 from exoclassify.methods.transformers import LogCPM, PrevalenceFilter
+from exoclassify.simulation.names import mirna_names
+from exoclassify.simulation.simulate import SimulatedCohort, SimulationDesign, simulate
 
 EVERY_LAYER = ("mirna", "ct", "protein")
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from exoclassify.discovery.stability import FIRM, _halves, _shuffled, false_share, stability_selection
-from exoclassify.learning.units import Units, moderated_statistics
+from exoclassify.discovery.units import Units, moderated_statistics
 
 
 def units(n: int = 60, p: int = 200, true: int = 10, effect: float = 1.5, seed: int = 0, batches: int = 1) -> Units:

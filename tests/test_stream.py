@@ -357,9 +357,9 @@ def test_progress_reaches_the_end(tmp_path):
 
 def test_ct_marks_are_understood_in_a_stream_as_in_a_table(tmp_path):
     from exoclassify.data.cargo import CargoTable
-    from exoclassify.data.simulate import simulate
-    from exoclassify.data.simulation_design import SimulationDesign
     from exoclassify.lifecycle.fit import fit
+    from exoclassify.simulation.design import SimulationDesign
+    from exoclassify.simulation.simulate import simulate
     from scored import SMALL
 
     cohort = simulate(SimulationDesign(seed=5, n_samples=60, n_molecules=60, effect=2.0, layers=("ct",))).cohort

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from cohorts import FAST
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import ModelError
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.trained_on import SHARES, TrainedOn
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=120, n_molecules=200)).cohort
 FIRST = COHORT.take(np.arange(80))

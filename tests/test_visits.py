@@ -12,7 +12,6 @@ from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.data.visits import before_and_after, in_order
 from exoclassify.discovery.contrast import Contrast
 from exoclassify.discovery.discover import discover
@@ -24,6 +23,7 @@ from exoclassify.methods.linear_fits import fit_linear, fit_within
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.course import followed
 from exoclassify.model.retest import Retest, retest_of
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 from tests.cohorts import FAST
 
 pytestmark = pytest.mark.slow

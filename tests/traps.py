@@ -14,7 +14,7 @@ from scipy.stats import binom, norm, rankdata
 from exoclassify.auditing.findings import SEVERITIES, Audit, Finding
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.simulate import SimulationDesign, simulate
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 
 __all__ = ["STRENGTHS", "TRAPS", "Trap", "clean", "found_by", "swapped", "two_sites"]
 

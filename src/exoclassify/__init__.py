@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from exoclassify.data.cargo import CargoTable
     from exoclassify.data.cohort import Cohort
     from exoclassify.data.samples import SampleSheet
-    from exoclassify.data.simulate import simulate
     from exoclassify.discovery.discover import discover
     from exoclassify.errors import ExoclassifyError
     from exoclassify.learning.recipe import Recipe
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from exoclassify.model.prediction import Predictions, Use
     from exoclassify.model.registry import Registry
     from exoclassify.scoring.stream import score_files
+    from exoclassify.simulation.simulate import simulate
 
     __version__: str
 

@@ -20,8 +20,8 @@ from exoclassify.auditing.findings import Audit
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.labels import contradiction
 from exoclassify.data.cohort import Cohort
+from exoclassify.judging.metrics import auc
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import auc
 from traps import STRENGTHS, TRAPS, clean, found_by, swapped, two_sites
 
 REAL = {

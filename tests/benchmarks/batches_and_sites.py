@@ -16,16 +16,16 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.errors import DesignError
-from exoclassify.learning.evaluate import judge
+from exoclassify.judging.evaluate import judge
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions, Use
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 Counts = NDArray[np.float64]
 """Sum of log-losses, answers, calls, wrong calls; then for each state held by its set, and how many there are."""

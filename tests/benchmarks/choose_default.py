@@ -16,8 +16,8 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
 
 from exoclassify.cli.bench import costs_on_largest, report, write_figures
-from exoclassify.learning.bench import benched
-from exoclassify.learning.bench_tables import Columns, Task, table_in, tables_in, tasks_of
+from exoclassify.judging.bench import benched
+from exoclassify.judging.bench_tables import Columns, Task, table_in, tables_in, tasks_of
 from exoclassify.learning.recipe import Recipe
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"

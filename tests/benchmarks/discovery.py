@@ -2,12 +2,12 @@
 
     python tests/benchmarks/discovery.py [--seeds 50] [--real FOLDER] [--stabl 5] [--only NAME]
 
-Simulated cohorts come from `exoclassify.data.simulate`. Semi-synthetic ones are halves of real tables (--real: a folder with
-migraine/ and colorectal/, each X.csv and y.csv): samples of one state get made-up labels, and the counts of chosen molecules
-are thinned on one side (Gerard 2020, doi 10.1186/s12859-020-3450-9), which leaves noise and co-expression as they are.
-`stabl` is the method of Hédou et al. 2024 (doi 10.1038/s41587-023-02033-x) stated again from the paper: 200 halves, L1 logistic
-regression, permuted features as decoys, the threshold of least estimated false share.
-"""
+Simulated cohorts come from `exoclassify.simulation.simulate`. Semi-synthetic ones are halves of real tables (--real:
+a folder with migraine/ and colorectal/, each X.csv and y.csv): samples of one state get made-up labels, and the
+counts of chosen molecules are thinned on one side (Gerard 2020, doi 10.1186/s12859-020-3450-9), which leaves noise
+and co-expression as they are. `stabl` is the method of Hédou et al. 2024 (doi 10.1038/s41587-023-02033-x) stated
+again from the paper: 200 halves, L1 logistic regression, permuted features as decoys, the threshold of least
+estimated false share. """
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from sklearn.linear_model import LogisticRegression
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.discovery.discover import discover
 from exoclassify.discovery.signature import Signature
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 
 LEVELS = np.concatenate([np.geomspace(1e-4, 0.1, 40), np.linspace(0.11, 0.9, 40)])
 

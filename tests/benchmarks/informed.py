@@ -18,11 +18,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.discovery.discover import discover
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.priors import Prior
 from exoclassify.evidence.reanalysis import Reanalysis
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 
 
 class Given(Prior):

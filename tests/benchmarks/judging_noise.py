@@ -17,10 +17,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import kstest
 
-from exoclassify.learning.evaluate import judge
+from exoclassify.judging.evaluate import judge
+from exoclassify.judging.metrics import against_rest, auc
+from exoclassify.judging.permute import permutation_test
 from exoclassify.learning.learn import Samples, learn
-from exoclassify.learning.metrics import against_rest, auc
-from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.compiled import CompiledBlend
 

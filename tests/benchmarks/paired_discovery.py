@@ -21,9 +21,9 @@ import dataclasses
 import numpy as np
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.simulate import SimulationDesign, simulate
 from exoclassify.data.visits import before_and_after
 from exoclassify.discovery.discover import discover
+from exoclassify.simulation.simulate import SimulationDesign, simulate
 
 
 def visited(pairs: int, seed: int, effect: float, layer: str, person_sd: float) -> tuple[Cohort, frozenset[str]]:

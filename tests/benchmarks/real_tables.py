@@ -28,7 +28,7 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.evaluate import said
+from exoclassify.judging.evaluate import said
 from exoclassify.learning.folds import Fold, stratified_folds
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe

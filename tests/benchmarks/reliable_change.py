@@ -18,11 +18,11 @@ import dataclasses
 
 import numpy as np
 
-from exoclassify.data.simulate import simulate
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
 from exoclassify.model.course import followed
 from exoclassify.model.retest import retest_of
+from exoclassify.simulation.simulate import simulate
 
 RECIPE = Recipe.of({"folds": {"outer": 5, "repeats": 1, "inner": 5}})
 

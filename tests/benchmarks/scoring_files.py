@@ -35,8 +35,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from xgboost import XGBClassifier
 
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import Measured, ModelBundle
@@ -46,6 +44,8 @@ from exoclassify.scoring.job import Job
 from exoclassify.scoring.planning import planned
 from exoclassify.scoring.rows import checked
 from exoclassify.scoring.stream import Asked, score_files
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 from exoclassify.tables.sources import find_sources
 
 RECIPES = {

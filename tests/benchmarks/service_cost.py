@@ -31,10 +31,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.registry import Registry
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 from serving import free_port
 
 

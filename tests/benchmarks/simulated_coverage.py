@@ -17,10 +17,10 @@ from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.prediction import Use
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 N_TRAIN, N_NEW = 120, 240
 

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from exoclassify.data.simulate import simulate
-from exoclassify.data.simulation_design import SimulationDesign
+from exoclassify.simulation.design import SimulationDesign
+from exoclassify.simulation.simulate import simulate
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ sys.path.insert(0, str(HERE.parent))
 
 from cohorts import FAST  # noqa: E402  (found in the folder above)
 from exoclassify.data.cargo import CargoTable  # noqa: E402
-from exoclassify.data.simulate import simulate  # noqa: E402
-from exoclassify.data.simulation_design import SimulationDesign  # noqa: E402
 from exoclassify.lifecycle.fit import fit  # noqa: E402
 from exoclassify.model.bundle import ModelBundle  # noqa: E402
+from exoclassify.simulation.design import SimulationDesign  # noqa: E402
+from exoclassify.simulation.simulate import simulate  # noqa: E402
 from golden_numbers import turned_profiles  # noqa: E402
 
 ASKED = {

@@ -30,7 +30,7 @@ from exoclassify.discovery.contrast import Contrast
 from exoclassify.discovery.marker_tests import MarkerTests, Measured
 from exoclassify.errors import FileError, InputError
 from exoclassify.evidence.reanalysis import PublicTable
-from exoclassify.learning.metrics import auc
+from exoclassify.judging.metrics import auc
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = REPOSITORY / "src/exoclassify/evidence"

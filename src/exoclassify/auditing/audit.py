@@ -31,7 +31,7 @@ from exoclassify.auditing.technical import Technical, audit_technical
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort, cohort_of
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.judgement import Judgement
+from exoclassify.judging.judgement import Judgement
 from exoclassify.learning.learn import Samples
 
 __all__ = ["audit"]

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.quality import missing_mask
+from exoclassify.judging.metrics import Figure, macro_auc, mean_figure
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
 from exoclassify.typing import Codes, Floats
 

@@ -20,9 +20,9 @@ from exoclassify.auditing.reference import ridge_scores
 from exoclassify.auditing.technical import better, within_levels
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, first_three
+from exoclassify.judging.metrics import Figure, against_rest, auc_within, macro_auc, mean_figure
 from exoclassify.learning.folds import leave_one_batch_out, stratified_folds
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import Figure, against_rest, auc_within, macro_auc, mean_figure
 
 __all__ = ["audit_answers", "audit_batches", "audit_covariates", "audit_unseen", "batch_columns"]
 

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from exoclassify.auditing.reference import ridge_scores
+from exoclassify.judging.judgement import Judgement
+from exoclassify.judging.metrics import Figure, macro_auc, mean_figure
 from exoclassify.learning.folds import Fold, stratified_folds
-from exoclassify.learning.judgement import Judgement
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import Figure, macro_auc, mean_figure
 from exoclassify.typing import Codes, Floats
 
 __all__ = ["Judged"]

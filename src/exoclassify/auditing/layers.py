@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from exoclassify.auditing.findings import Audit, Finding, Severity, by_severity, verdict_of
 from exoclassify.data.cohort import Cohort
+from exoclassify.judging.permute import permuted_labels
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.permute import permuted_labels
 from exoclassify.typing import Codes, Mask
 
 __all__ = ["audit_layers", "missing_layers"]

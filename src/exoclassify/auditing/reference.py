@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.learning.evaluate import workers_started_undisturbed
+from exoclassify.judging.evaluate import workers_started_undisturbed
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples
 from exoclassify.methods.learners.linear import Rotated, fit_ridge

@@ -14,9 +14,9 @@ from exoclassify.auditing.reference import ridge_scores
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import failed_libraries
 from exoclassify.errors import DesignError
+from exoclassify.judging.metrics import described, macro_auc
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import described, macro_auc
 from exoclassify.typing import Mask
 
 __all__ = ["sensitivity"]

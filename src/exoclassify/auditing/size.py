@@ -11,16 +11,16 @@ from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.auditing.reference import ridge_scores
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import DesignError
-from exoclassify.learning.folds import Fold, stratified_folds, subjects_per_state
-from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import macro_auc
-from exoclassify.learning.sample_size import (
+from exoclassify.judging.metrics import macro_auc
+from exoclassify.judging.sample_size import (
     auc_half_width,
     cox_snell_from_auc,
     riley_binary,
     samples_for_half_width,
     supported_parameters,
 )
+from exoclassify.learning.folds import Fold, stratified_folds, subjects_per_state
+from exoclassify.learning.learn import Samples
 from exoclassify.typing import Codes
 
 __all__ = ["audit_preselection", "audit_size", "learning_curve"]

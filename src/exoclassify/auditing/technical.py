@@ -18,7 +18,7 @@ from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.order import order_baselines
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.metrics import Figure, against_rest, auc_within, mean_figure
+from exoclassify.judging.metrics import Figure, against_rest, auc_within, mean_figure
 from exoclassify.typing import Codes
 
 __all__ = ["Technical", "audit_technical", "better", "technical_baselines", "within_levels"]

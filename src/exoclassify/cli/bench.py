@@ -10,8 +10,8 @@ import typer
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from exoclassify.learning.bench import Bench, Cost
-    from exoclassify.learning.bench_tables import Task
+    from exoclassify.judging.bench import Bench, Cost
+    from exoclassify.judging.bench_tables import Task
     from exoclassify.learning.recipe import Recipe
 
 __all__ = ["bench", "costs_on_largest", "report", "write_figures"]
@@ -53,8 +53,8 @@ def bench(
     """
     if jobs == 0:
         raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs")
-    from exoclassify.learning.bench import benched
-    from exoclassify.learning.bench_tables import Columns, tables_in, tasks_of
+    from exoclassify.judging.bench import benched
+    from exoclassify.judging.bench_tables import Columns, tables_in, tasks_of
 
     recipes = _recipes(recipe or [])
     tables = tables_in(folder, Columns(kind, unit, label, subject, batch, not_detected))
@@ -84,7 +84,7 @@ def _recipes(paths: list[Path]) -> dict[str, Recipe]:
 
 def costs_on_largest(tasks: list[Task], recipes: dict[str, Recipe]) -> list[Cost]:
     """Time each recipe on the table with the most samples."""
-    from exoclassify.learning.bench import cost_of
+    from exoclassify.judging.bench import cost_of
 
     largest = max(tasks, key=lambda task: len(task.samples.y)).samples
     return [cost_of(largest, recipe) for recipe in recipes.values()]

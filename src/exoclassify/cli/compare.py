@@ -24,7 +24,7 @@ def compare(
     import json
 
     from exoclassify.errors import ModelError
-    from exoclassify.learning.compare import compare as held_against
+    from exoclassify.judging.compare import compare as held_against
     from exoclassify.model.bundle import ModelBundle
 
     pair = [ModelBundle.load(path) for path in (first, second)]

@@ -18,9 +18,9 @@ from exoclassify.cli.train import fitted
 
 if TYPE_CHECKING:
     from exoclassify.data.cohort import Cohort
-    from exoclassify.data.simulate import SimulatedCohort
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.prediction import Predictions
+    from exoclassify.simulation.simulate import SimulatedCohort
 
 __all__ = ["demo"]
 
@@ -92,9 +92,9 @@ class _Parts:
 
 def _run(folder: Path, jobs: int) -> None:
     from exoclassify.cli.demo_words import in_new_batch, judged, markers, with_local
-    from exoclassify.data.simulate import SimulationDesign, simulate
     from exoclassify.learning.recipe import Recipe
     from exoclassify.scoring.tally import Tally
+    from exoclassify.simulation.simulate import SimulationDesign, simulate
 
     simulated = simulate(SimulationDesign(seed=_SEED, n_samples=_SAMPLES, n_batches=_CENTRES, effect=_EFFECT))
     parts = _Parts.of(simulated)

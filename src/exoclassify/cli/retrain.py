@@ -99,7 +99,7 @@ def retrain(
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     if keep_data is not None:
         check_folder(keep_data, force=False, own=())
-    from exoclassify.learning.kept import default_folder
+    from exoclassify.judging.kept import default_folder
     from exoclassify.learning.recipe import Recipe
     from exoclassify.lifecycle.known import nothing_new, recipe_of
     from exoclassify.lifecycle.retrain import retrain as challenge

@@ -62,8 +62,8 @@ def simulate(
     when asked for. With several visits samples.csv has the visit and whether the person is a responder, and truth.csv what
     differs in responders at every visit. Sample ids begin with SIM-, and a model trained on them says that it is simulated.
     """
-    from exoclassify.data.simulate import SimulationDesign
-    from exoclassify.data.simulate import simulate as simulated
+    from exoclassify.simulation.simulate import SimulationDesign
+    from exoclassify.simulation.simulate import simulate as simulated
 
     design = SimulationDesign(
         seed=seed,

@@ -171,7 +171,7 @@ def _check_asked(
 
 def _write_own(finished: Finished, cohort: Cohort, predictions: Path | None, report: Path | None, force: bool) -> None:
     """Write what has the user's own sample ids, outside of the model's folder."""
-    from exoclassify.learning.aside import contradicted, out_of_fold
+    from exoclassify.judging.aside import contradicted, out_of_fold
     from exoclassify.report.cohort import samples_section
     from exoclassify.report.saving import save
     from exoclassify.report.training import training_report
@@ -239,7 +239,7 @@ def fitted(
     ExoclassifyError
         As `exoclassify.lifecycle.finish.finish` says.
     """
-    from exoclassify.learning.kept import default_folder
+    from exoclassify.judging.kept import default_folder
     from exoclassify.lifecycle.finish import finish
 
     cache = default_folder()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from exoclassify.discovery.contrast import Contrast
-from exoclassify.learning.metrics import auc
-from exoclassify.learning.units import Units
+from exoclassify.discovery.units import Units
+from exoclassify.judging.metrics import auc
 from exoclassify.methods.detection import DetectionTests, combine, test_detection, test_discordant
 from exoclassify.methods.impute import LeftCensored
 from exoclassify.methods.library_sizes import library_sizes

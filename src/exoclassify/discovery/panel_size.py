@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from exoclassify.discovery.contrast import Contrast
+from exoclassify.judging.metrics import auc, mean_figure
 from exoclassify.learning.folds import Fold, stratified_folds
-from exoclassify.learning.metrics import auc, mean_figure
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
 from exoclassify.methods.learners.ratios import within_batch_t
 from exoclassify.methods.select import PrevalenceFilter

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exoclassify.learning.units import Units, moderated_statistics
+from exoclassify.discovery.units import Units, moderated_statistics
 from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["FIRM", "Stability", "false_share", "stability_selection"]

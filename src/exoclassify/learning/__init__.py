@@ -1,1 +1,1 @@
-"""How a model is made, and judged."""
+"""How a model is made."""

@@ -9,10 +9,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exoclassify.errors import FileError, RecipeError
-from exoclassify.learning.gate import Gate
 from exoclassify.methods.learners.linear import Scaling
 
-__all__ = ["Recipe", "Voice"]
+__all__ = ["Gate", "Recipe", "Voice"]
 
 ClassWeight = Literal["none", "balanced"]
 
@@ -136,6 +135,44 @@ def _default_voices() -> tuple[Voice, ...]:
         Voice(learner="svm", view="ranks", share=1.0, C=30.0, scaling="none"),
         Voice(learner="ratios", view="damped", share=1.0, C=100.0, n_ratios=800, pool=200, uses=16),
     )
+
+
+class Gate(_Part):
+    """When a challenger may take the champion's place.
+
+    Parameters
+    ----------
+    margin : float
+        By how much log-loss (in nats) and AUC may be worse over all samples.
+    group_margin : float
+        By how much log-loss may be worse in any one batch or subgroup.
+    call_margin : float
+        By how much the share called may be lower; a challenger that calls nothing where the champion calls never passes.
+    smallest_group : int
+        Batches and subgroups of fewer samples are shown and do not decide.
+    confidence : float
+        Share of bootstrap draws in which it must be worse to count as worse in spite of the margin; and better, where
+        better is asked.
+    better : tuple of str
+        ``log_loss``, ``auc`` or both: figures in which the challenger must be better. None: not worse is enough.
+    subgroups : tuple of str
+        Columns of the sample sheet whose values are judged one by one, such as sex.
+    audit : bool
+        A critical finding of the audit of the challenger's samples stops it.
+
+    Notes
+    -----
+    Being no worse is judged by the estimate and the margin, for at 60 samples no interval excludes a margin of 0.02.
+    """
+
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.02
+    group_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
+    call_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
+    smallest_group: Annotated[int, Field(ge=2)] = 10
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    better: Annotated[tuple[Literal["log_loss", "auc"], ...], Field(strict=False)] = ()
+    subgroups: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    audit: bool = True
 
 
 class Recipe(_Part):

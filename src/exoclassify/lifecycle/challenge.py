@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, InputError
-from exoclassify.learning.evaluate import Answer, said
+from exoclassify.judging.evaluate import Answer, said
+from exoclassify.judging.gate import Answers, Setting
+from exoclassify.judging.judgement import Judgement, KeptAside
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.gate import Answers, Setting
-from exoclassify.learning.judgement import Judgement, KeptAside
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import on_panel

@@ -12,9 +12,9 @@ from scipy.stats import rankdata
 
 from exoclassify.data.cohort import Cohort, cohort_of
 from exoclassify.errors import DesignError, InputError, check_type
-from exoclassify.learning.aside import strata_of
-from exoclassify.learning.examine import Answered, examine
-from exoclassify.learning.metrics import against_rest, described, figures
+from exoclassify.judging.aside import strata_of
+from exoclassify.judging.examine import Answered, examine
+from exoclassify.judging.metrics import against_rest, described, figures
 from exoclassify.lifecycle.known import unseen
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use, shifted_prevalence
@@ -94,7 +94,7 @@ def evaluate(
     Returns
     -------
     dict
-        Plain values as `exoclassify.learning.evaluate.judge` gives them for one way of judging, with ``examined``,
+        Plain values as `exoclassify.judging.evaluate.judge` gives them for one way of judging, with ``examined``,
         ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples left out, see
         `exoclassify.lifecycle.known.unseen`).
 

@@ -21,15 +21,15 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.covariates import COVARIATES, with_covariates
 from exoclassify.errors import DesignError, InputError, RecipeError, first_three
-from exoclassify.learning.aside import answered, strata_of, to_frame
-from exoclassify.learning.evaluate import judge as judged_on
-from exoclassify.learning.examine import examine
-from exoclassify.learning.importance import importance
-from exoclassify.learning.judgement import Judgement
+from exoclassify.judging.aside import answered, strata_of, to_frame
+from exoclassify.judging.evaluate import judge as judged_on
+from exoclassify.judging.examine import examine
+from exoclassify.judging.importance import importance
+from exoclassify.judging.judgement import Judgement
+from exoclassify.judging.permute import permutation_test
+from exoclassify.judging.uses import offsets_told, places_told, uses_of
 from exoclassify.learning.learn import Learned, Samples, learn
-from exoclassify.learning.permute import permutation_test
 from exoclassify.learning.recipe import Recipe
-from exoclassify.learning.uses import offsets_told, places_told, uses_of
 from exoclassify.model.blend import Blend, FittedBlend
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card

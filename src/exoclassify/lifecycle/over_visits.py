@@ -10,7 +10,7 @@ import numpy as np
 from exoclassify.data.changes import VisitTables, against_baseline, against_each_other, of_response
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.visits import before_and_after
-from exoclassify.learning.compare import compare
+from exoclassify.judging.compare import compare
 from exoclassify.lifecycle.finish import Finished, numbered
 
 __all__ = ["over_visits"]

@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import DesignError, InputError, RecipeError
+from exoclassify.judging.metrics import against_rest, auc
 from exoclassify.learning.calibration import loads_of, place_of
 from exoclassify.learning.folds import stratified_folds, subjects_per_state
-from exoclassify.learning.metrics import against_rest, auc
 from exoclassify.learning.site import Local, offset_nodes, site_place
 from exoclassify.lifecycle.finish import numbered
 from exoclassify.lifecycle.known import recognised

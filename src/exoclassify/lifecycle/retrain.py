@@ -13,7 +13,7 @@ import numpy as np
 from exoclassify.auditing.findings import Audit
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import InputError
-from exoclassify.learning.gate import Check, check_setting
+from exoclassify.judging.gate import Check, check_setting
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.challenge import as_it_is, by_recipe, check_states, enough, on_external
 from exoclassify.lifecycle.finish import finish, numbered

@@ -12,7 +12,7 @@ from scipy.stats import binomtest, norm
 from sqlalchemy import Engine, select
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.learning.metrics import figures
+from exoclassify.judging.metrics import figures
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.monitoring.bins import Counts

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.learning.metrics import Figure
+from exoclassify.judging.metrics import Figure
 from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exoclassify.data.simulated_people import Numbers, People
+from exoclassify.simulation.people import Numbers, People
 from exoclassify.typing import Floats
 
 __all__ = ["BaseDraw", "Marked", "abundances", "markers", "mirna_base", "protein_base"]

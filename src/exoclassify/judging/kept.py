@@ -79,7 +79,9 @@ def _code() -> str:
     """Sha256 of what learns and answers here: a version number says nothing of a change made in a checkout."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
-    for path in sorted(path for room in ("methods", "model", "learning") for path in (package / room).rglob("*.py")):
+    for path in sorted(
+        path for room in ("methods", "model", "learning", "judging") for path in (package / room).rglob("*.py")
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

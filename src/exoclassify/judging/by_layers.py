@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.learning.judgement import KeptAside
+from exoclassify.judging.judgement import KeptAside
+from exoclassify.judging.metrics import Figure, described, log_loss_figure, macro_auc, mean_figure
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import Figure, described, log_loss_figure, macro_auc, mean_figure
 from exoclassify.methods.fusion import set_codes
 from exoclassify.typing import Floats, Mask
 

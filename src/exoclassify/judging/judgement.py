@@ -65,7 +65,7 @@ class Judgement:
     summary : dict
         Plain values, see `evaluate`.
     moved : ndarray of shape (n_folds, n_molecules)
-        How far each molecule moved the answers in each fold of cross-validation, see `exoclassify.learning.importance.moved`.
+        How far each molecule moved the answers in each fold of cross-validation, see `exoclassify.judging.importance.moved`.
     """
 
     samples: Samples

@@ -10,13 +10,13 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from exoclassify.learning.bench_tables import Task
-from exoclassify.learning.evaluate import said
+from exoclassify.judging.bench_tables import Task
+from exoclassify.judging.evaluate import said
+from exoclassify.judging.metrics import calibration, log_loss_figure, macro_auc
+from exoclassify.judging.resampling import percentile_interval
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples, learn, learn_each
-from exoclassify.learning.metrics import calibration, log_loss_figure, macro_auc
 from exoclassify.learning.recipe import Recipe
-from exoclassify.learning.resampling import percentile_interval
 from exoclassify.model.layered import compiled
 from exoclassify.typing import Floats
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.examine import Answered
-from exoclassify.learning.judgement import Judgement, KeptAside
+from exoclassify.judging.examine import Answered
+from exoclassify.judging.judgement import Judgement, KeptAside
 
 __all__ = ["answered", "contradicted", "out_of_fold", "short_name", "strata_of", "to_frame"]
 

@@ -13,15 +13,15 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from exoclassify.learning.by_layers import judged_sets, layers_judged, masked
+from exoclassify.judging.by_layers import judged_sets, layers_judged, masked
+from exoclassify.judging.importance import moved
+from exoclassify.judging.judgement import Judgement, KeptAside
+from exoclassify.judging.kept import remembered
+from exoclassify.judging.rehearsal import Rehearsal, at_new_sites, rehearsed
+from exoclassify.judging.summary import by_batch, headline, summarised
 from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
-from exoclassify.learning.importance import moved
-from exoclassify.learning.judgement import Judgement, KeptAside
-from exoclassify.learning.kept import remembered
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
-from exoclassify.learning.rehearsal import Rehearsal, at_new_sites, rehearsed
-from exoclassify.learning.summary import by_batch, headline, summarised
 from exoclassify.typing import Codes, Floats
 
 __all__ = ["Answer", "cross_validated", "judge", "said", "workers_started_undisturbed"]

@@ -79,7 +79,7 @@ def weighted_aucs(score: Floats, positive: NDArray[np.bool_], weights: Floats, f
     weights : ndarray of shape (n_draws, n_samples)
         As `bootstrap_weights` gives them.
     fold : ndarray of shape (n_samples,), optional
-        Rank only samples of the same fold, as `exoclassify.learning.metrics.auc_within`.
+        Rank only samples of the same fold, as `exoclassify.judging.metrics.auc_within`.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.learning.metrics import Figure, mean_figure
+from exoclassify.judging.metrics import Figure, mean_figure
 from exoclassify.typing import Floats, Mask
 
 __all__ = ["OperatingPoint", "operating_point", "reaching", "share_of"]

@@ -3,64 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import log_softmax, softmax
 from scipy.stats import binom
 
-from exoclassify.learning.metrics import calibration, mean_figure
-from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
+from exoclassify.judging.metrics import calibration, mean_figure
+from exoclassify.judging.resampling import bootstrap_weights, percentile_interval, weighted_aucs
+from exoclassify.learning.recipe import Gate
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["Answers", "Check", "Gate", "Setting", "check_setting"]
+__all__ = ["Answers", "Check", "Setting", "check_setting"]
 
 
 _DRAWS = 1000
 _CELLS = 20_000_000
 """Weights held at once: fewer draws for very many samples."""
-
-
-class Gate(BaseModel):
-    """When a challenger may take the champion's place.
-
-    Parameters
-    ----------
-    margin : float
-        By how much log-loss (in nats) and AUC may be worse over all samples.
-    group_margin : float
-        By how much log-loss may be worse in any one batch or subgroup.
-    call_margin : float
-        By how much the share called may be lower; a challenger that calls nothing where the champion calls never passes.
-    smallest_group : int
-        Batches and subgroups of fewer samples are shown and do not decide.
-    confidence : float
-        Share of bootstrap draws in which it must be worse to count as worse in spite of the margin; and better, where
-        better is asked.
-    better : tuple of str
-        ``log_loss``, ``auc`` or both: figures in which the challenger must be better. None: not worse is enough.
-    subgroups : tuple of str
-        Columns of the sample sheet whose values are judged one by one, such as sex.
-    audit : bool
-        A critical finding of the audit of the challenger's samples stops it.
-
-    Notes
-    -----
-    Being no worse is judged by the estimate and the margin, for at 60 samples no interval excludes a margin of 0.02.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    margin: Annotated[float, Field(ge=0, le=1)] = 0.02
-    group_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
-    call_margin: Annotated[float, Field(ge=0, le=1)] = 0.1
-    smallest_group: Annotated[int, Field(ge=2)] = 10
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
-    better: Annotated[tuple[Literal["log_loss", "auc"], ...], Field(strict=False)] = ()
-    subgroups: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    audit: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from exoclassify.errors import DesignError
-from exoclassify.learning.resampling import bootstrap_weights, corrected_resampled_t, percentile_interval, weighted_aucs
+from exoclassify.judging.resampling import bootstrap_weights, corrected_resampled_t, percentile_interval, weighted_aucs
 from exoclassify.typing import Floats
 
 __all__ = ["compare"]

@@ -14,12 +14,12 @@ import pandas as pd
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.data.simulated_abundance import BaseDraw, Marked, abundances, markers, mirna_base, protein_base
-from exoclassify.data.simulated_instruments import counts, cycles, intensities
-from exoclassify.data.simulated_names import mirna_names, protein_names
-from exoclassify.data.simulated_people import People, people
-from exoclassify.data.simulation_design import LAYERS, N_ASSAYS, SimulationDesign
 from exoclassify.errors import DesignError, FileError, first_three
+from exoclassify.simulation.abundance import BaseDraw, Marked, abundances, markers, mirna_base, protein_base
+from exoclassify.simulation.design import LAYERS, N_ASSAYS, SimulationDesign
+from exoclassify.simulation.instruments import counts, cycles, intensities
+from exoclassify.simulation.names import mirna_names, protein_names
+from exoclassify.simulation.people import People, people
 from exoclassify.tables.writing import write_atomically, write_folder_atomically
 from exoclassify.typing import Codes, Floats
 

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from exoclassify.learning.judgement import KeptAside
-from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import (
+from exoclassify.judging.judgement import KeptAside
+from exoclassify.judging.metrics import (
     Figure,
     against_rest,
     auc,
@@ -21,6 +20,7 @@ from exoclassify.learning.metrics import (
     macro_auc,
     mean_figure,
 )
+from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
 
 __all__ = ["by_batch", "headline", "summarised"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from exoclassify.data.states import positive_states
-from exoclassify.learning.curves import (
+from exoclassify.judging.curves import (
     CalibrationBins,
     average_precision,
     calibration_bins,
@@ -21,9 +21,9 @@ from exoclassify.learning.curves import (
     roc_band,
     roc_curve,
 )
-from exoclassify.learning.metrics import Figure, against_rest, auc, auc_within, brier, described, macro_auc, mean_figure
-from exoclassify.learning.operating import OperatingPoint, operating_point, reaching, share_of
-from exoclassify.learning.resampling import bootstrap_weights, percentile_interval, weighted_aucs
+from exoclassify.judging.metrics import Figure, against_rest, auc, auc_within, brier, described, macro_auc, mean_figure
+from exoclassify.judging.operating import OperatingPoint, operating_point, reaching, share_of
+from exoclassify.judging.resampling import bootstrap_weights, percentile_interval, weighted_aucs
 from exoclassify.typing import Codes, Floats
 
 __all__ = ["Answered", "examine"]

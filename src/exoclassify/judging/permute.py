@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from exoclassify.learning.evaluate import cross_validated, workers_started_undisturbed
+from exoclassify.judging.evaluate import cross_validated, workers_started_undisturbed
+from exoclassify.judging.metrics import macro_auc
 from exoclassify.learning.folds import stratified_folds
 from exoclassify.learning.learn import Samples
-from exoclassify.learning.metrics import macro_auc
 from exoclassify.learning.recipe import Recipe
 from exoclassify.typing import Codes
 

@@ -1,0 +1,1 @@
+"""How a way of learning is judged, on samples that were not learned from."""
