@@ -35,11 +35,6 @@ def infer_request(body: bytes, headers: Mapping[bytes, bytes]) -> InferRequest:
     -------
     InferRequest
         Every tensor of it has data; NaN of a tensor of bytes is null, not measured.
-
-    Raises
-    ------
-    Refusal
-        400 if it cannot be read, 409 if bytes and shapes do not agree.
     """
     said = headers.get(_HEADER)
     if said is None:

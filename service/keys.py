@@ -34,13 +34,7 @@ class Keys:
 
     @classmethod
     def read(cls, settings: Settings) -> Keys:
-        """Read the file of keys and the keys given in the environment.
-
-        Raises
-        ------
-        SettingsError
-            If the file cannot be read, holds no key, a line is not ``name sha256``, or a name comes twice.
-        """
+        """Read the file of keys and the keys given in the environment."""
         lines = [("EXOCLASSIFY_API_KEYS", i, line) for i, line in enumerate(settings.api_keys.split(","), 1)]
         if settings.keys_file is not None:
             lines += _lines(settings.keys_file)
@@ -66,11 +60,6 @@ class Keys:
     def name_of(self, key: str) -> str | None:
         """Say whose key it is.
 
-        Returns
-        -------
-        str or None
-            None for a key that nobody has.
-
         Notes
         -----
         Every digest is compared, each in constant time. The keys are random and long, so a plain sha256 is enough.
@@ -94,22 +83,10 @@ def _lines(path: Path) -> list[tuple[str, int, str]]:
 def new_key(name: str) -> tuple[str, str]:
     """Make a key.
 
-    Parameters
-    ----------
-    name : str
-        Of whoever gets it: letters, digits, dots, dashes.
-
     Returns
     -------
     key : str
         To be sent as ``Authorization: Bearer KEY``.
-    line : str
-        For the file of keys.
-
-    Raises
-    ------
-    SettingsError
-        If the name is not valid.
     """
     key = "exo_" + secrets.token_urlsafe(32)
     line = f"{name} {hashlib.sha256(key.encode()).hexdigest()}"

@@ -42,11 +42,6 @@ class Rates:
         ----------
         name : str
             Of the key; the names are those of the file of keys, so there are few.
-
-        Raises
-        ------
-        Refusal
-            429 when it asked too often.
         """
         if not self._rate:
             return
@@ -83,18 +78,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, key: str) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it.
-
-        Parameters
-        ----------
-        key : str
-            Name of the key; empty where there are none.
-
-        Raises
-        ------
-        Refusal
-            429 when none came free.
-        """
+        """Wait for a turn, and hold it."""
 
         def free() -> bool:
             return self._taken.total() < self._at_once and self._taken[key] < self._of_one_key
@@ -154,13 +138,7 @@ class Pressure:
         self._handle = loop.call_at(self._due, self._look, loop)
 
     def check(self) -> None:
-        """Refuse more work while the service is behind.
-
-        Raises
-        ------
-        Refusal
-            429 with Retry-After.
-        """
+        """Refuse more work while the service is behind."""
         if min(self._lags) > self._limit or self._n_waiting() > self._most:
             raise Refusal(
                 429, "overloaded", "more is asked than can be answered now; try again in a second", None,

@@ -116,13 +116,7 @@ class Models:
 
 
 def _check_format(query: dict[str, str]) -> None:
-    """Refuse a format that is none.
-
-    Raises
-    ------
-    Refusal
-        400 if it is neither json nor html.
-    """
+    """Refuse a format that is none."""
     if query.get("format", "json") not in ("json", "html"):
         raise Refusal(400, "query", "format: give json or html", "query.format")
 

@@ -55,14 +55,8 @@ def document(routes: Sequence[Route], version: str, bundles: Sequence[ModelBundl
 
     Parameters
     ----------
-    routes : sequence of Route
-        All routes.
-    version : str
-        Of the service.
     bundles : sequence of ModelBundle
         Those that answer now; their kinds, units, states and molecules make the examples.
-    keyed : bool
-        There are API keys.
     """
     _, schemas = msgspec.json.schema_components(_SCHEMAS, ref_template="#/components/schemas/{name}")
     _narrow(schemas, bundles)

@@ -95,24 +95,7 @@ class Predicting:
     async def response(
         self, asked: PredictRequest, bundle: ModelBundle, n_movers: int, request: Request
     ) -> PredictResponse:
-        """Answer a request that was read.
-
-        Parameters
-        ----------
-        asked : PredictRequest
-            The request.
-        bundle : ModelBundle
-            Who answers.
-        n_movers : int
-            Molecules in each explanation; 0 for none.
-        request : Request
-            As it came.
-
-        Raises
-        ------
-        InputError, ModelError
-            If a sample cannot be used, or is of another kind or unit.
-        """
+        """Answer a request that was read."""
         check_asked(asked, bundle)
         if n_movers:
             self._check_explaining(len(asked.samples))
@@ -165,19 +148,7 @@ class Predicting:
         samples: Sequence[Sample] | None = None,
         batches: tuple[str, ...] | None = None,
     ) -> tuple[Predictions, int]:
-        """Score at most `ROWS` rows, count and keep the answers; arguments and results as `Together.answer`.
-
-        Parameters
-        ----------
-        question, X, ids
-            As for `Together.answer`.
-        request : Request
-            As it came.
-        samples : sequence of Sample, optional
-            As they were asked, where they were asked by names.
-        batches : tuple of str, optional
-            The batch of each row, where the samples told it.
-        """
+        """Score at most `ROWS` rows, count and keep the answers; arguments and results as `Together.answer`."""
         source = self._records.source(request, X, question.bundle, samples)
         found, start = await self._together.answer(question, X, ids, source, batches)
         self._metrics.answers(found, start, start + len(ids))
@@ -185,18 +156,7 @@ class Predicting:
 
 
 def explained(query: dict[str, str]) -> int:
-    """Read how many molecules an explanation should name.
-
-    Returns
-    -------
-    int
-        0 for no explanation.
-
-    Raises
-    ------
-    Refusal
-        400 if it is no whole number from 0 to 50.
-    """
+    """Read how many molecules an explanation should name."""
     text = query.get("explain", "0")
     if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MAX_MOVERS):
         raise Refusal(400, "query", f"explain={text[:20]}: give a whole number from 0 to {MAX_MOVERS}", "query.explain")
@@ -210,16 +170,8 @@ def explanation(
 
     Parameters
     ----------
-    bundle : ModelBundle
-        Who answered.
     X : ndarray of shape (1, n_molecules)
         Raw values in the panel's order.
-    n : int
-        Molecules to name.
-    published : Published
-        Claims on molecules.
-    head : int
-        As in `exoclassify.model.explain.contributions`.
     best_guess : str
         The most probable state of the answer, of which it is told: offset and mix have a say in that.
     """
@@ -244,26 +196,14 @@ def example_response(bundle: ModelBundle) -> PredictResponse:
 
 
 def use_of(asked: PredictRequest) -> Use:
-    """Read where the samples are from, and how sure the answers must be.
-
-    Raises
-    ------
-    InputError
-        If two places are named.
-    """
+    """Read where the samples are from, and how sure the answers must be."""
     use = Use(asked.prevalence, asked.batch or "", asked.same_batch, asked.site or "", asked.max_wrong, asked.level)
     use.check()
     return use
 
 
 def batches_of(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
-    """Give the batch of each sample; None where no sample names one.
-
-    Raises
-    ------
-    InputError
-        If the request names another place.
-    """
+    """Give the batch of each sample; None where no sample names one."""
     if all(sample.batch is None for sample in samples):
         return None
     if use.same_batch or use.site:
@@ -272,13 +212,7 @@ def batches_of(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
 
 
 def check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
-    """Refuse what is not of the model's kind and unit, and sample ids that come twice.
-
-    Raises
-    ------
-    InputError, ModelError
-        With the fix.
-    """
+    """Refuse what is not of the model's kind and unit, and sample ids that come twice."""
     panel = bundle.panel
     for what, mine, theirs in (("kind", panel.kind, asked.kind), ("unit", panel.unit, asked.unit)):
         if mine != theirs:
@@ -292,13 +226,7 @@ def check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
 
 
 def rows_of(samples: Sequence[Sample], bundle: ModelBundle) -> Floats:
-    """Give raw values in the panel's order, shape (n_samples, n_molecules).
-
-    Raises
-    ------
-    InputError
-        If two names are one molecule, or a value cannot be of the unit.
-    """
+    """Give raw values in the panel's order, shape (n_samples, n_molecules)."""
     rows = [bundle.panel.profile(sample.cargo, sample.sample_id) for sample in samples]
     return rows[0] if len(rows) == 1 else np.concatenate(rows)
 

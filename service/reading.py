@@ -32,13 +32,7 @@ class GoneError(Exception):
 
 
 def check_body(route: Route, headers: Mapping[bytes, bytes]) -> None:
-    """Refuse a body by what its headers say of it.
-
-    Raises
-    ------
-    Refusal
-        415 for another type or encoding, 411 without a length, 413 for one too large.
-    """
+    """Refuse a body by what its headers say of it."""
     media = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
     if media not in route.media and (media or not route.untyped):
         expected = ", ".join(route.media)
@@ -83,13 +77,7 @@ class Bodies:
             self._held -= body.size
 
     def take(self, n: int) -> None:
-        """Count bytes that came.
-
-        Raises
-        ------
-        Refusal
-            429 when all bodies together are too much.
-        """
+        """Count bytes that came."""
         self._held += n
         if self._held > self._most:
             raise Refusal(
@@ -115,13 +103,6 @@ class Body:
         Yields
         ------
         bytes
-
-        Raises
-        ------
-        Refusal
-            408 when it is too slow, 413 when it is longer than it said, 429 when all bodies together are too much.
-        GoneError
-            If the caller closed the connection.
         """
         began = asyncio.get_running_loop().time()
         last = began + self._seconds
@@ -165,13 +146,7 @@ class Body:
 
 
 def query_of(text: bytes, route: Route) -> dict[str, str]:
-    """Read what stands behind the question mark.
-
-    Raises
-    ------
-    Refusal
-        400 if it cannot be read, or a name is unknown or comes twice.
-    """
+    """Read what stands behind the question mark."""
     if not text:
         return {}
     try:

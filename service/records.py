@@ -44,15 +44,7 @@ class Records:
         self._source: type[Source]
 
     def start(self) -> None:
-        """Begin to keep records, where a database is set; it need not be there yet.
-
-        Raises
-        ------
-        SettingsError
-            If its packages are not installed.
-        FileError
-            If the URL is none, or the spool cannot be written.
-        """
+        """Begin to keep records, where a database is set; it need not be there yet."""
         if not self._settings.database:
             if self._settings.records_required:
                 raise SettingsError("EXOCLASSIFY_RECORDS=required needs EXOCLASSIFY_DATABASE; set it too")
@@ -87,18 +79,8 @@ class Records:
 
         Parameters
         ----------
-        request : Request
-            As it came.
         X : ndarray of shape (n_samples, n_molecules)
             The rows asked for.
-        bundle : ModelBundle
-            That is asked.
-        samples : sequence of Sample or None
-            As they were asked, where they were asked by names.
-
-        Returns
-        -------
-        Source or None
         """
         if self._writer is None:
             return None
@@ -114,19 +96,8 @@ class Records:
 
         Parameters
         ----------
-        found : Predictions
-            To one request or to several.
-        sources : sequence of Source
-            Of their samples, in order.
         X : ndarray of shape (n_samples, n_molecules)
             The samples.
-        bundle : ModelBundle
-            That answered.
-
-        Raises
-        ------
-        Refusal
-            503 where records are required and cannot be kept.
         """
         assert self._writer is not None
         try:
@@ -136,24 +107,13 @@ class Records:
         self._writer.tally(bundle, X)
 
     def of_file(self, request: Request) -> dict[str, str] | None:
-        """Say where the process that reads a file leaves its records; None where none are kept.
-
-        Returns
-        -------
-        dict or None
-        """
+        """Say where the process that reads a file leaves its records; None where none are kept."""
         if self._writer is None:
             return None
         return {"spool": str(self._settings.spool.resolve()), "request_id": request.id, "key": request.key}
 
     def unrecorded(self, problem: str, n: int) -> None:
-        """Count answers for a file that could not be recorded.
-
-        Raises
-        ------
-        Refusal
-            503 where records are required.
-        """
+        """Count answers for a file that could not be recorded."""
         assert self._writer is not None
         if self._settings.records_required:
             raise _unkept()

@@ -74,19 +74,7 @@ def routes(
     *,
     keyed: bool,
 ) -> list[Route]:
-    """Give all routes.
-
-    Parameters
-    ----------
-    settings : Settings
-        Limits.
-    version : str
-        Of the service.
-    served, models, predicting, files, protocol, repository, published, records, studies
-        What answers; studies only where they are allowed.
-    keyed : bool
-        There are API keys.
-    """
+    """Give all routes."""
     found = [
         *_health(models),
         Route(

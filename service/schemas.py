@@ -373,13 +373,7 @@ _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
 
 
 def decoded(body: bytes, schema: type[Body]) -> Body:
-    """Read a body.
-
-    Raises
-    ------
-    Refusal
-        400 if it is not JSON, not of the shape, or an object has a key twice.
-    """
+    """Read a body."""
     try:
         asked: Body = _DECODERS[schema].decode(body)
     except msgspec.ValidationError as error:

@@ -214,13 +214,6 @@ class Served:
         ----------
         name : str or None
             None where only one is served, those bound to a site aside.
-        site : str, optional
-            Of which a model with a profile is wanted.
-
-        Raises
-        ------
-        Refusal
-            404 for an unknown name or site, 409 when several are served and none is named, 503 when there is none at all.
         """
         standings = self._standings
         if site is not None:

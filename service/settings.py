@@ -103,13 +103,7 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
-        """Read them; a variable that is empty counts as not set.
-
-        Raises
-        ------
-        SettingsError
-            If a variable that begins with EXOCLASSIFY_ is unknown, or its value cannot be used.
-        """
+        """Read them; a variable that is empty counts as not set."""
         values: dict[str, Any] = {}
         for variable, text in environment.items():
             if not variable.startswith("EXOCLASSIFY_") or not text:

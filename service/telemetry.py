@@ -90,8 +90,6 @@ class Metrics:
         ----------
         route : str
             The route's path as it is declared, or ``other``.
-        status : int
-            HTTP status.
         seconds : float
             It took.
         """

@@ -91,28 +91,8 @@ class Together:
 
         Parameters
         ----------
-        asked : Asked
-            Model and options.
         X : ndarray of shape (n_samples, n_molecules)
             Raw values in the panel's order.
-        ids : tuple of str
-            Sample ids.
-        source : Source, optional
-            Of the rows, where records are kept.
-        batches : tuple of str, optional
-            The batch of each row, instead of that of the request.
-
-        Returns
-        -------
-        predictions : Predictions
-            Of these rows and perhaps of others.
-        start : int
-            Where these rows begin.
-
-        Raises
-        ------
-        InputError
-            If the prevalence is not valid.
         """
         loop = asyncio.get_running_loop()
         waiting = _Waiting(asked, X, ids, source, batches, loop.create_future())

@@ -64,19 +64,8 @@ def check_type(value: object, kinds: type | tuple[type, ...], what: str, fix: st
 
     Parameters
     ----------
-    value : object
-        The argument.
-    kinds : type or tuple of type
-        What it may be.
     what : str
         Names function and argument, as in ``fit: cohort``.
-    fix : str
-        What to give instead.
-
-    Raises
-    ------
-    InputError
-        If it is something else; the message says what was found, with its shape where it has one.
     """
     if not isinstance(value, kinds):
         shape = getattr(value, "shape", None)

@@ -7,7 +7,7 @@ a folder with migraine/ and colorectal/, each X.csv and y.csv): samples of one s
 counts of chosen molecules are thinned on one side (Gerard 2020, doi 10.1186/s12859-020-3450-9), which leaves noise
 and co-expression as they are. `stabl` is the method of Hédou et al. 2024 (doi 10.1038/s41587-023-02033-x) stated
 again from the paper: 200 halves, L1 logistic regression, permuted features as decoys, the threshold of least
-estimated false share. """
+estimated false share."""
 
 from __future__ import annotations
 

@@ -82,19 +82,8 @@ def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_st
 
     Parameters
     ----------
-    baseline : Baseline
-        What to judge.
-    repeats : sequence of sequences of (train, test)
-        Folds of each repeat.
     y : ndarray of shape (n_samples,)
         State codes.
-    n_states : int
-        How many.
-
-    Returns
-    -------
-    Figure
-        Macro AUC within folds, averaged over repeats.
     """
     found = []
     for folds in repeats:

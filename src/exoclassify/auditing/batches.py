@@ -158,11 +158,6 @@ def _readable(cohort: Cohort, column: str, batches: NDArray[np.str_], n_jobs: in
 def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
     """Say how much worse the model ranks samples of a batch that it has not seen, compared with one that it has.
 
-    Returns
-    -------
-    list of Finding
-        Empty where no batch could be left out.
-
     Notes
     -----
     Pairs of samples of one batch only, before and after: scores of models trained without different batches are not compared.
@@ -222,15 +217,8 @@ def audit_answers(cohort: Cohort, model: Judged) -> list[Finding]:
 
     Parameters
     ----------
-    cohort : Cohort
-        With one layer.
     model : Judged
         Only a model's own answers are looked at: the reference is not calibrated.
-
-    Returns
-    -------
-    list of Finding
-        Empty without batches.
     """
     judgement = model.judgement
     if cohort.batches is None or judgement is None:

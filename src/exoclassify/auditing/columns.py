@@ -56,8 +56,6 @@ def given_for_one_state(cells: pd.Series, y: NDArray[np.str_]) -> bool:
 
     Parameters
     ----------
-    cells : Series
-        The column.
     y : ndarray of str, shape (n_samples,)
         States.
     """
@@ -70,8 +68,6 @@ def restates(cells: pd.Series, y: NDArray[np.str_]) -> bool:
 
     Parameters
     ----------
-    cells : Series
-        The column.
     y : ndarray of str, shape (n_samples,)
         States.
     """

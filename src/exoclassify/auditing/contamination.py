@@ -24,13 +24,7 @@ _DIFFERS = 1.64  # standard errors
 
 
 def contamination_baselines(cohort: Cohort) -> list[Baseline]:
-    """Give the haemolysis index, and the score of each published panel of contaminants, where they were measured.
-
-    Returns
-    -------
-    list of Baseline
-        Empty for cargo without a panel.
-    """
+    """Give the haemolysis index, and the score of each published panel of contaminants, where they were measured."""
     table = cohort.cargo
     found: list[Baseline] = []
     red_cells = False
@@ -54,13 +48,7 @@ def contamination_baselines(cohort: Cohort) -> list[Baseline]:
 
 
 def contaminants(table: CargoTable) -> NDArray[np.intp]:
-    """Give the positions of molecules that published panels name as contaminants, such as those of red cells.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Of any kind; only panels of its kind count.
-    """
+    """Give the positions of molecules that published panels name as contaminants, such as those of red cells."""
     return np.array(sorted({column for panel in PANELS for column in _columns(table, panel)}), dtype=np.intp)
 
 
@@ -105,13 +93,7 @@ def haemolysis_index(table: CargoTable) -> Floats | None:
 
 
 def audit_haemolysis(cohort: Cohort) -> list[Finding]:
-    """Say how many samples are likely to be haemolysed, among those that can be judged.
-
-    Returns
-    -------
-    list of Finding
-        Empty for other cargo than miRNA.
-    """
+    """Say how many samples are likely to be haemolysed, among those that can be judged."""
     table = cohort.cargo
     if table.kind != "mirna":
         return []

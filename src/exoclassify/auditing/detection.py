@@ -28,13 +28,7 @@ _CONTINUOUS = 0.3
 
 
 def detection_baselines(cohort: Cohort) -> list[Baseline]:
-    """Give the masks of what is missing, zero, at a floor or repeated, and the grid that each sample's values lie on.
-
-    Returns
-    -------
-    list of Baseline
-        Those that vary.
-    """
+    """Give the masks of what is missing, zero, at a floor or repeated, and the grid that each sample's values lie on."""
     table = cohort.cargo
     masks = {
         "which values are missing": missing_mask(table),
@@ -85,11 +79,6 @@ def surprising_zeros(table: CargoTable) -> Mask_:
 
 def floor_mask(table: CargoTable) -> Mask_:
     """Say which values are a molecule's least, or the table's, where that is shared by many: filled in, not measured.
-
-    Parameters
-    ----------
-    table : CargoTable
-        Counts have natural floors and none of these.
 
     Returns
     -------
@@ -183,13 +172,7 @@ def _smallest(table: CargoTable) -> Floats:
 
 
 def audit_imputed(cohort: Cohort) -> list[Finding]:
-    """Look for values that were filled in by state: repeated within one state, and another one within another.
-
-    Returns
-    -------
-    list of Finding
-        Empty where no molecule repeats values.
-    """
+    """Look for values that were filled in by state: repeated within one state, and another one within another."""
     y = np.unique(cohort.y, return_inverse=True)[1]
     shares = np.bincount(y) / len(y)
     by_state, expected = 0, 0.0

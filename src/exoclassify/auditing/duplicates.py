@@ -59,8 +59,6 @@ def audit_alike(cohort: Cohort, against: CargoTable | None = None) -> list[Findi
 
     Parameters
     ----------
-    cohort : Cohort
-        With one layer.
     against : CargoTable, optional
         Another file, such as the one a model is to be tested on.
     """

@@ -65,13 +65,7 @@ class Judged:
 
     @classmethod
     def reference(cls, samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> Judged:
-        """Judge a plain ridge regression.
-
-        Raises
-        ------
-        DesignError
-            If the cohort is too small for folds.
-        """
+        """Judge a plain ridge regression."""
         repeats = tuple(
             tuple(stratified_folds(samples.y, samples.groups, _FOLDS, seed + 1000 * (r + 1))) for r in range(_REPEATS)
         )

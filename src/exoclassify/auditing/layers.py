@@ -22,15 +22,7 @@ _DRAWS = 999
 
 
 def audit_layers(cohort: Cohort, audited: Callable[[Cohort], Audit]) -> Audit:
-    """Put the audits of all layers together; what is said of the sheet is said once.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With several layers.
-    audited : callable
-        Gives the audit of a cohort of one layer.
-    """
+    """Put the audits of all layers together; what is said of the sheet is said once."""
     findings, drawn = missing_layers(cohort), []
     confounders: dict[str, NDArray[Any]] = {}
     known = set()

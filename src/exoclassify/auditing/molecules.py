@@ -62,13 +62,7 @@ def spike_ins(table: CargoTable) -> NDArray[np.intp]:
 
 
 def foreign(table: CargoTable) -> NDArray[np.intp]:
-    """Give positions of molecules whose names are not of the table's kind, where nearly all others are.
-
-    Returns
-    -------
-    ndarray of int
-        Spike-ins are left out.
-    """
+    """Give positions of molecules whose names are not of the table's kind, where nearly all others are."""
     names = table.molecules
     form = _FORMS.get(table.kind)
     of_kind = np.array([form is not None and form.fullmatch(name) is not None for name in names])
@@ -86,13 +80,7 @@ def foreign(table: CargoTable) -> NDArray[np.intp]:
 
 
 def audit_molecules(cohort: Cohort) -> list[Finding]:
-    """Judge each molecule alone.
-
-    Returns
-    -------
-    list of Finding
-        Empty where nothing stands out.
-    """
+    """Judge each molecule alone."""
     table = cohort.cargo
     single = _alone(cohort, _ranked(table, shares=True))
     limit = _GOES / table.n_molecules

@@ -201,15 +201,9 @@ def runs_of(order: Floats, cohort: Cohort) -> tuple[int, float, float]:
     ----------
     order : ndarray of shape (n_samples,)
         Ties are broken at random.
-    cohort : Cohort
-        The labels.
 
     Returns
     -------
-    runs : int
-        Of equal labels.
-    expected : float
-        With labels permuted.
     p_value : float
         That there are as few runs, or as strong a trend, by chance; twice the smaller of the two.
 
@@ -241,8 +235,6 @@ def drifts(order: Floats, cohort: Cohort) -> bool:
     ----------
     order : ndarray of shape (n_samples,)
         Any.
-    cohort : Cohort
-        With one layer.
 
     Returns
     -------

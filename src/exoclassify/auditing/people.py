@@ -85,13 +85,7 @@ def _recalled(cohort: Cohort, known: NDArray[np.bool_]) -> tuple[int, int] | Non
 
 
 def audit_subjects(cohort: Cohort) -> list[Finding]:
-    """Say whether persons are known, and suspect those who come under two ids.
-
-    Returns
-    -------
-    list of Finding
-        Never critical: likeness is no proof.
-    """
+    """Say whether persons are known, and suspect those who come under two ids."""
     n = cohort.n_samples
     found = suspects(cohort) if _FEWEST <= n <= MOST else Suspects([], 0.0, None)
     ids = cohort.sheet.sample_ids

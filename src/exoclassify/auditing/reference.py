@@ -31,11 +31,6 @@ def ridge_scores(jobs: Sequence[tuple[Samples, Sequence[Fold]]], *, n_jobs: int 
     -------
     list of (ndarray of shape (n_samples, n_states), ndarray of shape (n_samples,))
         Scores, and the fold that each sample was held out in. Nothing is calibrated: there are no inner folds to fail in.
-
-    Raises
-    ------
-    DesignError
-        If no molecule is detected often enough.
     """
     asked = (delayed(_scored)(samples, fold) for samples, folds in jobs for fold in folds)
     with nullcontext() if n_jobs == 1 else workers_started_undisturbed():

@@ -25,15 +25,6 @@ __all__ = ["sensitivity"]
 def sensitivity(cohort: Cohort, model: Judged, *, n_jobs: int = 1) -> list[dict[str, Any]]:
     """Judge a plain ridge regression with and without contaminated molecules and failed libraries.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-    model : Judged
-        Its first repeat of folds is used for all.
-    n_jobs : int
-        Parallel processes.
-
     Returns
     -------
     list of dict

@@ -47,12 +47,8 @@ def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] |
 
     Parameters
     ----------
-    samples : Samples
-        The cohort.
     auc_found : float
         Of the model or the reference; the criteria rest on it, and it is held to 0.6 to 0.9.
-    curve : list of dict or None
-        As `learning_curve` gives it.
     """
     subjects = subjects_per_state(samples.y, samples.groups)
     fewest, n = int(subjects.min()), len(np.unique(samples.groups))  # a person in two states is one

@@ -90,15 +90,7 @@ def technical_baselines(cohort: Cohort) -> list[Baseline]:
 
 
 def audit_technical(cohort: Cohort, model: Judged) -> Technical:
-    """Judge every technical figure in the folds of the model, and test whether the model is better.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With one layer.
-    model : Judged
-        The model's scores on samples that were held out.
-    """
+    """Judge every technical figure in the folds of the model, and test whether the model is better."""
     findings: list[Finding] = []
     weighed: list[_Weighed] = []
     candidates = technical_baselines(cohort)
@@ -131,8 +123,6 @@ def better(model: Figure, baseline: Figure, groups: Codes) -> float:
 
     Parameters
     ----------
-    model, baseline : Figure
-        AUCs on the same samples.
     groups : ndarray of shape (n_samples,)
         Subject codes.
 
@@ -153,8 +143,6 @@ def within_levels(model: Judged, levels: NDArray[Any]) -> Figure | None:
 
     Parameters
     ----------
-    model : Judged
-        Its scores.
     levels : ndarray of shape (n_samples,)
         Texts or codes.
 

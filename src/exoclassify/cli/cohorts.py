@@ -22,15 +22,8 @@ def cohort_of(
 
     Parameters
     ----------
-    cargo, layers
-        One of them: a table, or what was given for `exoclassify.cli.options.Layers`.
     kind, unit, samples, label, subject, batch, not_detected, reading, time
         As in `Cohort.read`; of layers, kind and unit of those that do not say them.
-
-    Raises
-    ------
-    ExoclassifyError
-        As `Cohort.read` and `Cohort.read_layers` do.
     """
     from exoclassify.data.cohort import Cohort
     from exoclassify.data.layers import LayerFile

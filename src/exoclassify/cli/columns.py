@@ -8,20 +8,7 @@ __all__ = ["columns"]
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Line rows up under a header.
-
-    Parameters
-    ----------
-    header : sequence of str
-        Names of the columns.
-    rows : sequence of sequence of str
-        The cells.
-
-    Returns
-    -------
-    list of str
-        One line each, without trailing spaces.
-    """
+    """Line rows up under a header."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

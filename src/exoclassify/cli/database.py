@@ -23,18 +23,7 @@ Database = Annotated[
 
 @contextmanager
 def database(url: str) -> Iterator[Engine]:
-    """Open the database of records, brought to the newest layout.
-
-    Parameters
-    ----------
-    url : str
-        See `Database`.
-
-    Raises
-    ------
-    FileError
-        If it cannot be reached, or its packages are not installed.
-    """
+    """Open the database of records, brought to the newest layout."""
     try:
         from exoclassify.monitoring.database import opened, upgrade
     except ImportError as error:

@@ -21,18 +21,7 @@ __all__ = ["in_new_batch", "judged", "log_loss_of", "marker_weights", "markers",
 
 
 def judged(bundle: ModelBundle) -> list[str]:
-    """Say what the judgement found inside and across batches.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Judged, with batches.
-
-    Returns
-    -------
-    list of str
-        Lines of text.
-    """
+    """Say what the judgement found inside and across batches."""
     evaluation = bundle.about["evaluation"]
     crossed, batched = evaluation["cross_validation"], evaluation["leave_one_batch_out"]
     held = ", ".join(f"{state} {share:.0%}" for state, share in batched["sets"]["coverage"].items())
@@ -45,20 +34,7 @@ def judged(bundle: ModelBundle) -> list[str]:
 
 
 def in_new_batch(predictions: Predictions, new: Cohort) -> list[str]:
-    """Compare the calls with the truth, which a simulation knows.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        For the samples of `new`.
-    new : Cohort
-        With the true states.
-
-    Returns
-    -------
-    list of str
-        Lines of text.
-    """
+    """Compare the calls with the truth, which a simulation knows."""
     true = new.y[[new.sheet.sample_ids.index(sample) for sample in predictions.sample_ids]]
     called, right = _counted(predictions, true)
     best = int((np.array(predictions.best_guesses) == true).sum())
@@ -79,8 +55,6 @@ def log_loss_of(predictions: Predictions, true: NDArray[np.str_]) -> float:
 
     Parameters
     ----------
-    predictions : Predictions
-        Of some samples.
     true : ndarray of str of shape (n_samples,)
         Their states.
     """
@@ -93,19 +67,8 @@ def with_local(bundle: ModelBundle, new: Cohort, n_local: int = 10, draws: int =
 
     Parameters
     ----------
-    bundle : ModelBundle
-        That never saw the centre.
     new : Cohort
         Its samples, with the true states, which are used for the mix and for the comparison alone.
-    n_local : int
-        Local samples.
-    draws : int
-        Random choices of them.
-
-    Returns
-    -------
-    list of str
-        Lines of text.
     """
     from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
     from exoclassify.model.prediction import Use
@@ -134,22 +97,7 @@ def with_local(bundle: ModelBundle, new: Cohort, n_local: int = 10, draws: int =
 
 
 def markers(bundle: ModelBundle, training: Cohort, truth: pd.DataFrame) -> list[str]:
-    """Say how the true markers stand among the weights of the linear part.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Trained on `training`.
-    training : Cohort
-        Gives the spread of each molecule.
-    truth : DataFrame
-        Columns molecule, state, effect.
-
-    Returns
-    -------
-    list of str
-        Lines of text.
-    """
+    """Say how the true markers stand among the weights of the linear part."""
     table = marker_weights(bundle, training)
     lines = []
     for state, true in truth.groupby("state", sort=False):
@@ -160,13 +108,6 @@ def markers(bundle: ModelBundle, training: Cohort, truth: pd.DataFrame) -> list[
 
 def marker_weights(bundle: ModelBundle, training: Cohort) -> pd.DataFrame:
     """Weight of each molecule for each state in the linear part of the compiled scorer.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Any model with linear voices.
-    training : Cohort
-        Gives the spread of each molecule.
 
     Returns
     -------

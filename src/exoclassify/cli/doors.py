@@ -27,19 +27,7 @@ class Doored(TyperGroup):
     """The group of all commands; what a command raises goes through `doors`."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Find the command; a study file among its arguments becomes the options that it says.
-
-        Parameters
-        ----------
-        ctx : typer's context
-            Of the call.
-        args : list of str
-            The command's name and what follows.
-
-        Returns
-        -------
-        tuple of (str or None, click's command, list of str)
-        """
+        """Find the command; a study file among its arguments becomes the options that it says."""
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and any(text.endswith(".toml") for text in rest):
             from exoclassify.cli.studies import with_study
@@ -49,31 +37,14 @@ class Doored(TyperGroup):
         return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:  # typer keeps the type of a context to itself
-        """Run the command asked for.
-
-        Parameters
-        ----------
-        ctx : typer's context
-            Of the call.
-
-        Returns
-        -------
-        Any
-            Whatever the command gives.
-        """
+        """Run the command asked for."""
         with doors():
             return super().invoke(ctx)
 
 
 @contextmanager
 def doors() -> Iterator[None]:
-    """Translate errors: a mendable one is a line on stderr and exit 2, Ctrl-C exits 130, an unknown one stays a traceback.
-
-    Raises
-    ------
-    SystemExit
-        With the exit code, after the line was said.
-    """
+    """Translate errors: a mendable one is a line on stderr and exit 2, Ctrl-C exits 130, an unknown one stays a traceback."""
     signal.signal(signal.SIGINT, _stop_workers_first)
     try:
         yield
@@ -88,13 +59,7 @@ def doors() -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """Say on stderr what a reader of the result should know, as in ``note: …``.
-
-    Parameters
-    ----------
-    text : str
-        One line.
-    """
+    """Say on stderr what a reader of the result should know, as in ``note: …``."""
     print(f"note: {text}", file=sys.stderr)
 
 

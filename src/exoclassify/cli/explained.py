@@ -19,35 +19,12 @@ __all__ = ["check_explained", "explained_path", "write_explained"]
 
 
 def explained_path(out: Path) -> Path:
-    """Name the file of explanations: predictions.csv has predictions.explained.csv beside it.
-
-    Parameters
-    ----------
-    out : Path
-        The predictions.
-    """
+    """Name the file of explanations: predictions.csv has predictions.explained.csv beside it."""
     return out.with_name(f"{out.name.removesuffix('.gz').rsplit('.', 1)[0]}.explained.csv")
 
 
 def check_explained(out: Path, n: int | None, *, force: bool, inputs: Sequence[Path]) -> None:
-    """Refuse a number of molecules, or a file, before any work is done.
-
-    Parameters
-    ----------
-    out : Path
-        The predictions.
-    n : int or None
-        As asked for; None asks for nothing.
-    force : bool
-        A file that is there may be replaced.
-    inputs : sequence of Path
-        What is read.
-
-    Raises
-    ------
-    ExoclassifyError
-        With the fix.
-    """
+    """Refuse a number of molecules, or a file, before any work is done."""
     if n is None:
         return
     from exoclassify.errors import InputError
@@ -62,30 +39,10 @@ def write_explained(
 ) -> list[str]:
     """Write the molecules that moved each answer.
 
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Who answered.
-    given : sequence of str
-        Files, as they were scored.
-    asked : Asked
-        As they were scored.
-    report : Report
-        What became of them.
-    n : int
-        How many molecules a sample.
-    force : bool
-        A file that is there may be replaced.
-
     Returns
     -------
     list of str
         Lines for the reader: the first sample's explanation, and where the rest is.
-
-    Raises
-    ------
-    ExoclassifyError
-        If the files do not fit the model, or the output cannot be written.
     """
     from exoclassify.scoring.explaining import explained_files
     from exoclassify.scoring.finishing import rejected_rows

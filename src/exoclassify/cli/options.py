@@ -72,18 +72,7 @@ def used(
     max_wrong: float | None,
     level: float | None,
 ) -> Use:
-    """Put what was said of place and certainty together.
-
-    Parameters
-    ----------
-    prevalence, same_batch, batch, site, max_wrong, level
-        As the options above.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range, or two places are named.
-    """
+    """Put what was said of place and certainty together."""
     from exoclassify.model.prediction import Use
 
     shares = None if prevalence is None else shares_of(prevalence)
@@ -124,13 +113,7 @@ Layers = Annotated[
 
 
 def reading_of(form: str | None, columns: str | None, sheet: str | None, id_column: str | None) -> Reading:
-    """Say how tables are to be read.
-
-    Parameters
-    ----------
-    form, columns, sheet, id_column : str or None
-        What was given for `Format`, `Columns`, `Sheet` and `IdColumn`.
-    """
+    """Say how tables are to be read."""
     from exoclassify.tables.asked import Reading
 
     return Reading(form, columns, sheet, id_column)
@@ -154,13 +137,6 @@ def shares_of(text: str, option: str = "--prevalence") -> dict[str, float]:
     ----------
     text : str
         Such as ``neuropathic=0.05,inflammatory=10%``.
-    option : str
-        Named in messages.
-
-    Raises
-    ------
-    InputError
-        If a pair is none, or a state comes twice.
     """
     from exoclassify.errors import InputError
 
@@ -188,11 +164,6 @@ def thresholds_of(text: str) -> tuple[float, ...]:
     ----------
     text : str
         Such as ``0.2,0.5``.
-
-    Raises
-    ------
-    InputError
-        If one is no number above 0 and below 1.
     """
     from exoclassify.errors import InputError
 

@@ -12,22 +12,7 @@ __all__ = ["check_file", "check_folder", "check_report"]
 
 
 def check_file(path: Path, *, force: bool, inputs: Collection[Path]) -> None:
-    """Refuse a file that is there already, is one of the inputs, or could not be written.
-
-    Parameters
-    ----------
-    path : Path
-        The file to be.
-    force : bool
-        A file that is there may be replaced.
-    inputs : collection of Path
-        What is read; none of it is ever replaced.
-
-    Raises
-    ------
-    FileError
-        With the fix.
-    """
+    """Refuse a file that is there already, is one of the inputs, or could not be written."""
     if any(path.resolve() == given.resolve() for given in inputs):
         raise FileError(f"{path}: is an input of this command, and will not be replaced; give another --out")
     if path.is_dir():
@@ -36,22 +21,7 @@ def check_file(path: Path, *, force: bool, inputs: Collection[Path]) -> None:
 
 
 def check_report(path: Path, *, force: bool, inputs: Collection[Path]) -> None:
-    """Refuse a page, or the folder of figures and tables beside it, as `check_file` does a file.
-
-    Parameters
-    ----------
-    path : Path
-        Of the page, such as report.html.
-    force : bool
-        What is there may be replaced.
-    inputs : collection of Path
-        What is read.
-
-    Raises
-    ------
-    FileError
-        With the fix.
-    """
+    """Refuse a page, or the folder of figures and tables beside it, as `check_file` does a file."""
     from exoclassify.report.saving import files_beside
 
     check_file(path, force=force, inputs=inputs)
@@ -63,17 +33,8 @@ def check_folder(path: Path, *, force: bool, own: Collection[str]) -> None:
 
     Parameters
     ----------
-    path : Path
-        The folder to be.
     force : bool
         A folder that is there may be replaced, if it holds nothing else.
-    own : collection of str
-        Names in the folder that the command writes.
-
-    Raises
-    ------
-    FileError
-        With the fix.
     """
     if path.exists() and not path.is_dir():
         raise FileError(f"{path}: is a file, and a folder is to be written; give another name")

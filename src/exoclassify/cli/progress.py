@@ -12,13 +12,7 @@ __all__ = ["progress_bar", "rows_bar"]
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Give a callback for steps done and steps in all; None when stderr is not a terminal.
-
-    Parameters
-    ----------
-    what : str
-        Said beside the bar.
-    """
+    """Give a callback for steps done and steps in all; None when stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -38,22 +38,7 @@ SignWith = Annotated[
 
 
 def check_signing(require: Path | None, sign_with: Path | None, *, promoting: bool) -> None:
-    """Refuse before any work what could not be promoted after it.
-
-    Parameters
-    ----------
-    require : Path or None
-        Public key that a version in use must be signed for.
-    sign_with : Path or None
-        Private key for the new version.
-    promoting : bool
-        The new version may be put into use.
-
-    Raises
-    ------
-    BadParameter
-        If it would be unsigned.
-    """
+    """Refuse before any work what could not be promoted after it."""
     if promoting and require is not None and sign_with is None:
         raise typer.BadParameter(
             "a version in use must be signed, and the new one would not be; give --sign-with, or --promote never"
@@ -63,22 +48,10 @@ def check_signing(require: Path | None, sign_with: Path | None, *, promoting: bo
 def opened(place: str, *, change: bool = False) -> Registry:
     """Open a registry.
 
-    Parameters
-    ----------
-    place : str
-        A folder, or a URL that fsspec knows.
-    change : bool
-        It is going to be changed.
-
     Returns
     -------
     Registry
         Of a URL, a copy of the moment, checked like any other when a version is loaded.
-
-    Raises
-    ------
-    FileError
-        If it cannot be reached, or is to be changed and is a URL.
     """
     from exoclassify.model.registry import Registry
 
@@ -96,13 +69,7 @@ def opened(place: str, *, change: bool = False) -> Registry:
 
 
 def asker(who: str | None) -> str:
-    """Name who asks: as said, else the user.
-
-    Parameters
-    ----------
-    who : str or None
-        As said.
-    """
+    """Name who asks: as said, else the user."""
     import getpass
 
     try:
@@ -112,15 +79,5 @@ def asker(who: str | None) -> str:
 
 
 def say(plain: Any, lines: Sequence[str], *, as_json: bool) -> None:
-    """Print an answer once, as lines or as JSON.
-
-    Parameters
-    ----------
-    plain : Any
-        Plain values.
-    lines : sequence of str
-        The same for a reader.
-    as_json : bool
-        Which of the two.
-    """
+    """Print an answer once, as lines or as JSON."""
     print(json.dumps(plain, indent=1, allow_nan=False) if as_json else "\n".join(lines))

@@ -303,22 +303,7 @@ def _long(text: str | None) -> LongNames | None:
 
 
 def summary(bundle: ModelBundle, tally: Tally, stated: Mapping[str, float] | None) -> list[str]:
-    """Say how many samples got which call, why the others are uncertain, and at which prevalence.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Who answered.
-    tally : Tally
-        The answers, counted.
-    stated : mapping of str to float or None
-        Prevalence asked for.
-
-    Returns
-    -------
-    list of str
-        Lines of text.
-    """
+    """Say how many samples got which call, why the others are uncertain, and at which prevalence."""
     lines = [f"{tally.n} samples scored with {bundle.name} {bundle.version}"]
     lines += [f"  {state:<20} {tally.calls[state]:5d}" for state in tally.states]
     lines += [f"  {'uncertain':<20} {tally.calls['uncertain']:5d}", *_reasons(tally)]

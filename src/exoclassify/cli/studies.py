@@ -22,20 +22,11 @@ def with_study(command: Any, name: str, arguments: Sequence[str]) -> list[str]:
     ----------
     command : click's command
         Says which options it has, and which of them take a value.
-    name : str
-        Of the command.
-    arguments : sequence of str
-        As given.
 
     Returns
     -------
     list of str
         Options that were given override those of the file; keys for which the command has no option are left out.
-
-    Raises
-    ------
-    FileError, InputError
-        If the file is no study file.
     """
     if name in ("run", "init"):
         return list(arguments)

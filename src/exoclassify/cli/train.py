@@ -215,30 +215,7 @@ def fitted(
     covariates: tuple[str, ...] = (),
     permutations: int = 0,
 ) -> Finished:
-    """Fit, judge and audit with a bar on stderr.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        To learn from.
-    recipe : Recipe
-        The choices.
-    name, version : str
-        Of the model.
-    judge : bool
-        Whether to judge it.
-    jobs : int
-        Processes at once.
-    covariates : tuple of str
-        Columns to compare with the state.
-    permutations : int
-        How often the judgement is run again on permuted labels.
-
-    Raises
-    ------
-    ExoclassifyError
-        As `exoclassify.lifecycle.finish.finish` says.
-    """
+    """Fit, judge and audit with a bar on stderr."""
     from exoclassify.judging.kept import default_folder
     from exoclassify.lifecycle.finish import finish
 

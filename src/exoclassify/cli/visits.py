@@ -54,22 +54,7 @@ def trained_over(
     response: str | None,
     finishing: Callable[[Cohort], Finished],
 ) -> tuple[Cohort, Finished]:
-    """Train as the options ask, on samples as they are or on what changes within persons.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        As read.
-    baseline, pair, response : str or None
-        As the options above; one at most.
-    finishing : callable
-        Makes a model of a cohort.
-
-    Raises
-    ------
-    ExoclassifyError
-        As `exoclassify.lifecycle.over_visits.over_visits` says.
-    """
+    """Train as the options ask, on samples as they are or on what changes within persons."""
     from exoclassify.errors import InputError
     from exoclassify.lifecycle.over_visits import over_visits
 
@@ -95,31 +80,7 @@ Who = tuple[Path | None, str | None, str | None, Path | None]
 def one_table(
     bundle: ModelBundle, given: list[str], files: list[LayerFile], asked: Asked, who: Who
 ) -> Iterator[tuple[list[str], Asked]]:
-    """Give the one table that is scored: as it was given, of several layers joined, or of changes within persons.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        The model.
-    given : list of str
-        Tables of samples.
-    files : list of LayerFile
-        Of layers.
-    asked : Asked
-        As it was asked.
-    who : tuple
-        See `Who`.
-
-    Yields
-    ------
-    given, asked
-        What to score, and how it is to be read.
-
-    Raises
-    ------
-    ExoclassifyError
-        If the model reads visits and they are not given, or it does not and they are; or a table cannot be used.
-    """
+    """Give the one table that is scored: as it was given, of several layers joined, or of changes within persons."""
     from dataclasses import replace
 
     from exoclassify.model.layered_panel import LayeredPanel

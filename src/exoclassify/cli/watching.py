@@ -33,20 +33,8 @@ def watched(
 
     Parameters
     ----------
-    bundle : ModelBundle
-        Who answers.
-    inbox, outbox : Path
-        Where tables arrive, and where their answers go.
-    ending : str
-        Of the answers.
-    asked : Asked
-        As for files.
-    runner : Runner
-        Who does the work.
     every : float
         Seconds between two looks.
-    once : bool
-        Look twice, and leave.
     """
     from exoclassify.scoring.watch import Watch
 

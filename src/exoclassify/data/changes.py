@@ -28,8 +28,6 @@ def changes(table: CargoTable, rows: Codes, against: Codes) -> CargoTable:
 
     Parameters
     ----------
-    table : CargoTable
-        Holds both.
     rows, against : ndarray of int
         Positions of the samples, and of the one that each is compared with.
 
@@ -53,13 +51,7 @@ def changes(table: CargoTable, rows: Codes, against: Codes) -> CargoTable:
 
 
 def beside(table: CargoTable, baselines: CargoTable) -> CargoTable:
-    """Give samples as changes against baselines that stand in another table under the same ids.
-
-    Raises
-    ------
-    InputError
-        If a sample has no baseline.
-    """
+    """Give samples as changes against baselines that stand in another table under the same ids."""
     lacking = [sample for sample in table.sample_ids if sample not in set(baselines.sample_ids)]
     if lacking:
         raise InputError(
@@ -98,11 +90,6 @@ def baseline_rows(sheet: SampleSheet, baseline: str) -> tuple[Codes, Codes]:
     -------
     rows, against : ndarray of int
         Positions of the samples of other visits whose person has a baseline, and of that.
-
-    Raises
-    ------
-    InputError
-        If there is no such visit, nobody has another one beside it, or a person has two samples at it.
     """
     visits, persons = named_visits(sheet), np.asarray(sheet.subject)
     where = f"{sheet.source}, column {visit_column(sheet)}"
@@ -120,13 +107,7 @@ def baseline_rows(sheet: SampleSheet, baseline: str) -> tuple[Codes, Codes]:
 
 
 def other_rows(sheet: SampleSheet) -> tuple[Codes, Codes]:
-    """Find the other sample of everyone with two; arguments and results as for `baseline_rows`.
-
-    Raises
-    ------
-    InputError
-        If a person has not exactly two samples.
-    """
+    """Find the other sample of everyone with two; arguments and results as for `baseline_rows`."""
     persons = np.asarray(sheet.subject)
     names, of, n = np.unique(persons, return_inverse=True, return_counts=True)
     if (n != 2).any():
@@ -177,15 +158,8 @@ class VisitTables:
 
         Parameters
         ----------
-        table : CargoTable
-            Samples as they are measured.
         sheet : SampleSheet
             Their persons and visits; samples that the table lacks are left out.
-
-        Raises
-        ------
-        InputError
-            If a person lacks the baseline, or has two samples at a visit.
         """
         there = np.isin(sheet.sample_ids, table.sample_ids)
         sheet = sheet.take(there)
@@ -197,22 +171,7 @@ class VisitTables:
 
 
 def against_baseline(cohort: Cohort, baseline: str) -> Cohort:
-    """Give the samples of all other visits as changes against the person's baseline; states and persons stay.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        Of one layer, with columns of persons and visits.
-    baseline : str
-        The visit that is the baseline.
-
-    Raises
-    ------
-    DesignError
-        If persons or visits are not named.
-    InputError
-        If there is no such visit, a person has two samples at it, or dates contradict it.
-    """
+    """Give the samples of all other visits as changes against the person's baseline; states and persons stay."""
     visits = named_visits(cohort.sheet)
     for visit in dict.fromkeys(visits[(visits != "") & (visits != baseline)].tolist()):
         check_dates(cohort.sheet, (baseline, visit))
@@ -236,11 +195,6 @@ def of_response(cohort: Cohort, visits: tuple[str, str]) -> Cohort:
         Of one layer, with columns of persons and visits, labelled by what became of each person.
     visits : (str, str)
         The earlier and the later one; a person may lack the later.
-
-    Raises
-    ------
-    InputError
-        If a person has two samples at a visit, or another label at each.
     """
     sheet = cohort.sheet
     check_dates(sheet, visits)

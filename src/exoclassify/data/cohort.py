@@ -450,21 +450,8 @@ def cohort_of(given: Cohort | str | Path, what: str) -> tuple[Cohort, Study | No
 
     Parameters
     ----------
-    given : Cohort or path
-        As a function was given it.
     what : str
         Names function and argument, as in ``fit: cohort``.
-
-    Returns
-    -------
-    cohort : Cohort
-    study : Study or None
-        Where a file was given.
-
-    Raises
-    ------
-    FileError, InputError
-        If it is neither, or the file cannot be used.
     """
     check_type(
         given, (Cohort, str, Path), what, "a Cohort, such as Cohort.from_frames(cargo, sheet, ...), or a study file"

@@ -30,15 +30,8 @@ def with_covariates(cohort: Cohort, columns: Sequence[str]) -> Cohort:
 
     Parameters
     ----------
-    cohort : Cohort
-        With these columns in its sheet.
     columns : sequence of str
         Numbers, or texts of up to 8 levels; those called sex, age or BMI where none is named.
-
-    Raises
-    ------
-    InputError
-        If a column is missing, or none of them holds anything that differs between samples.
     """
     sheet = cohort.sheet
     names = list(columns) or sheet.covariates()
@@ -60,17 +53,8 @@ def covariate_table(frame: pd.DataFrame, wanted: Sequence[str], source: str) -> 
 
     Parameters
     ----------
-    frame : DataFrame
-        Sample ids as its index.
     wanted : sequence of str
         ``age`` for a column of numbers, ``sex=F`` for whether a column holds a text.
-    source : str
-        What messages call the sheet.
-
-    Raises
-    ------
-    InputError
-        If the sheet has none of these columns.
     """
     there = [name for name in wanted if name.partition("=")[0] in frame.columns]
     if not there:

@@ -51,25 +51,8 @@ def guessed(
 
     Parameters
     ----------
-    cargo, samples : path
-        The files.
     given : dict of str to (str or None)
         What the user said, by key of `Study`; None for what is to be guessed.
-    reading : Reading
-        What the user said of the table.
-
-    Returns
-    -------
-    study : Study
-    reasons : dict of str to str
-        By key, why it was chosen.
-
-    Raises
-    ------
-    FileError
-        If a file cannot be read.
-    InputError
-        If the files do not fit, or no column of the sheet looks like a label.
     """
     sheet = SampleSheet.read(samples, sample_id=reading.id_column or "sample_id")
     refuse_unnamed(cargo, "other", sheet.sample_ids, None, reading)

@@ -46,13 +46,7 @@ class LayerFile:
 
     @classmethod
     def parse(cls, text: str, reading: Reading = AS_WRITTEN) -> LayerFile:
-        """Read NAME=PATH, or NAME=PATH:KIND:UNIT.
-
-        Raises
-        ------
-        InputError
-            If it is written otherwise.
-        """
+        """Read NAME=PATH, or NAME=PATH:KIND:UNIT."""
         name, _, path = text.partition("=")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or not path:
             raise InputError(
@@ -64,13 +58,7 @@ class LayerFile:
         return cls(name, path, reading=reading)
 
     def stated(self, kind: str | None, unit: str | None, not_detected: float | None = None) -> LayerFile:
-        """Fill in what is not said of the layer itself.
-
-        Raises
-        ------
-        InputError
-            If kind or unit are still not known.
-        """
+        """Fill in what is not said of the layer itself."""
         kind, unit = self.kind or kind or "", self.unit or unit or ""
         if not kind or not unit:
             raise InputError(
@@ -82,13 +70,7 @@ class LayerFile:
         return replace(self, kind=kind, unit=unit, not_detected=mark)
 
     def read(self, sample_ids: Sequence[str] | None = None, molecules: Sequence[str] | None = None) -> CargoTable:
-        """Read the table.
-
-        Raises
-        ------
-        FileError, InputError
-            As `CargoTable.read` does.
-        """
+        """Read the table."""
         return CargoTable.read(
             self.cargo, kind=self.kind, unit=self.unit, sample_ids=sample_ids, molecules=molecules,
             not_detected=self.not_detected, reading=replace(self.reading, id_if_there=True),
@@ -96,13 +78,7 @@ class LayerFile:
 
 
 def checked_layers(layers: Mapping[str, CargoTable]) -> dict[str, CargoTable]:
-    """Take rows in which nothing was measured for lacking the layer, and hold layers to have samples in common.
-
-    Raises
-    ------
-    DesignError
-        If there are too many layers, or one shares no sample with any other.
-    """
+    """Take rows in which nothing was measured for lacking the layer, and hold layers to have samples in common."""
     if len(layers) < 2:
         return dict(layers)
     if len(layers) > MOST_LAYERS:

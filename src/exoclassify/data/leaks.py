@@ -24,13 +24,7 @@ _METADATA = frozenset(
 
 
 def check_no_leak(table: CargoTable, sheet: SampleSheet) -> None:
-    """Refuse a column of the cargo that is one of the sheet, or that holds its label, batch or subject in numbers.
-
-    Raises
-    ------
-    InputError
-        With the column's name and what it holds.
-    """
+    """Refuse a column of the cargo that is one of the sheet, or that holds its label, batch or subject in numbers."""
     written = table.written or table.molecules
     columns = {name.strip().lower(): name for name in map(str, sheet.frame.columns)}
     known = [name for name in written if name.strip().lower() in columns]
@@ -82,13 +76,7 @@ def _is_named_so(molecule: str, kind: str) -> bool:
 
 
 def check_not_scaled(table: CargoTable) -> None:
-    """Refuse a table whose molecules were brought to mean 0 and SD 1 over its samples.
-
-    Raises
-    ------
-    InputError
-        If every molecule is so: a new sample cannot be scaled alike.
-    """
+    """Refuse a table whose molecules were brought to mean 0 and SD 1 over its samples."""
     if table.unit != "log2_intensity" or table.n_samples < _FEWEST:
         return
     measured = (~np.isnan(table.values)).sum(axis=0)

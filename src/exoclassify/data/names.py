@@ -47,8 +47,6 @@ def canonical_name(name: str, kind: str) -> str:
 
     Parameters
     ----------
-    name : str
-        As a file or a request has it.
     kind : str
         What the molecule is: mirna and protein names are brought to one form, others only stripped.
 
@@ -92,28 +90,11 @@ def canonical_names(
 
     Parameters
     ----------
-    names : sequence of str
-        As the table has them.
-    kind : str
-        What the molecules are.
-    source : str
-        What messages call the table, the name of its file.
-
     hairpins_apart : bool, optional
         Whether ``hsa-mir-107-3p`` is another molecule than ``hsa-miR-107-3p``; if omitted the names themselves decide,
         by `tells_hairpins_apart`. A model trained on names kept apart says True whatever is asked of it.
     values : ndarray of shape (n_samples, n_names), optional
         By which a message says whether columns of one molecule are the same.
-
-    Returns
-    -------
-    tuple of str
-        Canonical and unique, in the order given.
-
-    Raises
-    ------
-    InputError
-        If a name is blank, or two names are the same or become the same; the message names both.
     """
     apart = tells_hairpins_apart(names, kind) if hairpins_apart is None else hairpins_apart
     canonical = tuple(
@@ -175,11 +156,6 @@ def _refuse_second(names: Sequence[str], canonical: Sequence[str], source: str) 
 
 def tells_hairpins_apart(names: Sequence[str], kind: str) -> bool:
     """Say whether a table means two things by ``hsa-mir-`` and ``hsa-miR-``.
-
-    Returns
-    -------
-    bool
-        True for miRNA with at least 20 names of each spelling.
 
     Notes
     -----

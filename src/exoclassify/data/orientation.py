@@ -33,25 +33,7 @@ _MIRNA = re.compile(r"([a-z]{3}-)?(mir|let)-", re.IGNORECASE)
 def samples_in_rows(
     wide: WideTable, kind: str, sample_ids: Collection[str] | None, molecules: Collection[str] | None
 ) -> WideTable:
-    """Turn a table that holds its samples in columns; leave one that holds them in rows.
-
-    Parameters
-    ----------
-    wide : WideTable
-        As read.
-    kind : str
-        Of the molecules.
-    sample_ids : collection of str or None
-        Samples to look for; they decide when they are given.
-    molecules : collection of str or None
-        Canonical names to look for otherwise.
-
-    Raises
-    ------
-    InputError
-        If what is looked for is in both directions or in neither; without anything to look for, if the first
-        column holds miRNA names.
-    """
+    """Turn a table that holds its samples in columns; leave one that holds them in rows."""
     if wide.settled:
         return wide if sample_ids is None else _named_as(wide, {str(sample).strip() for sample in sample_ids})
     rows, columns = wide.row_ids, wide.columns
@@ -83,17 +65,6 @@ def refuse_unnamed(
     ----------
     path : path
         Of a table; what is small, of a format of the field, or no text is left to `samples_in_rows`.
-    kind, sample_ids, molecules
-        As there.
-    asked : Reading
-        What the user said of it.
-
-    Raises
-    ------
-    FileError
-        If it cannot be read.
-    InputError
-        If nothing that is looked for is in the header or among its first 300,000 ids.
     """
     source = Source.local(path)
     looked_for = sample_ids if sample_ids is not None else molecules
@@ -117,19 +88,7 @@ _SHOWN = 3
 
 
 def named_below(text: TextFile, position: int, wanted: Collection[str], kind: str | None) -> bool:
-    """Say whether a name is among the first 300,000 ids of a text, of which nothing else is read.
-
-    Parameters
-    ----------
-    text : TextFile
-        The table.
-    position : int
-        Column of the ids; row numbers may stand before it.
-    wanted : collection of str
-        Names.
-    kind : str, optional
-        Of molecules, whose names are made canonical.
-    """
+    """Say whether a name is among the first 300,000 ids of a text, of which nothing else is read."""
     columns = tuple(j for j in sorted({0, position}) if j < len(text.header))
     n_rows = 0
     for stretch in text_stretches(text, Wanted(tuple(text.header), columns, 0, frozenset())):

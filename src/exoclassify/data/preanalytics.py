@@ -166,15 +166,7 @@ def _need(extra: Any) -> str:
 
 
 def absent_fields(sheet: SampleSheet, need: str) -> list[str]:
-    """Give the fields that the sheet has no column for, or only blank cells.
-
-    Parameters
-    ----------
-    sheet : SampleSheet
-        Columns are compared with the fields without regard to case.
-    need : str
-        As for `fields_asked`.
-    """
+    """Give the fields that the sheet has no column for, or only blank cells."""
     columns = _columns(sheet)
     return [name for name in fields_asked(need) if name not in columns or bool(sheet.frame[columns[name]].isna().all())]
 

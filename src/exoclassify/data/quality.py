@@ -44,11 +44,6 @@ class Missingness:
 def missingness(cohort: Cohort) -> Missingness:
     """Hold the share of missing values in each state against the others.
 
-    Raises
-    ------
-    DesignError
-        If the cohort has more than one layer.
-
     Notes
     -----
     Missing is what an imputer would fill: NaN, and for Ct and intensities also a molecule that was looked for

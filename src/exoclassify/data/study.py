@@ -62,20 +62,7 @@ class Study:
 
     @classmethod
     def read(cls, path: str | Path) -> Study:
-        """Read a study file.
-
-        Returns
-        -------
-        Study
-            Its paths as seen from here.
-
-        Raises
-        ------
-        FileError
-            If the file is missing or no TOML.
-        InputError
-            If a key is missing, unknown, or of the wrong type.
-        """
+        """Read a study file."""
         path = Path(path)
         check_file(path)
         try:
@@ -95,13 +82,7 @@ class Study:
         return cls(**{"cargo": "", "kind": "", "unit": "", **known_values}, layers=layers)
 
     def write_text(self, reasons: dict[str, str]) -> str:
-        """Give the file's text.
-
-        Parameters
-        ----------
-        reasons : dict of str to str
-            By key, why its value was chosen; written as a comment.
-        """
+        """Give the file's text."""
         lines = ["# What exoclassify is to know of this cohort; every command reads it, and its options override it."]
         for key, value in asdict(self).items():
             if value in (None, (), "") or key == "layers":
@@ -114,13 +95,7 @@ class Study:
         return "\n".join(lines) + "\n"
 
     def overridden(self, **given: object) -> Study:
-        """Give the study with other values where one is given.
-
-        Parameters
-        ----------
-        **given : object
-            By key; None leaves the study's own.
-        """
+        """Give the study with other values where one is given."""
         return replace(self, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 

@@ -50,19 +50,12 @@ def without_texts(wide: WideTable, *, not_detected: float | None) -> NDArray[np.
 
     Parameters
     ----------
-    wide : WideTable
-        Samples in rows.
     not_detected : float or None
         What Undetermined, ND, N.D. and No Ct become; None when the table is no Ct table.
 
     Returns
     -------
     ndarray of shape (n_samples, n_molecules)
-
-    Raises
-    ------
-    InputError
-        If any other text is where a number should be.
     """
     if not wide.texts:
         return wide.cells

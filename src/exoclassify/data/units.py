@@ -84,13 +84,7 @@ class Cells:
     source: str
 
     def check(self, unit: str) -> None:
-        """Refuse numbers that cannot be of this unit.
-
-        Raises
-        ------
-        InputError
-            If a number is infinite, impossible in the unit, or all of them look like another unit.
-        """
+        """Refuse numbers that cannot be of this unit."""
         if self._low == -np.inf or self._high == np.inf:
             mend = "minus infinity is the log of 0: leave such a cell empty" if unit == "log2_intensity" else ""
             self._refuse(np.isinf(self.values), "infinite", mend or "leave a cell that was not measured empty")
@@ -220,13 +214,7 @@ class Cells:
 
 
 def doubtful_blanks(n_cells: int, n_empty: int, n_zero: int, unit: str) -> tuple[str, ...]:
-    """Say that empty cells of counts may mean 0, as an outer join of samples leaves them.
-
-    Returns
-    -------
-    tuple of str
-        One note, or none.
-    """
+    """Say that empty cells of counts may mean 0, as an outer join of samples leaves them."""
     if unit != "counts" or not n_empty or n_zero:
         return ()
     share = f"{n_empty / n_cells:.0%}".replace("%", " %") if n_empty * 100 >= n_cells else f"{n_empty}"

@@ -56,18 +56,8 @@ def in_order(visits: Sequence[str], source: str, given: Sequence[str] = ()) -> t
 
     Parameters
     ----------
-    visits : sequence of str
-        The names; repeats are ignored.
-    source : str
-        File and column, for the message.
     given : sequence of str
         The order, first to last, where the names do not tell it.
-
-    Raises
-    ------
-    InputError
-        If the names tell no one order (numbers, dates, before and after, T1, T2, baseline, week 4, ...), or a visit is not
-        in the order given.
 
     Examples
     --------
@@ -139,13 +129,7 @@ def _as_words(name: str) -> _Place | None:
 
 
 def named_visits(sheet: SampleSheet) -> NDArray[np.str_]:
-    """Give the visit of each sample, shape (n_samples,); "" where the cell is blank.
-
-    Raises
-    ------
-    DesignError
-        If the sheet names no column of visits, or none of persons.
-    """
+    """Give the visit of each sample, shape (n_samples,); "" where the cell is blank."""
     if sheet.subject_column is None:
         raise DesignError(
             f"{sheet.source}: visits are compared within a person; name the column of persons with --subject"
@@ -154,13 +138,7 @@ def named_visits(sheet: SampleSheet) -> NDArray[np.str_]:
 
 
 def visit_column(sheet: SampleSheet) -> str:
-    """Give the column of visits: that of times, else that of labels, where a model or a test is of the visits themselves.
-
-    Raises
-    ------
-    DesignError
-        If it has neither.
-    """
+    """Give the column of visits: that of times, else that of labels, where a model or a test is of the visits themselves."""
     column = sheet.time_column or sheet.label_column
     if column is None:
         raise DesignError(f"{sheet.source}: no column of visits is named; name it with --visit")
@@ -172,15 +150,8 @@ def check_one_each(sheet: SampleSheet, persons: Sequence[str], visits: Sequence[
 
     Parameters
     ----------
-    sheet : SampleSheet
-        Named in the message.
     persons, visits : sequence of str
         Of each sample of the sheet; a blank visit counts for none.
-
-    Raises
-    ------
-    InputError
-        With the first such person, and the fix.
     """
     seen = pd.DataFrame({"person": list(persons), "visit": list(visits), "sample": sheet.sample_ids})
     seen = seen[seen["visit"] != ""]
@@ -203,13 +174,6 @@ def check_dates(sheet: SampleSheet, order: Sequence[str]) -> None:
     ----------
     sheet : SampleSheet
         With columns of persons and visits; without a column called date there is nothing to check.
-    order : sequence of str
-        The visits, first to last.
-
-    Raises
-    ------
-    InputError
-        With the first such person, and the fix.
     """
     named = [c for c in sheet.frame.columns if plain_name(str(c)) in _DATES and c != visit_column(sheet)]
     if not named:
@@ -239,8 +203,6 @@ def before_and_after(cohort: Cohort, between: Sequence[str] = ()) -> tuple[Cohor
 
     Parameters
     ----------
-    cohort : Cohort
-        With columns of persons and visits.
     between : sequence of str
         The earlier visit and the later one; may be left out where there are two whose names tell their order.
 
@@ -248,15 +210,6 @@ def before_and_after(cohort: Cohort, between: Sequence[str] = ()) -> tuple[Cohor
     -------
     cohort : Cohort
         Its states are the two visits, and columns of other states are gone; who was left out is in its notes.
-    visits : (str, str)
-        The earlier one and the later one.
-
-    Raises
-    ------
-    DesignError
-        If persons or visits are not named.
-    InputError
-        If the two visits cannot be told, a person has two samples at one, or dates contradict their order.
     """
     sheet, visits = cohort.sheet, named_visits(cohort.sheet)
     earlier, later = two_visits(visits.tolist(), f"{sheet.source}, column {visit_column(sheet)}", between)
@@ -291,17 +244,8 @@ def two_visits(visits: Sequence[str], where: str, between: Sequence[str]) -> tup
 
     Parameters
     ----------
-    visits : sequence of str
-        Of each sample.
-    where : str
-        File and column, for the message.
     between : sequence of str
         The two; told by their names if empty and there are two.
-
-    Raises
-    ------
-    InputError
-        If they are not two visits of these, or their order cannot be told.
     """
     names = [name for name in dict.fromkeys(visits) if name]
     if not between:

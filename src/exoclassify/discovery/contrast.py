@@ -78,13 +78,9 @@ class Contrast:
 
         Parameters
         ----------
-        cohort : Cohort
-            Cargo, labels, and where known subjects and batches.
         state : str, optional
             Whose markers are sought; may be left out for two states of which one is called control, healthy, none or the
             like.
-        reference : sequence of str
-            What it is compared with; all other states if empty.
         covariates : sequence of str
             Columns of the sample sheet; numbers enter as they are, texts as one column a level.
         fewest : int
@@ -92,13 +88,6 @@ class Contrast:
         within : bool
             Compare within subjects, as `exoclassify.data.visits.before_and_after` pairs them: batches and covariates that do
             not change in a subject are then left out of the design.
-
-        Raises
-        ------
-        DesignError
-            If the states are too few or too small, or the design cannot be estimated; the message names the column.
-        InputError
-            If a state or covariate is unknown, or a covariate lacks values.
         """
         cohort.check_for_learning()
         state, others = _chosen(cohort, state, reference)

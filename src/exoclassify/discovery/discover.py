@@ -143,16 +143,6 @@ def discover_layers(
         With several layers; each is tested on the samples that have it.
     state, reference, covariates, min_prevalence, **options
         As for `discover`; no panel is sought, which is of one table.
-
-    Returns
-    -------
-    dict of str to Signature
-        By layer, each with its own decoys and stability.
-
-    Raises
-    ------
-    DesignError, InputError
-        As for `discover`.
     """
     alone = {name: cohort.of_layer(name) for name in cohort.layers}
     p = {}
@@ -170,20 +160,7 @@ def discover_layers(
 
 
 def tables_of_others(cohort: Cohort, leave_out: Sequence[str] = ()) -> Reanalysis:
-    """Give the public tables that are not the cohort itself.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        One layer; its libraries are looked for among the public ones.
-    leave_out : sequence of str
-        Accessions to be left out besides.
-
-    Raises
-    ------
-    InputError
-        If one of those named is no table of the reanalysis.
-    """
+    """Give the public tables that are not the cohort itself."""
     whole = Reanalysis.read()
     known = {table.accession for table in whole.tables}
     own = {one.accession for one in Fingerprints.read().recognise(cohort.cargo)} & known

@@ -70,15 +70,8 @@ class Measured:
 
         Parameters
         ----------
-        contrast : Contrast
-            The samples.
         min_prevalence : float
             Least share of the samples, whatever their state, in which a molecule is found.
-
-        Raises
-        ------
-        DesignError
-            If no molecule is found often enough.
         """
         table = contrast.cohort.cargo
         limit = 40.0 if table.not_detected is None else table.not_detected
@@ -217,8 +210,6 @@ class MarkerTests:
         ----------
         weights : ndarray of shape (n_molecules,)
             Above 0 with mean 1, see `exoclassify.evidence.priors`.
-        beside : sequence of float
-            p of the other layers, over which q is taken too.
         """
         own = np.minimum(self.p / weights, 1.0)
         return dataclasses.replace(self, q=false_discovery_control(np.concatenate([own, beside]))[: len(own)])

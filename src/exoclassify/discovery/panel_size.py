@@ -146,22 +146,6 @@ def panel_curve(
 ) -> PanelCurve:
     """Judge panels of growing size, choosing their molecules anew in every fold.
 
-    Parameters
-    ----------
-    contrast : Contrast
-        The samples.
-    largest : int
-        Most markers to try, 1 or more.
-    seed : int
-        Of the folds.
-    progress : callable, optional
-        Called with steps done and steps in all.
-
-    Raises
-    ------
-    DesignError
-        If the samples are too few to split.
-
     Notes
     -----
     Molecules are ranked by t within batches on the training samples, the panel is normalised on itself alone, as it will be in

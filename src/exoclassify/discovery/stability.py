@@ -100,14 +100,6 @@ def stability_selection(
     weights : ndarray of shape (n_molecules,), optional
         What is known beforehand, as for weighted tests: t² grows by 2 log weight, about what dividing p by the weight does.
         Decoys and shuffled labellings of a molecule are raised with it, so that they still show what chance would select.
-    pairs : int
-        Complementary pairs of halves.
-    decoy_sets : int
-        Shuffled copies of all molecules; each competes with the true ones.
-    shuffles : int
-        Shuffled labellings for `Stability.chance`.
-    seed : int
-        Of all chance.
 
     Notes
     -----
@@ -157,13 +149,9 @@ def false_share(score: Floats, decoys: Floats, level: float) -> tuple[float, flo
         Of the molecules.
     decoys : ndarray of shape (n_decoy_sets, n_molecules)
         Of the decoys.
-    level : float
-        Largest share.
 
     Returns
     -------
-    threshold : float
-        inf when there is none.
     share : float
         The estimate there; NaN when there is none.
     """

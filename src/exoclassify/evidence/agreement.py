@@ -76,18 +76,7 @@ class Standing:
 
 
 def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
-    """Count independent studies by condition, direction, kind of contrast and fluid: only these replicate one another.
-
-    Parameters
-    ----------
-    rows : iterable of Evidence
-        Claims on one molecule; separate people from animals before.
-
-    Returns
-    -------
-    tuple of Count
-        The most replicated first.
-    """
+    """Count independent studies by condition, direction, kind of contrast and fluid: only these replicate one another."""
     groups: dict[tuple[str, str, str, str], list[Evidence]] = {}
     for row in rows:
         groups.setdefault((row.condition, row.direction, row.against, row.biofluid), []).append(row)
@@ -150,13 +139,7 @@ def _agreement(found: Sequence[Count]) -> str:
 
 
 def torn_conditions(found: Iterable[Count]) -> list[str]:
-    """Name the conditions in which contrasts of one kind, in one fluid, point both ways.
-
-    Returns
-    -------
-    list of str
-        Sorted.
-    """
+    """Name the conditions in which contrasts of one kind, in one fluid, point both ways."""
     ways = {(count.condition, count.against, count.biofluid, count.direction) for count in found}
     return sorted({name for name, against, fluid, way in ways if (name, against, fluid, _OPPOSITE.get(way)) in ways})
 
@@ -166,10 +149,6 @@ def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -
 
     Parameters
     ----------
-    links : sequence of Link
-        Claims on the molecule, as `Catalogue.of` gives them.
-    direction : str
-        up or down, in the state studied.
     conditions : sequence of str
         The catalogue's names of the condition studied; empty when it is not in the catalogue.
 
@@ -195,20 +174,7 @@ def standing(links: Sequence[Link], direction: str, conditions: Sequence[str]) -
 
 
 def told_shortly(links: Sequence[Link]) -> tuple[str, tuple[str, ...]]:
-    """Say what is published of a molecule: of people first, then of other arms, animals and cells.
-
-    Parameters
-    ----------
-    links : sequence of Link
-        As `Catalogue.of` gives them.
-
-    Returns
-    -------
-    sentence : str
-        Empty when nothing is.
-    references : tuple of str
-        Where.
-    """
+    """Say what is published of a molecule: of people first, then of other arms, animals and cells."""
     people = _of_people(links)
     others = [at.evidence for at in links if at.evidence not in people]
     parts = [in_short(people)] if people else []

@@ -61,15 +61,7 @@ class Catalogue:
 
     @classmethod
     def read(cls, *more: str | Path) -> Catalogue:
-        """Read the catalogue that comes with the project, and add rows of your own.
-
-        Raises
-        ------
-        FileError
-            If a file cannot be read.
-        InputError
-            If a row breaks the schema; the message names row and column.
-        """
+        """Read the catalogue that comes with the project, and add rows of your own."""
         own = files("exoclassify.evidence").joinpath(_OWN).read_text(encoding="utf-8")
         rows = list(_rows(own, _OWN))
         for path in map(Path, more):
@@ -94,13 +86,7 @@ class Catalogue:
         )
 
     def demand(self, molecule: str) -> tuple[Link, ...]:
-        """Give the claims on a molecule, as `of`, and refuse one of which nothing is known.
-
-        Raises
-        ------
-        InputError
-            If there is no claim; the message suggests the nearest names.
-        """
+        """Give the claims on a molecule, as `of`, and refuse one of which nothing is known."""
         found = self.of(molecule)
         if found:
             return found
@@ -121,18 +107,7 @@ class Catalogue:
         return tuple(sorted(count, key=lambda name: (count[name][1] == 0, -sum(count[name]), name)))
 
     def condition(self, text: str) -> tuple[str, ...]:
-        """Find the conditions meant by a word, such as ``CRPS``, ``RA`` or ``migraine``.
-
-        Parameters
-        ----------
-        text : str
-            A condition, a part of its name, or one of `ABBREVIATIONS`.
-
-        Raises
-        ------
-        InputError
-            If there is none; the message lists the nearest, or all.
-        """
+        """Find the conditions meant by a word, such as ``CRPS``, ``RA`` or ``migraine``."""
         wanted = text.strip().casefold()
         known = self.conditions
         full = ABBREVIATIONS.get(wanted)
@@ -151,18 +126,7 @@ class Catalogue:
     def where(
         self, *, condition: str | None = None, mechanism: str | None = None, site: str | None = None
     ) -> Catalogue:
-        """Keep the claims on a condition, a mechanism or a site.
-
-        Parameters
-        ----------
-        condition, mechanism, site : str, optional
-            As `condition` finds them; one of `MECHANISMS`; one of `SITES`.
-
-        Raises
-        ------
-        InputError
-            If one of them is unknown.
-        """
+        """Keep the claims on a condition, a mechanism or a site."""
         for what, value, known in (("mechanism", mechanism, MECHANISMS), ("site", site, SITES)):
             if value is not None and value not in known:
                 raise InputError(f"{what} {value!r} is unknown; use one of {', '.join(known)}")

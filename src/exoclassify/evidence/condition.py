@@ -51,17 +51,8 @@ class ConditionView:
 
         Parameters
         ----------
-        catalogue : Catalogue
-            The claims.
-        reanalysis : Reanalysis
-            The tables.
         text : str
             As `Catalogue.condition` takes it; a condition that only the tables know is found too.
-
-        Raises
-        ------
-        InputError
-            If neither knows it.
         """
         only = sorted({table.condition for table in reanalysis.tables} - set(catalogue.conditions))
         wanted = text.strip().casefold()

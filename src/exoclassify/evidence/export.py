@@ -25,20 +25,7 @@ _EFFECTS = ("log2_fold_change", "low", "high", "p", "q", "found_in_state", "foun
 
 
 def export_files(catalogue: Catalogue, reanalysis: Reanalysis) -> dict[str, str]:
-    """Write the catalogue as the files of a Frictionless data package.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        The claims, with a user's own if there are any.
-    reanalysis : Reanalysis
-        The public tables.
-
-    Returns
-    -------
-    dict of str to str
-        Text by file name.
-    """
+    """Write the catalogue as the files of a Frictionless data package."""
     folder = files("exoclassify.evidence")
     tables = {
         "evidence.csv": _claims(catalogue),

@@ -84,11 +84,6 @@ class Fingerprints:
     def recognise(self, table: CargoTable) -> tuple[Recognised, ...]:
         """Find the samples that are libraries of a public project.
 
-        Parameters
-        ----------
-        table : CargoTable
-            Counts of human miRNA; of any other table nothing is known.
-
         Returns
         -------
         tuple of Recognised

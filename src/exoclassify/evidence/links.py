@@ -73,13 +73,6 @@ def link(molecule: str, evidence: Evidence) -> Link | None:
     molecule : str
         A name as tables have it: miRNA in any spelling (no species = human), gene symbol, UniProt accession, or the name
         that a source printed.
-    evidence : Evidence
-        The claim.
-
-    Returns
-    -------
-    Link or None
-        None when the claim speaks of something else.
     """
     if evidence.scope == "set":
         return None

@@ -85,13 +85,7 @@ class EvidenceMatrix:
         )
 
     def svg(self) -> str:
-        """Draw it as SVG.
-
-        Returns
-        -------
-        str
-            A whole document.
-        """
+        """Draw it as SVG."""
         width = _LEFT + _CELL * len(self.conditions) + 200
         height = _TOP + _LINE * len(self.molecules) + 60
         parts = [

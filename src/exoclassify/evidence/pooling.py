@@ -58,18 +58,6 @@ class Pooled:
 def pooled(effects: Sequence[float], errors: Sequence[float]) -> Pooled | None:
     """Pool independent effects.
 
-    Parameters
-    ----------
-    effects : sequence of float
-        One a table, on one scale.
-    errors : sequence of float
-        Their standard errors, above 0.
-
-    Returns
-    -------
-    Pooled or None
-        None with fewer than two.
-
     Notes
     -----
     Variance between tables by Paule and Mandel (1982), the interval by Hartung and Knapp (2001), the prediction interval by

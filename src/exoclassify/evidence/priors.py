@@ -92,8 +92,6 @@ class Prior:
 
         Parameters
         ----------
-        molecules : sequence of str
-            Those that are tested.
         p : ndarray of shape (n_molecules,)
             Of these tests.
 
@@ -101,11 +99,6 @@ class Prior:
         -------
         ndarray of shape (n_molecules,)
             Above 0 with mean 1 in each part of the molecules.
-
-        Raises
-        ------
-        InputError
-            If nothing is known of any of them.
         """
         return learned_weights(self.known(molecules), molecules, p)
 
@@ -115,11 +108,6 @@ class Prior:
         Returns
         -------
         ndarray of bool, shape (n_molecules,)
-
-        Raises
-        ------
-        InputError
-            If nothing is known of any of them.
         """
         evidence = np.array([self.evidence(name) for name in molecules])
         order = np.argsort(-evidence, kind="stable")[: int(SHARE * len(evidence))]
@@ -140,8 +128,6 @@ def learned_weights(known: NDArray[np.bool_], molecules: Sequence[str], p: Float
     ----------
     known : ndarray of bool, shape (n_molecules,)
         Chosen without these samples.
-    molecules : sequence of str
-        Their names, which part them.
     p : ndarray of shape (n_molecules,)
         Of the tests.
 

@@ -164,23 +164,11 @@ class Reanalysis:
         return tuple(effect for effect in found if not effect.table.part_of)
 
     def within(self, conditions: Sequence[str]) -> tuple[PublicTable, ...]:
-        """Give the tables on some conditions, parts of others left out.
-
-        Parameters
-        ----------
-        conditions : sequence of str
-            The catalogue's names.
-        """
+        """Give the tables on some conditions, parts of others left out."""
         return tuple(table for table in self.tables if table.condition in conditions and not table.part_of)
 
     def without(self, accessions: Iterable[str]) -> Reanalysis:
-        """Leave tables out, such as the cohort's own, with everything that is a part of them or that they are a part of.
-
-        Raises
-        ------
-        InputError
-            If one of them is no table of the reanalysis.
-        """
+        """Leave tables out, such as the cohort's own, with everything that is a part of them or that they are a part of."""
         named = set(accessions)
         known = {name for table in self.tables for name in (table.accession, table.part_of) if name}
         unknown = sorted(named - known)

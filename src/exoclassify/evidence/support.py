@@ -63,8 +63,6 @@ def support(claims: Iterable[Evidence], reanalysis: Reanalysis) -> tuple[Support
     ----------
     claims : iterable of Evidence
         Any; those that cannot be tested, or have no table, are left out.
-    reanalysis : Reanalysis
-        The tables.
     """
     found = []
     for claim in that_can_be_tested(claims):
@@ -86,13 +84,7 @@ def support(claims: Iterable[Evidence], reanalysis: Reanalysis) -> tuple[Support
 
 
 def support_in_words(claims: Sequence[Evidence], found: Sequence[Support]) -> str:
-    """Say how many claims have data behind them, and how many of these agree.
-
-    Returns
-    -------
-    str
-        One or two sentences.
-    """
+    """Say how many claims have data behind them, and how many of these agree."""
     n = len(that_can_be_tested(claims))
     if not n:
         return (

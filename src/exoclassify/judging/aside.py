@@ -150,13 +150,6 @@ def answered(
 def strata_of(cohort: Cohort, covariates: Sequence[str] = ()) -> dict[str, NDArray[np.str_]]:
     """Give the groups to report apart: batch, sex, age bands and named covariates.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        With its sheet.
-    covariates : sequence of str
-        Columns, beside those called sex, age or BMI.
-
     Returns
     -------
     dict of str to ndarray of str of shape (n_samples,)

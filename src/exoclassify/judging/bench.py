@@ -95,8 +95,6 @@ class Bench:
         ----------
         figures : ndarray of shape (n_recipes, n_tasks)
             `log_loss` or `auc`.
-        recipe : int
-            Position of the recipe.
         """
         return self._difference(figures[recipe] - figures[0])
 
@@ -115,8 +113,6 @@ class Bench:
         -------
         chosen : ndarray of shape (n_tasks,)
             Position of the recipe that each task's table was given.
-        Difference
-            Of its log-loss against the reference.
         """
         tables = np.array(self.tables)
         chosen = np.zeros(len(tables), dtype=np.intp)
@@ -135,21 +131,10 @@ def benched(
 
     Parameters
     ----------
-    tasks : sequence of Task
-        At least one.
     recipes : mapping of str to Recipe
         By name; the first is the reference. They may differ in base learners and blend alone.
     n_jobs : int
         Parallel processes; -1 for all cores. The result does not depend on it.
-    progress : callable, optional
-        Called with folds done and folds in all.
-
-    Raises
-    ------
-    DesignError
-        If a table is too small to learn from.
-    RecipeError
-        If the recipes differ in more than base learners and blend.
     """
     reference = next(iter(recipes.values()))
     alone = [reference.model_copy(update={"voices": (voice,)}) for voice in reference.voices]
@@ -199,13 +184,7 @@ def _figures(task: Task, answers: list[Floats]) -> Floats:
 
 
 def cost_of(samples: Samples, recipe: Recipe) -> Cost:
-    """Time one recipe: fitting a table, and scoring rows like its own, each the best of three.
-
-    Raises
-    ------
-    DesignError
-        If the table is too small to learn from.
-    """
+    """Time one recipe: fitting a table, and scoring rows like its own, each the best of three."""
     fitting = min(_seconds(lambda: learn(samples, recipe)) for _ in range(2))
     learned = learn(samples, recipe)
     scorer = compiled(learned.blend)

@@ -73,20 +73,6 @@ def tables_in(folder: Path, columns: Columns) -> dict[str, Samples]:
     folder : Path
         Holds a folder for each table, and in it the cargo as ``X`` or ``cargo`` and the sample sheet as ``y`` or ``samples``, in
         any format that `exoclassify train` reads.
-    columns : Columns
-        What they are called in all sheets.
-
-    Returns
-    -------
-    dict of str to Samples
-        By the name of the folder, sorted.
-
-    Raises
-    ------
-    FileError
-        If there are no tables in the folder, or one cannot be read.
-    InputError
-        If a table or a sheet cannot be used as stated.
     """
     inside = [path for path in sorted(folder.glob("*")) if path.is_dir() and _file_of(path, _CARGO)]
     if not inside:
@@ -98,15 +84,7 @@ def tables_in(folder: Path, columns: Columns) -> dict[str, Samples]:
 
 
 def table_in(folder: Path, columns: Columns) -> Samples:
-    """Read one table; see `tables_in`.
-
-    Raises
-    ------
-    FileError
-        If a file is missing or cannot be read.
-    InputError
-        If the table or the sheet cannot be used as stated.
-    """
+    """Read one table; see `tables_in`."""
     cargo, sheet = _file_of(folder, _CARGO), _file_of(folder, _SHEET)
     if cargo is None or sheet is None:
         lacking, stems = ("cargo", _CARGO) if cargo is None else ("sample sheet", _SHEET)
@@ -139,21 +117,8 @@ def tasks_of(table: str, samples: Samples, *, repeats: int, n_folds: int = 5, se
 
     Parameters
     ----------
-    table : str
-        Its name.
-    samples : Samples
-        All of them.
     repeats : int
         How often the random folds are drawn; a batch is left out once.
-    n_folds : int
-        Of each repeat.
-    seed : int
-        Fixes the folds.
-
-    Raises
-    ------
-    DesignError
-        If the table is too small to split.
     """
     try:
         passes = tuple(

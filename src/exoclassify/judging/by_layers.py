@@ -45,13 +45,6 @@ def masked(samples: Samples, rows: NDArray[np.intp], code: int) -> tuple[Floats,
 def layers_judged(samples: Samples, passes: Sequence[KeptAside]) -> dict[str, Any]:
     """Make figures of every set of layers, and of what each layer adds to the others.
 
-    Parameters
-    ----------
-    samples : Samples
-        The cohort.
-    passes : sequence of KeptAside
-        Over the same samples, with answers by sets of layers.
-
     Returns
     -------
     dict

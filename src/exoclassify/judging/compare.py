@@ -27,11 +27,6 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, st
     dict
         For auc (larger is better), log_loss and brier (smaller is better): first, second, difference, the interval of the
         paired bootstrap over subjects, and the corrected resampled t test over folds.
-
-    Raises
-    ------
-    DesignError
-        If the folds, samples or states differ: figures of different splits cannot be compared sample by sample.
     """
     if digests[0] != digests[1]:
         raise DesignError(

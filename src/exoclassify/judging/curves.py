@@ -62,8 +62,6 @@ def roc_band(
 
     Parameters
     ----------
-    scores, positive, folds
-        As for `roc_curve`.
     weights : ndarray of shape (n_draws, n_samples)
         How often each sample is drawn.
 
@@ -196,11 +194,6 @@ def calibration_bins(probabilities: Sequence[Floats], positive: Mask, n_bins: in
         Samples of the state.
     n_bins : int, optional
         One for each 10 samples, 3 to 10, when not given; equal probabilities stay in one bin.
-
-    Returns
-    -------
-    CalibrationBins
-        The influences of `seen` are per sample, passes added up.
     """
     p, n = np.concatenate(list(probabilities)), len(positive)
     truth = np.tile(positive, len(probabilities)).astype(np.float64)

@@ -44,29 +44,16 @@ def judge(
 
     Parameters
     ----------
-    samples : Samples
-        The cohort.
-    sample_ids : sequence of str
-        For the digest of the folds.
     recipe : Recipe
         Everything that is learned is learned again in each fold, inner choices included.
     n_jobs : int
         Parallel processes; -1 for all cores. The result does not depend on it.
-    progress : callable, optional
-        Called with folds done and folds in all.
-    cache : Path, optional
-        Folder in which finished folds are kept, and looked for.
 
     Returns
     -------
     Judgement
         Its summary holds plain values: ``cross_validation``, ``leave_one_batch_out`` (or None), ``headline`` (the worse of the
         two), ``folds``.
-
-    Raises
-    ------
-    DesignError
-        If the cohort is too small to be judged.
     """
     repeats = [
         stratified_folds(samples.y, samples.groups, recipe.folds.outer, recipe.seed + 1000 * (r + 1))

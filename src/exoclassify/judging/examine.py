@@ -91,12 +91,8 @@ def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: i
 
     Parameters
     ----------
-    answered : Answered
-        Every state present.
     thresholds : sequence of float
         Probabilities from which a state is called, beside those that reach 90 % sensitivity or specificity.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------

@@ -142,18 +142,8 @@ def check_setting(
 
     Parameters
     ----------
-    setting : Setting
-        Samples and answers.
-    gate : Gate
-        The rules.
     states : tuple of str
         What the codes stand for.
-    level : float
-        That prediction sets promise.
-    max_wrong : float
-        Stated share of wrong calls among the calls.
-    seed : int
-        Of the bootstrap over subjects.
     """
     draws = max(100, min(_DRAWS, _CELLS // max(len(setting.y), 1)))
     weights = bootstrap_weights(setting.y, setting.groups, draws, seed)

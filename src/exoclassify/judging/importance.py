@@ -26,10 +26,6 @@ def moved(blend: Blend, support: NDArray[np.intp], X: Floats) -> Floats:
 
     Parameters
     ----------
-    blend : FittedBlend or LayeredBlend
-        Learned without these samples.
-    support : ndarray of int
-        Columns of the table that it reads.
     X : ndarray of shape (n_samples, n_molecules)
         Raw values of the whole table.
 
@@ -54,10 +50,6 @@ def importance(found: Floats, folds: Sequence[Fold], molecules: Sequence[str]) -
     ----------
     found : ndarray of shape (n_folds, n_molecules)
         As `moved` gives it, of held-out samples.
-    folds : sequence of (train, test)
-        The folds, in the same order.
-    molecules : sequence of str
-        Names of the columns.
 
     Returns
     -------

@@ -44,8 +44,6 @@ def fold_key(samples: Samples, recipe: Recipe, fold: Fold) -> str:
 
     Parameters
     ----------
-    samples : Samples
-        The cohort.
     recipe : Recipe
         The choices, folds and repeats left out: the fold itself is in.
     fold : (train, test)
@@ -93,8 +91,6 @@ def remembered(
 
     Parameters
     ----------
-    answer : callable
-        Given samples, recipe and fold.
     folder : Path or None
         Where; nothing is kept when None, or when it cannot be written.
 

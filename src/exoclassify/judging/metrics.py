@@ -63,13 +63,6 @@ class Figure:
         ----------
         groups : ndarray of shape (n_samples,)
             Subject codes.
-        level : float
-            Of confidence.
-
-        Returns
-        -------
-        tuple of float
-            Low and high.
 
         Notes
         -----
@@ -94,11 +87,6 @@ class Figure:
     def over_folds(self, n_folds: int) -> Figure:
         """Give the same figure with the variance that it has when as many models answered, each for its fold.
 
-        Parameters
-        ----------
-        n_folds : int
-            1 where one model answered for all samples: nothing changes.
-
         Notes
         -----
         Each model was trained on the samples that the others are judged on, so their errors go together, and no estimate of
@@ -113,13 +101,7 @@ class Figure:
 
 
 def mean_figure(parts: list[Figure]) -> Figure:
-    """Average figures of the same samples, as over repeats or states.
-
-    Parameters
-    ----------
-    parts : list of Figure
-        All of the same samples in the same order.
-    """
+    """Average figures of the same samples, as over repeats or states."""
     value = float(np.mean([part.value for part in parts]))
     return replace(parts[0], value=value, influence=np.mean([part.influence for part in parts], axis=0))
 
@@ -129,17 +111,8 @@ def described(figure: Figure, groups: Codes, n_folds: int = 1) -> dict[str, floa
 
     Parameters
     ----------
-    figure : Figure
-        The figure.
     groups : ndarray of shape (n_samples,)
         Subject codes.
-    n_folds : int
-        See `Figure.over_folds`.
-
-    Returns
-    -------
-    dict
-        value, low, high.
     """
     low, high = figure.over_folds(n_folds).interval(groups)
     return {"value": figure.value, "low": low, "high": high}
@@ -152,8 +125,6 @@ def against_rest(log_odds: Floats, k: int) -> Floats:
     ----------
     log_odds : ndarray of shape (n_samples, n_states)
         Calibrated log-odds.
-    k : int
-        The state.
 
     Returns
     -------
@@ -195,11 +166,6 @@ def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figur
         Samples of that state.
     fold : ndarray of shape (n_samples,)
         In which fold each was left out.
-
-    Returns
-    -------
-    Figure or None
-        None when no fold holds both kinds.
 
     Notes
     -----
@@ -355,8 +321,6 @@ def figures(log_odds: Floats, y: Codes, states: tuple[str, ...]) -> dict[str, Fi
         Calibrated.
     y : ndarray of shape (n_samples,)
         State codes; every state present.
-    states : tuple of str
-        Names of the columns.
 
     Returns
     -------

@@ -62,8 +62,6 @@ def operating_point(
         Samples of the state.
     threshold : float
         Probability from which it is called.
-    prevalence : float
-        At the place of use, above 0 and below 1.
 
     Returns
     -------
@@ -101,8 +99,6 @@ def reaching(probabilities: Sequence[Floats], positive: Mask, least: float, *, o
         Of the state, one for each pass.
     positive : ndarray of bool of shape (n_samples,)
         Samples of the state.
-    least : float
-        To be reached, such as 0.9.
     of : str
         ``sensitivity`` (the highest threshold that reaches it) or ``specificity`` (the lowest).
     """

@@ -71,18 +71,8 @@ def permutation_test(
 
     Parameters
     ----------
-    samples : Samples
-        The cohort.
     recipe : Recipe
         Judged in every permutation with one pass of cross-validation, nested as it is.
-    observed : float
-        AUC of the true labels.
-    n_permutations : int
-        At least 19, or p cannot reach 0.05.
-    n_jobs : int
-        Parallel processes.
-    progress : callable, optional
-        Called with permutations done and in all.
 
     Returns
     -------

@@ -20,8 +20,6 @@ def delong_interval(score: Floats, positive: NDArray[np.bool_], level: float = 0
         Larger for the state.
     positive : ndarray of bool of shape (n_samples,)
         At least two of each kind.
-    level : float
-        Of confidence.
 
     Returns
     -------
@@ -48,10 +46,6 @@ def bootstrap_weights(y: Codes, groups: Codes, n_draws: int, seed: int) -> Float
     ----------
     y, groups : ndarray of shape (n_samples,)
         Codes of state and of subject.
-    n_draws : int
-        How many draws.
-    seed : int
-        Fixes them.
 
     Returns
     -------
@@ -113,8 +107,6 @@ def percentile_interval(drawn: Floats, level: float = 0.95) -> tuple[float, floa
     ----------
     drawn : ndarray of shape (n_draws,)
         A figure of each draw.
-    level : float
-        Of confidence.
     """
     low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -127,13 +119,6 @@ def corrected_resampled_t(differences: Floats, test_over_train: float) -> tuple[
     ----------
     differences : ndarray of shape (n_folds,)
         First less second, fold by fold; over repeats too.
-    test_over_train : float
-        Held-out samples over samples trained on, in one fold.
-
-    Returns
-    -------
-    tuple of float
-        Mean difference, t, two-sided p-value.
 
     Notes
     -----

@@ -52,15 +52,6 @@ class RileyCriteria:
 def riley_binary(parameters: int, prevalence: float, cox_snell: float) -> RileyCriteria:
     """Count the samples needed to develop a model of two states.
 
-    Parameters
-    ----------
-    parameters : int
-        Freely estimated parameters of candidates, not only of those kept.
-    prevalence : float
-        Share of the state, above 0 and below 1.
-    cox_snell : float
-        Expected Cox-Snell R² of the model.
-
     Notes
     -----
     Riley et al. 2019, doi 10.1002/sim.7992, equations 11 and 15 and criterion (iii). Equal to pmsampsize
@@ -78,13 +69,7 @@ def riley_binary(parameters: int, prevalence: float, cox_snell: float) -> RileyC
 
 
 def supported_parameters(n_samples: int, prevalence: float, cox_snell: float) -> int:
-    """Give the most parameters that this many samples carry by the first two criteria.
-
-    Returns
-    -------
-    int
-        0 when not even one.
-    """
+    """Give the most parameters that this many samples carry by the first two criteria."""
     one = riley_binary(1000, prevalence, cox_snell)
     return int(n_samples * 1000 / max(one.shrinkage, one.optimism))
 
@@ -92,13 +77,6 @@ def supported_parameters(n_samples: int, prevalence: float, cox_snell: float) ->
 @lru_cache(maxsize=256)
 def cox_snell_from_auc(auc: float, prevalence: float) -> float:
     """Cox-Snell R² of a model whose linear predictor is normal in each state with this AUC.
-
-    Parameters
-    ----------
-    auc : float
-        Above 0.5 and below 1.
-    prevalence : float
-        Share of the state.
 
     Notes
     -----

@@ -33,20 +33,9 @@ def summarised(
 
     Parameters
     ----------
-    samples : Samples
-        The cohort.
-    passes : sequence of KeptAside
-        At least one.
-    recipe : Recipe
-        Its level and its limit of novelty count.
     within : bool
         The AUC quoted ranks only samples of the same fold, which one model answered for. Pooling ranks scores of different
         models, and is a figure of none; whether one cut-off carries over from batch to batch is told by the offsets' spread.
-
-    Returns
-    -------
-    dict
-        Plain values: counts, figures with intervals by subject, sets, calls.
     """
     rows = passes[0].rows
     y, groups = samples.y[rows], np.unique(samples.groups[rows], return_inverse=True)[1]

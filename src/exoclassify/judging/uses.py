@@ -48,13 +48,6 @@ def _row(use: str, judged: Mapping[str, Any], n_batches: int) -> dict[str, Any]:
 def places_told(calibration: Calibration, max_wrong: float) -> dict[str, Any]:
     """Say from which probability on the shipped model calls, and where it does not.
 
-    Parameters
-    ----------
-    calibration : Calibration
-        Of the model.
-    max_wrong : float
-        Share of the calls that may be wrong.
-
     Returns
     -------
     dict

@@ -78,8 +78,6 @@ def calibrated(
         By batches left out as wholes; None where that was not possible.
     prevalence : ndarray of shape (n_states,)
         Of the training samples.
-    names : sequence of str
-        Of the batches, by code; empty where none were given.
     shares : ndarray of shape (n_members,)
         Of the members before anything is learned.
     temperature : float or None
@@ -157,8 +155,6 @@ def loads_of(head: Head, nodes: Floats) -> Floats:
 
     Parameters
     ----------
-    head : Head
-        With the means of the states.
     nodes : ndarray of shape (n_nodes, n_dims)
         Offsets.
 
@@ -185,8 +181,6 @@ def fresh(tau: Floats, weight: Floats, d: int, n: int = _NODES) -> Floats:
     ----------
     tau, weight : ndarray of shape (n_grid,)
         The spread and its posterior.
-    d, n : int
-        Dimensions; how many offsets, an even number.
 
     Returns
     -------
@@ -226,20 +220,12 @@ def place_of(
 
     Parameters
     ----------
-    head, at
-        The head, and its position.
     nodes : ndarray of shape (n_nodes, n_dims)
         Offsets.
     held_out : sequence of (p, y, batch)
         Each set of answers must be right often enough by itself; sets and calls keep to the strictest.
-    residuals : ndarray
-        Held-out novelty.
     prevalence : ndarray of shape (n_states,)
         Of training.
-    untested, closed, mix
-        See `Place`; the mix is that of training if omitted.
-    bounded : bool
-        As in `call_limits`.
     """
     sets = ClassConditionalSets.fit([(p, y) for p, y, _ in held_out])
     limits = [

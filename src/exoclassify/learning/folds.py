@@ -55,13 +55,6 @@ def stratified_folds(y: Codes, groups: Codes, n_folds: int, seed: int) -> list[F
         Subject codes.
     n_folds : int
         At most this many; never more than the subjects of the rarest state.
-    seed : int
-        Fixes the split.
-
-    Raises
-    ------
-    DesignError
-        If no such split leaves every state in training.
     """
     fewest = int(subjects_per_state(y, groups).min())
     alone = len(np.unique(groups)) == len(groups)
@@ -107,8 +100,6 @@ def batches_left_out(y: Codes, groups: Codes, batches: Codes, most: int) -> list
     ----------
     y, groups, batches : ndarray of shape (n_samples,)
         Codes of state, subject and batch.
-    most : int
-        More batches than this are joined into as many sets.
 
     Returns
     -------

@@ -81,18 +81,12 @@ def calibrated_layers(
 
     Parameters
     ----------
-    layers : sequence of Calibration
-        Of each layer.
-    held : sequence of LayerHeldOut
-        Their held-out scores.
     y, groups, batch : ndarray of shape (n_samples,)
         Codes of all samples.
     n_batches : int
         Batch codes run below it.
     prevalence : ndarray of shape (n_states,)
         Of all samples.
-    names : sequence of str
-        Of the batches, as for `calibrated`.
     """
     known = tuple(np.sort((one.trained if one.new is None else one.new).residuals) for one in held)
     found, weights = [], []

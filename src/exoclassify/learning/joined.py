@@ -17,20 +17,10 @@ __all__ = ["joined"]
 def joined(earlier: Cohort, new: Cohort) -> Cohort:
     """Bring two cohorts of one kind and unit together, on the molecules that both measured.
 
-    Parameters
-    ----------
-    earlier, new : Cohort
-        With the same columns for state, subject and batch.
-
     Returns
     -------
     Cohort
         The earlier samples first. A molecule that one of them lacks is left out, for its absence would tell them apart.
-
-    Raises
-    ------
-    InputError
-        If kind, unit or columns differ, a sample is in both, or no molecule is.
     """
     tables = _alike(earlier.cargo, new.cargo)
     one, two = tables

@@ -123,13 +123,7 @@ class Samples:
         return replace(self, X=self.X[rows], y=self.y[rows], groups=self.groups[rows], batches=batches)
 
     def of_layer(self, layer: Layer) -> tuple[Codes, Samples]:
-        """Give the positions of the samples that have a layer, and these with that layer alone.
-
-        Raises
-        ------
-        DesignError
-            If a state has fewer than two subjects with it.
-        """
+        """Give the positions of the samples that have a layer, and these with that layer alone."""
         X = self.X[:, layer.start : layer.stop]
         rows = np.flatnonzero(~np.isnan(X).all(axis=1))
         for k, state in enumerate(self.states):
@@ -168,8 +162,6 @@ class Learned:
         ----------
         X : ndarray of shape (n_samples, n_molecules)
             Raw values of the whole table.
-        recipe : Recipe
-            With what is asked of answers.
         batches : sequence of str, optional
             The batch of each sample; without it they are of unknown batches, or, where training had none, of its own.
         """
@@ -197,15 +189,7 @@ class _Fitted:
 
 
 def learn(samples: Samples, recipe: Recipe) -> Learned:
-    """Fit every voice, calibrate and weigh them on inner folds, and keep what prediction sets and novelty need.
-
-    Raises
-    ------
-    DesignError
-        If the samples are too few to split, or no molecule is detected often enough.
-    RecipeError
-        If the recipe's normaliser does not fit the unit.
-    """
+    """Fit every voice, calibrate and weigh them on inner folds, and keep what prediction sets and novelty need."""
     return _learn_layers(samples, recipe) if samples.layers else learn_each(samples, [recipe])[0]
 
 
@@ -216,13 +200,6 @@ def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
     -------
     list of Learned
         In the order of the recipes, each what `learn` gives for it alone.
-
-    Raises
-    ------
-    DesignError
-        If the samples are too few to split, or no molecule is detected often enough.
-    RecipeError
-        If the recipes differ in more than base learners and blend, or the normaliser does not fit the unit.
     """
     return _learn_and_hold_out(samples, recipes)[0]
 

@@ -51,14 +51,8 @@ def site_place(known: Calibration, local: Local, prevalence: Floats, *, seed: in
 
     Parameters
     ----------
-    known : Calibration
-        Of the model.
-    local : Local
-        The site's samples.
     prevalence : ndarray of shape (n_states,)
         Of training.
-    seed : int
-        Of the draws.
 
     Returns
     -------

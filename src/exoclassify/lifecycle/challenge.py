@@ -32,13 +32,7 @@ _MIN_SUBJECTS = 5
 
 
 def check_states(champion: ModelBundle, cohort: Cohort) -> None:
-    """Refuse a cohort of other states.
-
-    Raises
-    ------
-    InputError
-        With both lists.
-    """
+    """Refuse a cohort of other states."""
     if cohort.states != champion.states:
         raise InputError(
             f"{cohort.sheet.source}, column {cohort.sheet.label_column}: its states are {', '.join(cohort.states)}, and "
@@ -51,8 +45,6 @@ def enough(cohort: Cohort, rows: Mask) -> bool:
 
     Parameters
     ----------
-    cohort : Cohort
-        All samples.
     rows : ndarray of bool of shape (n_samples,)
         Those that count.
     """
@@ -64,14 +56,6 @@ def as_it_is(champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judg
 
     Parameters
     ----------
-    champion : ModelBundle
-        In use.
-    cohort : Cohort
-        The challenger's.
-    recipe : Recipe
-        With the gate.
-    judged : Judgement
-        The challenger's answers to held-out samples.
     X : ndarray of shape (n_samples, n_molecules)
         The cohort in the champion's panel.
     new : ndarray of bool of shape (n_samples,)
@@ -103,23 +87,8 @@ def by_recipe(
 
     Parameters
     ----------
-    champion : ModelBundle
-        In use.
-    cohort : Cohort
-        The challenger's.
-    recipe : Recipe
-        The challenger's; folds and seed are taken from it.
-    judged : Judgement
-        The challenger's answers to held-out samples.
     known : ndarray of bool of shape (n_samples,)
         Samples that the champion was trained on; where a fold holds too few of them, all are used.
-    n_jobs : int
-        Parallel processes.
-
-    Returns
-    -------
-    list of Setting
-        Cross-validation, and leaving out batches where that is possible.
     """
     old = recipe_of(champion).model_copy(update={"folds": recipe.folds, "seed": recipe.seed})
     samples = Samples.of(on_panel(cohort, old))
@@ -164,21 +133,7 @@ def _placed(cohort: Cohort, folds: Sequence[Fold], answers: Sequence[Answer]) ->
 def on_external(
     champion: ModelBundle, challenger: ModelBundle, external: Cohort, recipe: Recipe
 ) -> tuple[Setting, dict[str, int]]:
-    """Let both answer for samples that neither was trained on.
-
-    Returns
-    -------
-    Setting
-    seen : dict of str to int
-        How many samples were left out, by how they were known.
-
-    Raises
-    ------
-    InputError
-        If its states are others.
-    DesignError
-        If too few samples are left.
-    """
+    """Let both answer for samples that neither was trained on."""
     check_states(champion, external)
     known = [trained_on_before(model, external) for model in (champion, challenger)]
     seen = {way: int(rows.sum()) for each in known for way, rows in each.items()}

@@ -32,19 +32,8 @@ def check_labels(bundle: ModelBundle, cohort: Cohort, *, left_out: int = 0) -> N
 
     Parameters
     ----------
-    bundle : ModelBundle
-        The model.
-    cohort : Cohort
-        To be answered for.
     left_out : int
         Samples that are missing here because the model was trained on them, for the message.
-
-    Raises
-    ------
-    InputError
-        If a label is not a state of the model.
-    DesignError
-        If a state has fewer than two subjects.
     """
     where = f"{cohort.sheet.source}, column {cohort.sheet.label_column}"
     unknown = [state for state in cohort.states if state not in bundle.states]

@@ -94,15 +94,6 @@ def finish(
     Finished
         The figures, audit and importance describe the model in the bundle: all of them are of the molecules that the
         recipe names, where it names any.
-
-    Raises
-    ------
-    DesignError
-        If the cohort is too small or one-sided to learn from.
-    InputError
-        If samples carry no values.
-    RecipeError
-        If the recipe does not fit the table, or the name or version is not valid.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise RecipeError(
@@ -192,17 +183,8 @@ def numbered(bundle: ModelBundle, version: str, **also: Any) -> ModelBundle:
 
     Parameters
     ----------
-    bundle : ModelBundle
-        As finished.
-    version : str
-        Its number.
     **also
         Plain values to add to, or replace in, what is told about it.
-
-    Returns
-    -------
-    ModelBundle
-        With a report only if it had one.
     """
     about = {**bundle.about, "version": version, **also}
     report = None if bundle.report is None else training_report(about, bundle.panel.molecules).html
@@ -216,11 +198,6 @@ def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
     -------
     Cohort
         With a note when the molecules were chosen on this very cohort; the same cohort when none is named.
-
-    Raises
-    ------
-    RecipeError
-        If the table lacks a molecule that the recipe names.
     """
     named = recipe.panel.molecules
     if not named:

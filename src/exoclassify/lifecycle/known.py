@@ -19,13 +19,7 @@ __all__ = ["nothing_new", "recipe_of", "recognised", "same_data", "trained_on_be
 
 
 def recipe_of(bundle: ModelBundle) -> Recipe:
-    """Read the recipe that a model was made by.
-
-    Raises
-    ------
-    RecipeError
-        If it is one of another version of this package.
-    """
+    """Read the recipe that a model was made by."""
     return Recipe.of(bundle.about["recipe"], source=f"recipe of {bundle.name} {bundle.version}")
 
 
@@ -64,16 +58,9 @@ def unseen(model: ModelBundle, cohort: Cohort) -> tuple[Cohort, dict[str, int] |
 
     Returns
     -------
-    cohort : Cohort
-        The rest of it.
     left_out : dict of str to int or None
         How many were left out, ``in all`` and by each way of knowing them; empty where none was, None where the model does
         not remember its training samples.
-
-    Raises
-    ------
-    DesignError
-        If the model was trained on all of them.
     """
     ways = trained_on_before(model, cohort)
     if model.trained_on is None:

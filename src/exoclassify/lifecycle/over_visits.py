@@ -21,31 +21,11 @@ def over_visits(
 ) -> tuple[Cohort, Finished]:
     """Train on what changes within persons.
 
-    Parameters
-    ----------
-    cohort : Cohort
-        Of one layer, with columns of persons and visits.
-    reads : str
-        See `VisitTables`.
-    visits : tuple of str
-        The baseline; or the earlier visit and the later one.
-    finishing : callable
-        Makes a model of a cohort.
-
     Returns
     -------
-    cohort : Cohort
-        What was trained on.
     finished : Finished
         The bundle knows what to read. Where it is the change alone, its figures stand beside those of a model of the very same
         samples as they were measured, on the same folds.
-
-    Raises
-    ------
-    DesignError
-        If persons or visits are not named, or those left are too few.
-    InputError
-        If the visits cannot be used as stated.
     """
     if reads == "pair":
         cohort, visits = before_and_after(cohort, visits)

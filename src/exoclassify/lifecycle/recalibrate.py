@@ -98,8 +98,6 @@ def recalibrate(model: ModelBundle, samples: LocalSamples, *, site: str) -> Reca
 
     Parameters
     ----------
-    model : ModelBundle
-        Trained elsewhere; its learners stay as they are.
     samples : LocalSamples
         Of the site, 10 or more; those that the model was trained on are left out.
     site : str
@@ -110,17 +108,6 @@ def recalibrate(model: ModelBundle, samples: LocalSamples, *, site: str) -> Reca
     Recalibrated
         Without labels its sets and calls rest on training batches that were left out and given the same kind of profile; with
         5 subjects or more of every state also on cross-validation over the local samples.
-
-    Raises
-    ------
-    RecipeError
-        If the site's name has other characters.
-    InputError
-        If a label is no state of the model, or the mix does not add up.
-    ModelError
-        If kind or unit are not the model's, or too much of the panel is lacking.
-    DesignError
-        If the samples are too few, were trained on or are all novel, or say nothing of the offset: no label and no mix.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", site):
         raise RecipeError(f"site {site!r}: use letters, digits, - and . in the name of a site")

@@ -58,31 +58,10 @@ def retrain(
 
     Parameters
     ----------
-    champion : ModelBundle
-        In use.
     cohort : Cohort
         What the challenger learns from; it may hold what the champion learned from.
-    recipe : Recipe, optional
-        Of the challenger, with the gate; the champion's own if omitted.
-    external : Cohort, optional
-        Samples that neither may have been trained on.
     allow_one_batch : bool
         A challenger that could not be tested across batches may replace a champion that was.
-    covariates, cache
-        See `exoclassify.lifecycle.fit.fit`.
-    n_jobs : int
-        Parallel processes; the result does not depend on it.
-    progress : callable, optional
-        Called with folds done and folds in all.
-
-    Raises
-    ------
-    InputError
-        If the cohort has other states than the champion, or the gate names a column that the sheet lacks.
-    ModelError
-        If kind or unit are not the champion's.
-    DesignError
-        If the cohort cannot be learned from, or the external samples were all trained on.
 
     Notes
     -----

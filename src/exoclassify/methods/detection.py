@@ -43,8 +43,6 @@ def test_detection(found: NDArray[np.bool_], design: Floats, column: int, weight
         Whether each sample has each molecule.
     design : ndarray of shape (n_samples, n_columns)
         Of full rank.
-    column : int
-        The state's.
     weights : ndarray of shape (n_samples,)
         One divided by the number of samples of that person, so that each person has one voice.
 

@@ -54,11 +54,6 @@ class FrozenStep(ABC):
         ----------
         X : array of shape (n_samples, n_molecules)
             Values of a checked table; NaN = not measured.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of its range.
         """
         self._learn(np.ascontiguousarray(X, dtype=np.float64))
         return self

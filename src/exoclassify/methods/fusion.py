@@ -65,8 +65,6 @@ def trusted(residuals: Floats, known: Sequence[Floats]) -> Mask:
     ----------
     residuals : ndarray of shape (n_layers, n_samples)
         NaN where a sample lacks the layer.
-    known : sequence of ndarray
-        Held-out residuals of each layer, sorted.
 
     Returns
     -------
@@ -91,8 +89,6 @@ def unusual(residuals: Floats, known: Sequence[Floats]) -> Floats:
     ----------
     residuals : ndarray of shape (n_layers, n_samples)
         NaN where a sample lacks the layer.
-    known : sequence of ndarray
-        Held-out residuals of each layer, sorted.
 
     Returns
     -------

@@ -78,10 +78,6 @@ def log_cpm(X: Floats, sizes: Floats, mean_size: float, prior_count: float) -> F
         Counts; NaN stays NaN.
     sizes : float64 array of shape (n_samples,)
         Library sizes, effective ones after TMM.
-    mean_size : float
-        Mean library size of the training samples.
-    prior_count : float
-        Average count added to each molecule.
 
     Returns
     -------

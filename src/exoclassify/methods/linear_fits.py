@@ -49,8 +49,6 @@ def fit_linear(
         Precision weights, above 0.
     blocks : ndarray of shape (n_samples,), optional
         Subject codes.
-    correlation : float
-        Of two samples of one subject; ignored without blocks.
 
     Notes
     -----

@@ -25,8 +25,6 @@ def detected_cycles(X: Floats, not_detected: float) -> Floats:
     ----------
     X : float64 array of shape (n_samples, n_assays)
         Ct; NaN = not measured.
-    not_detected : float
-        Ct from which nothing was found.
 
     Returns
     -------
@@ -44,13 +42,6 @@ def most_stable(cycles: Floats, n_references: int) -> NDArray[np.intp]:
     ----------
     cycles : float64 array of shape (n_samples, n_assays)
         Ct of detected assays, NaN elsewhere.
-    n_references : int
-        How many to keep; all are kept when there are fewer.
-
-    Returns
-    -------
-    int array
-        Sorted columns. Empty when nothing was detected.
 
     Notes
     -----

@@ -65,8 +65,6 @@ def fit_scale(
 
     Returns
     -------
-    scale : float
-        0 or more; 0 says that the scores tell nothing.
     log_loss : float
         In nats, of the fitted log-odds.
     """
@@ -175,13 +173,6 @@ def offsets_of(w: Floats, y: Codes, batch: Codes, n_batches: int, n_states: int)
         White scores, out of fold.
     y, batch : ndarray of shape (n_samples,)
         Codes; a batch may have no sample here.
-    n_batches, n_states : int
-        How many there are.
-
-    Returns
-    -------
-    Offsets
-        With one batch the posterior of the spread is its prior.
 
     Notes
     -----

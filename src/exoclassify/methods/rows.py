@@ -32,8 +32,6 @@ def row_quantiles(values: Floats, quantile: float) -> Floats:
     ----------
     values : float64 array of shape (n_rows, n_columns)
         At least one column.
-    quantile : float
-        From 0 to 1, interpolated linearly between neighbours.
 
     Returns
     -------

@@ -45,13 +45,6 @@ def normaliser_for(unit: str, method: str, not_detected: float | None) -> Frozen
         A key of `NORMALISERS`.
     method : str
         One of the unit's names, or ``auto`` for its default.
-    not_detected : float or None
-        For Ct, the value that means not detected.
-
-    Raises
-    ------
-    ValueError
-        If the method does not belong to the unit.
     """
     known = NORMALISERS[unit]
     name = next(iter(known)) if method == "auto" else method

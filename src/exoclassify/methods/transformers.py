@@ -30,13 +30,6 @@ class _Transformer(TransformerMixin, BaseEstimator, FrozenStep):  # type: ignore
         ----------
         X : array of shape (n_samples, n_molecules)
             Training samples; NaN = not measured.
-        y : ignored
-            Present for scikit-learn.
-
-        Raises
-        ------
-        ValueError
-            If the matrix is empty, infinite, not numeric, or negative where the unit cannot be.
         """
         return super().fit(self._checked(X, reset=True))
 
@@ -52,14 +45,6 @@ class _Transformer(TransformerMixin, BaseEstimator, FrozenStep):  # type: ignore
         -------
         float64 array of shape (n_samples, n_molecules_out)
             The transformed samples, each computed from its own row.
-
-        Raises
-        ------
-        ValueError
-            If the matrix is empty, infinite, not numeric, has another number of molecules than in ``fit``, or
-            is negative where the unit cannot be.
-        sklearn.exceptions.NotFittedError
-            If ``fit`` was not called.
         """
         check_is_fitted(self)
         return self.apply(self._checked(X, reset=False))
@@ -146,11 +131,6 @@ class PrevalenceFilter(_Transformer, select.PrevalenceFilter):
         -------
         object array
             Names of the columns that ``transform`` gives.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If ``fit`` was not called.
         """
         check_is_fitted(self)
         names: NDArray[np.object_] = _check_feature_names_in(self, input_features)[self.support_]

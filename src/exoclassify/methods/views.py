@@ -50,8 +50,6 @@ class Views:
         ----------
         X : ndarray of shape (n_samples, n_molecules)
             Raw values of the panel in the unit of the table; NaN = not measured.
-        normaliser, imputer : FrozenStep
-            Unfitted steps; they are fitted here.
         """
         log = imputer.fit_apply(normaliser.fit_apply(X))
         return cls(normaliser, imputer, float(np.median(log)))

@@ -41,8 +41,6 @@ def precision_weights(
         Effective library sizes.
     design : ndarray of shape (n_samples, n_columns)
         Of full rank.
-    blocks, correlation
-        As in `fit_linear`.
 
     Returns
     -------
@@ -78,8 +76,6 @@ def lowess(x: Floats, y: Floats, span: float) -> Floats:
         Ascending.
     y : ndarray of shape (n,)
         To be smoothed.
-    span : float
-        Share of the points in each local fit.
 
     Returns
     -------

@@ -94,37 +94,19 @@ class Answers:
         )  # fmt: skip
 
     def in_words(self, states: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-        """Give calls and flags as `Predictions` holds them.
-
-        Returns
-        -------
-        calls : tuple of str
-        flags : tuple of tuple of str
-        """
+        """Give calls and flags as `Predictions` holds them."""
         named = {mask: reasons_of(mask) for mask in set(self.reasons.tolist())}
         calls = (*states, "uncertain")
         return tuple(calls[call] for call in self.calls), tuple(named[mask] for mask in self.reasons.tolist())
 
 
 def reasons_of(mask: int) -> tuple[str, ...]:
-    """Name the reasons of one answer.
-
-    Returns
-    -------
-    tuple of str
-        Keys of `REASONS`.
-    """
+    """Name the reasons of one answer."""
     return tuple(name for bit, name in enumerate(REASONS) if mask >> bit & 1)
 
 
 def explained(flags: Sequence[str]) -> str:
-    """Say in plain words why a call is uncertain and what would settle it.
-
-    Returns
-    -------
-    str
-        Empty where a state was called.
-    """
+    """Say in plain words why a call is uncertain and what would settle it."""
     return " ".join(REASONS[flag] for flag in flags)
 
 

@@ -83,14 +83,8 @@ class Blend(ABC):
 
         Returns
         -------
-        place : Place
         name : str
             ``batch NAME``, ``a training batch``, ``site NAME`` or ``unknown batch``.
-
-        Raises
-        ------
-        InputError
-            If the model has no profile of that site.
         """
         known = self.calibration
         if use.same_batch:
@@ -116,16 +110,10 @@ class Blend(ABC):
 
         Parameters
         ----------
-        log_odds, residuals : ndarray
-            As `evaluate` gives them.
         coverage : ndarray of shape (n_samples,)
             Measured share of the panel.
         use : Use
             Where the samples are from, and how sure the answers must be.
-        limits : Limits
-            The model's; what `use` states goes first.
-        batches : sequence of str, optional
-            The batch of each sample, instead of `Use.batch`.
         """
         use.check()
         stated = shifted_prevalence(self.states, self.prevalence, use.prevalence)

@@ -77,20 +77,8 @@ class Child:
 
         Parameters
         ----------
-        order : dict
-            Plain values.
         seconds : float
             How long it may take; the process is killed then.
-
-        Returns
-        -------
-        dict
-            The outcome, plain values.
-
-        Raises
-        ------
-        ChildLostError
-            If the process did not live to answer.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -217,13 +217,7 @@ _TOGETHER = 8
 
 
 def rows_in_block(n_molecules: int) -> int:
-    """How many rows stay in a core's cache while they are looked at several times.
-
-    Returns
-    -------
-    int
-        A multiple of the rows that are multiplied together.
-    """
+    """How many rows stay in a core's cache while they are looked at several times."""
     return max(_TOGETHER, sizes.BLOCK_CELLS // max(1, n_molecules) // _TOGETHER * _TOGETHER)
 
 
@@ -280,24 +274,13 @@ def check_parity(blend: Scorer, compiled: Scorer, X: Floats, what: str) -> float
 
     Parameters
     ----------
-    blend : FittedBlend or LayeredBlend
-        The reference.
-    compiled : CompiledBlend or CompiledLayers
-        What stands in for it.
     X : ndarray of shape (n_samples, n_molecules)
         Raw panel values.
-    what : str
-        What X is, for the message.
 
     Returns
     -------
     float
         The largest difference of any probability.
-
-    Raises
-    ------
-    ModelError
-        If the difference exceeds `PARITY`, or the residuals differ by more than that share.
     """
     log_odds, residuals = blend.evaluate(X)
     fast_odds, fast_residuals = compiled.evaluate(X)

@@ -140,27 +140,10 @@ def course(
 
     Parameters
     ----------
-    bundle : ModelBundle
-        Who answers.
-    person : str
-        Who.
-    visits, ids : sequence of str
-        Of each sample, in the order of time; two or more.
     X : ndarray of shape (n_visits, n_molecules)
         Raw values in the panel's order.
-    noise : Retest
-        See `Retest.of_model`.
-    use : Use
-        Where the samples are from.
-    batches : sequence of str
-        The batch of each sample, instead of `Use.batch`.
     level : float
         Of the intervals; 1 less it is the chance of an alarm, in all visits together, in a person who does not change.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two visits, one comes twice, or the level is no share.
 
     Notes
     -----
@@ -214,29 +197,12 @@ def followed(
 
     Parameters
     ----------
-    bundle : ModelBundle
-        Who answers.
     table : CargoTable
         Samples, of the model's kind and unit.
     sheet : SampleSheet
         Their persons and visits; their batches where it names a column of them.
-    persons : sequence of str
-        Whom to follow; everyone with two visits or more if empty.
     order : sequence of str
         The visits, first to last, where their names do not tell it.
-    use : Use, optional
-        Where the samples are from; an unknown batch if omitted.
-    noise : Retest, optional
-        What training taught of it if omitted.
-    level : float
-        As in `course`.
-
-    Raises
-    ------
-    InputError
-        If a person is unknown, has fewer than two visits or two samples at one, or the visits tell no order.
-    ModelError
-        If the table does not fit the model, or the noise was not learned.
     """
     use = Use() if use is None else use
     Retest.check(bundle)

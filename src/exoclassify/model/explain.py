@@ -58,8 +58,6 @@ def contributions(bundle: ModelBundle, X: Floats, head: int = 0) -> tuple[Floats
 
     Parameters
     ----------
-    bundle : ModelBundle
-        The model.
     X : ndarray of shape (n_samples, n_molecules)
         Raw values in the panel's order and unit, as `Panel.values` gives them; NaN = not measured.
     head : int
@@ -87,13 +85,7 @@ def contributions(bundle: ModelBundle, X: Floats, head: int = 0) -> tuple[Floats
 
 
 def of_blend(blend: Blend, X: Floats, head: int = 0) -> tuple[Floats, Floats]:
-    """Split the log-odds of a blend that is not, or not yet, in a bundle.
-
-    Returns
-    -------
-    contributions, base : ndarray
-        As in `contributions`.
-    """
+    """Split the log-odds of a blend that is not, or not yet, in a bundle."""
     X = np.ascontiguousarray(X, dtype=np.float64)
     if isinstance(blend, LayeredBlend):
         return _of_layers(blend, X, head)
@@ -134,12 +126,8 @@ def top(
 
     Parameters
     ----------
-    bundle : ModelBundle
-        The model.
     X : ndarray of shape (n_samples, n_molecules)
         Raw values in the panel's order.
-    n : int
-        How many molecules a sample.
     use, batches
         As in `ModelBundle.predict`: they say whose log-odds are split, and the state that is told of, the best guess.
 
@@ -161,21 +149,11 @@ def of_row(bundle: ModelBundle, row: Floats, head: int, state: int, n: int) -> t
 
     Parameters
     ----------
-    bundle : ModelBundle
-        The model.
     row : ndarray of shape (n_molecules,)
         Raw values in the panel's order.
-    head : int
-        As in `contributions`.
-    state : int
-        Position of the state that is told of.
-    n : int
-        How many molecules.
 
     Returns
     -------
-    movers : tuple of Mover
-        The strongest first; molecules that moved nothing are left out.
     base, others : float
         Log-odds of a sample of which nothing is known, and what all other molecules moved together.
     """
@@ -196,8 +174,6 @@ def against_rest(log_odds: Floats, state: int) -> Floats:
     ----------
     log_odds : ndarray of shape (…, n_states)
         Log-odds, or contributions to them.
-    state : int
-        Position of the state.
 
     Returns
     -------

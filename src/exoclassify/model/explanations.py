@@ -29,14 +29,8 @@ def explanations(bundle: ModelBundle, table: CargoTable, n: int, *, catalogue: C
 
     Parameters
     ----------
-    bundle : ModelBundle
-        The model.
     table : CargoTable
         Samples of its kind and unit.
-    n : int
-        How many molecules a sample, 1 or more.
-    catalogue : Catalogue, optional
-        What is published; the project's own if omitted.
 
     Returns
     -------
@@ -44,13 +38,6 @@ def explanations(bundle: ModelBundle, table: CargoTable, n: int, *, catalogue: C
         Columns sample_id, state (the most probable one, which may not be called), rank, molecule, log_odds (above 0 moves
         towards the state, against the mean of the others), value (as measured; NaN = not measured), published, references,
         public_tables (what the reanalysed ones say of it).
-
-    Raises
-    ------
-    InputError
-        If n is below 1, or there are more than `MOST_SAMPLES` samples.
-    ModelError
-        If the table does not fit the model.
     """
     if n < 1:
         raise InputError(f"{n} molecules explain nothing; ask for 1 or more")
@@ -76,23 +63,8 @@ def explained(
 
     Parameters
     ----------
-    bundle : ModelBundle
-        The model.
-    sample_ids : sequence of str
-        Of the rows.
     X : ndarray of shape (n_samples, n_molecules)
         Raw values in the panel's order; NaN = not measured.
-    n : int
-        How many molecules a sample.
-    catalogue : Catalogue
-        What is published.
-    use, batches
-        As in `ModelBundle.predict`.
-
-    Returns
-    -------
-    DataFrame
-        As `explanations` gives it.
     """
     tables = Reanalysis.read()
 

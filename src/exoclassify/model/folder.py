@@ -95,25 +95,8 @@ def fill_folder(
 
     Parameters
     ----------
-    folder : Path
-        Exists, and is empty.
-    described : mapping
-        Plain values for bundle.json.
-    arrays : mapping of str to ndarray
-        Fitted arrays.
     golden : DataFrame
         Golden profiles with their probabilities.
-    card : str
-        The model card.
-    report : str, optional
-        The page to read.
-    aside : DataFrame, optional
-        Answers to held-out samples.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or refuses; whoever asked removes the folder.
     """
     np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
     golden.to_csv(folder / "golden.csv", index=False)
@@ -131,13 +114,7 @@ def fill_folder(
 
 
 def read_folder(folder: Path) -> ModelParts:
-    """Check a folder and read its files; nothing is opened before its sha256 was found right.
-
-    Raises
-    ------
-    ModelError
-        If it is no model, of another format, incomplete or changed.
-    """
+    """Check a folder and read its files; nothing is opened before its sha256 was found right."""
     described = describe(folder)
     contents = {name: _checked(folder, name, sha256) for name, sha256 in described["files"].items()}
     plain = {key: value for key, value in described.items() if key not in ("format", "files", "sha256")}
@@ -155,13 +132,7 @@ def read_folder(folder: Path) -> ModelParts:
 
 
 def copy_folder(folder: Path, to: Path) -> None:
-    """Copy the files of a model, and nothing else, into a folder that is made for them.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be read or written.
-    """
+    """Copy the files of a model, and nothing else, into a folder that is made for them."""
     to.mkdir(parents=True)
     for name in MODEL_FILES:
         if (folder / name).is_file():
@@ -170,13 +141,7 @@ def copy_folder(folder: Path, to: Path) -> None:
 
 @contextmanager
 def only_refusals(what: str) -> Iterator[None]:
-    """Let nothing but a refusal come out of reading a model: foreign bytes can provoke any error of any library.
-
-    Raises
-    ------
-    ModelError
-        With what went wrong.
-    """
+    """Let nothing but a refusal come out of reading a model: foreign bytes can provoke any error of any library."""
     try:
         yield
     except ExoclassifyError:
@@ -196,18 +161,7 @@ def _digest(described: Mapping[str, Any]) -> str:
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """Read bundle.json alone: what a model is, without its fitted arrays.
-
-    Returns
-    -------
-    dict
-        Plain values, with the format and the checksums.
-
-    Raises
-    ------
-    ModelError
-        If it is no model, of another format, or bundle.json was changed.
-    """
+    """Read bundle.json alone: what a model is, without its fitted arrays."""
     try:
         described = json.loads((folder / "bundle.json").read_bytes())
     except FileNotFoundError as error:

@@ -29,13 +29,7 @@ _EVERY = 5
 
 
 def golden_answers(bundle: ModelBundle) -> pd.DataFrame:
-    """Ask a model about its golden profiles.
-
-    Returns
-    -------
-    DataFrame
-        One row a profile; columns of text and of numbers.
-    """
+    """Ask a model about its golden profiles."""
     X = bundle.golden
     at = np.add.outer(np.arange(X.shape[0]), np.arange(X.shape[1]))
     columns: dict[str, object] = {}

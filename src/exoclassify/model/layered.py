@@ -72,13 +72,9 @@ class LayeredBlend(Blend):
         ----------
         X : ndarray of shape (n_samples, n_columns)
             Raw values of all layers side by side.
-        scorers : sequence of Scorer
-            One a layer.
 
         Returns
         -------
-        log_odds, residuals : ndarray
-            As of `FittedBlend.evaluate`.
         read : ndarray of bool of shape (n_samples, n_layers)
             Layers that the answer rests on, see `trusted`.
         """

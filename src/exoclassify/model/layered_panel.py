@@ -144,15 +144,8 @@ class LayeredPanel(Panel):
 
         Returns
         -------
-        sample_ids : tuple of str
-            In the order in which they come up.
         values : ndarray of shape (n_samples, n_molecules)
             NaN where a sample lacks a layer.
-
-        Raises
-        ------
-        ModelError
-            If a layer is none of the model's, or a table is of another kind or unit, or lacks too much of its panel.
         """
         self.check_names(tables)
         ids = tuple(dict.fromkeys(sample for table in tables.values() for sample in table.sample_ids))
@@ -164,13 +157,7 @@ class LayeredPanel(Panel):
         return ids, np.hstack(parts)
 
     def check_names(self, names: Sequence[str] | Mapping[str, Any]) -> None:
-        """Refuse layers that are none of the model's.
-
-        Raises
-        ------
-        ModelError
-            If one is unknown, or there is none.
-        """
+        """Refuse layers that are none of the model's."""
         own = ", ".join(self.layers)
         unknown = [name for name in names if name not in self.layers]
         if unknown:
@@ -204,15 +191,6 @@ class LayeredPanel(Panel):
         ----------
         cargo : mapping of str to mapping, or of str to float or None
             Values by molecule by layer, or by ``layer:molecule``.
-        sample_id : str
-            Named in messages.
-
-        Raises
-        ------
-        InputError
-            As `Panel.profile` does, or if a name has no layer.
-        ModelError
-            If a layer is none of the model's.
         """
         by_layer: dict[str, dict[str, float | None]] = {}
         for name, value in cargo.items():

@@ -91,10 +91,6 @@ def brought_forward(first: FirstBlend, *, tested_across_batches: bool, batches: 
 
     Parameters
     ----------
-    first : FirstBlend
-        As it was saved.
-    tested_across_batches : bool
-        Whether it calls in batches that it was not trained on.
     batches : sequence of str or None
         Of its training samples; only where they had some were answers drawn to the mix where none was tested.
     """

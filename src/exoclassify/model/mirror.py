@@ -31,11 +31,6 @@ def mirrored(url: str) -> Path:
     -------
     Path
         The copy. Its pointers are fetched before its versions, so a version that they name is there.
-
-    Raises
-    ------
-    FileError
-        If fsspec or the protocol's package is missing, the place cannot be reached, or it holds no model.
     """
     try:
         import fsspec

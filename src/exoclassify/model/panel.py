@@ -72,12 +72,8 @@ class Panel:
 
         Parameters
         ----------
-        table : CargoTable
-            Of training.
         support : ndarray of int
             Positions of the panel's molecules.
-        min_coverage : float
-            Least share of the panel.
         """
         measured = ~np.isnan(table.values[:, support])
         weight = measured.mean(axis=0)
@@ -165,11 +161,6 @@ class Panel:
         -------
         ndarray of shape (n_samples, n_molecules)
             NaN where the table lacks a molecule.
-
-        Raises
-        ------
-        ModelError
-            If the table is of another kind or unit, or lacks so much of the panel that no sample could be called.
         """
         self.check_stated(table.kind, table.unit, table.source)
         if table.molecules == self.molecules:
@@ -179,13 +170,7 @@ class Panel:
         return table.aligned(self.canonical)
 
     def check_stated(self, kind: str, unit: str, source: str) -> None:
-        """Refuse what is stated of a table when the model was trained on something else.
-
-        Raises
-        ------
-        ModelError
-            If kind or unit differ.
-        """
+        """Refuse what is stated of a table when the model was trained on something else."""
         for what, mine, theirs in (("kind", self.kind, kind), ("unit", self.unit, unit)):
             if mine != theirs:
                 raise ModelError(
@@ -194,13 +179,7 @@ class Panel:
                 )
 
     def check_present(self, molecules: Sequence[str], source: str) -> None:
-        """Refuse a table that lacks so much of the panel that no sample could be called.
-
-        Raises
-        ------
-        ModelError
-            With the molecules that are missing.
-        """
+        """Refuse a table that lacks so much of the panel that no sample could be called."""
         present = np.isin(self.canonical, molecules)
         best = float(present @ self.weight / max(self.typical, 1e-12))
         if best < self.min_coverage:
@@ -218,15 +197,6 @@ class Panel:
         ----------
         X : ndarray of shape (n_samples, n_molecules)
             In the panel's order.
-        sample_ids : sequence
-            Of the rows, for messages.
-        source : str
-            What messages call the table.
-
-        Raises
-        ------
-        InputError
-            With the first of them.
         """
         Cells(X, sample_ids, self.molecules, source).check(self.unit)  # type: ignore[arg-type]  # row numbers do as well
 
@@ -240,10 +210,6 @@ class Panel:
 
         Parameters
         ----------
-        written : sequence of str
-            Names of its molecules as written.
-        source : str
-            What messages call it.
         values : ndarray of shape (n_samples, n_written), optional
             By which a message says whether columns of one molecule are the same.
 
@@ -251,13 +217,6 @@ class Panel:
         -------
         ndarray of shape (n_molecules,)
             Position of each molecule of the panel; -1 where the table lacks it.
-
-        Raises
-        ------
-        InputError
-            If two columns are one molecule.
-        ModelError
-            If too much of the panel is missing.
         """
         canonical = canonical_names(
             written, self.kind, source=source, hairpins_apart=self.hairpins_apart or None, values=values
@@ -272,11 +231,6 @@ class Panel:
         Returns
         -------
         ndarray of shape (1, n_molecules)
-
-        Raises
-        ------
-        InputError
-            If two names are one molecule, or a value cannot be of the model's unit.
         """
         names = tuple(cargo)
         targets, sources = self._places(names)

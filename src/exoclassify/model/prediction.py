@@ -63,13 +63,7 @@ class Use:
         return shares, self.batch, self.same_batch, self.site, self.max_wrong, self.level
 
     def check(self) -> None:
-        """Refuse what cannot be asked.
-
-        Raises
-        ------
-        InputError
-            If a share is out of range, or the place is stated twice.
-        """
+        """Refuse what cannot be asked."""
         if self.max_wrong is not None and not 0.01 <= self.max_wrong <= 0.5:
             raise InputError(f"max-wrong: {self.max_wrong:g}; give a share from 0.01 to 0.5, such as 0.05")
         if self.level is not None and not 0.5 < self.level < 1:
@@ -240,23 +234,12 @@ def shifted_prevalence(
 
     Parameters
     ----------
-    states : sequence of str
-        The model's states.
     training : ndarray of shape (n_states,)
         Prevalence in training.
-    stated : mapping of str to float, optional
-        Prevalence at the place of use.
-    what : str
-        Named in messages.
 
     Returns
     -------
     ndarray of shape (n_states,) or None
-
-    Raises
-    ------
-    InputError
-        If a state is unknown, a value is not between 0 and 1, or they do not add up.
     """
     if not stated:
         return None
@@ -292,14 +275,8 @@ def answer(
         In a batch without an offset, the mix not added.
     novelty, coverage : ndarray of shape (n_samples,)
         Residuals; measured share of the panel.
-    place : Place
-        Where the samples are from.
     training, stated : ndarray of shape (n_states,)
         Shares of the states in training; those at the place of use where they were stated.
-    limits : Limits
-        What is asked of the answers.
-    name : str
-        Of the place.
 
     Returns
     -------

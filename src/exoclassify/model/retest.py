@@ -48,13 +48,7 @@ class Retest:
 
     @classmethod
     def of_model(cls, bundle: ModelBundle) -> Retest:
-        """Give what training taught of it.
-
-        Raises
-        ------
-        ModelError
-            If its training had too few repeated samples, or it was not judged.
-        """
+        """Give what training taught of it."""
         found: Mapping[str, Any] | None = bundle.about.get("retest")
         if found is None:
             raise ModelError(
@@ -67,13 +61,7 @@ class Retest:
 
     @staticmethod
     def check(bundle: ModelBundle) -> None:
-        """Refuse a model that no single person is followed with.
-
-        Raises
-        ------
-        ModelError
-            If it compares samples of one person itself, or reads several layers.
-        """
+        """Refuse a model that no single person is followed with."""
         if bundle.about.get("visits") is not None:
             raise ModelError(
                 f"{bundle.name} compares samples of one person itself; score it, or follow with another model"
@@ -85,17 +73,7 @@ class Retest:
             )
 
     def at(self, bundle: ModelBundle, use: Use, batches: Sequence[str] = ()) -> Retest:
-        """Give the noise where samples are from: log-odds of a new batch or a site may be steeper or flatter.
-
-        Parameters
-        ----------
-        bundle : ModelBundle
-            Who answers.
-        use : Use
-            Where the samples are from.
-        batches : sequence of str
-            The batch of each sample, instead of `Use.batch`.
-        """
+        """Give the noise where samples are from: log-odds of a new batch or a site may be steeper or flatter."""
         known = bundle.blend.calibration
         where = {bundle.blend.place(replace(use, batch=batch))[0].head for batch in (batches or [use.batch])}
         usual = float(np.linalg.norm(known.heads[known.some.head].map))
@@ -134,13 +112,6 @@ def retest_of(probabilities: Sequence[Floats], persons: Codes, y: Codes, source:
         Answers to the same samples by models that were not trained on them, one array a pass.
     persons, y : ndarray of shape (n_samples,)
         Codes.
-    source : str
-        See `Retest`.
-
-    Returns
-    -------
-    Retest or None
-        None where there are too few repeats.
     """
     found = [_pooled(probabilities, persons, y == state) for state in np.unique(y)]
     noisy = [one for one in found if one is not None]
@@ -167,15 +138,7 @@ def _pooled(probabilities: Sequence[Floats], persons: Codes, inside: Mask) -> tu
 
 
 def retest_in(bundle: ModelBundle, table: CargoTable, persons: Sequence[str], use: Use) -> Retest:
-    """Learn the noise from a file of repeated samples, every person of it in one state throughout.
-
-    Raises
-    ------
-    InputError
-        If there are too few repeats.
-    ModelError
-        If the table does not fit the model.
-    """
+    """Learn the noise from a file of repeated samples, every person of it in one state throughout."""
     codes = np.unique(persons, return_inverse=True)[1]
     answers = bundle.predict(table, use).probabilities
     found = retest_of([answers], codes, np.zeros_like(codes), table.source)

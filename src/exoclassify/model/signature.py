@@ -23,13 +23,7 @@ __all__ = ["check_signature", "make_keys", "sign"]
 
 
 def make_keys(private: str | Path, public: str | Path) -> None:
-    """Write a new pair of keys; the private one readable by its owner alone.
-
-    Raises
-    ------
-    FileError
-        If one exists or cannot be written.
-    """
+    """Write a new pair of keys; the private one readable by its owner alone."""
     from cryptography.hazmat.primitives import serialization as form
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -49,25 +43,7 @@ def make_keys(private: str | Path, public: str | Path) -> None:
 
 
 def sign(folder: Path, private: str | Path) -> Path:
-    """Vouch for a version.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the version, in a registry.
-    private : path
-        The signer's private key, PEM, ed25519.
-
-    Returns
-    -------
-    Path
-        The manifest, beside the folder; an older one is replaced.
-
-    Raises
-    ------
-    FileError
-        If the key cannot be read or the manifest not written.
-    """
+    """Vouch for a version."""
     key = _private_key(Path(private))
     manifest = _manifest(folder)
     signature = base64.b64encode(key.sign(_canonical(manifest))).decode()
@@ -78,22 +54,7 @@ def sign(folder: Path, private: str | Path) -> Path:
 
 
 def check_signature(folder: Path, public: str | Path) -> None:
-    """Demand that a version is signed, and as it was when it was signed.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the version.
-    public : path
-        The key that must have signed, PEM, ed25519.
-
-    Raises
-    ------
-    ModelError
-        If it is unsigned, signed by another key, or was changed since.
-    FileError
-        If the key cannot be read.
-    """
+    """Demand that a version is signed, and as it was when it was signed."""
     from cryptography.exceptions import InvalidSignature
 
     key, where = _public_key(Path(public)), f"{folder.parent.name}/{folder.name}"

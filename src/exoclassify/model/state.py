@@ -69,18 +69,6 @@ def pack(part: object) -> tuple[Any, Arrays]:
     ----------
     part : FittedBlend or any part of one
         Dataclasses and frozen steps whose values are numbers, strings, tuples, arrays or such parts.
-
-    Returns
-    -------
-    tree : dict
-        Fit for JSON; an array stands there as its name.
-    arrays : dict of str to ndarray
-        By name.
-
-    Raises
-    ------
-    TypeError
-        If a value of another type turns up.
     """
     arrays: Arrays = {}
     return _pack(part, "blend", arrays), arrays
@@ -108,13 +96,7 @@ def _fields(part: Any) -> dict[str, Any]:
 
 
 def unpack(tree: Any, arrays: Mapping[str, NDArray[Any]], *, first: bool = False) -> Blend | FirstBlend:
-    """Put a fitted blend together again.
-
-    Raises
-    ------
-    ModelError
-        If a class is not on the list, or a field or array is missing.
-    """
+    """Put a fitted blend together again."""
     try:
         blend = _unpack(tree, arrays, _FIRST if first else _ALLOWED)
     except (KeyError, TypeError, AttributeError, IndexError) as error:

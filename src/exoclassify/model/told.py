@@ -9,13 +9,7 @@ __all__ = ["carries_over", "layers_add", "of_layers", "use_lines", "used_in", "v
 
 
 def used_in(about: Mapping[str, Any]) -> list[str]:
-    """Say what the shipped model does in each kind of batch.
-
-    Returns
-    -------
-    list of str
-        Sentences.
-    """
+    """Say what the shipped model does in each kind of batch."""
     places = about["answers"].get("places")
     if places is None:
         return []
@@ -88,13 +82,7 @@ def of_layers(about: Mapping[str, Any]) -> bool:
 
 
 def carries_over(about: Mapping[str, Any]) -> str:
-    """Say whether one cut-off carries over from batch to batch.
-
-    Returns
-    -------
-    str
-        Empty where no batch was left out.
-    """
+    """Say whether one cut-off carries over from batch to batch."""
     offsets = (about["evaluation"] or {}).get("offsets")
     if offsets is None or not offsets["n_batches"]:
         return ""

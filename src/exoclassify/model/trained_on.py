@@ -82,16 +82,8 @@ class TrainedOn:
 
         Parameters
         ----------
-        blend : FittedBlend
-            As fitted on them.
-        molecules : sequence of str
-            The panel.
         X : ndarray of shape (n_samples, n_molecules)
             Raw values of the panel.
-        sample_ids, subject_ids : sequence of str
-            Who they are; subjects None where not given.
-        key : str
-            Of the hashes, the digest of the data.
         """
         log = blend.log(X)
         return cls(
@@ -152,8 +144,6 @@ class TrainedOn:
             `id_keys` of them.
         residuals : ndarray of shape (n_samples,)
             How unlike the training samples the model finds them.
-        key : str
-            As for `of`.
 
         Returns
         -------
@@ -212,13 +202,6 @@ class TrainedOn:
         """Remember further samples beside those of training, as after a recalibration; by their ids and subjects alone.
 
         Seen from the training samples, those of a laboratory far from them look all alike, so cargo tells nothing here.
-
-        Parameters
-        ----------
-        blend, X, sample_ids, subject_ids, key
-            As for `of`; the further samples, and the key of then.
-        here : bool
-            The quantiles become those of the further samples.
         """
         log = blend.log(X)
         quantiles = self.log
@@ -239,18 +222,7 @@ class TrainedOn:
 
     @classmethod
     def read(cls, arrays: dict[str, NDArray[Any]]) -> TrainedOn | None:
-        """Put it together again from a model's arrays.
-
-        Returns
-        -------
-        TrainedOn or None
-            None for a model that keeps none.
-
-        Raises
-        ------
-        ModelError
-            If a part is missing.
-        """
+        """Put it together again from a model's arrays."""
         own = {name.removeprefix(_PREFIX): value for name, value in arrays.items() if name.startswith(_PREFIX)}
         own.pop("log_odds", None)  # of the first format
         if not own:

@@ -37,13 +37,7 @@ class Trials:
             self._child.stop()
 
     def run(self, folder: Path) -> None:
-        """Load a model and demand its golden answers.
-
-        Raises
-        ------
-        ModelError
-            If it is refused, or the process did not survive it.
-        """
+        """Load a model and demand its golden answers."""
         if self._child is None or not self._child.alive:
             self._child = Child("exoclassify.model.trial", self._memory)
         try:

@@ -16,13 +16,7 @@ __all__ = ["free_version", "next_version", "order"]
 
 
 def order(version: str) -> tuple[int, ...]:
-    """Give the numbers of a version, to sort by.
-
-    Parameters
-    ----------
-    version : str
-        Such as 1.10.0.
-    """
+    """Give the numbers of a version, to sort by."""
     return tuple(int(part) for part in version.split("."))
 
 
@@ -53,8 +47,6 @@ def next_version(old: ModelBundle, new: ModelBundle) -> tuple[str, str]:
     -------
     version : str
         Other calls: the first number grows; other probabilities: the second; neither: the third.
-    reason : str
-        In words.
     """
     major, minor, patch = order(old.version)
     reason = _other_calls(old, new)

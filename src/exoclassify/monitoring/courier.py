@@ -27,18 +27,7 @@ class Courier:
         self._process: subprocess.Popen[bytes] | None = None
 
     def order(self, do: str, *bodies: bytes, **order: Any) -> dict[str, Any]:
-        """Have an order carried out; one that the process did not survive is given once more, as orders may be.
-
-        Returns
-        -------
-        dict
-            The outcome.
-
-        Raises
-        ------
-        FileError
-            If the database is away, or the process died twice.
-        """
+        """Have an order carried out; one that the process did not survive is given once more, as orders may be."""
         head = {"do": do, "n_bytes": sum(map(len, bodies)), **order}
         lines = [msgspec.json.encode(head) + b"\n", *bodies]
         try:

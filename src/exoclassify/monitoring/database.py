@@ -25,13 +25,7 @@ _LOCK = 0x65786F
 
 
 def opened(url: str) -> Engine:
-    """Make an engine; nothing is reached before it is used.
-
-    Raises
-    ------
-    FileError
-        If it is no such URL.
-    """
+    """Make an engine; nothing is reached before it is used."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() not in _DIALECTS:
@@ -49,13 +43,7 @@ def opened(url: str) -> Engine:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring a database to the newest layout; several at once wait for each other.
-
-    Raises
-    ------
-    FileError
-        If the database cannot be reached, or is of a newer version of this package.
-    """
+    """Bring a database to the newest layout; several at once wait for each other."""
     script = ScriptDirectory(str(Path(__file__).parent / "migrations"), version_locations=[_migrations()])
     with reached(engine):
         _make_private(engine)
@@ -76,13 +64,7 @@ def _make_private(engine: Engine) -> None:
 
 @contextmanager
 def reached(engine: Engine) -> Iterator[None]:
-    """Translate what a database says into an error that names it, without its password.
-
-    Raises
-    ------
-    FileError
-        If it cannot be reached or refuses.
-    """
+    """Translate what a database says into an error that names it, without its password."""
     try:
         yield
     except (DBAPIError, SQLAlchemyError, OSError) as error:

@@ -52,8 +52,6 @@ def count_bins(bundle: ModelBundle, X: Floats) -> Counts:
 
     Parameters
     ----------
-    bundle : ModelBundle
-        That remembers its training samples.
     X : ndarray of shape (n_samples, n_molecules)
         Raw values of the panel; NaN = not measured.
 
@@ -71,8 +69,6 @@ def in_log_view(bundle: ModelBundle, X: Floats) -> NDArray[np.float32]:
 
     Parameters
     ----------
-    bundle : ModelBundle
-        The model.
     X : ndarray of shape (n_samples, n_molecules)
         Raw values of the panel.
 
@@ -88,8 +84,6 @@ def input_drift(bundle: ModelBundle, counts: Counts) -> InputDrift:
 
     Parameters
     ----------
-    bundle : ModelBundle
-        That remembers its training samples.
     counts : ndarray of int of shape (n_molecules, 20)
         As `count_bins` gives them, summed over what is to be compared.
 
@@ -146,8 +140,6 @@ def discoveries(p: Floats, rate: float) -> NDArray[np.bool_]:
     ----------
     p : ndarray of shape (n,)
         NaN never counts.
-    rate : float
-        False-discovery rate; also the chance of any discovery where nothing moved.
 
     Returns
     -------
@@ -173,10 +165,6 @@ def smoothed_p(novelty_p: Floats, n_reference: int, seed: int = 0) -> Floats:
     ----------
     novelty_p : ndarray of shape (n_samples,)
         As predictions give them, in the order of time.
-    n_reference : int
-        Training samples that the p-values were taken against.
-    seed : int
-        Of the ties.
 
     Returns
     -------

@@ -78,19 +78,6 @@ def read_outcomes(
     ----------
     path : path
         CSV, TSV, Parquet, Arrow or XLSX with a column ``sample_id``, or ids in the first column.
-    state : str
-        Column of the state; blank = not known, and left out.
-    diagnosed : str, optional
-        Column of the date, as 2026-03-01.
-    source : str, optional
-        Kept with each.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be read.
-    InputError
-        If a column is missing, an id comes twice, or a date is none.
     """
     sheet = SampleSheet.read(path, label=state)
     dates: Sequence[datetime.date | None] = [None] * sheet.n_samples
@@ -108,24 +95,7 @@ def read_outcomes(
 
 
 def add_outcomes(engine: Engine, outcomes: Sequence[Outcome], *, replace: bool = False) -> Added:
-    """Keep outcomes, all or none; adding the same again changes nothing.
-
-    Parameters
-    ----------
-    engine : Engine
-        Of a database of the newest layout.
-    outcomes : sequence of Outcome
-        Each sample at most once.
-    replace : bool
-        A sample known with another state gets the new one.
-
-    Raises
-    ------
-    InputError
-        If a sample comes twice.
-    FileError
-        If the database cannot be reached or refuses.
-    """
+    """Keep outcomes, all or none; adding the same again changes nothing."""
     wanted = {outcome.sample_id: outcome for outcome in outcomes}
     if len(wanted) < len(outcomes):
         ids = [outcome.sample_id for outcome in outcomes]

@@ -89,20 +89,7 @@ class RecordWriter:
         self._thread.start()
 
     def put(self, predictions: Predictions, sources: Sequence[Source]) -> None:
-        """Keep what was answered.
-
-        Parameters
-        ----------
-        predictions : Predictions
-            The answers, to one request or to several.
-        sources : sequence of Source
-            Of their samples, in order.
-
-        Raises
-        ------
-        FileError
-            If records are required and the disk refuses.
-        """
+        """Keep what was answered."""
         entry, n = entry_of(predictions, sources), len(predictions.sample_ids)
         try:
             self._spool.append(entry, n)
@@ -129,31 +116,17 @@ class RecordWriter:
 
         Parameters
         ----------
-        bundle : ModelBundle
-            That answered.
         X : ndarray of shape (n_samples, n_molecules)
             Raw values of its panel, as `exoclassify.model.panel.Panel.profile` gives them.
         """
         self._incoming.add(bundle, X)
 
     def flush(self) -> bool:
-        """Deliver now what waits.
-
-        Returns
-        -------
-        bool
-            Whether the database has everything.
-        """
+        """Deliver now what waits."""
         return self._deliver()
 
     def close(self) -> bool:
-        """Deliver what waits and stop; what the database does not take stays on disk.
-
-        Returns
-        -------
-        bool
-            Whether the database has everything.
-        """
+        """Deliver what waits and stop; what the database does not take stays on disk."""
         self._stop.set()
         self._wake.set()
         self._thread.join()

@@ -34,19 +34,8 @@ def forget(engine: Engine, *, sample: str | None = None, subject: str | None = N
 
     Parameters
     ----------
-    engine : Engine
-        Of a database of the newest layout.
     sample, subject : str, optional
         One of them. A person's samples are those that were scored under this subject.
-    dry_run : bool
-        Only count.
-
-    Raises
-    ------
-    InputError
-        If not exactly one of them is given.
-    FileError
-        If the database cannot be reached or refuses.
     """
     if (sample is None) == (subject is None):
         raise InputError("say either the sample or the subject whose records are to go")
@@ -62,13 +51,7 @@ def forget(engine: Engine, *, sample: str | None = None, subject: str | None = N
 
 
 def remove_before(engine: Engine, day: datetime.date, *, dry_run: bool = False) -> Removed:
-    """Remove all that is older than a day.
-
-    Raises
-    ------
-    FileError
-        If the database cannot be reached or refuses.
-    """
+    """Remove all that is older than a day."""
     start = datetime.datetime.combine(day, datetime.time(), datetime.UTC)
     old = (
         (OUTCOMES, OUTCOMES.c.recorded < start),

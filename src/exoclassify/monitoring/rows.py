@@ -54,13 +54,7 @@ class Source(NamedTuple):
 
 
 def entry_of(predictions: Predictions, sources: Sequence[Source]) -> Entry:
-    """Put answers together as plain values, with as little work as can be: those who asked wait for it.
-
-    Returns
-    -------
-    list
-        See `rows_of`.
-    """
+    """Put answers together as plain values, with as little work as can be: those who asked wait for it."""
     return [
         f"{_prefix}{next(_number):08x}",
         time.time(),
@@ -120,15 +114,7 @@ def _json(value: Any) -> str:
 
 
 def leave_in_spool(folder: Path, entry: Entry) -> None:
-    """Leave an entry on disk for a writer on that folder to deliver; for a process that ends before it could itself.
-
-    Raises
-    ------
-    FileError
-        If the folder cannot be written.
-    OSError
-        If the disk is full.
-    """
+    """Leave an entry on disk for a writer on that folder to deliver; for a process that ends before it could itself."""
     spool = Spool(folder)
     try:
         spool.append(entry, sum(source[0] for source in entry[2]))

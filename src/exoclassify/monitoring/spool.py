@@ -116,13 +116,6 @@ class Spool:
         ----------
         entry : list
             Plain values; NaN becomes null.
-        n : int
-            How many records it holds.
-
-        Raises
-        ------
-        OSError
-            If the disk is full, or the limit is reached.
         """
         content = _encode(entry)
         try:
@@ -143,12 +136,8 @@ class Spool:
 
         Parameters
         ----------
-        taken : list of tuple
-            As `take` gave them.
         refused : list of bytes
             What of them the database does not take.
-        n_refused : int
-            How many records that is.
         """
         n = sum(each[1] for each in taken)
         with self._lock, self._transaction():
@@ -171,13 +160,7 @@ class Spool:
             self._add("delivered", n)
 
     def begin_counting(self) -> None:
-        """Take the space for this writer's count of what is lost, and take over the counts of writers that are gone.
-
-        Raises
-        ------
-        FileError
-            If there is no space for it.
-        """
+        """Take the space for this writer's count of what is lost, and take over the counts of writers that are gone."""
         try:
             for path in self.folder.glob("*.lost"):
                 with path.open("rb") as file, contextlib.suppress(BlockingIOError):

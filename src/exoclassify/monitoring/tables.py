@@ -32,23 +32,13 @@ class Instant(TypeDecorator[datetime.datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime.datetime | None, dialect: Dialect) -> Any:
-        """Store it without a zone, in UTC; a moment without a zone is UTC already.
-
-        Returns
-        -------
-        datetime or None
-        """
+        """Store it without a zone, in UTC; a moment without a zone is UTC already."""
         if value is None or value.tzinfo is None:
             return value
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime.datetime | None:
-        """Read it with its zone.
-
-        Returns
-        -------
-        datetime or None
-        """
+        """Read it with its zone."""
         return None if value is None else value.replace(tzinfo=datetime.UTC)
 
 

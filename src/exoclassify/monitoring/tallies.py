@@ -123,8 +123,6 @@ class InputTally:
 
         Parameters
         ----------
-        model, version : str
-            That answered.
         counts : ndarray of int of shape (n_molecules, 20)
             See `exoclassify.monitoring.drift.count_bins`.
         """
@@ -133,13 +131,7 @@ class InputTally:
         self._changed.add(key)
 
     def deliver(self, engine: Engine) -> None:
-        """Write the day's rows.
-
-        Raises
-        ------
-        FileError
-            If the database cannot be reached; the counts are kept for the next time.
-        """
+        """Write the day's rows."""
         insert: Any = insert_postgresql if engine.dialect.name == "postgresql" else insert_sqlite
         for key in sorted(self._changed):
             counts = self._counts[key]
@@ -161,11 +153,6 @@ def tallied(engine: Engine, bundle: ModelBundle, since: datetime.date) -> Counts
     Returns
     -------
     ndarray of int of shape (n_molecules, 20)
-
-    Raises
-    ------
-    FileError
-        If the database cannot be reached.
     """
     asked = select(TALLIES.c.counts).where(
         TALLIES.c.model == bundle.name, TALLIES.c.version == bundle.version, TALLIES.c.day >= since

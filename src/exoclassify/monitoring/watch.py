@@ -72,13 +72,7 @@ class Watched:
 
 
 def watch(engine: Engine, bundle: ModelBundle, since: datetime.datetime) -> Watched:
-    """Look at all records of a version since a moment.
-
-    Raises
-    ------
-    FileError
-        If the database cannot be reached.
-    """
+    """Look at all records of a version since a moment."""
     rows = _records(engine, bundle, since)
     counts = tallied(engine, bundle, since.astimezone(datetime.UTC).date())
     alarms: list[str] = []
@@ -95,25 +89,7 @@ def watch(engine: Engine, bundle: ModelBundle, since: datetime.datetime) -> Watc
 
 
 def watch_table(bundle: ModelBundle, table: CargoTable) -> Watched:
-    """Look at a table instead of records.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        The version.
-    table : CargoTable
-        New samples, in the order in which they came.
-
-    Returns
-    -------
-    Watched
-        Without performance and sites.
-
-    Raises
-    ------
-    ModelError
-        If kind or unit differ, or the table lacks too much of the panel.
-    """
+    """Look at a table instead of records."""
     answers = bundle.predict(table)
     alarms: list[str] = []
     drift = None

@@ -31,13 +31,7 @@ def _figure(finding: Mapping[str, Any]) -> str | None:
 
 
 def baseline_section(audit: Mapping[str, Any]) -> Section | None:
-    """Draw the model beside everything technical that was judged in the same folds.
-
-    Returns
-    -------
-    Section or None
-        None when nothing was judged.
-    """
+    """Draw the model beside everything technical that was judged in the same folds."""
     rows: Sequence[Mapping[str, Any]] = audit["drawn"].get("baselines") or ()
     if len(rows) < 2:
         return None
@@ -72,13 +66,7 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
 
 
 def learning_curve_section(audit: Mapping[str, Any]) -> Section | None:
-    """Draw how the figure grows with the number of subjects.
-
-    Returns
-    -------
-    Section or None
-        None when the cohort was too small to cut.
-    """
+    """Draw how the figure grows with the number of subjects."""
     points = audit["drawn"].get("learning_curve")
     found = [f for f in audit["findings"] if f["check"] in ("sample-size", "learning-curve")]
     if not points:

@@ -16,13 +16,7 @@ _MOST_GROUPS = 5
 
 
 def cohort_section(audit: Mapping[str, Any]) -> Section | None:
-    """Show Table 1 and the main directions of the cargo, by state and by batch.
-
-    Returns
-    -------
-    Section or None
-        None for an audit that was made before these were kept.
-    """
+    """Show Table 1 and the main directions of the cargo, by state and by batch."""
     rows, found = audit["drawn"].get("table_one"), audit["drawn"].get("components")
     if not rows or not found:
         return None
@@ -72,13 +66,7 @@ def _components(found: Mapping[str, Any], groups: Sequence[str], by: str) -> Fig
 
 
 def sensitivity_section(audit: Mapping[str, Any]) -> Section | None:
-    """Draw how a plain model does without molecules of blood cells, and without failed libraries.
-
-    Returns
-    -------
-    Section or None
-        None where there was nothing to leave out.
-    """
+    """Draw how a plain model does without molecules of blood cells, and without failed libraries."""
     rows = audit["drawn"].get("sensitivity")
     if not rows:
         return None
@@ -109,13 +97,7 @@ def sensitivity_section(audit: Mapping[str, Any]) -> Section | None:
 
 
 def samples_section(rows: Sequence[Mapping[str, Any]]) -> Section | None:
-    """List the samples that were called wrongly or contradict their label, by the reader's own ids.
-
-    Returns
-    -------
-    Section or None
-        None where there is none.
-    """
+    """List the samples that were called wrongly or contradict their label, by the reader's own ids."""
     if not rows:
         return None
     columns = list(rows[0])

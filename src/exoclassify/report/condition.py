@@ -22,13 +22,7 @@ _STYLE = """<style>text{font:12px sans-serif;fill:#222}.grid{stroke:#ddd}.ref{st
 
 
 def condition_page(view: ConditionView) -> str:
-    """Write the page of a condition.
-
-    Returns
-    -------
-    str
-        One HTML file.
-    """
+    """Write the page of a condition."""
     sections = [
         Section(
             "What is known",
@@ -59,13 +53,7 @@ def condition_page(view: ConditionView) -> str:
 
 
 def condition_drawing(view: ConditionView) -> str:
-    """Draw the forest plot of a condition as a whole SVG file.
-
-    Returns
-    -------
-    str
-        Says so where there is no public table.
-    """
+    """Draw the forest plot of a condition as a whole SVG file."""
     if not view.effects:
         return (
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 40" width="640" height="40">'

@@ -144,15 +144,7 @@ def _precision_recall(judged: Judged, state: str) -> Figure:
 
 
 def calibration(judged: Judged, carried: str = "") -> Section:
-    """Show whether the probabilities can be taken at their word.
-
-    Parameters
-    ----------
-    judged : sequence of (str, mapping)
-        The headline first.
-    carried : str
-        Whether one cut-off carries over to other batches, in words.
-    """
+    """Show whether the probabilities can be taken at their word."""
     figures, rows = [], []
     for state in _states(judged):
         lines = []
@@ -259,8 +251,6 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
 
     Parameters
     ----------
-    judged : sequence of (str, mapping)
-        The headline first.
     places : sequence of str
         From which probability on the shipped model calls in each kind of batch; of other cohorts what it called is told.
     """
@@ -297,13 +287,7 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
 
 
 def subgroups(judged: Judged) -> Section | None:
-    """Give figures for batch, sex, age and other groups.
-
-    Returns
-    -------
-    Section or None
-        None when no group is known.
-    """
+    """Give figures for batch, sex, age and other groups."""
     rows: list[list[Cell]] = []
     for name, found in judged:
         for group in found["examined"]["subgroups"]:

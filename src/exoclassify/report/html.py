@@ -154,19 +154,6 @@ def page(
 ) -> str:
     """Put sections together into one HTML page.
 
-    Parameters
-    ----------
-    title : str
-        Of the page.
-    sections : sequence of Section
-        In order.
-    lead : Lead, optional
-        The first screen.
-    subtitle : str
-        One line under the title.
-    footer : str
-        One line at the end, such as versions and digests.
-
     Returns
     -------
     str

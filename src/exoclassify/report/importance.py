@@ -17,13 +17,7 @@ _DRAWN = 20
 
 
 def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
-    """Draw the molecules that move the answers most, with the spread over folds, beside what is published of each.
-
-    Returns
-    -------
-    Section or None
-        None for a model that was judged before this was kept.
-    """
+    """Draw the molecules that move the answers most, with the spread over folds, beside what is published of each."""
     rows = evaluation.get("importance") or []
     if not rows:
         return None

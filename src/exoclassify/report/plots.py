@@ -118,14 +118,8 @@ def curves(title: str, series: Sequence[Series], x: Axis, y: Axis, caption: str 
 
     Parameters
     ----------
-    title : str
-        What is shown.
-    series : sequence of Series
-        At most five besides references.
     x, y : Axis
         Points of lines outside are left out; bands and whiskers end at the ends.
-    caption : str
-        How to read it.
     """
     frame = _Frame(x, y)
     coloured = [one for one in series if not one.reference]
@@ -146,21 +140,7 @@ def curves(title: str, series: Sequence[Series], x: Axis, y: Axis, caption: str 
 
 
 def intervals(title: str, bars: Sequence[Bar], x: Axis, *, reference: float | None = None, caption: str = "") -> Figure:
-    """Draw one dot with its interval a row.
-
-    Parameters
-    ----------
-    title : str
-        What is shown.
-    bars : sequence of Bar
-        From top to bottom.
-    x : Axis
-        Of the values.
-    reference : float, optional
-        A dashed line, as at 0.5 for an AUC.
-    caption : str
-        How to read it.
-    """
+    """Draw one dot with its interval a row."""
     left, row = 205, 26
     height = _TOP + row * len(bars) + _BOTTOM
     scale = (_WIDTH - left - _RIGHT) / (x.high - x.low)

@@ -27,24 +27,10 @@ def files_beside(path: Path) -> Path:
 def save(report: Report, path: Path, *, force: bool = False) -> Path:
     """Write a page and the folder beside it.
 
-    Parameters
-    ----------
-    report : Report
-        What to write.
-    path : Path
-        Of the page.
-    force : bool
-        Replace a page and a folder that are there.
-
     Returns
     -------
     Path
         The folder: ``figure-1-….svg`` and ``.png``, ``table-1-….csv``, ``legends.txt``.
-
-    Raises
-    ------
-    FileError
-        If one is there and `force` is not given, or cannot be written.
     """
     folder = files_beside(path)
     write_folder_atomically(

@@ -21,22 +21,7 @@ __all__ = ["judged_ways", "training_report"]
 
 
 def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: Sequence[Section] = ()) -> Report:
-    """Make the report of a trained model.
-
-    Parameters
-    ----------
-    about : mapping
-        The bundle's plain values, judged or not.
-    molecules : sequence of str
-        The panel.
-    extra : sequence of Section
-        What else is known, shown before the checklists.
-
-    Returns
-    -------
-    Report
-        Verdict first, checklists folded at the end.
-    """
+    """Make the report of a trained model."""
     audit, evaluation = about.get("audit"), about["evaluation"]
     sections: list[Section | None] = [_site(about)]
     judged = [] if evaluation is None else judged_ways(evaluation)  # empty too where only figures were kept
@@ -74,13 +59,7 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
 
 
 def judged_ways(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Name the ways of judging, the one of the headline first.
-
-    Returns
-    -------
-    list of (str, mapping)
-        Those that were examined.
-    """
+    """Name the ways of judging, the one of the headline first."""
     names = {"cross_validation": "cross-validation", "leave_one_batch_out": "batches left out"}
     keys = sorted(names, key=lambda key: key != evaluation["headline"]["from"])
     return [(names[key], evaluation[key]) for key in keys if evaluation[key] and "examined" in evaluation[key]]

@@ -14,13 +14,7 @@ _MOST_STEPS = 3
 
 
 def verdict_of_model(about: Mapping[str, Any]) -> tuple[Tone, str]:
-    """Say in one sentence what a model is good for.
-
-    Returns
-    -------
-    tuple of (str, str)
-        The tone, and the sentence.
-    """
+    """Say in one sentence what a model is good for."""
     evaluation, audit = about["evaluation"], about.get("audit")
     if evaluation is None:
         return "plain", "Nothing is known of how good this model is on samples it has not seen."
@@ -58,13 +52,7 @@ def _calls_with_profile(about: Mapping[str, Any]) -> bool:
 
 
 def verdict_of_audit(audit: Mapping[str, Any]) -> tuple[Tone, str]:
-    """Say in one sentence whether a cohort can carry a claim.
-
-    Returns
-    -------
-    tuple of (str, str)
-        The tone, and the sentence.
-    """
+    """Say in one sentence whether a cohort can carry a claim."""
     if sentence := _critical(audit):
         return "critical", sentence
     warnings = sum(finding["severity"] == "warning" for finding in audit["findings"])
@@ -167,14 +155,6 @@ def lead_of_validation(
 
     Parameters
     ----------
-    found : mapping
-        As `exoclassify.lifecycle.external.validate` gives it.
-    audit : mapping or None
-        Of that cohort.
-    about : mapping
-        Plain values of the model.
-    source : str
-        Name of the table.
     seen : str
         What is known of samples that the model was trained on; empty for none.
     """

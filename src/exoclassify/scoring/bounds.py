@@ -22,13 +22,7 @@ _SECONDS = 4 * 3600
 
 @contextmanager
 def bounded(name: str) -> Iterator[None]:
-    """Do something with a table; ends it with an error when it takes too much.
-
-    Raises
-    ------
-    InputError
-        If it took more than 4 GB beyond what was held before, or more than four hours (in the main thread only).
-    """
+    """Do something with a table; ends it with an error when it takes too much."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]

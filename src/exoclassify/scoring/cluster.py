@@ -32,17 +32,6 @@ def client_of(scheduler: str | None, workers: int | None) -> Iterator[Any]:
     ----------
     scheduler : str or None
         Address, as ``tcp://host:8786``; None starts a cluster that ends with the context.
-    workers : int or None
-        Number of its processes, of one thread each.
-
-    Yields
-    ------
-    distributed.Client
-
-    Raises
-    ------
-    FileError
-        If the library is missing or no scheduler answers.
     """
     try:
         from distributed import Client, LocalCluster
@@ -153,21 +142,8 @@ class Cluster(Runner):
 
         Parameters
         ----------
-        job : Job
-            What is done.
-        stretches : iterator of (int, RowStretch)
-            With their numbers.
         parts : Parts
             Where the answers go; what is there already is not done again.
-        watcher : Watcher
-            Follows.
-
-        Raises
-        ------
-        FileError
-            If there is no cluster, its workers are lost for good or do not see the files, or the system refuses to write.
-        InputError
-            At the first fault, when asked to be strict.
         """
         with client_of(self.scheduler, self.workers) as client, warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sending large graph")

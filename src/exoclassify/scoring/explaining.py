@@ -33,14 +33,6 @@ def explained_files(
 
     Parameters
     ----------
-    bundle : ModelBundle
-        Who answered.
-    given : sequence of str
-        As in `score_files`.
-    asked : Asked
-        As there.
-    n : int
-        How many molecules a sample.
     without : collection of str
         Sample ids that got no answer though their rows are sound: those that come twice.
 
@@ -49,11 +41,6 @@ def explained_files(
     DataFrame
         As `exoclassify.model.explanations.explanations` gives it, for some rows, in their order; rows without an answer are
         left out.
-
-    Raises
-    ------
-    FileError, InputError, ModelError
-        If no file can be used as stated.
     """
     known = Catalogue.read()
     for ids, X, batches in answered_rows(bundle, given, asked, without):
@@ -67,12 +54,8 @@ def answered_rows(
 
     Yields
     ------
-    ids : list of str
-        Of some rows, in the order of the answers.
     X : ndarray of shape (n_rows, n_molecules)
         Raw values in the panel's order.
-    batches : list of str or None
-        The batch of each, where it was said.
     """
     plans, _ = planned(find_sources(given)[0], bundle.panel, asked.kept, asked.long, asked.reading)
     for plan in plans:

@@ -39,13 +39,7 @@ def rejected_path(out: Path) -> Path:
 
 
 def rejected_rows(report: Report) -> Iterator[dict[str, str]]:
-    """Read again which rows have no answer.
-
-    Yields
-    ------
-    dict of str to str
-        By `REJECTED_COLUMNS`.
-    """
+    """Read again which rows have no answer."""
     if report.rejected is not None:
         with report.rejected.open(encoding="utf-8", newline="") as file:
             yield from csv.DictReader(file)
@@ -59,28 +53,7 @@ def finish(
     tally: Tally,
     out: Path,
 ) -> Report:
-    """Write the output and the rejected rows from parts that are complete.
-
-    Parameters
-    ----------
-    parts : Parts
-        All of them.
-    order : sequence of (Source, sequence of int)
-        The files, each with its stretches.
-    malformed : sequence of (Source, str)
-        Files that could not be used at all, with the reason.
-    schema : pyarrow.Schema
-        Columns of the output.
-    tally : Tally
-        Counts what is written.
-    out : path
-        The output.
-
-    Raises
-    ------
-    FileError
-        If the system refuses; nothing is then written under the final names.
-    """
+    """Write the output and the rejected rows from parts that are complete."""
     ending, target = out.suffix, Path(os.path.realpath(out))
     partial, partial_rejected = target.with_name(f".partial.{target.name}"), rejected_path(target)
     partial_rejected = partial_rejected.with_name(f".partial.{partial_rejected.name}")

@@ -133,23 +133,7 @@ class Job:
 def batches_of(
     rows: Rows, by_id: Mapping[str, str] | None, column: str | None, keep: Sequence[str]
 ) -> list[str] | None:
-    """Give the batch of each row, if it was said.
-
-    Parameters
-    ----------
-    rows : Rows
-        Of a piece.
-    by_id : mapping of str to str, optional
-        The batch of each sample by its id.
-    column : str, optional
-        Which of the kept columns holds the batch.
-    keep : sequence of str
-        Names of the kept columns.
-
-    Returns
-    -------
-    list of str or None
-    """
+    """Give the batch of each row, if it was said."""
     if by_id is not None:
         return [by_id.get(sample, "") for sample in rows.ids.to_pylist()]
     if column is not None:

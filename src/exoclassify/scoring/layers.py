@@ -34,20 +34,8 @@ def joined_layers(panel: Panel, files: Sequence[LayerFile]) -> Iterator[Path]:
 
     Parameters
     ----------
-    panel : Panel
-        Of the model.
     files : sequence of LayerFile
         One a layer; a layer may be left out, and each may lack samples. Kind and unit are the model's where none are stated.
-
-    Yields
-    ------
-    Path
-        Of the table, in Parquet.
-
-    Raises
-    ------
-    FileError, InputError, ModelError
-        If a file cannot be used as stated, the files are too large together, or the model reads one table.
     """
     if not isinstance(panel, LayeredPanel):
         raise ModelError(f"this model reads one table ({panel.measured_in}); give it with --cargo")

@@ -70,32 +70,8 @@ def layout_of(
 
     Parameters
     ----------
-    source : Source
-        The file.
-    names : sequence of str
-        Of all its columns.
-    first : sequence of str
-        The first column of `head` as written.
-    head : WideTable
-        Its first rows.
-    panel : Panel
-        Of the model.
-    keep : sequence of str
-        Columns that pass through.
     id_column : int
         Position of the sample ids; row numbers that a program wrote before them still count as such.
-
-    Returns
-    -------
-    Layout or None
-        None when the samples lie in columns.
-
-    Raises
-    ------
-    InputError
-        If the panel is in neither direction or in both, two columns are one molecule, or a column to be kept is missing.
-    ModelError
-        If too much of the panel is missing.
     """
     if not head.settled and samples_in_rows(head, panel.kind, None, panel.canonical) is not head:
         return None
@@ -119,22 +95,7 @@ def _kept(source: Source, names: Sequence[str], name: str) -> tuple[int, str]:
 
 
 def kept_constant(source: Source, name: str, names: Sequence[str]) -> str:
-    """Give the text that a column to be kept has throughout a file.
-
-    Parameters
-    ----------
-    source : Source
-        The file, whose folders may say it.
-    name : str
-        Of the column.
-    names : sequence of str
-        Columns that the file has, for the message.
-
-    Raises
-    ------
-    InputError
-        If nothing says it.
-    """
+    """Give the text that a column to be kept has throughout a file."""
     constants = dict(source.keys)
     if name not in constants:
         raise InputError(

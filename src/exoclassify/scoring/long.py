@@ -164,21 +164,8 @@ def long_stretch(source: Source, panel: Panel, keep: tuple[str, ...], names: Lon
 
     Parameters
     ----------
-    source : Source
-        The file.
-    panel : Panel
-        Of the model.
     keep : tuple of str
         Columns that pass through; the first row of a sample says what they hold.
-    names : LongNames
-        Of its columns.
-
-    Raises
-    ------
-    FileError
-        If it cannot be read.
-    InputError
-        If it lacks a column, or no molecule of the panel is among its first rows.
     """
     if source.suffix == ".xlsx":
         raise FileError(f"{source.name}: a workbook in long format is not read; save it as CSV")

@@ -51,20 +51,7 @@ class Part:
 
 
 def locked(path: Path, refusal: str) -> FileLock:
-    """Take a lock that ends with this process, however it ends.
-
-    Parameters
-    ----------
-    path : path
-        A file for it.
-    refusal : str
-        What to say when another process holds it.
-
-    Raises
-    ------
-    FileError
-        If another process holds it.
-    """
+    """Take a lock that ends with this process, however it ends."""
     lock = FileLock(path, timeout=0, thread_local=False)
     try:
         lock.acquire()
@@ -75,15 +62,6 @@ def locked(path: Path, refusal: str) -> FileLock:
 
 def part_bytes(scored: Sequence[Scored], *, last: bool, broken: str) -> pa.Buffer:
     """Put the answers of some pieces together as they are stored.
-
-    Parameters
-    ----------
-    scored : sequence of Scored
-        At least one.
-    last : bool
-        Whether the stretch ends here.
-    broken : str
-        What is wrong with the file behind it.
 
     Returns
     -------
@@ -126,25 +104,7 @@ class Parts:
 
     @classmethod
     def begin(cls, out: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool) -> Parts:
-        """Make the folder, or take over what an earlier run left.
-
-        Parameters
-        ----------
-        out : path
-            The output.
-        manifest : mapping
-            Everything the answers depend on, as plain values.
-        resume : bool
-            Go on with parts that are there.
-        force : bool
-            Otherwise remove them.
-
-        Raises
-        ------
-        FileError
-            If parts are there and neither was asked, they are of another run, another process works on them, or the system
-            refuses.
-        """
+        """Make the folder, or take over what an earlier run left."""
         folder = out.with_name(f"{out.name}.parts")
         if folder.exists() and not (resume or force):
             raise FileError(
@@ -216,17 +176,8 @@ class Parts:
 
         Parameters
         ----------
-        stretch, part : int
-            Which.
         content : buffer
             As `part_bytes` gives it.
-        last : bool
-            Whether the stretch ends here.
-
-        Raises
-        ------
-        FileError
-            If the system refuses.
         """
         self._store(f"{stretch:06d}-{part:06d}.part", content)
         self._there.add((stretch, part))
@@ -240,12 +191,7 @@ class Parts:
             os.replace(partial, self.folder / name)
 
     def of(self, stretch: int) -> Iterator[Part]:
-        """Read the parts of a stretch again, in order.
-
-        Yields
-        ------
-        Part
-        """
+        """Read the parts of a stretch again, in order."""
         for part in range(self._last[stretch] + 1):
             with pa.memory_map(str(self.folder / f"{stretch:06d}-{part:06d}.part")) as file:
                 with pa.ipc.open_file(file) as reader:

@@ -74,10 +74,6 @@ def pieces_and_ends(stretch: RowStretch) -> Iterator[tuple[RowPiece | None, bool
 
     Yields
     ------
-    piece : RowPiece or None
-        None when there is no piece at all.
-    last : bool
-        Whether nothing comes after it.
     broken : str
         What is wrong with the file behind this piece; empty when nothing is.
     """

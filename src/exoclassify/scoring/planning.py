@@ -56,28 +56,7 @@ class Plan:
 def planned(
     sources: Sequence[Source], panel: Panel, keep: tuple[str, ...], long: LongNames | None, asked: Reading = AS_WRITTEN
 ) -> tuple[list[Plan], list[tuple[Source, ExoclassifyError]]]:
-    """Look at every file.
-
-    Parameters
-    ----------
-    sources : sequence of Source
-        The files.
-    panel : Panel
-        Of the model.
-    keep : tuple of str
-        Columns that pass through.
-    long : LongNames, optional
-        Names of the columns of tables in long format.
-    asked : Reading
-        What the user said of the files.
-
-    Returns
-    -------
-    plans : list of Plan
-        For the files that can be used.
-    malformed : list of (Source, ExoclassifyError)
-        What is wrong with the others.
-    """
+    """Look at every file."""
     plans, malformed = [], []
     for source in sources:
         try:

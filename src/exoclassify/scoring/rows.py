@@ -55,13 +55,7 @@ class Rows:
     rejected: tuple[Reject, ...] = ()
 
     def without(self, rejected: Sequence[Reject]) -> Rows:
-        """Give the rows, their values used up, without some of them, which are kept as rejected.
-
-        Returns
-        -------
-        Rows
-            Without values.
-        """
+        """Give the rows, their values used up, without some of them, which are kept as rejected."""
         if not rejected:
             return replace(self, blocks=())
         sound = np.ones(len(self.ids), dtype=bool)
@@ -128,12 +122,6 @@ def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -
 
     Parameters
     ----------
-    rows : Rows
-        As read.
-    panel : Panel
-        Of the model.
-    source : str
-        Name of the file.
     use : callable
         Is given the values of the sound rows of each block, in their final form; the next block takes their place.
 
@@ -141,8 +129,6 @@ def checked(rows: Rows, panel: Panel, source: str, use: Callable[[Floats], T]) -
     -------
     rows : Rows
         The sound ones, without values; every row is checked against the unit alone, so that none depends on its neighbours.
-    used : list
-        What `use` gave for each block.
     """
     nameless = _blank(rows.ids)
     rejected = [Reject(int(i), "", "", "has no sample id; give it one") for i in nameless]

@@ -96,21 +96,8 @@ class Threads(Runner):
 
         Parameters
         ----------
-        job : Job
-            What is done.
-        stretches : iterator of (int, RowStretch)
-            With their numbers.
         parts : Parts
             Where the answers go; what is there already is not done again.
-        watcher : Watcher
-            Follows.
-
-        Raises
-        ------
-        FileError
-            If the system refuses to write.
-        InputError
-            At the first fault, when asked to be strict.
         """
         with threadpool_limits(1), ThreadPoolExecutor(self.n) as pool:
             window: deque[_Waiting] = deque()

@@ -58,10 +58,6 @@ class Tally:
         ----------
         calls, reasons, coverage : ndarray of shape (n_samples,)
             As in `exoclassify.model.prediction.Answers`.
-        places : mapping of str to int
-            How many were answered as from each place.
-        trained_on : int
-            How many of them the model was trained on.
         """
         self.n += len(calls)
         names = (*self.states, "uncertain")

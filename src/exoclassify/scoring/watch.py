@@ -87,13 +87,7 @@ class Watch:
     _lock: FileLock | None = field(default=None, init=False)
 
     def begin(self) -> None:
-        """Make the folders that lack.
-
-        Raises
-        ------
-        FileError
-            If the inbox is not there, or the system refuses.
-        """
+        """Make the folders that lack."""
         if not self.inbox.is_dir():
             raise FileError(f"{self.inbox}: there is no such folder to watch; make it first")
         check_ending(f"answers{self.ending}")
@@ -118,18 +112,7 @@ class Watch:
             time.sleep(seconds)
 
     def look(self) -> Iterator[Arrival]:
-        """Score what is complete.
-
-        Yields
-        ------
-        Arrival
-            One for each file, after it was moved.
-
-        Raises
-        ------
-        FileError
-            If the system refuses to write; the file is then left where it is.
-        """
+        """Score what is complete."""
         for path in self._complete():
             yield self._settled(path)
 

@@ -25,20 +25,7 @@ MOST_BYTES = 2 << 30
 def whole_stretch(
     source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading = AS_WRITTEN
 ) -> tuple[RowStretch, tuple[str, ...]]:
-    """Read a table that cannot be streamed, and turn it if its samples lie in columns.
-
-    Returns
-    -------
-    stretch : RowStretch
-        The table.
-    notes : tuple of str
-        What was understood of it.
-
-    Raises
-    ------
-    FileError, InputError, ModelError
-        If the table cannot be used, or is too large for this.
-    """
+    """Read a table that cannot be streamed, and turn it if its samples lie in columns."""
     if source.size > MOST_BYTES:
         raise InputError(
             f"{source.name}: no molecule of the model is in its header, and with {source.size / 2**30:.1f} GB it is too large "

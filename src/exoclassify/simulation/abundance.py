@@ -65,8 +65,6 @@ def markers(rng: np.random.Generator, base: Floats, n_states: int, n_markers: in
 
     Parameters
     ----------
-    rng : numpy Generator
-        Source of chance.
     base : float64 array of shape (n_molecules,)
         Log2 abundance of each molecule in the reference state; minus infinity where it is not to be chosen.
     n_states, n_markers : int
@@ -95,16 +93,8 @@ def abundances(
 
     Parameters
     ----------
-    rng : numpy Generator
-        Source of chance.
     base : float64 array of shape (n_molecules,)
         Log2 abundance in the reference state.
-    who : People
-        The samples.
-    marked : Marked
-        The markers.
-    batch_effect : float
-        Standard deviation, in log2, of a molecule's shift in a batch.
     retest_noise, person_sd : float
         Standard deviations, in log2, of each sample's and of each person's own.
 

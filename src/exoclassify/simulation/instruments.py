@@ -14,14 +14,8 @@ def counts(rng: np.random.Generator, logs: Floats, depth: float, depth_sd: float
 
     Parameters
     ----------
-    rng : numpy Generator
-        Source of chance.
     logs : float64 array of shape (n_samples, n_molecules)
         Log2 abundances.
-    depth : float
-        Median library size.
-    depth_sd : float
-        Standard deviation of its natural logarithm.
 
     Returns
     -------
@@ -41,12 +35,8 @@ def cycles(rng: np.random.Generator, logs: Floats, not_detected: float) -> Float
 
     Parameters
     ----------
-    rng : numpy Generator
-        Source of chance.
     logs : float64 array of shape (n_samples, n_assays)
         Log2 counts per million.
-    not_detected : float
-        Ct written where nothing was found.
 
     Returns
     -------
@@ -65,8 +55,6 @@ def intensities(rng: np.random.Generator, logs: Floats) -> Floats:
 
     Parameters
     ----------
-    rng : numpy Generator
-        Source of chance.
     logs : float64 array of shape (n_samples, n_proteins)
         Log2 abundances.
 

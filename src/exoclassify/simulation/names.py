@@ -46,11 +46,5 @@ def mirna_names(n: int) -> tuple[str, ...]:
 
 
 def protein_names(n: int) -> tuple[str, ...]:
-    """Give `n` distinct names that no real protein has, as in ``EVP-0001``.
-
-    Returns
-    -------
-    tuple of str
-        The names.
-    """
+    """Give `n` distinct names that no real protein has, as in ``EVP-0001``."""
     return tuple(f"EVP-{i + 1:04d}" for i in range(n))

@@ -49,23 +49,10 @@ def people(
 
     Parameters
     ----------
-    rng : numpy Generator
-        Source of chance.
-    n_samples, n_states, n_batches : int
-        Sizes.
-    repeats : float
-        Share of the subjects that are sampled twice at a visit.
-    confounded : float
-        Share of the subjects whose batch follows their state.
     visits : int
         At which every subject is sampled; a few lack the last where `n_samples` does not suffice.
     responders : float
         Share of the subjects in another state than 0 who are in state 0 from the second visit on.
-
-    Returns
-    -------
-    People
-        In shuffled order.
     """
     n_subjects = max(int(np.ceil(n_samples / (visits + repeats))), int(np.ceil(n_samples / (visits + 1))))
     states = np.arange(n_subjects) % n_states

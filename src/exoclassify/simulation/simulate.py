@@ -65,18 +65,6 @@ class SimulatedCohort:
         ----------
         folder : path
             Made, whole or not at all, when it is missing; the folder above it must be there.
-        force : bool, default False
-            Whether files already there may be replaced.
-
-        Returns
-        -------
-        tuple of Path
-            The files written.
-
-        Raises
-        ------
-        FileError
-            If a file is there already and `force` is off, or one cannot be written.
         """
         frames = {_FILES[name]: _as_written(table) for name, table in self.layers.items()}
         frames["samples.csv"] = self.sheet.frame

@@ -64,11 +64,6 @@ class TextFile:
         -------
         TextFile or None
             None for what cannot be streamed: UTF-16, or the line ends of old Macintoshes.
-
-        Raises
-        ------
-        FileError
-            If it cannot be read, or is empty.
         """
         head = _head_of_text(source)
         if head.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"\r" in head and b"\n" not in head):
@@ -101,17 +96,7 @@ def _head_of_text(source: Source) -> bytes:
 
 
 def text_stretches(text: TextFile, wanted: Wanted) -> Iterator[Stretch]:
-    """Cut a text at line ends, each about 64 MB after the last; a packed one cannot be cut.
-
-    Yields
-    ------
-    Stretch
-
-    Raises
-    ------
-    FileError
-        If the file cannot be read.
-    """
+    """Cut a text at line ends, each about 64 MB after the last; a packed one cannot be cut."""
     source, begin, quoted = text.source, text.begin, b'"' in text.head
     if source.suffix.endswith((".gz", ".zst")):
         yield _PackedStretch(source, text.separator, wanted, begin, source.size)

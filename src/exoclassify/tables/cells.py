@@ -101,10 +101,6 @@ def as_text(value: object) -> str:
 def text_or_none(text: str) -> str | None:
     """Give a text cell without the blanks around it, or None for a missing mark.
 
-    Returns
-    -------
-    str or None
-
     Notes
     -----
     Case counts here: ``None`` is how Python writes a missing value, ``none`` is a pain state.
@@ -119,13 +115,7 @@ def is_blank(cells: Sequence[str]) -> bool:
 
 
 def is_number(kind: pa.DataType | None) -> bool:
-    """Say whether a column of this type holds numbers, or nothing.
-
-    Parameters
-    ----------
-    kind : pyarrow.DataType or None
-        None for no column.
-    """
+    """Say whether a column of this type holds numbers, or nothing."""
     types = pa.types
     return kind is not None and (
         types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)
@@ -133,13 +123,7 @@ def is_number(kind: pa.DataType | None) -> bool:
 
 
 def column_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Give the texts of a column, as a CSV file would have them.
-
-    Returns
-    -------
-    pyarrow.Array or pyarrow.ChunkedArray of string
-        Without nulls.
-    """
+    """Give the texts of a column, as a CSV file would have them."""
     if pa.types.is_string(column.type):
         return column.fill_null("") if column.null_count else column
     if pa.types.is_large_string(column.type) or pa.types.is_integer(column.type) or pa.types.is_dictionary(column.type):
@@ -153,8 +137,6 @@ def column_numbers(column: pa.Array | pa.ChunkedArray) -> tuple[Floats, list[tup
     Returns
     -------
     values : ndarray of shape (n_cells,)
-    texts : list of (int, str)
-        As `numbers` gives them.
     """
     if is_number(column.type):
         return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), []

@@ -13,18 +13,7 @@ __all__ = ["chosen"]
 
 
 def chosen(table: WideTable, asked: Reading) -> WideTable:
-    """Keep the columns that fit the user's pattern, a sample each.
-
-    Returns
-    -------
-    WideTable
-        The same without a pattern; else samples in rows.
-
-    Raises
-    ------
-    InputError
-        If no column fits.
-    """
+    """Keep the columns that fit the user's pattern, a sample each."""
     if asked.columns is None:
         return table
     found = chosen_columns(table.columns, asked.columns)

@@ -29,13 +29,6 @@ def read_table(source: Source, columns: list[str] | None = None) -> pa.Table:
     ----------
     source : Source
         A Parquet or Arrow file, an Arrow stream, or a Feather file of version 2.
-    columns : list of str, optional
-        Which to read; all if omitted.
-
-    Raises
-    ------
-    FileError
-        If the file is damaged, cut short, or uses what this reader lacks.
     """
     with _sound(source), _opened(source) as file:
         if isinstance(file, pq.ParquetFile):
@@ -46,13 +39,7 @@ def read_table(source: Source, columns: list[str] | None = None) -> pa.Table:
 
 
 def column_names(source: Source) -> list[str]:
-    """Give the names of the columns.
-
-    Raises
-    ------
-    FileError
-        If the file is damaged.
-    """
+    """Give the names of the columns."""
     with _sound(source), _opened(source) as file:
         return list(_schema(file).names)
 
@@ -60,24 +47,10 @@ def column_names(source: Source) -> list[str]:
 def head_of_columns(source: Source, n: int, chosen: Callable[[pa.Schema], Collection[str]]) -> pa.Table:
     """Read the first rows.
 
-    Parameters
-    ----------
-    source : Source
-        A Parquet or Arrow file.
-    n : int
-        How many rows.
-    chosen : callable
-        Gives the columns of a Parquet file that are looked at.
-
     Returns
     -------
     pyarrow.Table
         With all columns; those of Parquet that were not chosen hold nulls, for they are not read.
-
-    Raises
-    ------
-    FileError
-        If the file is damaged.
     """
     with _sound(source), _opened(source) as file:
         schema = _schema(file)
@@ -97,17 +70,7 @@ def head_of_columns(source: Source, n: int, chosen: Callable[[pa.Schema], Collec
 
 
 def column_stretches(source: Source, wanted: Wanted) -> Iterator[Stretch]:
-    """Cut a file between row groups or record batches, each stretch about 130,000 rows.
-
-    Yields
-    ------
-    Stretch
-
-    Raises
-    ------
-    FileError
-        If the file is damaged.
-    """
+    """Cut a file between row groups or record batches, each stretch about 130,000 rows."""
     with _sound(source), _opened(source) as file:
         if isinstance(file, pq.ParquetFile):
             n_rows = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]

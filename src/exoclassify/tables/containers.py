@@ -44,18 +44,7 @@ def _head(path: Path) -> str:
 
 
 def field_text(path: Path, asked: Reading) -> WideTable | None:
-    """Read a text of one of the field's formats.
-
-    Returns
-    -------
-    WideTable or None
-        Samples in rows; None for a plain table.
-
-    Raises
-    ------
-    FileError, InputError
-        If the file is none of the format asked for, or cannot be read as what it is.
-    """
+    """Read a text of one of the field's formats."""
     if asked.format == "plain" or is_excerpt(path, asked):
         return None
     found = _known(path, asked)
@@ -96,13 +85,7 @@ def _known(path: Path, asked: Reading) -> tuple[str, Found] | None:
 
 
 def known_text(path: Path, asked: Reading) -> bool:
-    """Say whether a text is of one of the field's formats.
-
-    Raises
-    ------
-    InputError
-        If it is none of the format asked for.
-    """
+    """Say whether a text is of one of the field's formats."""
     if asked.format == "plain" or is_excerpt(path, asked):
         return asked.format != "plain"
     found = _known(path, asked)
@@ -130,18 +113,7 @@ def _refuse(asked: Reading, source: str) -> None:
 def field_workbook(
     sheets: list[tuple[str, list[tuple[int, list[str]]]]], asked: Reading, source: str
 ) -> tuple[str, Found] | None:
-    """Find the sheet of a workbook that is of one of the field's formats.
-
-    Returns
-    -------
-    (str, Found) or None
-        The sheet and its format.
-
-    Raises
-    ------
-    InputError
-        If no sheet is of the format asked for, or several are.
-    """
+    """Find the sheet of a workbook that is of one of the field's formats."""
     if asked.format == "plain":
         return None
     found = [(name, known) for name, head in sheets if (known := recognised(head, asked)) is not None]
@@ -155,18 +127,7 @@ def field_workbook(
 
 
 def field_columns(names: list[str], asked: Reading, source: str) -> Found | None:
-    """Recognise the columns of a Parquet or Arrow file.
-
-    Returns
-    -------
-    Found or None
-        None for a plain table.
-
-    Raises
-    ------
-    InputError
-        If the columns are not those of the format asked for.
-    """
+    """Recognise the columns of a Parquet or Arrow file."""
     if asked.format == "plain":
         return None
     found = recognised([(1, names)], asked)
@@ -176,13 +137,7 @@ def field_columns(names: list[str], asked: Reading, source: str) -> Found | None
 
 
 def rows_of(table: pa.Table) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows of typed columns as texts, as a CSV file would have them.
-
-    Yields
-    ------
-    (int, list of str)
-        Number of the row, 1 being the header's, and cells.
-    """
+    """Give the rows of typed columns as texts, as a CSV file would have them."""
     line = 1
     for batch in table.to_batches(10_000):
         columns = [[as_text(value) for value in column.to_pylist()] for column in batch.columns]

@@ -55,13 +55,7 @@ def is_no_molecule(name: str) -> bool:
 
 
 def without_control_molecules(table: WideTable) -> WideTable:
-    """Leave out columns that are no molecule.
-
-    Returns
-    -------
-    WideTable
-        With a note that names them.
-    """
+    """Leave out columns that are no molecule."""
     others = [name for name in table.columns if is_no_molecule(name.strip())]
     if not others or len(others) == len(table.columns):
         return table
@@ -76,20 +70,8 @@ def samples_alone(table: WideTable, known: Collection[str] | None) -> WideTable:
 
     Parameters
     ----------
-    table : WideTable
-        Samples in rows, which may have been columns of the file.
     known : collection of str or None
         Ids of the samples, of a sheet; None where no sheet is given.
-
-    Returns
-    -------
-    WideTable
-        With a note that names what was left out.
-
-    Raises
-    ------
-    InputError
-        If no sheet says what the samples are, and texts beside numbers say that the table is annotated.
     """
     n_texts = np.bincount([row for row, _, _ in table.texts], minlength=len(table.row_ids))
     measured = (~np.isnan(table.cells)).sum(axis=1)

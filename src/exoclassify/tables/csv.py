@@ -50,16 +50,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     Yields
     ------
-    line : int
-        Where the row ends in the file, from 1.
     cells : list of str
         As written, the header first. A header without a cell above the row names, as R's ``write.table``
         makes with tabs, has an empty cell put before it.
-
-    Raises
-    ------
-    FileError
-        If quotes do not match.
     """
     suffix = next(s.lower() for s in reversed(path.suffixes) if s.lower() not in (".gz", ".zst"))
     with closing(separator_and_rows(lambda: opened_text(path), suffix, str(path))[1]) as rows:
@@ -69,52 +62,19 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def separator_and_rows(
     opened: Opened, suffix: str, source: str
 ) -> tuple[str, Generator[tuple[int, list[str]], None, None]]:
-    """Find the separator of a text table and read it row by row.
-
-    Returns
-    -------
-    separator : str
-    rows : generator of (int, list of str)
-        As `read_rows` gives them; raises FileError where quotes do not match.
-    """
+    """Find the separator of a text table and read it row by row."""
     separator = _separator(opened, SEPARATORS[suffix])
     return separator, _headed(opened, separator, source)
 
 
 def rows_of_text(text: str, separator: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
-    """Split a text without a header into rows, by the rules that files are read by.
-
-    Yields
-    ------
-    line : int
-        Where the row ends, from 1.
-    cells : list of str
-        As written.
-
-    Raises
-    ------
-    FileError
-        If quotes do not match.
-    """
+    """Split a text without a header into rows, by the rules that files are read by."""
     with _quotes_that_match(source):
         yield from _rows(lambda: io.StringIO(text, newline=""), separator)
 
 
 def every_row(opened: Opened, separator: str, source: str) -> Generator[tuple[int, list[str]], None, None]:
-    """Split all lines of a text, also those before its table.
-
-    Yields
-    ------
-    line : int
-        Where the row ends, from 1.
-    cells : list of str
-        As written.
-
-    Raises
-    ------
-    FileError
-        If quotes do not match.
-    """
+    """Split all lines of a text, also those before its table."""
     with _quotes_that_match(source), closing(_rows(opened, separator)) as rows:
         yield from rows
 
@@ -213,8 +173,6 @@ def opened_text(path: Path, errors: str = "strict") -> TextIO:
 
     Parameters
     ----------
-    path : path
-        Ends in .gz or .zst if it is packed.
     errors : str, default "strict"
         What is done about bytes that are no characters, as `open` has it.
     """

@@ -96,18 +96,7 @@ ENDINGS: Mapping[str, _Separated | _JsonLines | None] = {
 
 
 def check_ending(name: str) -> str:
-    """Refuse an output of no known format.
-
-    Returns
-    -------
-    str
-        Its ending, a key of `ENDINGS`.
-
-    Raises
-    ------
-    FileError
-        If its ending is unknown.
-    """
+    """Refuse an output of no known format."""
     ending = Path(name).suffix
     if ending not in ENDINGS:
         raise FileError(f"{name}: unknown ending {ending or '(none)'}; use {', '.join(ENDINGS)}")
@@ -120,13 +109,7 @@ def schema_of(columns: Sequence[Column]) -> pa.Schema:
 
 
 def encoded(columns: Sequence[Column], ending: str, n: int) -> list[tuple[str, pa.Array]]:
-    """Make columns ready for a `sink`.
-
-    Returns
-    -------
-    list of (str, pyarrow.Array)
-        The columns themselves, or one column of lines with their ends.
-    """
+    """Make columns ready for a `sink`."""
     written = ENDINGS[ending]
     if written is None:
         return [(column.name, column.filled(n)) for column in columns]
@@ -134,40 +117,13 @@ def encoded(columns: Sequence[Column], ending: str, n: int) -> list[tuple[str, p
 
 
 def sink(path: Path, ending: str, schema: pa.Schema) -> _Lines | _Groups:
-    """Open a file whose ``write`` takes encoded rows and whose ``close`` finishes it.
-
-    Parameters
-    ----------
-    path : path
-        To be written.
-    ending : str
-        A key of `ENDINGS`, which says the format.
-    schema : pyarrow.Schema
-        Of the columns.
-    """
+    """Open a file whose ``write`` takes encoded rows and whose ``close`` finishes it."""
     written = ENDINGS[ending]
     return _Groups(path, ending, schema) if written is None else _Lines(path, written.header(schema.names))
 
 
 def write_columns(path: Path, columns: Sequence[Column], n: int, *, force: bool) -> None:
-    """Write columns into a file, whole or not at all.
-
-    Parameters
-    ----------
-    path : path
-        Its ending says the format.
-    columns : sequence of Column
-        Of n rows.
-    n : int
-        Number of rows.
-    force : bool
-        Whether a file already there may be replaced.
-
-    Raises
-    ------
-    FileError
-        If the ending is unknown, the file is there, or it cannot be written.
-    """
+    """Write columns into a file, whole or not at all."""
     ending = check_ending(path.name)
 
     def write(partial: Path) -> None:

@@ -22,27 +22,7 @@ _ENOUGH = 3
 
 
 def with_points(cells: list[str], source: str) -> tuple[list[str], list[str]]:
-    """Write decimal commas as points where the cells of one column settle that they are such.
-
-    Parameters
-    ----------
-    cells : list of str
-        Of one column, or of one table of one quantity.
-    source : str
-        Name of the file.
-
-    Returns
-    -------
-    cells : list of str
-        Changed where every comma is a decimal one.
-    notes : list of str
-        That they were.
-
-    Raises
-    ------
-    InputError
-        If the commas could also stand between thousands.
-    """
+    """Write decimal commas as points where the cells of one column settle that they are such."""
     commas = [cell for cell in cells if "," in cell]
     if not commas or not all(_COMMA.fullmatch(cell.strip()) for cell in commas):
         return cells, []
@@ -52,18 +32,7 @@ def with_points(cells: list[str], source: str) -> tuple[list[str], list[str]]:
 
 
 def with_decimal_points(table: WideTable) -> WideTable:
-    """Read decimal commas where all texts of a table are such numbers.
-
-    Returns
-    -------
-    WideTable
-        The same where any text is another.
-
-    Raises
-    ------
-    InputError
-        If the commas could also stand between thousands.
-    """
+    """Read decimal commas where all texts of a table are such numbers."""
     words = [text for _, _, text in table.texts]
     if not words or not all(_COMMA.fullmatch(word) for word in words):
         return table
@@ -77,18 +46,7 @@ def with_decimal_points(table: WideTable) -> WideTable:
 
 
 def advice(text: str) -> str:
-    """Say what is foreign about a number, and how to write it.
-
-    Parameters
-    ----------
-    text : str
-        A cell that is no number as it stands.
-
-    Returns
-    -------
-    str
-        Empty where it is no number of another country.
-    """
+    """Say what is foreign about a number, and how to write it."""
     text = text.strip()
     grouped = _GROUPED.fullmatch(text)
     if grouped and not (grouped.group(2) == "," and text.count(",") == 1 and text.startswith("0")):
@@ -101,13 +59,7 @@ def advice(text: str) -> str:
 
 
 def check_thousands(rows: Sequence[Sequence[str]], source: str) -> None:
-    """Refuse points between thousands, which would be read as decimal points.
-
-    Raises
-    ------
-    InputError
-        If every point stands before exactly three digits, and no number from 1000 on is written without one.
-    """
+    """Refuse points between thousands, which would be read as decimal points."""
     first, pointed, short = "", 0, 0
     if not any("." in "".join(cells) for cells in rows):
         return

@@ -17,13 +17,7 @@ _PATTERN = r"^[=+\-@\t\r]"
 
 
 def guarded(text: str) -> str:
-    """Give a text that no spreadsheet runs.
-
-    Returns
-    -------
-    str
-        The same, or with an apostrophe before it.
-    """
+    """Give a text that no spreadsheet runs."""
     return f"'{text}" if text.startswith(_LIVE) and not _is_number(text) else text
 
 

@@ -19,36 +19,13 @@ def counted(number: int, nouns: str, one: str, many: str) -> str:
 
 
 def check_choice(source: str, what: str, chosen: str, known: Sequence[str]) -> None:
-    """Refuse a word that is none of the known ones.
-
-    Raises
-    ------
-    InputError
-        If the word is unknown.
-    """
+    """Refuse a word that is none of the known ones."""
     if chosen not in known:
         raise InputError(f"{source}: {what} is {chosen!r}; expected one of {', '.join(known)}")
 
 
 def check_unique(source: str, what: str, names: Sequence[str], mend: str = "each must be unique") -> None:
-    """Refuse no names at all, blank ones, and names that come twice.
-
-    Parameters
-    ----------
-    source : str
-        What the message calls the table.
-    what : str
-        What the names are, in the plural.
-    names : sequence of str
-        Stripped.
-    mend : str, default "each must be unique"
-        What to do about names that come twice.
-
-    Raises
-    ------
-    InputError
-        If the names are not as they should be.
-    """
+    """Refuse no names at all, blank ones, and names that come twice."""
     if not names:
         raise InputError(f"{source}: there are no {what}; a header and at least one row and one column are expected")
     unique = set(names)

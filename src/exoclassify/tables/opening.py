@@ -48,13 +48,7 @@ _KINDS = (
 
 
 def check_file(path: Path) -> None:
-    """Refuse a path that holds no bytes.
-
-    Raises
-    ------
-    FileError
-        If it is missing, a folder or a device, or empty.
-    """
+    """Refuse a path that holds no bytes."""
     if not path.exists():
         where = "" if path.parent.is_dir() else f", nor the folder {path.parent}"
         raise FileError(f"{path}: there is no such file{where}")
@@ -73,18 +67,7 @@ def suffix_of(name: str) -> str:
 
 
 def checked_suffix(path: Path) -> str:
-    """Hold a file's first bytes against its ending.
-
-    Returns
-    -------
-    str
-        One of `SUFFIXES`.
-
-    Raises
-    ------
-    FileError
-        If there is no such file, or it is empty, of no known ending, or not what its ending says.
-    """
+    """Hold a file's first bytes against its ending."""
     check_file(path)
     suffix = suffix_of(path.name)
     if suffix not in SUFFIXES:
@@ -116,13 +99,7 @@ def _check_content(path: Path, expected: tuple[bytes, ...]) -> None:
 
 @contextmanager
 def reading_file(path: Path) -> Iterator[None]:
-    """Translate what goes wrong while a file is read.
-
-    Raises
-    ------
-    FileError
-        If the file is cut short, damaged, not UTF-8, larger than the memory, or the system refuses.
-    """
+    """Translate what goes wrong while a file is read."""
     again = "copy or download it again"
     try:
         yield

@@ -198,14 +198,10 @@ def matrix_batch(
 
     Parameters
     ----------
-    ids : sequence of str
-        Of the rows.
     cells : ndarray of shape (n_rows, n_columns)
         NaN where a text stands.
     texts : sequence of (int, int, str)
         Row, column and text of cells that are no numbers; their columns become texts.
-    keep : sequence of sequence of str
-        Put last.
     """
     columns: list[pa.Array] = [pa.array(column) for column in np.ascontiguousarray(cells.T)]
     words: dict[int, dict[int, str]] = {}

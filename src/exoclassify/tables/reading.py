@@ -29,20 +29,6 @@ def read_wide(path: Path, asked: Reading = AS_WRITTEN) -> WideTable:
     path : path
         Ends in .csv, .tsv or .txt (also .gz), .parquet, .arrow, .feather, .ipc, .xlsx, .adat or .rcc; or a folder of .RCC
         files or of counts that htseq-count wrote.
-    asked : Reading
-        What the user said of it.
-
-    Returns
-    -------
-    WideTable
-        Rows without any cell are left out.
-
-    Raises
-    ------
-    FileError
-        If the file is missing, empty, of no known suffix, not what its suffix says, or damaged.
-    InputError
-        If it has no row or no column, or rows of unequal length.
 
     Notes
     -----
@@ -69,15 +55,7 @@ def read_wide(path: Path, asked: Reading = AS_WRITTEN) -> WideTable:
 
 
 def is_of_the_field(path: Path, asked: Reading = AS_WRITTEN) -> bool:
-    """Say whether a file is to be read as one of the field's formats, which are read whole.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be read.
-    InputError
-        If it is none of the format asked for.
-    """
+    """Say whether a file is to be read as one of the field's formats, which are read whole."""
     with reading_file(path):
         return _known_format(path, suffix_of(path.name), asked)
 
@@ -89,21 +67,12 @@ def read_sheet(path: Path, sheet: str | None = None) -> pd.DataFrame:
     ----------
     path : path
         As for `read_wide`; of a GEO series matrix what it says of its samples.
-    sheet : str, optional
-        Of a workbook.
 
     Returns
     -------
     DataFrame
         Every column as texts of dtype object, None for missing marks (empty, NA, NaN, nan, null, None, #N/A
         and a dot; ``none`` is a text). No column is made the index. Names that come twice are kept twice.
-
-    Raises
-    ------
-    FileError
-        If the file is missing, empty, a folder, of no known suffix, not what its suffix says, or damaged.
-    InputError
-        If it has no row, or rows of unequal length.
     """
     path = Path(path)
     with reading_file(path):

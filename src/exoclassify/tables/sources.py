@@ -58,8 +58,6 @@ class Source:
         ----------
         path : path
             Of the file; a reader says what is wrong with one that is not there.
-        name : str
-            What messages call it; its own if omitted.
         """
         state, name = path.stat() if path.exists() else None, name or path.name
         size, stamp = (state.st_size, str(state.st_mtime_ns)) if state else (0, "")
@@ -77,13 +75,7 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """Where it lies on this machine.
-
-        Raises
-        ------
-        FileError
-            If it lies elsewhere.
-        """
+        """Where it lies on this machine."""
         if self.remote:
             raise FileError(
                 f"{self.url}: a table of this form is read from this machine alone; download it first, or save it as "
@@ -92,15 +84,7 @@ class Source:
         return Path(self.url)
 
     def open(self) -> BinaryIO:
-        """Open it for reading and seeking.
-
-        Raises
-        ------
-        FileError
-            If the address cannot be opened.
-        OSError
-            If the system refuses.
-        """
+        """Open it for reading and seeking."""
         if not self.remote:
             return open(self.url, "rb")
         files, place = _remote(self.url)
@@ -112,13 +96,6 @@ class Source:
 @contextmanager
 def unpacking(raw: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
     """Read the characters' bytes of an opened text.
-
-    Parameters
-    ----------
-    raw : file object
-        As the file is.
-    suffix : str
-        Of the file, which says how it is packed.
 
     Yields
     ------
@@ -137,13 +114,7 @@ def unpacking(raw: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def reading(source: Source) -> Iterator[None]:
-    """Translate what goes wrong while a file is read.
-
-    Raises
-    ------
-    FileError
-        If it is damaged, cut short, or cannot be reached.
-    """
+    """Translate what goes wrong while a file is read."""
     try:
         with _reading_remote(source) if source.remote else reading_file(source.path):
             yield
@@ -172,18 +143,6 @@ def find_sources(given: Sequence[str]) -> tuple[list[Source], list[str]]:
     given : sequence of str
         Files, folders (all tables in them, in the order of their names, ``key=value`` folders too), patterns such as
         ``plates/*.csv``, and addresses that fsspec knows.
-
-    Returns
-    -------
-    sources : list of Source
-        In the order given; none twice.
-    left_out : list of str
-        Files of folders that are no tables by their ending.
-
-    Raises
-    ------
-    FileError
-        If something named is not there, cannot be reached, or holds no table.
     """
     found: list[Source] = []
     left_out: list[str] = []

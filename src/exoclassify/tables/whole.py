@@ -27,16 +27,7 @@ _LOOKED_AT = 100  # rows by which marks between thousands are recognised
 
 
 def wide_from_rows(rows: Rows, source: str, asked: Reading = AS_WRITTEN) -> WideTable:
-    """Make a wide table of rows of text.
-
-    Raises
-    ------
-    FileError
-        If there is no row at all.
-    InputError
-        If there are no rows below the header, no columns beside the first, a row has another number of cells
-        than the header, or a million cells hold text.
-    """
+    """Make a wide table of rows of text."""
     header = _header(rows, source)
     if len(header) == 1:
         raise InputError(
@@ -71,18 +62,6 @@ def wide_from_columns(table: pa.Table, source: str, asked: Reading = AS_WRITTEN)
     ----------
     table : pyarrow.Table
         As read; an index that pandas wrote is taken as the first column.
-    source : str
-        Name of the file.
-    asked : Reading
-        What the user said of it.
-
-    Raises
-    ------
-    FileError
-        If pandas wrote the file, and what it noted of the index is damaged.
-    InputError
-        If there are no rows, no columns beside the first, an index of several levels, or a million cells
-        hold text.
     """
     table, names = index_first(table, source)
     if len(names) < 2:
@@ -117,13 +96,6 @@ def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:
     -------
     DataFrame
         Texts, None for missing marks; no column is made the index.
-
-    Raises
-    ------
-    FileError
-        If there is no row at all.
-    InputError
-        If there are no rows below the header, or a row has another number of cells than the header.
     """
     header = _header(rows, source)
     cells = [[text_or_none(cell) for cell in row] for row in _even(rows, len(header), source)]
@@ -132,35 +104,14 @@ def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:
 
 
 def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:
-    """Make a frame of texts of typed columns; parameters and errors as `wide_from_columns`.
-
-    Returns
-    -------
-    DataFrame
-        As `sheet_from_rows` gives it.
-    """
+    """Make a frame of texts of typed columns; parameters and errors as `wide_from_columns`."""
     table, names = index_first(table, source)
     columns = [[text_or_none(text) for text in _texts(column)] for column in table.columns]
     return pd.DataFrame(dict(enumerate(columns)), dtype=object).set_axis(names, axis=1)
 
 
 def index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
-    """Put the index that pandas wrote first, which pandas puts last.
-
-    Returns
-    -------
-    table : pyarrow.Table
-        Without an index that only numbers the rows.
-    names : list of str
-        Of its columns, without blanks around.
-
-    Raises
-    ------
-    FileError
-        If pandas wrote the file, and what it noted of the index is damaged.
-    InputError
-        If there are no rows or no columns, or an index of several levels.
-    """
+    """Put the index that pandas wrote first, which pandas puts last."""
     if not table.num_rows or not table.num_columns:
         raise InputError(f"{source}: has {table.num_columns} columns and no row")
     order = list(range(table.num_columns))
@@ -181,13 +132,7 @@ def index_first(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
 
 
 def index_names(schema: pa.Schema, source: str) -> set[str]:
-    """Name the columns that pandas wrote as its index.
-
-    Raises
-    ------
-    FileError
-        If what pandas noted is damaged.
-    """
+    """Name the columns that pandas wrote as its index."""
     try:
         index = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
         return {name for name in index if isinstance(name, str)}  # a dict stands for 0, 1, 2, …

@@ -100,11 +100,6 @@ class WideTable:
         ----------
         unit : str
             Stated by the user, or of the model.
-
-        Raises
-        ------
-        InputError
-            If the format says otherwise.
         """
         if self.units and unit not in self.units:
             said = self.notes[0].partition(":")[0] if self.notes else "read"
@@ -121,11 +116,6 @@ def id_position(header: Sequence[str], asked: Reading, source: str) -> int:
     -------
     int
         Of the column that is called sample_id, in any usual spelling; else of the first.
-
-    Raises
-    ------
-    InputError
-        If there is no such column as the user gave, or two are called sample_id.
     """
     if asked.id_column is not None and asked.id_column in header:
         return list(header).index(asked.id_column)
@@ -159,13 +149,7 @@ def tidy(table: WideTable, corner: str, second: Sequence[str]) -> WideTable:
 
 
 def without_row_numbers(table: WideTable) -> WideTable:
-    """Leave out row numbers that stand before ids which were found by their name.
-
-    Parameters
-    ----------
-    table : WideTable
-        As the file has it, without its ids.
-    """
+    """Leave out row numbers that stand before ids which were found by their name."""
     first = table.cells[:, 0] if table.columns and table.columns[0] in _INDEX_NAMES else np.array([np.nan])
     whole = bool((first == np.floor(first)).all())
     return _without_empty_columns(table.with_columns(range(1, len(table.columns))) if whole else table)
@@ -187,24 +171,7 @@ def _is_row_index(table: WideTable, corner: str, second: Sequence[str]) -> bool:
 
 
 def refuse_texts(source: str, first: tuple[int, int, str], row_id: str, columns: Sequence[str]) -> NoReturn:
-    """Refuse a table that is text, not numbers.
-
-    Parameters
-    ----------
-    source : str
-        Name of the file.
-    first : tuple of (int, int, str)
-        Row, column and text of the first such cell.
-    row_id : str
-        Name of its row.
-    columns : sequence of str
-        Names of the columns.
-
-    Raises
-    ------
-    InputError
-        Always.
-    """
+    """Refuse a table that is text, not numbers."""
     _, column, text = first
     raise InputError(
         f"{source}: more than {MAX_TEXTS:,} cells hold text where a number is expected, first row {row_id}, "

@@ -33,15 +33,6 @@ def write_atomically(path: Path, write: Callable[[Path], None], *, force: bool =
         The file to be. A link is followed: what it points to is written.
     write : callable
         Is given another path in the same folder, with the same suffixes, and writes that file.
-    force : bool, default False
-        Whether a file already there may be replaced.
-
-    Raises
-    ------
-    FileError
-        If there is a file and `force` is off, the path is a folder or a device, its folder is missing, or the
-        system refuses to write; the message names the cause. Whatever `write` raises otherwise goes on to the
-        caller, an interrupt too, and leaves nothing behind.
     """
     target = Path(os.path.realpath(path))
     if target.is_dir():
@@ -70,17 +61,8 @@ def write_folder_atomically(path: Path, write: Callable[[Path], None], *, force:
     ----------
     path : path
         The folder to be. A link is followed: what it points to is written.
-    write : callable
-        Is given an empty folder beside it, and fills that.
     force : bool, default False
         Whether a folder already there may be replaced, with all that is in it.
-
-    Raises
-    ------
-    FileError
-        If there is something and `force` is off, it is a file, it is the home folder or holds the current one,
-        its parent is missing, or the system refuses to write; the message names the cause. Whatever `write`
-        raises otherwise goes on to the caller, an interrupt too, and leaves nothing behind.
 
     Notes
     -----
@@ -131,13 +113,7 @@ def _check_folder_to_replace(path: Path, target: Path) -> None:
 
 @contextmanager
 def system_refusals(path: Path) -> Iterator[None]:
-    """Translate what the system says into a FileError that names the file asked for.
-
-    Raises
-    ------
-    FileError
-        With the cause and the fix.
-    """
+    """Translate what the system says into a FileError that names the file asked for."""
     try:
         yield
     except OSError as error:

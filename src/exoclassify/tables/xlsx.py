@@ -42,16 +42,9 @@ def read_rows(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list[
 
     Yields
     ------
-    line : int
-        Row of the sheet, from 1.
     cells : list of str
         As a CSV file would have them, the header first; of a formula the value that Excel last saw. Empty
         cells at the end are filled up, or left out, to the width of the header.
-
-    Raises
-    ------
-    FileError
-        If the file is no sound workbook or has no such sheet.
     """
     with _opened(path) as book:
         if sheet is not None and sheet not in book.sheetnames:
@@ -60,18 +53,7 @@ def read_rows(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list[
 
 
 def heads(path: Path, n: int) -> list[tuple[str, list[tuple[int, list[str]]]]]:
-    """Read the first rows of every sheet.
-
-    Returns
-    -------
-    list of (str, list of (int, list of str))
-        Name and rows of each sheet.
-
-    Raises
-    ------
-    FileError
-        If the file is no sound workbook or has no sheet.
-    """
+    """Read the first rows of every sheet."""
     with _opened(path) as book:
         return [(name, list(islice(_rows(book, name), n))) for name in book.sheetnames]
 

@@ -102,12 +102,8 @@ class Rotated:
 
         Parameters
         ----------
-        view : str
-            The view's name.
         V : ndarray of shape (n_samples, n_molecules)
             Training samples; no NaN.
-        scaling : {"standard", "none"}
-            Whether each molecule is divided by its spread.
         """
         mean, spread = V.mean(axis=0), V.std(axis=0)
         scale = np.where(spread > 1e-9, spread, 1.0) if scaling == "standard" else np.ones(V.shape[1])
@@ -132,14 +128,10 @@ def fit_ridge(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str |
 
     Parameters
     ----------
-    table : Rotated
-        The training fold's view.
     y : ndarray of shape (n_samples,)
         State codes 0 … K-1, each present.
     C : float
         Inverse penalty on features scaled to unit total variance.
-    class_weight : {None, "balanced"}
-        Weights of the states in the loss.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -155,20 +147,10 @@ def fit_elastic_net(
 
     Parameters
     ----------
-    view : str
-        The view's name.
     V : ndarray of shape (n_samples, n_molecules)
         The training fold; no NaN.
     y : ndarray of shape (n_samples,)
         State codes.
-    C : float
-        Inverse penalty.
-    l1_ratio : float
-        Share of the L1 penalty, 0 to 1.
-    class_weight : {None, "balanced"}
-        Weights of the states in the loss.
-    seed : int
-        Order in which the solver visits the samples.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -187,14 +169,8 @@ def fit_svm(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str | N
 
     Parameters
     ----------
-    table : Rotated
-        The training fold's view.
     y : ndarray of shape (n_samples,)
         State codes 0 … K-1, each present.
-    C : float
-        Inverse penalty.
-    class_weight : {None, "balanced"}
-        Weights of the states in the loss.
     """
     from sklearn.svm import SVC
 

@@ -170,18 +170,8 @@ def fit_ratios(
         State codes 0 … K-1, each present.
     batches : ndarray of shape (n_samples,), optional
         Batch codes; the tests are computed within batches.
-    C : float
-        Inverse penalty of the ridge.
-    n_ratios : int
-        How many ratios to keep.
     pool : int
         Ratios are formed among this many molecules with the largest t after centring each sample.
-    uses : int
-        In how many ratios a molecule may stand.
-    scaling : {"standard", "none"}
-        Whether each ratio is divided by its spread.
-    class_weight : {None, "balanced"}
-        Weights of the states in the loss.
     """
     strength = within_batch_t(V - V.mean(axis=1, keepdims=True), y, batches)
     best = np.sort(np.argsort(-strength, kind="stable")[:pool])

@@ -169,20 +169,10 @@ def fit_forest(
 
     Parameters
     ----------
-    view : str
-        The view's name.
     V : ndarray of shape (n_samples, n_molecules)
         The training fold; no NaN.
     y : ndarray of shape (n_samples,)
         State codes 0 … K-1, each present.
-    extra : bool
-        Extremely randomised trees instead of a random forest.
-    n_trees, min_leaf : int
-        Number of trees; smallest leaf.
-    class_weight : {None, "balanced"}
-        Weights of the states.
-    seed : int
-        Fixes the trees.
     """
     from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
@@ -286,20 +276,10 @@ def fit_boosted(
 
     Parameters
     ----------
-    view : str
-        The view's name.
     V : ndarray of shape (n_samples, n_molecules)
         The training fold; no NaN.
     y : ndarray of shape (n_samples,)
         State codes 0 … K-1, each present.
-    n_trees, max_depth : int
-        Rounds of boosting; depth of a tree.
-    learning_rate : float
-        Shrinkage of each round.
-    class_weight : {None, "balanced"}
-        Weights of the states in the loss.
-    seed : int
-        Fixes the subsampling.
 
     Notes
     -----

@@ -27,11 +27,6 @@ def read_mirgff3(text: str, source: str) -> WideTable:
     WideTable
         Samples in rows. A sequence that stands on several precursors of one miRNA counts once; what did not pass the filter is
         left out.
-
-    Raises
-    ------
-    InputError
-        If it names no samples, a line is not of the format, or no sequence passed.
     """
     samples: list[str] = []
     totals: dict[str, Floats] = {}

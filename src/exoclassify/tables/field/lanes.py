@@ -21,18 +21,11 @@ def read_rcc(text: str, source: str) -> WideTable:
     ----------
     text : str
         The file: sections in angle brackets, as the nCounter data format has them.
-    source : str
-        Its name.
 
     Returns
     -------
     WideTable
         One row: the endogenous codes; the sample's ID, or the file's name where the file has none.
-
-    Raises
-    ------
-    InputError
-        If it has no codes.
     """
     lines = [line.strip() for line in text.splitlines()]
     attributes = dict(line.partition(",")[::2] for line in _section(lines, "Sample_Attributes"))
@@ -68,18 +61,6 @@ def read_htseq(text: str, source: str) -> WideTable:
     ----------
     text : str
         Lines of a name and a number, the last with names such as ``__no_feature``.
-    source : str
-        Its name, which is the sample's.
-
-    Returns
-    -------
-    WideTable
-        One row.
-
-    Raises
-    ------
-    InputError
-        If a line is none of these.
     """
     names, values, n_others = [], [], 0
     for i, line in enumerate(text.splitlines()):
@@ -101,18 +82,7 @@ def read_htseq(text: str, source: str) -> WideTable:
 
 
 def joined(tables: Iterable[WideTable], source: str) -> WideTable:
-    """Put tables of one sample each under each other.
-
-    Returns
-    -------
-    WideTable
-        A molecule that a file lacks is not measured there.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no such file, or two are of one sample.
-    """
+    """Put tables of one sample each under each other."""
     parts = list(tables)
     if not parts:
         raise InputError(f"{source}: the folder holds no .RCC file and no counts of htseq-count; give the file in it")

@@ -21,13 +21,7 @@ Rows = Iterator[tuple[int, list[str]]]
 
 
 def columns_of(header: Sequence[str], form: LongFormat) -> tuple[int, int, int] | None:
-    """Find the columns of sample, molecule and value.
-
-    Returns
-    -------
-    tuple of int, or None
-        None where one is not there.
-    """
+    """Find the columns of sample, molecule and value."""
     lower = [name.lower() for name in header]
     found = [next((lower.index(name) for name in names if name in lower), -1) for names in form.needs]
     return None if min(found) < 0 else (found[0], found[1], found[2])
@@ -40,18 +34,7 @@ def fits(header: Sequence[str], form: LongFormat) -> bool:
 
 
 def read_measurements(rows: Rows, header: Sequence[str], form: LongFormat, source: str) -> WideTable:
-    """Read the rows below a header.
-
-    Returns
-    -------
-    WideTable
-        Samples in rows.
-
-    Raises
-    ------
-    InputError
-        If a row has too few cells, no row is left, or a molecule comes twice in a sample with different values.
-    """
+    """Read the rows below a header."""
     lower = [name.lower() for name in header]
     found = columns_of(header, form)
     assert found is not None  # it fits

@@ -52,15 +52,8 @@ def chosen_columns(header: Sequence[str], pattern: str) -> dict[int, str]:
 
     Parameters
     ----------
-    header : sequence of str
-        Names of all columns.
     pattern : str
         With ``*`` for the sample's name; several with commas between.
-
-    Returns
-    -------
-    dict of int to str
-        Position and the sample's name.
     """
     if "," in pattern and pattern not in header:
         each = [chosen_columns(header, part.strip()) for part in pattern.split(",") if part.strip()]
@@ -98,18 +91,7 @@ def fits(header: Sequence[str], form: WideFormat) -> bool:
 def read_molecules_in_rows(
     rows: Rows, header: Sequence[str], form: WideFormat, source: str, pattern: str | None
 ) -> WideTable:
-    """Read the rows below a header.
-
-    Returns
-    -------
-    WideTable
-        Samples in rows.
-
-    Raises
-    ------
-    InputError
-        If no column fits, a row has too few cells, or no row is a molecule.
-    """
+    """Read the rows below a header."""
     quantity, columns = _columns(header, form, pattern)
     if not columns:
         raise InputError(

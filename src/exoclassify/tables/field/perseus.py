@@ -18,18 +18,7 @@ _NAMES = ("majority protein ids", "protein ids", "protein.group", "pg.proteingro
 
 
 def read_perseus(rows: Iterator[tuple[int, list[str]]], header: Sequence[str], source: str) -> WideTable:
-    """Read the rows below a header.
-
-    Returns
-    -------
-    WideTable
-        Samples in rows: the columns of type E.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, or none of type T that names the molecules.
-    """
+    """Read the rows below a header."""
     line, types = next(rows)
     kinds = [cell.strip().removeprefix(MARK) for cell in types]
     measured = [name for name, kind in zip(header, kinds, strict=False) if kind == "E"]

@@ -39,18 +39,7 @@ class Found:
     header: tuple[str, ...]
 
     def read(self, rows: Rows, source: str, asked: Reading) -> WideTable:
-        """Read the table.
-
-        Returns
-        -------
-        WideTable
-            Samples in rows.
-
-        Raises
-        ------
-        InputError
-            If it cannot be read.
-        """
+        """Read the table."""
         if self.key == "adat":
             return somascan.read_adat(rows, source)
         below = ((line, cells) for line, cells in rows if line > self.line)
@@ -72,13 +61,6 @@ class Found:
 
 def recognised(head: Head, asked: Reading) -> Found | None:
     """Recognise a format.
-
-    Parameters
-    ----------
-    head : sequence of (int, list of str)
-        The first rows of the file, split into cells.
-    asked : Reading
-        What the user said.
 
     Returns
     -------
@@ -117,13 +99,7 @@ def _said(head: Head, marker: str) -> bool:
 
 
 def split_head(text: str) -> list[tuple[str, list[tuple[int, list[str]]]]]:
-    """Split the first lines of a text by each separator that tables have.
-
-    Returns
-    -------
-    list of (str, list of (int, list of str))
-        Separator and rows.
-    """
+    """Split the first lines of a text by each separator that tables have."""
     lines = text.splitlines()[:_LINES]
     found = []
     for separator in ("\t", ",", ";"):

@@ -26,11 +26,6 @@ def sheet_of_series(rows: Iterable[tuple[int, list[str]]], source: str) -> pd.Da
     DataFrame
         sample_id (the accession), title, each characteristic (``disease state: pain``) under its own name, and the other
         lines about samples. Texts, None where nothing is said.
-
-    Raises
-    ------
-    InputError
-        If no line names the samples.
     """
     columns: dict[str, list[str | None]] = {}
     n = 0

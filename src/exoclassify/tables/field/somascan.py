@@ -25,22 +25,10 @@ Rows = Iterator[tuple[int, list[str]]]
 def read_adat(rows: Rows, source: str) -> WideTable:
     """Read the table of an .adat file.
 
-    Parameters
-    ----------
-    rows : iterator of (int, list of str)
-        Lines split at tabs, from the file's beginning.
-    source : str
-        Name of the file.
-
     Returns
     -------
     WideTable
         Samples in rows; calibrators, buffers and quality controls, and analytes that are no human protein, left out.
-
-    Raises
-    ------
-    InputError
-        If the table lacks what names samples or analytes, or has no sample.
     """
     analytes, header, begin = _described(rows)
     ids = analytes.get("SeqId")
