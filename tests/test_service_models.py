@@ -22,6 +22,7 @@ from exoclassify.model.trial import Trials, try_model
 from service.served import Served
 from service.settings import Settings
 from serving import CSV, Running, asked, cohort, registry, running
+from waiting import PATIENCE
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 TABLE = cohort(3).cargo.take(np.arange(6))
@@ -140,7 +141,7 @@ def test_a_broken_model_at_the_start_stops_no_other_one(models: Path, tmp_path: 
         stands = {model["name"]: model["problem"] for model in reply.json["models"]}
         assert stands["pain"] is None
         assert "is not the record of a promotion" in stands["broken"]
-        assert reply.json["watch"]["seconds_since_look"] < 5
+        assert reply.json["watch"]["seconds_since_look"] < PATIENCE
         figures = service.ask("GET", "/metrics").body.decode()
         assert 'exoclassify_model_refused{model="broken"} 1.0' in figures
         assert "exoclassify_champions_looked_timestamp_seconds" in figures
