@@ -63,8 +63,8 @@ def test_precision_ranks_samples_within_their_fold_whatever_its_level_and_mix() 
 def test_precision_within_folds_is_worked_by_hand() -> None:
     fold, positive = np.array([0, 0, 0, 1, 1, 1]), np.array([True, False, False, True, True, False])
     score = np.array([2.0, 3.0, 1.0, 9.0, 7.0, 8.0])
-    # Two pairs a fold. Shares ranked as high or higher: 1/4 (negative), 3/4, 1 in fold 0, and 1/4 (positive), 3/4, 1 in fold 1. So
-    # first a quarter of the positives with a quarter of the negatives, then half of the positives with half of the negatives.
+    # Two pairs a fold. Shares ranked as high or higher: 1/4 (negative), 3/4, 1 in fold 0, and 1/4 (positive), 3/4, 1 in fold 1.
+    # So first a quarter of the positives with a quarter of the negatives, then half of the positives with half of the negatives.
     recall, precision = pr_curve([score], positive, [fold])
     assert precision[recall <= 0.25].tolist() == pytest.approx([0.5] * 26)
     assert average_precision([score], positive, [fold]) == pytest.approx(0.25 * 0.5 + 0.5 * 0.5 + 0.25 * 0.5)
