@@ -56,7 +56,7 @@ def half_sent(
 
 def test_idle_uploads_hold_up_no_other_one_and_are_ended(made: tuple[Path, ModelBundle], tmp_path: Path) -> None:
     # At one byte a second 100 bytes give an upload 105 seconds, and none 5.
-    with running(made[0], tmp_path, body_rate=1, body_seconds=600) as service:
+    with running(made[0], tmp_path, body_rate_kb=0.001, body_seconds=600) as service:
         with half_sent(service, 4, "/v1/predict-file", "text/csv", 10**7, CONTENT[:100]):
             # Held up, it would be asked to come again after 5 seconds.
             assert service.ask("POST", "/v1/predict-file", CONTENT, CSV).status == 200
