@@ -117,8 +117,8 @@ def test_what_cannot_be_known_is_said_and_not_promised() -> None:
     assert found["trained_on"] is None
     assert "no record" in seen_before(None, judged_bundle().about)
     page = validation_report(found, None, source="new.csv", about=judged_bundle().about).html
-    assert "does not remember its training samples" in page
-    assert "it was quoted with" not in page
+    assert "has no record of its training samples" in page
+    assert "The AUC quoted when" not in page
     with pytest.raises(DesignError, match="was trained on all 60 samples"):
         evaluate(bare, TRAINED_ON)
     about = {**judged_bundle().about, "training": {**judged_bundle().about["training"], "subjects": None}}

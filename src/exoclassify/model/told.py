@@ -39,7 +39,8 @@ def _unknown(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
     told = _figures(about, 1)
     if told.startswith(": it called none"):
         return (
-            f"In an unknown batch it makes a call from a probability of {place['calls_from']:.2f} on. The test models, each trained "
+            f"In an unknown batch it makes a call from a probability of {place['calls_from']:.2f} on. The test models, "
+            "each trained "
             "without one batch, made no call there; your final model will."
         )
     return f"In an unknown batch it makes a call from a probability of {place['calls_from']:.2f} on{told}."
@@ -52,7 +53,10 @@ def _figures(about: Mapping[str, Any], at: int) -> str:
     found = uses[at]
     if not found["called"]:
         return ": it called none of the left-out samples"
-    return f": it called {found['called']:.0%} of the left-out samples, and {found['wrong_among_called']:.0%} of these calls were wrong"
+    return (
+        f": it called {found['called']:.0%} of the left-out samples, and {found['wrong_among_called']:.0%} of these "
+        "calls were wrong"
+    )
 
 
 def use_lines(about: Mapping[str, Any]) -> list[list[Any]]:

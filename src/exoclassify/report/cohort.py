@@ -108,7 +108,8 @@ def samples_section(rows: Sequence[Mapping[str, Any]]) -> Section | None:
     wrong = sum(row["called wrongly"] > 0 for row in rows)
     return Section(
         "Samples to look at",
-        f"For {len(rows)} samples the held-out answer leans to another state than the label; {wrong} of them were called wrongly. "
+        f"For {len(rows)} samples the held-out answer leans to another state than the label; {wrong} of them were "
+        "called wrongly. "
         "The label or the tube may have been swapped, or the person is hard to classify. Check the records, and do not change a "
         "label only because the model disagrees.",
         tables=[Table(columns, cells)],

@@ -173,8 +173,8 @@ def calibration(judged: Judged, carried: str = "") -> Section:
     name, first = judged[0]
     slope = first["figures"].get("calibration_slope")
     columns = [
-        "judged by", "state", "ECE", "ECE of a perfect model with as many samples", "Brier", "reliability", "resolution", "uncertainty",
-        "within bins",
+        "judged by", "state", "ECE", "ECE of a perfect model with as many samples", "Brier", "reliability",
+        "resolution", "uncertainty", "within bins",
     ]  # fmt: skip
     return Section(
         "Calibration of the model as shipped",
@@ -229,7 +229,8 @@ def usefulness(judged: Judged) -> Section:
         ],
         notes=[
             "Thresholds that reach 90 % were chosen on these same samples, so their figures are optimistic.",
-            "Decision curves: Vickers & Elkin 2006. The mix of a case-control cohort is not the prevalence in a clinic: state that "
+            "Decision curves: Vickers & Elkin 2006. The mix of a case-control cohort is not the prevalence in a "
+            "clinic: state that "
             "with `exoclassify evaluate --prevalence`.",
         ],
     )
@@ -286,7 +287,8 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
         figures=[figure],
         tables=[Table(columns, rows, "Prediction sets, by state and by group", folded=True)],
         notes=[
-            "The level of the prediction sets holds for each state, not for each batch: in a new batch they may miss the truth more often."
+            "The level of the prediction sets holds for each state, not for each batch: in a new batch they may miss "
+            "the truth more often."
         ],
     )
 

@@ -50,7 +50,8 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
     )
     return Section(
         "What moves the answers",
-        f"Of the {len(rows)} molecules that change the answers most, {steady} have an interval over folds that excludes 0. Such a "
+        f"Of the {len(rows)} molecules that change the answers most, {steady} have an interval over folds that excludes "
+        "0. Such a "
         "molecule need not cause pain or result from it, and molecules that vary together share their effect.",
         [figure],
         [table],
