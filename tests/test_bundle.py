@@ -362,7 +362,7 @@ def test_golden_answers_that_differ_are_refused_when_verified(saved: Path, tmp_p
     (tmp_path / "M").mkdir()
     fill_folder(tmp_path / "M", described=parts.described, arrays=parts.arrays, golden=golden, card=parts.card)
     ModelBundle.load(tmp_path / "M")
-    with pytest.raises(ModelError, match="the golden profiles differ by up to 1.0e-03"):
+    with pytest.raises(ModelError, match="the golden profiles differ by up to"):
         ModelBundle.load(tmp_path / "M", verify=True)
 
 
