@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.samples import SampleSheet
@@ -165,8 +165,8 @@ def course(
     there = noise.at(bundle, use, batches)
     n_states = len(bundle.states)
     n_tests = (len(visits) - 1) * (n_states if n_states > 2 else 1)
-    half = student.ppf(0.5 + level / 2, noise.freedom) * there.sd
-    limit = student.ppf(1 - (1 - level) / 2 / n_tests, noise.freedom) * math.sqrt(2) * noise.sd
+    half = stdtrit(noise.freedom, 0.5 + level / 2) * there.sd
+    limit = stdtrit(noise.freedom, 1 - (1 - level) / 2 / n_tests) * math.sqrt(2) * noise.sd
     measured = bundle.measure(X)
     answers = bundle.interpret(ids, measured, use, batches or None)
     low, high = np.empty((2, len(ids), n_states))
