@@ -21,6 +21,10 @@ _MIRNA = re.compile(r"(?:([a-z]{3,4})-)?(mir|let)-?(.+)", re.IGNORECASE | re.ASC
 # 21, 133a, 548ab, 7f-1, 199a-3p, 125b-1-3p, 21*
 _NUMBERED = re.compile(r"\d+[a-z]{0,2}(?:-\d+)?(?:-[35]p)?\*?", re.IGNORECASE | re.ASCII)
 _HUMAN = "hsa"
+_MEASURE = re.compile(
+    r"\s*[(\[](?:raw |normali[sz]ed |read |log2 ?)*(?:counts?|reads?|cpm|rpm|tpm|ct|cq|npx|rfu|intensity|abundance|copies)[)\]]$",
+    re.IGNORECASE,
+)  # hsa-miR-21-5p (counts)
 _PROBE = re.compile(r"\|[\d.]+$")  # hsa-miR-451a|0.012, of nSolver
 _LONG = re.compile(r"[_ ]MIMAT\d{7}(?:_\d+)?(?:[_ ].*)?$")  # hsa-let-7a-5p_MIMAT0000062_Homo_sapiens_let-7a-5p
 _FASTA = re.compile(r"(?:sp|tr)\|([^|]+)\|\S+", re.IGNORECASE)
@@ -72,7 +76,7 @@ def canonical_name(name: str, kind: str) -> str:
     >>> canonical_name("p12345-2", "protein")
     'P12345-2'
     """
-    name = name.strip()
+    name = _MEASURE.sub("", name.strip())
     if kind == "mirna":
         return _canonical_mirna(name)
     return _canonical_protein(name) if kind == "protein" else name

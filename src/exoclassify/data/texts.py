@@ -76,9 +76,12 @@ def _refuse(wide: WideTable, texts: list[tuple[int, int, str]], *, qpcr: bool) -
     named = Cells(wide.cells, wide.row_ids, wide.columns, wide.source).named(rows, columns, [*map(repr, words)])
     foreign = [said for word in _settling_first(words) if (said := advice(word))]
     full = [column for column, times in Counter(columns).items() if times == len(wide.row_ids)]
+    headers = [row for row, times in Counter(rows).items() if times == len(wide.columns) > 1]
     mend = "leave a cell that was not measured empty"
     if foreign:
         mend = foreign[0]
+    elif headers and len(headers) < len(wide.row_ids):
+        mend = f"row {wide.row_ids[headers[0]]} is text throughout, as a second header or a remark: take it out"
     elif full:
         mend = f"column {wide.columns[full[0]]} is text throughout: move it to the sample sheet"
     elif qpcr:

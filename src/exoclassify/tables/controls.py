@@ -14,8 +14,14 @@ from exoclassify.tables.wide import WideTable
 
 __all__ = ["NO_SAMPLE", "is_no_molecule", "is_no_sample", "samples_alone", "without_control_molecules"]
 
+_SUMS = (  # also as spreadsheets in German, French, Spanish and Italian name them
+    r"(?:(?:grand|suma?|somme)[ _.-]?)?total[ei]?(?:[ _.-](?:g[eé]n[eé]rale?|general))?"
+    r"(?:[ _.-]?(?:mapped|reads?|counts?|intensity|mirnas?))*|sum|suma|summe|somme|gesamt(?:summe|zahl)?|insgesamt|"
+    r"mean|average|median[ea]?|m[eé]diane|mittel(?:wert)?|durchschnitt|moyenne|promedio|media|"
+    r"(?:library|lib)[ _.-]?size|(?:n[ _.-]?|all[ _.-]?|mapped[ _.-]?)reads"
+)
 NO_SAMPLE = (
-    r"^(?:__.*|(?:grand[ _.-]?)?total(?:[ _.-]?(?:reads|counts?|intensity))?|sum|mean|average|median|"
+    rf"^(?:__.*|{_SUMS}|"
     r"undetermined(?:[ _.-].*)?|"
     r"(?:ntc|no[ _-]?template(?:[ _-]control)?|blank|water|"
     r"(?:neg(?:ative)?|pos(?:itive)?)[ _.-]?(?:ctrl|control))(?:[ _.-]?\d+)?|"
@@ -25,7 +31,7 @@ NO_SAMPLE = (
 
 _NO_SAMPLE = re.compile(NO_SAMPLE, re.IGNORECASE)
 _NO_MOLECULE = re.compile(
-    r"__.*|(?:grand[ _.-]?)?total(?:[ _.-]?(?:reads|counts?|intensity|mapped|mirnas?))?|sum|mean|average|"
+    rf"__.*|{_SUMS}|mirnatotal|"
     r"(?:con|rev|decoy|contam)_{1,2}\S+|(?:POS|NEG)_[A-H](?:\([\d.]+\))?|(?:cel|ath|osa)[-_.](?:miR|let|mir)[-_.]?\S+|"
     r"UniSp\s?\d+(?:[ _.-].*)?|ERCC-\d{5}|spike[ _.-]?in.*",
     re.IGNORECASE,

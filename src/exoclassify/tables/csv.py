@@ -32,9 +32,9 @@ Opened = Callable[[], TextIO]
 
 # What may separate cells under each suffix, in the order tried: spreadsheets that write decimal commas write
 # semicolons into a .csv.
-_ANY = ("\t", ",", ";")
+_ANY = ("\t", ",", ";", "|", " ")  # the last is that of R's write.table
 SEPARATORS = {
-    ".csv": (",", ";", "\t"),
+    ".csv": (",", ";", "\t", "|"),
     ".tsv": ("\t",),
     **dict.fromkeys((".txt", ".adat", ".rcc", ".gff", ".gff3"), _ANY),
 }
@@ -85,6 +85,8 @@ def _headed(opened: Opened, separator: str, source: str) -> Generator[tuple[int,
         first = first[begin_of([cells for _, cells in first], separator) :]
         if len(first) > 1 and _lacks_corner(separator, *(cells for _, cells in first[:2])):
             first[0][1].insert(0, "")
+        elif len(first) > 1 and all(len(cells) == len(first[0][1]) + 1 and not cells[-1] for _, cells in first[1:]):
+            first[0][1].append("")  # a separator at the end of every row, and none at that of the header
         yield from first
         yield from rows
 
@@ -147,7 +149,7 @@ def _first_rows(opened: Opened, candidates: tuple[str, ...], n: int) -> dict[str
 
 def _lacks_corner(separator: str, header: list[str], row: list[str]) -> bool:
     # With commas the same sign is a decimal comma or a comma at the end of the line, and no header is short.
-    return separator == "\t" and len(row) == len(header) + 1 and bool(row[-1].strip())
+    return separator in "\t " and len(row) == len(header) + 1 and bool(row[-1].strip())
 
 
 def _rows(opened: Opened, separator: str) -> Generator[tuple[int, list[str]], None, None]:

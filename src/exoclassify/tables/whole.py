@@ -194,14 +194,18 @@ def _header(rows: Rows, source: str) -> list[str]:
 
 def _even(rows: Rows, width: int, source: str) -> Iterator[list[str]]:
     """Pass on the rows of the header's width; in the end refuse if there were others, or none."""
-    uneven = []
+    uneven, remarks = [], []
     n_even = 0
     for line, cells in rows:
         if len(cells) == width:
             n_even += 1
             yield cells
+        elif sum(map(bool, cells)) == 1:
+            remarks.append(f"line {line}, {''.join(cells).strip()[:40]!r}")
         else:
             uneven.append(f"line {line} has {len(cells)}")
+    if remarks and n_even:
+        raise InputError(f"{source}: {first_three(remarks)}: a remark is no row of a table; take it out")
     if uneven:
         count = "1 row has" if len(uneven) == 1 else f"{len(uneven)} rows have"
         raise InputError(
