@@ -14,6 +14,7 @@ from exoclassify.typing import Floats
 
 __all__ = [
     "MISSING_SPELLINGS",
+    "NOT_DETECTED_MARKS",
     "as_text",
     "column_numbers",
     "column_texts",
@@ -22,6 +23,9 @@ __all__ = [
     "numbers",
     "text_or_none",
 ]
+
+NOT_DETECTED_MARKS = {"undetermined", "nd", "n.d.", "no ct", "no cq"}
+"""What qPCR software writes where no cycle was reached, in lower case."""
 
 # Numbers may spell these in any case; see `text_or_none` for texts.
 _MISSING = frozenset(

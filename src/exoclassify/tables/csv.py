@@ -97,8 +97,14 @@ def begin_of(rows: list[list[str]], separator: str) -> int:
     Returns
     -------
     int
-        Position of the header: 0, or behind rows of at most two filled cells that are narrower than the table.
+        Position of the header: 0, or behind rows of at most two filled cells, or of half of the table's cells.
     """
+    widths = [len(cells) for cells in rows]
+    begin = widths.index(max(widths)) if rows else 0
+    far = all(cells[0].startswith(("#", "!")) or 2 * len(cells) <= widths[begin] for cells in rows[:begin])
+    even = widths[begin:].count(max(widths, default=0))
+    if begin > 0 and far and even > max(1, (len(rows) - begin) / 2) and not any(map(_is_plain_number, rows[begin][1:])):
+        return begin
     for i, cells in enumerate(rows[:-1]):
         even = len(cells) == len(rows[i + 1]) or _lacks_corner(separator, cells, rows[i + 1])
         filled = sum(bool(cell.strip()) for cell in cells)
@@ -108,6 +114,10 @@ def begin_of(rows: list[list[str]], separator: str) -> int:
         if even and len(cells) > 1 and 2 * filled >= len(cells):
             return i
     return 0
+
+
+def _is_plain_number(cell: str) -> bool:
+    return cell.strip().replace(".", "", 1).isdigit()
 
 
 _FIRST = 60
