@@ -302,10 +302,6 @@ def test_what_r_writes_with_blanks_between_is_read(tmp_path: Path) -> None:
     [
         (below(PLAIN, 6, "exported by me"), r"line 7, 'exported by me': a remark is no row of a table; take it out"),
         (PLAIN + PLAIN, r"line 7 is its header again: give each table in a file of its own"),
-        (
-            below(PLAIN, 1, "A0,counts,counts,counts"),
-            r"row A0 is text throughout, as a second header or a remark: take it",
-        ),
         (beside(PLAIN, "class", "pain", "none", "pain", "none", "pain"), r"column class is text throughout: move"),
         (below(PLAIN, 6, "A1,5,0,31"), r"A1\); the rows are the same: keep one"),
         (below(PLAIN, 6, "A1,5,0,30"), r"A1\); keep one of them, or give each its own name and one subject"),
