@@ -91,7 +91,7 @@ def column_baselines(cohort: Cohort) -> list[Baseline]:
 
 
 def _of_parts(name: str, cells: pd.Series, cohort: Cohort) -> list[Baseline]:
-    """Letters or numbers at one place of ids or codes: a clinic, a flow cell, a lot. Those that name state or batch are left out."""
+    """Give letters or numbers at one place of ids or codes: a clinic, a lot, but not the name of state or batch."""
     found: list[Baseline] = []
     for what, parts in parts_of(cells):
         levels, codes = np.array(parts), _coded(np.array(parts))

@@ -29,7 +29,8 @@ def audit_controls(cohort: Cohort) -> list[Finding]:
     named = [one for one in ids if _NAMED.fullmatch(one)]
     found = []
     if named and len(named) < _MOST * len(ids):
-        message = f"{counted(len(named), 'samples', 'is', 'are')} named as a control of the laboratory ({first_three(named)}), not a person."
+        named_so = f"{counted(len(named), 'samples', 'is', 'are')} named like a control of the laboratory"
+        message = f"{named_so} ({first_three(named)}), which is no person and has no state."
         mend = "leave them out by a blank label, unless they are samples of persons"
         found.append(
             Finding("control-samples", first_three(named), "samples", float(len(named)), "warning", message, mend)

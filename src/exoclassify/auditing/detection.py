@@ -57,7 +57,7 @@ def detection_baselines(cohort: Cohort) -> list[Baseline]:
 
 
 def _rarities(mask: Mask_) -> Floats:
-    """Number of a sample's set cells, each counted by how rare it is in its molecule."""
+    """Count a sample's set cells, each weighted by how rare it is in its molecule."""
     rare = -np.log((mask.sum(axis=0) + 0.5) / (len(mask) + 1))
     return np.asarray(mask @ rare)
 

@@ -50,7 +50,13 @@ cohorts with real markers the best had these in 1.3 % and 0 %."""
 
 @dataclass(frozen=True, eq=False)
 class Single:
-    """AUC of each molecule alone, either way, the largest over states; and its p-value."""
+    """What each molecule tells of the state alone.
+
+    Parameters
+    ----------
+    auc, p_value : ndarray of shape (n_molecules,)
+        Either way, the largest AUC over states.
+    """
 
     auc: Floats
     p_value: Floats

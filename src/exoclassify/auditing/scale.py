@@ -43,7 +43,7 @@ def audit_scale(cohort: Cohort) -> list[Finding]:
 
 
 def _by_state(cohort: Cohort, look: Callable[[CargoTable], Seen]) -> list[Finding]:
-    """What is not so in the whole table, but among the samples of one state."""
+    """Name what is not so in the whole table, but among the samples of one state."""
     for state in cohort.states:
         rows = np.flatnonzero(cohort.y == state)
         seen = look(cohort.cargo.take(rows)) if len(rows) >= _FEWEST else None

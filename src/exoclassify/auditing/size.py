@@ -179,8 +179,8 @@ def audit_preselection(cohort: Cohort) -> list[Finding]:
     alike = 2 * float((chances > 0.5).mean())
     if alike < _ALIKE and table.n_molecules >= _FEWEST_JUDGED:
         message = (
-            f"Nearly all of the {table.n_molecules} molecules differ between the states ({alike:.0%} look the same in both): they "
-            "were chosen by that on these samples, or the states were handled differently."
+            f"Nearly all of the {table.n_molecules} molecules differ between the states ({alike:.0%} look the same in both): "
+            "they were chosen by that on these samples, or the states were handled differently."
         )
         mend = "give the whole table, or say on which other samples the molecules were chosen"
         return [Finding("preselection", "molecules in the table", "share alike", alike, "warning", message, mend)]

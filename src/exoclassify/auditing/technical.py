@@ -173,11 +173,12 @@ def _weigh(cohort: Cohort, baseline: Baseline, model: Judged, n_family: int) -> 
         levels = baseline.values
     within = None if levels is None else within_levels(model, levels)
     chance = _chance(baseline, figure, model)
-    if baseline.mild and baseline.family != "contamination" and baseline.values is not None and chance < _ALPHA:
-        # Only the order or the place of measurement explains this; sorting a sheet does not.
-        if drifts(baseline.values, cohort):
-            seen = f"{baseline.seen}, and the cargo follows it within each state".removeprefix(", ")
-            baseline = replace(baseline, mild=False, seen=seen)
+    asked = baseline.mild and baseline.family != "contamination" and chance < _ALPHA
+    if (
+        asked and baseline.values is not None and drifts(baseline.values, cohort)
+    ):  # what sorting a sheet does not explain
+        seen = f"{baseline.seen}, and the cargo follows it within each state".removeprefix(", ")
+        baseline = replace(baseline, mild=False, seen=seen)
     return _Weighed(baseline, figure, chance, better(model.figure, figure, samples.groups), n_family, within)
 
 
