@@ -192,7 +192,7 @@ def test_samples_that_the_model_was_trained_on_are_left_out() -> None:
     inside = np.isin(both.groups, HOME.groups)
     assert done.about["recalibration"]["left_out_as_trained_on"] == inside.sum() > 0
     assert sum(done.about["recalibration"]["samples"].values()) == (~inside).sum()
-    with pytest.raises(DesignError, match=r"0 local samples \(\d+ more were trained on and are left out\)"):
+    with pytest.raises(DesignError, match=r"0 local samples \(\d+ as trained on left out\)"):
         recalibrate(MODEL, given(HOME, mix=MIX), site="home")
 
 

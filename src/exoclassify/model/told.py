@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["carries_over", "layers_add", "of_layers", "use_lines", "used_in", "visits_add"]
+__all__ = ["carries_over", "layers_add", "use_lines", "used_in", "visits_add"]
 
 
 def used_in(about: Mapping[str, Any]) -> list[str]:
@@ -27,8 +27,7 @@ def _unknown(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
     if place["closed"] == "one-batch":
         return (
             "In a batch that it was not trained on it calls nothing: it was never tested in one. "
-            + ("" if of_layers(about) else "10 local samples (exoclassify recalibrate) or ")
-            + "a second training batch would settle it."
+            "10 local samples (exoclassify recalibrate) or a second training batch would settle it."
         )
     if place["closed"]:
         return (
@@ -76,11 +75,6 @@ def use_lines(about: Mapping[str, Any]) -> list[list[Any]]:
     return rows
 
 
-def of_layers(about: Mapping[str, Any]) -> bool:
-    """Say whether a judged model reads several layers, of which no profile of a site can be made."""
-    return "layers" in (about["evaluation"] or {}).get("cross_validation", {})
-
-
 def carries_over(about: Mapping[str, Any]) -> str:
     """Say whether one cut-off carries over from batch to batch."""
     offsets = (about["evaluation"] or {}).get("offsets")
@@ -92,9 +86,7 @@ def carries_over(about: Mapping[str, Any]) -> str:
     )
     if offsets["spread"] < 0.5:
         return f"{words}: little, so an unknown batch is answered nearly as well as a known one."
-    return f"{words}: without local samples the level of an answer is uncertain by that much" + (
-        "." if of_layers(about) else "; 10 local samples narrow it."
-    )
+    return f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
 
 
 def visits_add(about: Mapping[str, Any]) -> list[str]:
