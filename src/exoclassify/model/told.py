@@ -86,7 +86,9 @@ def carries_over(about: Mapping[str, Any]) -> str:
     )
     if offsets["spread"] < 0.5:
         return f"{words}: little, so an unknown batch is answered nearly as well as a known one."
-    return f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
+    return (
+        f"{words}: without local samples the level of an answer is uncertain by that much; 10 local samples narrow it."
+    )
 
 
 def visits_add(about: Mapping[str, Any]) -> list[str]:
