@@ -246,7 +246,7 @@ def test_what_says_too_little_of_a_site_is_refused(samples: LocalSamples, error:
 def test_a_site_whose_samples_are_all_novel_is_refused() -> None:
     rng = np.random.default_rng(0)
     local = some(15)[0].cargo
-    noise = replace(local, values=rng.poisson(200, local.values.shape).astype(float))
+    noise = replace(local, values=rng.poisson(5000, local.values.shape).astype(float))
     with pytest.raises(DesignError, match="all 15 local samples are unlike the training samples; check unit, kind"):
         recalibrate(MODEL, LocalSamples(noise, mix=MIX), site="away")
 
