@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from exoclassify.errors import FileError
-from exoclassify.scoring import watch as module
+from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked
 from exoclassify.scoring.watch import Watch
 from scored import expected, model, read, same, samples, write
+from waiting import read_until
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +108,7 @@ def test_a_stop_between_answer_report_and_move_is_made_good_after_a_restart(watc
         replace(old, new)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "replace", stopping)
+        patch.setattr(os, "replace", stopping)
         with pytest.raises(KeyboardInterrupt):
             list(watch.look())
     watch.end()
@@ -154,14 +155,13 @@ def test_the_command_watches_is_killed_and_goes_on(tmp_path):
     (tmp_path / "inbox").mkdir()
     command = [SCRIPT, "score", tmp_path / "m", "--watch", tmp_path / "inbox", "--out", tmp_path / "outbox"]
     for i, end in enumerate((signal.SIGKILL, signal.SIGINT)):
-        with subprocess.Popen([*command, "--every", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [*command, "--every", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
             write(FRAME, tmp_path / f"{i}.tmp.csv").rename(tmp_path / f"inbox/{i}.csv")
-            until = time.monotonic() + 60
-            while not (tmp_path / f"inbox/done/{i}.csv").exists() and time.monotonic() < until:
-                time.sleep(0.02)
+            assert f"{i}.csv: done: 40 samples scored" in read_until(process, "done")
             process.send_signal(end)
-            out = process.communicate()[0].decode()
-        assert f"{i}.csv: done: 40 samples scored" in out
+            process.communicate()
     assert process.returncode == 130
     write(FRAME, tmp_path / "inbox/2.csv")
     done = subprocess.run([*command, "--once", "--every", "0.1"], capture_output=True, text=True)
@@ -221,16 +221,20 @@ def test_a_link_is_not_followed(watch, tmp_path):
     assert not list((tmp_path / "outbox").iterdir())
 
 
-def test_a_table_that_takes_too_much_memory_fails_and_the_next_is_scored(watch, tmp_path, monkeypatch):
-    monkeypatch.setattr("exoclassify.scoring.bounds._MEMORY", 200 * 2**20)
-    score = module.score_files
+class Unfolding(Threads):
+    """Takes a gigabyte for a table called bomb, and half a minute for one called slow."""
 
-    def unfolding(bundle, given, *rest, **more):
-        if "bomb" in given[0]:
+    def run(self, job, stretches, parts, watcher):
+        number, stretch = next(stretches)
+        if "bomb" in stretch.source.name:
             bytearray(2**30)
-        return score(bundle, given, *rest, **more)
+        if "slow" in stretch.source.name:
+            time.sleep(30)
+        super().run(job, iter([(number, stretch), *stretches]), parts, watcher)
 
-    monkeypatch.setattr(module, "score_files", unfolding)
+
+def test_a_table_that_takes_too_much_memory_fails_and_the_next_is_scored(watch, tmp_path):
+    watch.runner, watch.memory = Unfolding(1), 200 << 20
     for name in ("bomb", "sound"):
         write(FRAME, tmp_path / f"inbox/{name}.csv")
     list(watch.look())
@@ -240,10 +244,9 @@ def test_a_table_that_takes_too_much_memory_fails_and_the_next_is_scored(watch, 
     assert outcomes["sound.csv"].outcome == "done"
 
 
-def test_a_table_that_takes_too_long_fails(watch, tmp_path, monkeypatch):
-    monkeypatch.setattr("exoclassify.scoring.bounds._SECONDS", 0.05)
-    monkeypatch.setattr(module, "score_files", lambda *_, **__: time.sleep(30))
-    write(FRAME, tmp_path / "inbox/x.csv")
+def test_a_table_that_takes_too_long_fails(watch, tmp_path):
+    watch.runner, watch.seconds = Unfolding(1), 0.05
+    write(FRAME, tmp_path / "inbox/slow.csv")
     list(watch.look())
     (arrival,) = watch.look()
     assert arrival.outcome == "failed"
