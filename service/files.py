@@ -86,12 +86,17 @@ class Files:
         Keeps every answer, where that is asked for.
     n_keys : int
         API keys there are; where there are several, none of them takes every turn.
+    patience : float
+        Seconds that a file waits for its turn.
     """
 
-    def __init__(self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int) -> None:
+    def __init__(
+        self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int,
+        patience: float = _PATIENCE,
+    ) -> None:  # fmt: skip
         self._served, self._metrics, self._settings = served, metrics, settings
         self._records = records
-        self._turns = Turns(_AT_ONCE, _AT_ONCE - 1 if n_keys > 1 else _AT_ONCE, _PATIENCE)
+        self._turns = Turns(_AT_ONCE, _AT_ONCE - 1 if n_keys > 1 else _AT_ONCE, patience)
         self._readers = _Readers(settings)
 
     def warm(self, folder: Path) -> None:

@@ -306,11 +306,11 @@ async def table() -> AsyncIterator[bytes]:
     yield TABLE.to_frame().to_csv().encode()
 
 
-def file_request(models: Path, **more: Any) -> tuple[Files, Request]:
+def file_request(models: Path, patience: float = 5.0, **more: Any) -> tuple[Files, Request]:
     settings = Settings(models=models, **more)
     served = Served(settings, lambda *_: None)
     served.refresh()
-    return Files(served, Metrics(), settings, Records(settings, Log(False)), 0), Request(
+    return Files(served, Metrics(), settings, Records(settings, Log(False)), 0, patience), Request(
         {}, {}, {b"content-type": b"text/csv"}, "id", b"", table
     )
 
@@ -321,12 +321,9 @@ def test_a_file_that_takes_too_long_is_given_up(models: Path) -> None:
         asyncio.run(files.predict(request))
 
 
-def test_two_files_are_read_at_once_and_the_third_waits_and_is_then_asked_to_come_again(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.files._PATIENCE", 0.05)
+def test_two_files_are_read_at_once_and_the_third_waits_and_is_then_asked_to_come_again(models: Path) -> None:
     others = set(psutil.Process().children())  # workers that tests before this one left waiting
-    files, request = file_request(models)
+    files, request = file_request(models, patience=0.05)
 
     async def three() -> list[Any]:
         found = await asyncio.gather(*(files.predict(request) for _ in range(3)), return_exceptions=True)

@@ -25,6 +25,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.simulation.simulate import simulate
 from service.keys import new_key
 from serving import Running, cohort, registry, running
 from waiting import PATIENCE, until
@@ -260,6 +261,50 @@ def _study(browser: webdriver.Chrome, service: Running, key: str, tmp_path: Path
     wait(lambda: "mine 1.0.0 is in use" in text_of(browser, "#s-status"))
     one(browser, "#tab-score").click()
     wait(lambda: "mine 1.0.0 answers" in text_of(browser, "#model"))
+
+
+@pytest.mark.slow
+def test_layers_of_the_same_people_are_studied_and_a_lost_connection_is_waited_out(
+    browser: webdriver.Chrome, key: tuple[str, str], tmp_path: Path, axe: str
+) -> None:
+    (tmp_path / "models").mkdir()
+    simulate(n_samples=60, n_molecules=60, layers=("mirna", "protein"), seed=2).write(tmp_path / "people")
+    sheet = pd.read_csv(tmp_path / "people" / "samples.csv").assign(age=range(60))
+    sheet.to_csv(tmp_path / "people" / "samples.csv", index=False)
+    with running(tmp_path / "models", tmp_path, api_keys=key[1], studies=1) as service:
+        browser.get(f"http://localhost:{service.port}/")
+        wait(lambda: one(browser, "#key").is_displayed())
+        one(browser, "#key").send_keys(key[0], Keys.ENTER)
+        one(browser, "#tab-study").click()
+        wait(lambda: one(browser, "#studyform").is_displayed())
+        tables = "\n".join(str(tmp_path / "people" / f"{name}.csv") for name in ("cargo", "protein"))
+        one(browser, "#cargo").send_keys(tables)
+        wait(lambda: text_of(browser, "#s-status") == "cargo.csv and protein.csv: now choose the sample sheet.")
+        one(browser, "#samples").send_keys(str(tmp_path / "people" / "samples.csv"))
+        wait(lambda: one(browser, "#choices").is_displayed())
+        Select(one(browser, "#s-kind-1")).select_by_value("protein")
+        one(browser, "#s-layer-1").clear()
+        one(browser, "#s-layer-1").send_keys("proteins")
+        one(browser, "#choices summary").send_keys(Keys.ENTER)
+        boxes = browser.find_elements(By.CSS_SELECTOR, "[name=covariate]")
+        assert [box.get_attribute("value") for box in boxes] == ["age"]
+        boxes[0].send_keys(Keys.SPACE)
+        assert violations(browser, axe) == []
+        one(browser, "button[name=audit]").send_keys(Keys.ENTER)
+        wait(lambda: one(browser, "#outcome").is_displayed(), 240)
+        browser.switch_to.frame(one(browser, "#report"))
+        assert "Audit of cargo.csv and protein.csv" in text_of(browser, "h1")
+        assert "proteins: " in str(one(browser, "main").get_attribute("textContent"))
+        browser.switch_to.default_content()
+        one(browser, "button[name=audit]").click()
+        wait(lambda: "Auditing" in text_of(browser, "#s-status"))
+        browser.execute_cdp_cmd("Network.enable", {})
+        lost = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        browser.execute_cdp_cmd("Network.emulateNetworkConditions", lost)
+        wait(lambda: "The connection was lost" in text_of(browser, "#s-status"))
+        browser.execute_cdp_cmd("Network.emulateNetworkConditions", {**lost, "offline": False})
+        wait(lambda: one(browser, "#outcome").is_displayed(), 240)
+    browser.get_log("browser")  # type: ignore[no-untyped-call]  # what it said of the lost connection
 
 
 def violations(browser: webdriver.Chrome, axe: str) -> list[str]:

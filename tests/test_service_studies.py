@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from exoclassify.simulation.simulate import simulate
 from service.settings import Settings, SettingsError
 from serving import CSV, Reply, Running, cohort, running
 from waiting import until
@@ -134,3 +136,33 @@ def test_orders_that_make_no_sense_are_refused(service: Running, files: tuple[by
     lacking = service.ask("POST", f"{empty}/look")
     assert lacking.status == 409
     assert "cargo and samples" in lacking.said
+
+
+def test_tables_of_several_layers_and_covariates_are_studied(service: Running, tmp_path: Path) -> None:
+    simulate(n_samples=60, n_molecules=60, layers=("mirna", "protein"), seed=2).write(tmp_path / "people")
+    sheet = pd.read_csv(tmp_path / "people" / "samples.csv").assign(age=range(60))
+    place = opened(service, (tmp_path / "people" / "cargo.csv").read_bytes(), sheet.to_csv(index=False).encode())
+    named = {**CSV, "Content-Disposition": 'attachment; filename="olink plate.csv"'}
+    protein = (tmp_path / "people" / "protein.csv").read_bytes()
+    assert service.ask("POST", f"{place}/files/cargo-2", protein, named).json == {"called": "olink plate.csv"}
+    assert service.ask("POST", f"{place}/files/cargo-9", protein, named).status == 404
+    tables = service.ask("POST", f"{place}/look").json["tables"]
+    assert [table["called"] for table in tables] == ["plate.csv", "olink plate.csv"]
+    layers = [
+        {"name": "rna", "kind": "mirna", "unit": "counts"},
+        {"name": "protein", "kind": "protein", "unit": "intensity"},
+    ]
+    for wrong in ([{"name": "a:b", "kind": "mirna", "unit": "counts"}], ["rna"], "rna"):
+        assert service.ask("POST", f"{place}/start", order(layers=wrong)).status in (400, 409)
+    assert service.ask("POST", f"{place}/start", order(layers=layers[:1])).status == 202
+    assert "there are 2 tables; say name, kind and unit of each" in ended(service, place).json["error"]
+    swapped = [{**layers[0], "unit": "log2_intensity"}, layers[1]]
+    assert service.ask("POST", f"{place}/start", order(layers=swapped)).status == 202
+    assert "plate.csv" in ended(service, place).json["error"]
+    assert service.ask("POST", f"{place}/start", order(layers=layers, covariates=["weight"])).status == 202
+    assert "people.csv: there is no covariate column weight" in ended(service, place).json["error"]
+    assert service.ask("POST", f"{place}/start", order(layers=layers, covariates=["age"])).status == 202
+    assert ended(service, place).json["state"] == "done"
+    report = service.ask("GET", f"{place}/results/report").body.decode()
+    assert "column age" in report
+    assert "rna: " in report
