@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def bench(
         typer.Option(help="A recipe to compare with the default, in TOML; may be given several times."),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often the random folds are drawn.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
+    jobs: opt.Jobs = -1,
     out: Annotated[
         Path | None, typer.Option(help="Also write the figures of every recipe on every task, as CSV.")
     ] = None,

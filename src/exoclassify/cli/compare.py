@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
+
 __all__ = ["compare"]
 
 
 def compare(
     first: Annotated[Path, typer.Argument(help="Folder of a model.")],
     second: Annotated[Path, typer.Argument(help="Folder of another, trained on the same table, seed and folds.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Compare two models, or two recipes, on the held-out samples.
 

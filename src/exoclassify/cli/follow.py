@@ -7,23 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for
 from exoclassify.cli.columns import columns as lined_up
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import (
-    BatchIs,
-    Columns,
-    Format,
-    IdColumn,
-    LayersOfModel,
-    Prevalence,
-    SameBatch,
-    Sheet,
-    Site,
-    columns_of,
-    reading_of,
-    used,
-)
+from exoclassify.cli.options import columns_of, reading_of, used
 from exoclassify.cli.outputs import check_folder
 
 if TYPE_CHECKING:
@@ -39,9 +27,9 @@ COURSE_FILES = ("course.csv", "course.json", "course.html")
 
 
 def follow(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    model: opt.ModelFolder,
     cargo: Annotated[Path | None, typer.Option(help="Table of the samples, one a visit; formats as for score.")] = None,
-    layer: LayersOfModel = None,
+    layer: opt.LayersOfModel = None,
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -59,10 +47,10 @@ def follow(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for course.csv, course.json and course.html.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the batch each sample was measured in.")] = None,
-    batch_is: BatchIs = None,
-    same_batch: SameBatch = False,
-    site: Site = None,
-    prevalence: Prevalence = None,
+    batch_is: opt.BatchIs = None,
+    same_batch: opt.SameBatch = False,
+    site: opt.Site = None,
+    prevalence: opt.Prevalence = None,
     level: Annotated[
         float,
         typer.Option(help="Of the intervals; 1 less it is the share of unchanged persons with an alarm, at most."),
@@ -82,11 +70,11 @@ def follow(
         Path | None,
         typer.Option(help="Sheet with the person of each repeated sample.  [default: columns of the table itself]"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a folder that is there.")] = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    force: opt.Force = False,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
     """Follow persons over their visits: probabilities with measurement noise, and whether a change exceeds it.
 

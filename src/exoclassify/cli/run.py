@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.audit import audit
 from exoclassify.cli.discover import discover
 from exoclassify.cli.train import train
@@ -30,8 +31,8 @@ _PAGES = {
 def run(
     study: Annotated[Path, typer.Argument(help="Study file, as exoclassify init writes it.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    jobs: Jobs = -1,
-    force: Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")] = False,
+    jobs: opt.Jobs = -1,
+    force: opt.Force = False,
 ) -> None:
     """Audit a study, train and judge a model of it, and find its markers; index.html says what came of it.
 
