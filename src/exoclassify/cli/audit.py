@@ -48,7 +48,7 @@ def audit(
     sheet: opt.Sheet = None,
     id_column: opt.IdColumn = None,
 ) -> None:
-    """Find what makes a classifier of this cohort look better than it is: before anything is trained.
+    """Find what could fool a classifier of this cohort.
 
     Depth, zeros, order and time, contamination and every column of the sheet are judged like a model, in the same folds; so is
     each molecule alone. Batch, sex and age are compared with the state, samples with each other, and values with their unit;

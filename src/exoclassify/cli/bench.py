@@ -27,7 +27,8 @@ def bench(
     ],
     kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
     unit: Annotated[
-        str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm, the same in all tables.")
+        str,
+        typer.Option(help="Unit of the values: counts, ct, intensity, log2_intensity or cpm, the same in all tables."),
     ],
     label: Annotated[str, typer.Option(help="Column of the sheets that holds the state.")] = "label",
     subject: Annotated[str, typer.Option(help="Column of the person, in each sheet that has it.")] = "subject",
@@ -47,7 +48,7 @@ def bench(
         Path | None, typer.Option(help="Also write the figures of every recipe on every task, as CSV.")
     ] = None,
 ) -> None:
-    """Compare recipes over the tables of a folder, on samples left out.
+    """Compare recipes over many tables, on held-out samples.
 
     The first line is the default recipe; each of its base learners stands beside it alone, then the recipes given. Figures of
     one table are noise: look at the differences and their intervals over tables.

@@ -56,7 +56,9 @@ def demo(
     jobs: opt.Jobs = -1,
     force: opt.Force = False,
 ) -> None:
-    """Simulate, train, judge, score and say what was found, in under two minutes; no data needed.
+    """Simulate, train, judge, score, and say what was found.
+
+    Takes under two minutes, and no data.
 
     Everything in it is simulated: it shows what the tool does, and nothing about pain.
     """

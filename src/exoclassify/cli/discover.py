@@ -43,7 +43,7 @@ def discover(
     state: Annotated[
         str | None,
         typer.Option(
-            help="Whose markers are sought.  [default: of two states the one that is not control, healthy or none]"
+            help="State whose markers are sought.  [default: of two states the one that is not control, healthy or none]"
         ),
     ] = None,
     reference: Annotated[
@@ -80,7 +80,7 @@ def discover(
     min_prevalence: Annotated[
         float, typer.Option(help="Least share of the samples in which a molecule is found.")
     ] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     no_panel: Annotated[
         bool, typer.Option("--no-panel", help="Leave out the smallest panel, which takes most of the time.")
     ] = False,
@@ -90,11 +90,12 @@ def discover(
     sheet: opt.Sheet = None,
     id_column: opt.IdColumn = None,
 ) -> None:
-    """Find the molecules that mark a state, with stated error control, and the smallest panel that keeps the performance.
+    """Find the molecules that mark a state, and the smallest panel.
 
-    Writes signature.csv (one row a marker), molecules.csv (every test), report.html, and recipe.toml, which trains on exactly
-    the panel. A marker of one cohort is a hypothesis until another cohort confirms it. With --paired VISITS --subject ID it
-    finds what changes within a person between two visits; no panel is then sought.
+    The error of the list is controlled, and the panel keeps the performance of all molecules. Writes signature.csv (one row
+    a marker), molecules.csv (every test), report.html, and recipe.toml, which trains on exactly the panel. A marker of one
+    cohort is a hypothesis until another cohort confirms it. With --paired VISITS --subject ID it finds what changes within
+    a person between two visits; no panel is then sought.
     """
     check_folder(out, force=force, own=SIGNATURE_FILES)
     _check_shares(level, min_prevalence, seed)

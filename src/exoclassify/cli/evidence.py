@@ -63,7 +63,9 @@ def evidence(
     ] = None,
     force: opt.Force = False,
 ) -> None:
-    """Show what exosomes carry under each pain condition: published claims, and what public tables say, people apart.
+    """Show what is published of a condition or a molecule.
+
+    Published claims, and what public tables say; people and animals apart.
 
     Each claim was read at the address it gives. Most compare a painful disease with controls, not pain with its absence.
     """

@@ -37,7 +37,7 @@ def follow(
         ),
     ] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(help="Whom to follow; repeat for more.  [default: everyone with two visits]")
+        list[str] | None, typer.Option(help="Person to follow; repeat for more.  [default: everyone with two visits]")
     ] = None,
     subject_column: Annotated[str, typer.Option(help="Column of persons.")] = "subject",
     visit: Annotated[str, typer.Option("--visit", "--time", help="Column of visits.")] = "visit",
@@ -53,7 +53,9 @@ def follow(
     prevalence: opt.Prevalence = None,
     level: Annotated[
         float,
-        typer.Option(help="Of the intervals; 1 less it is the share of unchanged persons with an alarm, at most."),
+        typer.Option(
+            help="Level of the intervals. At .9, at most a tenth of the persons who do not change raise an alarm."
+        ),
     ] = 0.95,
     repeats: Annotated[
         Path | None,
@@ -76,7 +78,7 @@ def follow(
     sheet: opt.Sheet = None,
     id_column: opt.IdColumn = None,
 ) -> None:
-    """Follow persons over their visits: probabilities with measurement noise, and whether a change exceeds it.
+    """Follow persons over visits: is a change more than noise?
 
     The noise is how far answers to repeated samples of one person in one state lie apart, learned in training from persons who
     gave several, or from --repeats. A change is compared with the first visit. Visits are best measured in one batch. Support

@@ -26,7 +26,7 @@ def init(
     samples: opt.Samples,
     out: Annotated[Path, typer.Option(help="Study file to write.")] = Path("cohort.toml"),
     kind: Annotated[str | None, typer.Option(help="What was measured.  [default: by the names]")] = None,
-    unit: Annotated[str | None, typer.Option(help="Of the values.  [default: by their look]")] = None,
+    unit: Annotated[str | None, typer.Option(help="Unit of the values.  [default: by their look]")] = None,
     label: Annotated[str | None, typer.Option(help="Column of the states.  [default: by name]")] = None,
     subject: Annotated[str | None, typer.Option(help="Column of the persons.  [default: by name]")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the batches.  [default: by name]")] = None,
@@ -39,10 +39,10 @@ def init(
     yes: Annotated[bool, typer.Option("--yes", help="Take the guesses; ask nothing, also on a terminal.")] = False,
     force: opt.Force = False,
 ) -> None:
-    """Look at a table and a sample sheet, and write what they are to a study file that every command reads.
+    """Look at a table and a sample sheet, and write a study file.
 
-    What is not given is guessed; on a terminal each guess is asked about, and the reason is written beside it. Every command then
-    takes the file, as in `exoclassify train cohort.toml --out model`, and its options override what the file says.
+    What is not given is guessed; on a terminal each guess is asked about, and the reason is written beside it. Every command
+    then takes the file, as in `exoclassify train cohort.toml --out model`, and its options override what the file says.
     """
     check_file(out, force=force, inputs=(cargo, samples))
     from exoclassify.data.cohort import Cohort

@@ -42,7 +42,7 @@ def monitor(
     registry: Place = "models",
     as_json: Json = False,
 ) -> None:
-    """Look for drift of molecules, samples, calls and, where outcomes are known, of performance.
+    """Look for drift, and for how right the model was.
 
     Without drift, a look at the molecules alarms one time in 20 at most, and each other alarm one time in 100. Exit codes:
     0 no alarm; 3 an alarm; 2 a mistake that the message says how to correct.

@@ -25,7 +25,7 @@ Kind = Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, 
 Unit = Annotated[
     str | None,
     typer.Option(
-        help="Of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), log2_intensity, cpm (per "
+        help="Unit of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), log2_intensity, cpm (per "
         "million), or value (any additive scale, as arcsinh intensities or scores)."
     ),
 ]
@@ -43,7 +43,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")]
 ModelFolder = Annotated[Path, typer.Argument(help="Folder of the model.")]
-ModelName = Annotated[str, typer.Argument(help="Of the model in the registry.")]
+ModelName = Annotated[str, typer.Argument(help="Name of the model in the registry.")]
 Why = Annotated[str, typer.Option(help="Kept in the history.")]
 
 Prevalence = Annotated[
@@ -101,7 +101,7 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Of the table: maxquant, diann, diann-report, fragpipe, spectronaut, discoverer, olink, adat, featurecounts, htseq, "
+        help="Format of the table: maxquant, diann, diann-report, fragpipe, spectronaut, discoverer, olink, adat, featurecounts, htseq, "
         "mirdeep2, mirtop, geo, rcc, nsolver, quantstudio, perseus, or plain.  [default: what its content says]",
     ),
 ]

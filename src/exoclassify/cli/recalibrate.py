@@ -51,7 +51,7 @@ def recalibrate(
         str | None,
         typer.Option(help="Column of the sheet that holds the state; blank = not known. Controls only is enough."),
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Of the model.  [default: the one in use]")] = None,
+    version: Annotated[str | None, typer.Option(help="Version of the model.  [default: the one in use]")] = None,
     subject: opt.Subject = None,
     promote: Annotated[Promote, typer.Option(help="Put it into use for the site when it passes.")] = Promote.auto,
     who: Who = None,
@@ -66,12 +66,12 @@ def recalibrate(
     sheet: opt.Sheet = None,
     id_column: opt.IdColumn = None,
 ) -> None:
-    """Take a model on board at a new site: from 10 local samples, unlabelled with their mix, controls only, or labelled.
+    """Make a profile of a new site from 10 or more local samples.
 
-    Says how far the site lies from the training batches, what may be called there and at what error, and what more samples
-    would add. The new model is called NAME-SITE. It passes when the scores were shown to carry over: by training batches
-    that were left out, or by the local labels. Exit codes: 0 passed; 3 not passed; 2 a mistake that the message says how
-    to correct.
+    They are unlabelled with their mix, controls only, or labelled. Says how far the site lies from the training batches,
+    what may be called there and at what error, and what more samples would add. The new model is called NAME-SITE. It
+    passes when the scores were shown to carry over: by training batches that were left out, or by the local labels. Exit
+    codes: 0 passed; 3 not passed; 2 a mistake that the message says how to correct.
     """
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     if (samples is None) != (label is None):

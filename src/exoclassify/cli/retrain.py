@@ -102,7 +102,7 @@ def retrain(
     sheet: opt.Sheet = None,
     id_column: opt.IdColumn = None,
 ) -> None:
-    """Train a challenger for the model in use, and promote it only if the gate lets it pass.
+    """Train a challenger, and let it into use through a gate.
 
     Both are judged on samples that the model in use was not trained on, in the same folds; where too few are new, its recipe
     is trained again in the same folds. The version is kept with the gate's decision either way. Exit codes: 0 passed;

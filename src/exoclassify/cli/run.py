@@ -34,10 +34,10 @@ def run(
     jobs: opt.Jobs = -1,
     force: opt.Force = False,
 ) -> None:
-    """Audit a study, train and judge a model of it, and find its markers; index.html says what came of it.
+    """Audit, train, judge and find the markers of one study.
 
-    The same as `audit`, `train` and `discover` with the study file, each with its usual choices. With more than two states the
-    markers of each are sought, in a folder of its own.
+    index.html says what came of it. The same as `audit`, `train` and `discover` with the study file, each with its usual
+    choices. With more than two states the markers of each are sought, in a folder of its own.
     """
     from exoclassify.data.study import Study
     from exoclassify.errors import FileError

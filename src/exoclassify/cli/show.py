@@ -18,7 +18,7 @@ def show(
         bool, typer.Option("--json", help="Print bundle.json instead, without the fitted numbers.")
     ] = False,
 ) -> None:
-    """Show what a model is, how it was judged, and when it says that it does not know.
+    """Show what a model is, and how it was judged.
 
     The model's checksums are checked first.
     """

@@ -47,7 +47,7 @@ def simulate(
         float, typer.Option(help="Standard deviation, in log2, between persons for good, 0 to 10.")
     ] = 0.25,
     layers: Annotated[
-        str, typer.Option(help="Of mirna (counts), ct (cycles) and protein (intensities), with commas between.")
+        str, typer.Option(help="Layers: of mirna (counts), ct (cycles) and protein (intensities), with commas between.")
     ] = "mirna",
     lacking: Annotated[
         float, typer.Option(help="Share of the samples, 0 to 0.9, that each layer but the first lacks.")

@@ -47,9 +47,8 @@ def train(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Columns to compare with the state and to report apart, with commas between; those named are also judged as a "
-            "model of their own, beside one of the cargo and one of both, which takes as long again.  "
-            "[default: those called sex, age, bmi, without that judgement]"
+            help="Columns to compare with the state and to report apart, as in age,sex. A model of them alone, and one with "
+            "the cargo, are judged too, which takes as long again.  [default: those called sex, age, bmi, not judged]"
         ),
     ] = None,
     add_covariates: Annotated[
@@ -61,8 +60,8 @@ def train(
         Path | None,
         typer.Option(help="Choices of this run in TOML, see training/recipes; the default blend if omitted."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the model.  [default: the name of the folder]")] = None,
-    version: Annotated[str, typer.Option(help="Of the model, three numbers.")] = "1.0.0",
+    name: Annotated[str | None, typer.Option(help="Name of the model.  [default: the name of the folder]")] = None,
+    version: Annotated[str, typer.Option(help="Version of the model, three numbers.")] = "1.0.0",
     jobs: opt.Jobs = -1,
     scheduler: Annotated[
         str | None,
@@ -84,8 +83,7 @@ def train(
     predictions: Annotated[
         Path | None,
         typer.Option(
-            help="Table for every out-of-fold answer, with your sample ids: .csv, .tsv, .parquet, .jsonl or .arrow. It is yours; "
-            "the model's folder does not have the ids."
+            help="Table for every out-of-fold answer, with your sample ids: .csv, .tsv, .parquet, .jsonl or .arrow."
         ),
     ] = None,
     report: opt.ReportPage = None,
@@ -95,7 +93,7 @@ def train(
     sheet: opt.Sheet = None,
     id_column: opt.IdColumn = None,
 ) -> None:
-    """Train a classifier of pain state, and judge it on held-out samples.
+    """Train a classifier, and judge it on held-out samples.
 
     The headline is the AUC within batches that were left out, where batches are given, else of cross-validation.
     Nothing is written to --out before everything is done. Folds that are finished are kept in the cache folder
