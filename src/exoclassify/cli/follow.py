@@ -78,7 +78,7 @@ def follow(
     sheet: opt.Sheet = None,
     id_column: opt.IdColumn = None,
 ) -> None:
-    """Follow persons over visits: is a change more than noise?
+    """Follow persons over visits, and say which changes exceed noise.
 
     The noise is how far answers to repeated samples of one person in one state lie apart, learned in training from persons who
     gave several, or from --repeats. A change is compared with the first visit. Visits are best measured in one batch. Support

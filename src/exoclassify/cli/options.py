@@ -101,8 +101,8 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Format of the table: maxquant, diann, diann-report, fragpipe, spectronaut, discoverer, olink, adat, featurecounts, htseq, "
-        "mirdeep2, mirtop, geo, rcc, nsolver, quantstudio, perseus, or plain.  [default: what its content says]",
+        help="Format of the table: maxquant, diann, diann-report, fragpipe, spectronaut, discoverer, olink, adat, featurecounts, "
+        "htseq, mirdeep2, mirtop, geo, rcc, nsolver, quantstudio, perseus, or plain.  [default: what its content says]",
     ),
 ]
 Columns = Annotated[
