@@ -15,9 +15,8 @@ from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import Layout
 from exoclassify.tables import sizes
-from exoclassify.tables.cells import NOT_DETECTED_MARKS, column_numbers, column_texts, is_number
+from exoclassify.tables.cells import NOT_DETECTED_MARKS, advice, column_numbers, column_texts, is_number
 from exoclassify.tables.controls import NO_SAMPLE
-from exoclassify.tables.foreign import advice
 from exoclassify.tables.pieces import Batch, Piece, Reject, Stretch
 from exoclassify.tables.sources import Source
 from exoclassify.typing import Codes, Floats

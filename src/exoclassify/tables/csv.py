@@ -15,15 +15,8 @@ from exoclassify.tables.cells import is_blank
 from exoclassify.tables.opening import opened as opened_file
 
 __all__ = [
-    "SEPARATORS",
-    "Opened",
-    "begin_of",
-    "every_row",
-    "opened_text",
-    "read_rows",
-    "rows_of_text",
-    "separator_and_rows",
-]
+    "SEPARATORS", "Opened", "begin_of", "every_row", "opened_text", "read_rows", "rows_of_text", "separator_and_rows",
+]  # fmt: skip
 
 Opened = Callable[[], TextIO]
 """Opens a text anew, at its beginning."""
