@@ -103,6 +103,8 @@ def _understood(rows: Rows, panel: Panel, X: Floats, texts: Mapping[int, Sequenc
         for k, column, text in words:
             if panel.not_detected is None or text.strip().lower() not in NOT_DETECTED_MARKS:
                 reason = f"holds {text!r} where a number is expected; {advice(text) or _fix(panel)}"
+                if len(words) > 1 and np.isnan(X[i]).all():
+                    column, reason = "", "is text throughout, as a second header or a remark; take it out"
                 bad[i] = Reject(i, rows.ids[i].as_py(), column, reason)
                 break
             X[i, k] = panel.not_detected
