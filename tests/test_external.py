@@ -121,7 +121,7 @@ def test_what_cannot_be_known_is_said_and_not_promised() -> None:
     assert "it was quoted with" not in page
     with pytest.raises(DesignError, match="was trained on all 60 samples"):
         evaluate(bare, TRAINED_ON)
-    about = {**judged_bundle().about, "training": {**judged_bundle().about["training"], "subjects": None}}
+    about = {**judged_bundle().about, "training": {**judged_bundle().about.training, "subjects": None}}
     assert "without subject ids" in seen_before({}, about)
     assert seen_before({}, judged_bundle().about) == ""
 
@@ -137,7 +137,7 @@ def test_labels_of_another_kind_are_refused() -> None:
 
 
 def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
-    audit = judged_bundle().about["audit"]
+    audit = judged_bundle().about.audit
     found = evaluate(judged_bundle(), ELSEWHERE)
     pages = {
         "training": training_report(judged_bundle().about, judged_bundle().panel.molecules).html,
@@ -154,7 +154,7 @@ def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
 
 def test_one_critical_finding_gives_every_page_of_a_cohort_the_same_verdict_and_colour() -> None:
     about = json.loads(json.dumps(judged_bundle().about))
-    audit = about["audit"]
+    audit = about.audit
     audit["findings"].insert(
         0, {**audit["findings"][0], "check": "depth", "subject": "library size", "severity": "critical"}
     )
@@ -170,19 +170,19 @@ def test_one_critical_finding_gives_every_page_of_a_cohort_the_same_verdict_and_
 
 def test_the_verdict_follows_what_was_shown_and_the_figure_lies_in_its_interval() -> None:
     about = json.loads(json.dumps(judged_bundle().about))
-    about["audit"]["findings"] = []
-    about["evaluation"]["headline"] |= {"value": 0.6, "low": 0.45, "high": 0.75}
+    about.audit["findings"] = []
+    about.evaluation.headline |= {"value": 0.6, "low": 0.45, "high": 0.75}
     assert verdict_of_model(about) == (
         "critical",
         "It was not shown to distinguish state-0 and state-1 better than guessing would.",
     )
-    about["evaluation"]["headline"] |= {"value": 0.9, "low": 0.8, "high": 0.95}
-    about["answers"]["places"] = {
+    about.evaluation.headline |= {"value": 0.9, "low": 0.8, "high": 0.95}
+    about.answers.places = {
         "trained_on": {"calls_from": 0.8, "closed": ""},
         "unknown": {"calls_from": 0.9, "closed": ""},
     }
     assert verdict_of_model(about)[0] == "good"
-    about["answers"]["places"]["unknown"] = {"calls_from": None, "closed": "one-batch"}
+    about.answers.places["unknown"] = {"calls_from": None, "closed": "one-batch"}
     assert verdict_of_model(about)[0] == "warning"
     name, value, low, high = lead_of_model(about).figure or ("", 0.0, 1.0, 1.0)
     assert 0 <= low <= value <= high <= 1
@@ -198,7 +198,7 @@ def test_a_saved_report_has_its_figures_tables_and_texts_beside_it(tmp_path: Pat
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pngs)
     assert all("var(" not in path.read_text() for path in svgs)
     assert (
-        f"exoclassify {judged_bundle().about['libraries']['exoclassify']}"
+        f"exoclassify {judged_bundle().about.libraries['exoclassify']}"
         in (folder / "methods-and-legends.txt").read_text()
     )
     with pytest.raises(FileError, match="is there already"):
@@ -210,7 +210,7 @@ def test_a_model_that_was_not_judged_has_a_report_that_says_so() -> None:
     text = training_report(bare.about, bare.panel.molecules).html
     read(text)
     assert "Not judged" in text
-    assert bare.about["audit"] is None
+    assert bare.about.audit is None
 
 
 def test_checklists_say_what_only_the_authors_can() -> None:

@@ -69,7 +69,7 @@ def _patients(cohort: Cohort) -> str:
 def _judged(cohort: Cohort) -> str:
     """AUC with its interval, and log-loss beside that of guessing, by the worse of the judgements that the data allow."""
     try:
-        evaluation = fit(cohort, Recipe.read(HERE / "recipe.toml"), n_jobs=1).about["evaluation"]
+        evaluation = fit(cohort, Recipe.read(HERE / "recipe.toml"), n_jobs=1).about.evaluation
     except DesignError as error:
         return f"refused: {str(error).split(';')[0]} | –"
     told = []

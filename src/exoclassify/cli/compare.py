@@ -29,12 +29,12 @@ def compare(
 
     pair = [ModelBundle.load(path) for path in (first, second)]
     for path, bundle in zip((first, second), pair, strict=True):
-        if bundle.aside is None or bundle.about["evaluation"] is None:
+        if bundle.aside is None or bundle.about.evaluation is None:
             raise ModelError(
                 f"{path.name}: was not judged, so there is nothing to compare; train it without --no-judge"
             )
     frames = [bundle.aside for bundle in pair if bundle.aside is not None]
-    digests = [str(bundle.about["evaluation"]["folds"]) for bundle in pair]
+    digests = [str(bundle.about.evaluation.folds) for bundle in pair]
     found = held_against(frames[0], frames[1], digests=(digests[0], digests[1]))
     names = [f"{bundle.name} {bundle.version}" for bundle in pair]
     if as_json:

@@ -22,8 +22,8 @@ __all__ = ["in_new_batch", "judged", "log_loss_of", "marker_weights", "markers",
 
 def judged(bundle: ModelBundle) -> list[str]:
     """Say what the judgement found inside and across batches."""
-    evaluation = bundle.about["evaluation"]
-    crossed, batched = evaluation["cross_validation"], evaluation["leave_one_batch_out"]
+    evaluation = bundle.about.evaluation
+    crossed, batched = evaluation.cross_validation, evaluation.leave_one_batch_out
     held = ", ".join(f"{state} {share:.0%}" for state, share in batched["sets"]["coverage"].items())
     return [
         f"Cross-validation, new persons of the same centres: {_auc(crossed)}.",

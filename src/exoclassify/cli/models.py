@@ -68,8 +68,8 @@ def _listed(place: Registry, name: str, version: str) -> dict[str, Any]:
             about = describe(place.path(name, version))
             return {
                 **known,
-                "created": str(about["created"]),
-                "samples": sum(about["training"]["samples"].values()),
+                "created": str(about.created),
+                "samples": sum(about.training.samples.values()),
                 "headline": headline(about).replace("**", "").split(":")[0].rstrip("."),
             }
     except ExoclassifyError as error:

@@ -196,7 +196,7 @@ def _with_earlier(
         files[what] = found[0]
     earlier = _read(champion, files["cargo"], files["samples"], columns, reading_of(None, None, None, None))
     if not same_data(champion, earlier):
-        trained = champion.about["training"]["data_sha256"]
+        trained = champion.about.training.data_sha256
         raise InputError(
             f"{folder}: its sha256 is {earlier.digest()[:12]}…, and {champion.name} {champion.version} was trained on data of "
             f"sha256 {trained[:12]}…; give the data it was trained on, or all samples by --cargo and --samples"

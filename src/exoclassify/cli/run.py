@@ -67,8 +67,8 @@ def _index(about: Mapping[str, Any], source: str) -> str:
     from exoclassify.report.html import Section, page
     from exoclassify.report.verdict import lead_of_model
 
-    counts = ", ".join(f"{n} {state}" for state, n in about["training"]["samples"].items())
-    sections = [Section("The study", f"{counts}, as {source} says.", notes=tuple(about["training"]["notes"]))]
+    counts = ", ".join(f"{n} {state}" for state, n in about.training.samples.items())
+    sections = [Section("The study", f"{counts}, as {source} says.", notes=tuple(about.training.notes))]
     text = page(
         "One study: audit, model and markers",
         sections,

@@ -206,7 +206,7 @@ def score(
             f"{report.tally.trained_on} of these {report.tally.n} samples were trained on{profile}: what the model says of "
             "them does not show how good it is"
         )
-    if bundle.about["training"]["simulated"]:
+    if bundle.about.training.simulated:
         note("this model was trained on simulated samples: not for use on patients")
     for text in report.notes[:_MOST_NOTES]:
         note(text)

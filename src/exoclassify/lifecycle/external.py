@@ -116,7 +116,7 @@ def evaluate(
         y=y,
         groups=groups,
         states=bundle.states,
-        level=bundle.about["answers"]["level"] if use.level is None else use.level,
+        level=bundle.about.answers.level if use.level is None else use.level,
         prevalence=stated,
         strata=strata_of(cohort, covariates),
     )

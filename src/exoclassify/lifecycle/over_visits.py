@@ -50,5 +50,5 @@ def _compared(finished: Finished, plain: Finished) -> dict[str, Any]:
     mine, other = finished.bundle, plain.bundle
     assert mine.aside is not None
     assert other.aside is not None
-    digests = (mine.about["evaluation"]["folds"], other.about["evaluation"]["folds"])
+    digests = (mine.about.evaluation.folds, other.about.evaluation.folds)
     return compare(mine.aside, other.aside, digests=digests)

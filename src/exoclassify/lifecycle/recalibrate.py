@@ -145,7 +145,7 @@ def _read(model: ModelBundle, samples: LocalSamples, site: str) -> tuple[_Here, 
     y = np.array([states.index(label) if label else -1 for label in labels], dtype=np.intp)[new]
     _check_enough(model, y, mix, int(len(new) - new.sum()), source)
     log_odds, residuals = model.compiled.evaluate(X[new])
-    alpha = model.about["answers"]["novelty_alpha"]
+    alpha = model.about.answers.novelty_alpha
     novel = conformal_p(model.blend.calibration.unknown.novelty, residuals) <= alpha
     if novel.all() and not (y >= 0).all():
         raise DesignError(
@@ -225,14 +225,14 @@ def _placed(
     if slope != 1.0:
         steps.append("slope")
         heads = (*heads, known.heads[0].steeper(slope))
-    residuals, level = known.unknown.novelty, model.about["answers"]["novelty_alpha"]
+    residuals, level = known.unknown.novelty, model.about.answers.novelty_alpha
     if len(y) >= _fewest(level):
         steps.append("novelty")
         residuals = here.residuals
     else:
         needs["novelty"] = f"{_fewest(level) - len(y)} more samples"
-    if np.bincount(y).min() < _fewest(1 - model.about["answers"]["level"]):
-        needs["prediction sets"] = _more(model, np.bincount(y), _fewest(1 - model.about["answers"]["level"]))
+    if np.bincount(y).min() < _fewest(1 - model.about.answers.level):
+        needs["prediction sets"] = _more(model, np.bincount(y), _fewest(1 - model.about.answers.level))
     judged = _judged(model, here, slope)
     surely = judged["gain_over_guessing_low"] > 0
     steps += ["prediction sets", "calls"]
@@ -308,7 +308,7 @@ def _distance(model: ModelBundle, here: _Here, place: Place) -> dict[str, Any]:
     assert held is not None
     usual = float(held.tau @ held.tau_weight) or 1.0
     nodes = place.nodes
-    limit = place.call_from(model.about["answers"].get("max_wrong", 0.05))
+    limit = place.call_from(model.about.answers.max_wrong)
     return {
         "distance": float(np.linalg.norm(nodes.mean(axis=0)) / math.sqrt(nodes.shape[1]) / usual),
         "uncertainty": float(nodes.std(axis=0).mean() / usual),
@@ -328,7 +328,7 @@ def _bound(
             model.panel.values(samples.cargo),
             samples.cargo.sample_ids,
             samples.subjects or None,
-            model.about["training"]["data_sha256"],
+            model.about.training.data_sha256,
             here="novelty" in described["steps"],
         )
     bundle = replace(model, blend=blend, trained_on=remembered)
@@ -338,7 +338,7 @@ def _bound(
 def _decision(model: ModelBundle, place: Place, described: dict[str, Any]) -> dict[str, Any]:
     judged, passed = described["judged"], not place.closed
     n = sum(described["samples"].values())
-    from_p, wrong = described["calls_from"], model.about["answers"].get("max_wrong", 0.05)
+    from_p, wrong = described["calls_from"], model.about.answers.max_wrong
     if place.closed:
         verdict = "not passed: the scores were not shown to carry over to a batch that was not trained on, so nothing is called"
     elif from_p is None:

@@ -13,16 +13,18 @@ import pandas as pd
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError, check_type, first_three
 from exoclassify.methods.fusion import set_codes
+from exoclassify.model.about import About, Training
 from exoclassify.model.answers import Answers
 from exoclassify.model.blend import Blend
 from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
+from exoclassify.model.evaluation import Evaluation
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import differing, golden_answers
 from exoclassify.model.layered import CompiledLayers, LayeredBlend, compiled
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Limits, Predictions, Use, layers_of
+from exoclassify.model.prediction import Limits, Predictions, Use, layers_of
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
@@ -64,9 +66,8 @@ class ModelBundle:
         What was learned.
     panel : Panel
         What it reads.
-    about : dict
-        Plain values: name, version, recipe, answers (level, novelty_alpha), training, evaluation (or None: not judged),
-        libraries, and so on; what the card is written from.
+    about : About
+        Everything that is told about it, and what its card is written from.
     golden : ndarray of shape (n_golden, n_molecules)
         Made-up profiles in the panel's order and unit.
     card : str
@@ -86,7 +87,7 @@ class ModelBundle:
 
     blend: Blend
     panel: Panel
-    about: dict[str, Any]
+    about: About
     golden: Floats
     card: str
     trained_on: TrainedOn | None = None
@@ -104,12 +105,22 @@ class ModelBundle:
     @property
     def name(self) -> str:
         """The model's name."""
-        return str(self.about["name"])
+        return self.about.name
 
     @property
     def version(self) -> str:
         """The model's version."""
-        return str(self.about["version"])
+        return self.about.version
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """How good it is on samples that were held out; None when it was not judged."""
+        return self.about.evaluation
+
+    @property
+    def training(self) -> Training:
+        """What it was trained on."""
+        return self.about.training
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -279,13 +290,8 @@ class ModelBundle:
         Answers
             Bit for bit what `predict` says of the same samples.
         """
-        limits = self.about["answers"]
-        asked = Limits(
-            limits["level"],
-            limits.get("max_wrong", DEFAULT_MAX_WRONG),
-            limits["novelty_alpha"],
-            self.panel.min_coverage,
-        )
+        limits = self.about.answers
+        asked = Limits(limits.level, limits.max_wrong, limits.novelty_alpha, self.panel.min_coverage)
         found = self.blend.judge(
             measured.log_odds.transpose(1, 0, 2), measured.residuals, measured.coverage, use, asked, batches
         )
@@ -351,7 +357,7 @@ class ModelBundle:
         expected = pd.DataFrame(self.golden_probabilities(), columns=[f"p_{state}" for state in self.states])
         fill_folder(
             folder,
-            described={**self.about, "panel": self.panel.described(), "fitted": tree},
+            described={**self.about.to_json(), "panel": self.panel.described(), "fitted": tree},
             arrays={
                 **arrays,
                 "panel.weight": self.panel.weight,
@@ -393,16 +399,10 @@ class ModelBundle:
         panel = LayeredPanel.read(parts.described["panel"], parts.arrays["panel.weight"])
         profiles = _numbers(parts.golden[list(panel.molecules)])
         expected = _numbers(parts.golden[[f"p_{state}" for state in blend.states]])
-        about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
+        about = About.model_validate(parts.described)
+        remembered = TrainedOn.read(parts.arrays)
         bundle = cls(
-            blend,
-            panel,
-            about,
-            profiles,
-            parts.card,
-            TrainedOn.read(parts.arrays),
-            report=parts.report,
-            aside=parts.aside,
+            blend, panel, about, profiles, parts.card, remembered, report=parts.report, aside=parts.aside
         )
         bundle.check()
         if verify:

@@ -90,7 +90,7 @@ class Course:
             "model": self.answers.model,
             "version": self.answers.version,
             "level": self.level,
-            "noise": self.noise.to_dict(states),
+            "noise": self.noise.told(states).to_json(),
             "limit": by_state(self.limit.tolist()),
             "changed": bool(self.reliable.any()),
             "summary": " ".join(self.in_words()),

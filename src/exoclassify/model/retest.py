@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import InputError, ModelError
+from exoclassify.model.about import Repeats
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.prediction import Use
@@ -49,20 +49,18 @@ class Retest:
     @classmethod
     def of_model(cls, bundle: ModelBundle) -> Retest:
         """Give what training taught of it."""
-        found: Mapping[str, Any] | None = bundle.about.get("retest")
+        found = bundle.about.retest
         if found is None:
             raise ModelError(
                 f"{bundle.name} {bundle.version}: how far repeated samples of one person lie apart was not learned (training "
                 f"needs --subject, {FEWEST_REPEATS} repeats in one state, and to be judged); give repeats with --repeats"
             )
-        return cls(
-            np.array([found["sd"][state] for state in bundle.states]), found["freedom"], found["persons"], "training"
-        )
+        return cls(np.array([found.sd[state] for state in bundle.states]), found.freedom, found.persons, "training")
 
     @staticmethod
     def check(bundle: ModelBundle) -> None:
         """Refuse a model that no single person is followed with."""
-        if bundle.about.get("visits") is not None:
+        if bundle.about.visits is not None:
             raise ModelError(
                 f"{bundle.name} compares samples of one person itself; score it, or follow with another model"
             )
@@ -80,14 +78,10 @@ class Retest:
         steepest = max(float(np.linalg.norm(known.heads[head].map)) for head in where)
         return replace(self, sd=self.sd * (steepest / usual if usual > 0 else 1.0))
 
-    def to_dict(self, states: Sequence[str]) -> dict[str, Any]:
-        """Give it as plain values, as a bundle keeps it."""
-        return {
-            "sd": dict(zip(states, self.sd.tolist(), strict=True)),
-            "freedom": self.freedom,
-            "persons": self.persons,
-            "source": self.source,
-        }
+    def told(self, states: Sequence[str]) -> Repeats:
+        """Give it as a bundle keeps it."""
+        sd = dict(zip(states, self.sd.tolist(), strict=True))
+        return Repeats(sd=sd, freedom=self.freedom, persons=self.persons, source=self.source)
 
 
 def log_odds_of(probabilities: Floats) -> Floats:

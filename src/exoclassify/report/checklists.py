@@ -26,7 +26,7 @@ def tripod(about: Mapping[str, Any], n_molecules: int) -> Section:
 
 
 def _before(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    states = ", ".join(about["states"])
+    states = ", ".join(about.states)
     return [
         (
             "1",
@@ -42,12 +42,12 @@ def _before(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _methods(about: Mapping[str, Any], n_molecules: int) -> list[tuple[str, str, str]]:
-    training, recipe, evaluation = about["training"], about["recipe"], about["evaluation"]
-    total = sum(training["samples"].values())
+    training, recipe, evaluation = about.training, about.recipe, about.evaluation
+    total = sum(training.samples.values())
     return [
         (
             "5a", "sources of data",
-            f"one table of {training['molecules_in_table']} molecules, sha256 {training['data_sha256'][:16]}…",
+            f"one table of {training.molecules_in_table} molecules, sha256 {training.data_sha256[:16]}…",
         ),
         ("5b", "dates of data", _OPEN),
         ("6a", "setting, number and place of centres", _batches(training)),
@@ -56,7 +56,7 @@ def _methods(about: Mapping[str, Any], n_molecules: int) -> list[tuple[str, str,
         ("7", "preparation of data and quality checks", _preparation(about)),
         (
             "8a", "outcome, and how it was assessed",
-            f"column of the sheet with the states {', '.join(about['states'])}; how assessed: {_OPEN}",
+            f"column of the sheet with the states {', '.join(about.states)}; how assessed: {_OPEN}",
         ),
         ("8c", "blinding of the assessment", _OPEN),
         (
@@ -101,15 +101,15 @@ def _methods(about: Mapping[str, Any], n_molecules: int) -> list[tuple[str, str,
         ("17", "ethical approval", _OPEN),
         (
             "18a-f", "funding, conflicts, protocol, registration, data and code sharing",
-            f"code: exoclassify {about['libraries']['exoclassify']}, Apache-2.0; others: {_OPEN}",
+            f"code: exoclassify {about.libraries['exoclassify']}, Apache-2.0; others: {_OPEN}",
         ),
         ("19", "involvement of patients and the public", _OPEN),
     ]  # fmt: skip
 
 
 def _results(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    evaluation = about["evaluation"]
-    auc = None if evaluation is None else evaluation["headline"]
+    evaluation = about.evaluation
+    auc = None if evaluation is None else evaluation.headline
     performance = (
         "not judged"
         if auc is None
@@ -120,7 +120,7 @@ def _results(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("20b", "characteristics of participants", _characteristics(about)),
         (
             "21", "numbers of participants and events in each analysis",
-            ", ".join(f"{n} {state}" for state, n in about["training"]["samples"].items()),
+            ", ".join(f"{n} {state}" for state, n in about.training.samples.items()),
         ),
         ("22", "full model", "arrays.npz and bundle.json of the model folder"),
         ("23a", "performance with intervals, in subgroups too", performance),
@@ -134,13 +134,13 @@ def _results(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _characteristics(about: Mapping[str, Any]) -> str:
-    known = (about.get("audit") or {"drawn": {}})["drawn"].get("table_one")
+    known = (about.audit or {"drawn": {}})["drawn"].get("table_one")
     return "see Table 1" if known else _OPEN
 
 
 def stard(about: Mapping[str, Any]) -> Section:
     """Fill the STARD 2015 checklist as far as the run knows."""
-    evaluation, answers = about["evaluation"], about["answers"]
+    evaluation, answers = about.evaluation, about.answers
     judged = _OPEN if evaluation is None else "see Discrimination"
     rows = [
         ("1-4", "title, abstract, background, objectives", _OPEN),
@@ -148,12 +148,12 @@ def stard(about: Mapping[str, Any]) -> Section:
         (
             "10a",
             "index test",
-            f"exosomal cargo scored by {about['name']} {about['version']}; see Methods and legends to paste",
+            f"exosomal cargo scored by {about.name} {about.version}; see Methods and legends to paste",
         ),
         (
             "10b-11",
             "reference standard and its rationale",
-            f"column of the sheet with {', '.join(about['states'])}; {_OPEN}",
+            f"column of the sheet with {', '.join(about.states)}; {_OPEN}",
         ),
         ("12a", "cut-offs of the index test", _cut_offs(answers)),
         (
@@ -201,13 +201,13 @@ def _cut_offs(answers: Mapping[str, Any]) -> str:
 
 
 def _batches(training: Mapping[str, Any]) -> str:
-    if training["batches"] is None:
+    if training.batches is None:
         return f"no batch column; {_OPEN}"
-    return f"{len(training['batches'])} batches: " + ", ".join(f"{b} ({n})" for b, n in training["batches"].items())
+    return f"{len(training.batches)} batches: " + ", ".join(f"{b} ({n})" for b, n in training.batches.items())
 
 
 def _preparation(about: Mapping[str, Any]) -> str:
-    audit = about.get("audit")
+    audit = about.audit
     if audit is None:
         return f"unit and kind checked at reading; not audited; {_OPEN}"
     counts = {s: sum(f["severity"] == s for f in audit["findings"]) for s in ("critical", "warning")}
@@ -215,27 +215,27 @@ def _preparation(about: Mapping[str, Any]) -> str:
 
 
 def _size(about: Mapping[str, Any]) -> str:
-    found = [f for f in (about.get("audit") or {"findings": ()})["findings"] if f["check"] == "sample-size"]
+    found = [f for f in (about.audit or {"findings": ()})["findings"] if f["check"] == "sample-size"]
     return found[0]["message"] if found else _OPEN
 
 
 def _missing(about: Mapping[str, Any]) -> str:
-    found = [f for f in (about.get("audit") or {"findings": ()})["findings"] if f["check"] == "missingness-informative"]
+    found = [f for f in (about.audit or {"findings": ()})["findings"] if f["check"] == "missingness-informative"]
     return "left-censored values imputed with constants of the training fold. " + " ".join(f["message"] for f in found)
 
 
 def _building(about: Mapping[str, Any]) -> str:
-    evaluation = about["evaluation"]
-    voices = ", ".join(voice["name"] for voice in about["voices"])
+    evaluation = about.evaluation
+    voices = ", ".join(voice["name"] for voice in about.voices)
     if evaluation is None:
         return f"blend of {voices}; not validated"
-    crossed = evaluation["cross_validation"]
-    people = "grouped by person" if about["training"]["subjects"] is not None else "persons not known"
+    crossed = evaluation.cross_validation
+    people = "grouped by person" if about.training.subjects is not None else "persons not known"
     return f"blend of {voices}; {crossed['repeats']} × {crossed['folds']}-fold nested cross-validation, {people}"
 
 
 def _heterogeneity(evaluation: Mapping[str, Any] | None) -> str:
-    batched = None if evaluation is None else evaluation["leave_one_batch_out"]
+    batched = None if evaluation is None else evaluation.leave_one_batch_out
     if batched is None:
         return "not assessed: no batch could be left out"
     each = [f"{b} {_auc(found['auc'])}" for b, found in batched["batches"].items()]
@@ -247,15 +247,15 @@ def _auc(value: float | None) -> str:
 
 
 def _fairness(evaluation: Mapping[str, Any] | None) -> str:
-    groups = [] if evaluation is None else evaluation["cross_validation"].get("examined", {}).get("subgroups", [])
+    groups = [] if evaluation is None else evaluation.cross_validation.get("examined", {}).get("subgroups", [])
     by = ", ".join(dict.fromkeys(group["by"] for group in groups))
     return f"figures within {by}" if by else f"no sex, age or other group in the sheet; {_OPEN}"
 
 
 def probast(about: Mapping[str, Any]) -> Section:
     """Answer the signalling questions of PROBAST+AI that a run can answer."""
-    training, evaluation = about["training"], about["evaluation"]
-    findings = (about.get("audit") or {"findings": ()})["findings"]
+    training, evaluation = about.training, about.evaluation
+    findings = (about.audit or {"findings": ()})["findings"]
     critical = {f["check"] for f in findings if f["severity"] == "critical"}
     informative = any(f["check"] == "missingness-informative" and f["severity"] != "info" for f in findings)
     sized = [f for f in findings if f["check"] == "sample-size"]
@@ -272,7 +272,7 @@ def probast(about: Mapping[str, Any]) -> Section:
         ),
         (
             "analysis", "all enrolled participants included",
-            _OPEN if not training["notes"] else "see notes", "; ".join(training["notes"]),
+            _OPEN if not training.notes else "see notes", "; ".join(training.notes),
         ),
         (
             "analysis", "missing data handled appropriately", "probably no" if informative else "probably yes",
@@ -288,7 +288,7 @@ def probast(about: Mapping[str, Any]) -> Section:
          "" if evaluation is None else "nested cross-validation; the worse of two headlines is quoted"),
         (
             "analysis", "tested in batches it had not seen",
-            "yes" if evaluation and evaluation["leave_one_batch_out"] else "no", "",
+            "yes" if evaluation and evaluation.leave_one_batch_out else "no", "",
         ),
     ]  # fmt: skip
     return Section(
@@ -301,7 +301,7 @@ def probast(about: Mapping[str, Any]) -> Section:
 
 
 def _persons(training: Mapping[str, Any]) -> tuple[str, str]:
-    if training["subjects"] is None:
+    if training.subjects is None:
         return "no information", "no subject column"
     return "yes", "persons never on both sides of a split"
 

@@ -46,11 +46,11 @@ def validation_report(
     if audit is not None:
         sections += [baseline_section(audit), audit_section(audit), sensitivity_section(audit), cohort_section(audit)]
     return Report(
-        f"{about['name']} {about['version']} on {source}",
+        f"{about.name} {about.version} on {source}",
         lead_of_validation(found, audit, about, source, seen_before(found["trained_on"], about)),
         [section for section in sections if section is not None],
         subtitle="External validation. Support for a decision by a person, not a diagnosis and not a medical device.",
-        footer=f"Training data of the model sha256 {about['training']['data_sha256']}",
+        footer=f"Training data of the model sha256 {about.training.data_sha256}",
     )
 
 
@@ -71,7 +71,7 @@ def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) ->
     if left_out:
         ways = ", ".join(f"{count} by {way}" for way, count in left_out.items() if way != "in all")
         lines.append(f"{left_out['in all']} samples were left out: the model was trained on them ({ways}).")
-    if about["training"]["subjects"] is None:
+    if about.training.subjects is None:
         lines.append(
             "The model was trained without subject ids: whether these samples are of the same people is not known."
         )

@@ -13,22 +13,22 @@ __all__ = ["flow"]
 
 def flow(about: Mapping[str, Any]) -> Section:
     """Draw which samples came in, were left out, and were judged."""
-    training, evaluation = about["training"], about["evaluation"]
-    total = sum(training["samples"].values())
-    left_out = [note for note in training["notes"] if note.startswith("left out")]
+    training, evaluation = about.training, about.evaluation
+    total = sum(training.samples.values())
+    left_out = [note for note in training.notes if note.startswith("left out")]
     boxes = [
         ("In the sheet and the table" if left_out else "Given", [*left_out] or ["none left out"]),
         ("Trained on", [f"{total} samples", *_people(training)]),
     ]
     if evaluation is not None:
-        crossed = evaluation["cross_validation"]
+        crossed = evaluation.cross_validation
         boxes.append(
             (
                 "Judged while left out",
                 [f"{crossed['n_samples']} samples in {crossed['repeats']} × {crossed['folds']} folds"]
                 + (
-                    [f"{evaluation['leave_one_batch_out']['n_samples']} in a batch left out"]
-                    if evaluation["leave_one_batch_out"]
+                    [f"{evaluation.leave_one_batch_out['n_samples']} in a batch left out"]
+                    if evaluation.leave_one_batch_out
                     else []
                 ),
             )
@@ -43,7 +43,7 @@ def flow(about: Mapping[str, Any]) -> Section:
                 ],
             )
         )
-    rows = [(state, n) for state, n in training["samples"].items()]
+    rows = [(state, n) for state, n in training.samples.items()]
     figure = Figure("Flow of samples", _boxes(boxes), Table(["state", "samples trained on"], rows))
     return Section(
         "Flow of samples",
@@ -54,8 +54,8 @@ def flow(about: Mapping[str, Any]) -> Section:
 
 
 def _people(training: Mapping[str, Any]) -> list[str]:
-    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    people = "people not known" if training["subjects"] is None else f"{training['subjects']} people"
+    mix = ", ".join(f"{n} {state}" for state, n in training.samples.items())
+    people = "people not known" if training.subjects is None else f"{training.subjects} people"
     return [people, mix]
 
 

@@ -37,16 +37,16 @@ def legends(shown: Sequence[Section]) -> list[str]:
 
 
 def _samples(about: Mapping[str, Any]) -> str:
-    training = about["training"]
-    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    people = "" if training["subjects"] is None else f" of {training['subjects']} people"
-    batches = "" if training["batches"] is None else f", in {len(training['batches'])} batches"
-    return f"We trained a classifier on {sum(training['samples'].values())} samples{people} ({mix}){batches}."
+    training = about.training
+    mix = ", ".join(f"{n} {state}" for state, n in training.samples.items())
+    people = "" if training.subjects is None else f" of {training.subjects} people"
+    batches = "" if training.batches is None else f", in {len(training.batches)} batches"
+    return f"We trained a classifier on {sum(training.samples.values())} samples{people} ({mix}){batches}."
 
 
 def _model(about: Mapping[str, Any], n_molecules: int) -> str:
-    recipe, answers = about["recipe"], about["answers"]
-    learners = ", ".join(voice["name"] for voice in about["voices"])
+    recipe, answers = about.recipe, about.answers
+    learners = ", ".join(voice["name"] for voice in about.voices)
     prevalence = recipe["panel"]["min_prevalence"]
     chosen = (
         "named in the recipe"
@@ -65,12 +65,12 @@ def _model(about: Mapping[str, Any], n_molecules: int) -> str:
 
 
 def _judgement(about: Mapping[str, Any]) -> str:
-    evaluation = about["evaluation"]
+    evaluation = about.evaluation
     if evaluation is None:
         return ""
-    crossed, found = evaluation["cross_validation"], evaluation["headline"]
-    people = "; all samples of a person were in the same fold" if about["training"]["subjects"] is not None else ""
-    batched = evaluation["leave_one_batch_out"]
+    crossed, found = evaluation.cross_validation, evaluation.headline
+    people = "; all samples of a person were in the same fold" if about.training.subjects is not None else ""
+    batched = evaluation.leave_one_batch_out
     also = f", and by leaving out each of {len(batched['batches'])} batches in turn" if batched else ""
     return (
         f"The whole procedure was judged by {crossed['repeats']} × {crossed['folds']}-fold nested "
@@ -82,4 +82,4 @@ def _judgement(about: Mapping[str, Any]) -> str:
 
 
 def _versions(about: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
+    return ", ".join(f"{name} {version}" for name, version in about.libraries.items())

@@ -15,23 +15,23 @@ _MOST_STEPS = 3
 
 def verdict_of_model(about: Mapping[str, Any]) -> tuple[Tone, str]:
     """Say in one sentence what a model is good for."""
-    evaluation, audit = about["evaluation"], about.get("audit")
+    evaluation, audit = about.evaluation, about.audit
     if evaluation is None:
         return "plain", "Nothing is known of how good this model is on samples it has not seen."
     if audit is not None and (sentence := _critical(audit)):
         return "critical", sentence
-    if evaluation["headline"]["low"] <= 0.5:
+    if evaluation.headline["low"] <= 0.5:
         return "critical", f"It was not shown to distinguish {_states(about)} better than guessing would."
     return _by_calls(about)
 
 
 def _by_calls(about: Mapping[str, Any]) -> tuple[Tone, str]:
     """Say where a model that ranks samples rightly also calls them."""
-    states, places = _states(about), about["answers"].get("places")
+    states, places = _states(about), about.answers.places
     if places is None:
         return "warning", f"It distinguishes {states}; how often it calls in use was not recorded when it was made."
     known, unknown = places["trained_on"], places["unknown"]
-    at_home = "samples of its own batches" if about["training"]["batches"] else "samples like those of training"
+    at_home = "samples of its own batches" if about.training.batches else "samples like those of training"
     if known["calls_from"] is None and unknown["calls_from"] is None:
         return "warning", f"It ranks samples of {states} better than guessing, but calls none at the stated error."
     if unknown["calls_from"] is not None:
@@ -48,7 +48,7 @@ def _by_calls(about: Mapping[str, Any]) -> tuple[Tone, str]:
 
 
 def _calls_with_profile(about: Mapping[str, Any]) -> bool:
-    return any(site["called"] for site in (about["evaluation"] or {}).get("new_site", ()))
+    return any(site["called"] for site in (about.evaluation or {}).get("new_site", ()))
 
 
 def verdict_of_audit(audit: Mapping[str, Any]) -> tuple[Tone, str]:
@@ -73,19 +73,19 @@ def _critical(audit: Mapping[str, Any]) -> str:
 def lead_of_model(about: Mapping[str, Any]) -> Lead:
     """Give the first screen of a trained model: verdict, figure, what to expect in use, next steps."""
     tone, sentence = verdict_of_model(about)
-    evaluation, training = about["evaluation"], about["training"]
-    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    people = f", {training['subjects']} people" if training["subjects"] is not None else ", people not known"
-    details = [f"Trained on {sum(training['samples'].values())} samples ({mix}{people})."]
+    evaluation, training = about.evaluation, about.training
+    mix = ", ".join(f"{n} {state}" for state, n in training.samples.items())
+    people = f", {training.subjects} people" if training.subjects is not None else ", people not known"
+    details = [f"Trained on {sum(training.samples.values())} samples ({mix}{people})."]
     figure = None
     if evaluation is not None:
-        found = evaluation["headline"]
+        found = evaluation.headline
         source = "in cross-validation"
         if found["from"] == "leave_one_batch_out":
             source = (
                 f"within batches left out ({found['n_batches']})" if found.get("n_batches") else "in batches left out"
             )
-        macro = ", mean of the states" if len(about["states"]) > 2 else ""
+        macro = ", mean of the states" if len(about.states) > 2 else ""
         figure = (f"AUC {source}{macro}", found["value"], found["low"], found["high"])
     return Lead(tone, sentence, figure, _expected(about), _steps(about), details)
 
@@ -93,7 +93,7 @@ def lead_of_model(about: Mapping[str, Any]) -> Lead:
 def _expected(about: Mapping[str, Any]) -> Table | None:
     """Tell what to expect in use, by where a sample is from."""
     rows = []
-    for found in (about["evaluation"] or {}).get("uses", []):
+    for found in (about.evaluation or {}).get("uses", []):
         called, wrong = f"{found['called']:.0%}", found["wrong_among_called"]
         rows.append(
             [_place(found["use"]), called, "–" if wrong is None else f"{wrong:.0%}", str(found["n_batches"] or "–")]
@@ -111,8 +111,8 @@ def _place(use: str) -> str:
 
 
 def _steps(about: Mapping[str, Any]) -> list[str]:
-    audit, places = about.get("audit"), about["answers"].get("places")
-    if about["evaluation"] is None:
+    audit, places = about.audit, about.answers.places
+    if about.evaluation is None:
         return ["Train without --no-judge, so that it is judged and audited."]
     steps = [] if audit is None else _mends(audit, "critical")
     if not steps and of_layers(about):
@@ -158,15 +158,15 @@ def lead_of_validation(
     seen : str
         What is known of samples that the model was trained on; empty for none.
     """
-    auc, calls, model = found["figures"]["auc"], found["calls"], f"{about['name']} {about['version']}"
+    auc, calls, model = found["figures"]["auc"], found["calls"], f"{about.name} {about.version}"
     mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
     tone, sentence = _validated(found, audit, about, source)
     details = [
         seen,
         f"{found['n_samples']} samples of {source} ({mix}); p = {found['permutation']['p_value']:.2g} against permuted labels.",
     ]
-    if about["evaluation"] is not None and found["trained_on"] is not None:
-        quoted = about["evaluation"]["headline"]["value"]
+    if about.evaluation is not None and found["trained_on"] is not None:
+        quoted = about.evaluation.headline["value"]
         words = "below" if quoted < auc["low"] else "above" if quoted > auc["high"] else "within"
         details.append(f"When {model} was made it was quoted with {quoted:.3f}, which lies {words} this interval.")
     details.append(
@@ -216,5 +216,5 @@ def _validated(
 
 
 def _states(about: Mapping[str, Any]) -> str:
-    *most, last = about["states"]
+    *most, last = about.states
     return f"{', '.join(most)} and {last}"

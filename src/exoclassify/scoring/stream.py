@@ -127,7 +127,7 @@ def score_files(
     check_ending(out.name)
     sources, left_out = find_sources([str(one) for one in ([given] if isinstance(given, str | Path) else given)])
     panel = bundle.panel
-    if (bundle.about.get("visits") or {}).get("reads") in ("baseline", "pair") and asked.unit is None:
+    if (bundle.about.visits or {}).get("reads") in ("baseline", "pair") and asked.unit is None:
         raise ModelError(
             f"{bundle.name} reads changes against a sample of the same person, and these are samples; use exoclassify score with "
             "--samples SHEET --subject COLUMN --visit COLUMN, or state --unit value if they are changes"
