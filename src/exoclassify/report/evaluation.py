@@ -47,8 +47,8 @@ def discrimination(judged: Judged) -> Section:
         figures=figures,
         tables=[_figures_table(judged), _intervals_table(judged)],
         notes=[
-            "The AUC and the ROC curve rank only samples that one model answered for: of the same fold, or of the same left-out "
-            "batch. Precision and recall are of all folds together.",
+            "The AUC and both curves rank a sample only among those that the same model answered for: its fold, or its left-out "
+            "batch.",
             "Intervals by subject: samples of one person count as one. Curves are averaged over repeats of the folds.",
             "AUC by DeLong on the logit scale, and by 2,000 bootstrap draws of subjects within states; both as if one model had "
             "answered. The models of five folds share training samples, and their errors go together: quoted standard errors are "
