@@ -177,7 +177,7 @@ def test_a_model_of_changes_is_judged_beside_the_plain_one_and_answers_from_two_
     done = asked(folder, "score", "of-change", "--cargo", "cargo.csv", *WHO, "--out", "answers.csv")
     assert done.exit_code == 0, done.output
     bundle = ModelBundle.load(folder / "of-change")
-    plan = VisitTables.of(bundle.about)
+    plan = bundle.about.visit_tables
     assert plan is not None
     expected = bundle.predict(plan.tables(MADE.layers["mirna"], MADE.sheet)["mirna"]).to_frame().set_index("sample_id")
     found = pd.read_csv(folder / "answers.csv").set_index("sample_id")
@@ -258,7 +258,7 @@ def test_what_visits_cannot_be_trained_on_is_refused_with_the_fix(
 
 def test_a_person_is_not_followed_with_a_model_of_several_layers(folder: Path) -> None:
     bundle = ModelBundle.load(folder / "of-response")
-    bare = dataclasses.replace(bundle, about={**bundle.about, "visits": None})
+    bare = dataclasses.replace(bundle, about=bundle.about.model_copy(update={"visits": None}))
     with pytest.raises(ModelError, match=r"of-response reads several layers .*follow with a model of one layer"):
         followed(bare, MADE.layers["mirna"], MADE.sheet)
     done = asked(folder, "follow", "of-change", "--cargo", "cargo.csv", "--samples", "samples.csv")

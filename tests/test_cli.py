@@ -126,7 +126,7 @@ def test_train_says_the_headline_and_where_the_model_is(trained):
     ]
     bundle = ModelBundle.load(model, verify=True)
     assert (bundle.name, bundle.version) == ("toy", "1.0.0")
-    assert bundle.about.evaluation.leave_one_batch_out is not None
+    assert bundle.evaluation.leave_one_batch_out is not None
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def _folds(bundle: ModelBundle) -> str | None:
 
 def _told(bundle: ModelBundle) -> dict[str, Any]:
     evaluation, training = bundle.about.evaluation, bundle.about.training
-    figures = {} if evaluation is None else evaluation[evaluation.headline["from"]]["figures"]
+    figures = {} if evaluation is None else evaluation.quoted.figures.model_dump()
     return {
         "name": bundle.name,
         "version": bundle.version,
@@ -66,7 +66,7 @@ def _told(bundle: ModelBundle) -> dict[str, Any]:
         "samples": training.samples,
         "batches": training.batches,
         "molecules": len(bundle.panel.molecules),
-        "judged": None if evaluation is None else evaluation.headline["from"],
+        "judged": None if evaluation is None else evaluation.headline.source,
         "figures": {name: figures[name] for name in _FIGURES if name in figures},
     }
 

@@ -91,7 +91,9 @@ def recalibrate(
         None if mix is None else shares_of(mix, "--mix"),
     )
     done = refit(model, local, site=site)
-    left_out = done.bundle.about.recalibration["left_out_as_trained_on"]
+    made = done.bundle.about.recalibration
+    assert made is not None
+    left_out = made.left_out_as_trained_on
     if left_out:
         note(f"left out, for the model was trained on them: {left_out} samples")
     told: dict[str, Any] = {**done.decision, "name": done.bundle.name, "kept": None, "promoted": False}
@@ -108,7 +110,7 @@ def recalibrate(
         told["kept"] = str(folder)
         lines.append(f"kept as {folder}")
         if done.decision["passed"] and promote is Promote.auto:
-            source = f"{model.name} {model.version}, data {done.bundle.about.recalibration['data_sha256'][:12]}"
+            source = f"{model.name} {model.version}, data {made.data_sha256[:12]}"
             place.promote(
                 bundle.name, folder.name, who=asker(who), why=why, source=source, require_signature=require_signature
             )

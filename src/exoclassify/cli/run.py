@@ -12,9 +12,8 @@ from exoclassify.cli.discover import discover
 from exoclassify.cli.train import train
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from exoclassify.data.study import Study
+    from exoclassify.model.about import About
 
 __all__ = ["run"]
 
@@ -62,13 +61,12 @@ def _options(study: Study) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _index(about: Mapping[str, Any], source: str) -> str:
+def _index(about: About, source: str) -> str:
     """Give the page: the verdict on the model, word for word as its report has it, then where the rest is."""
     from exoclassify.report.html import Section, page
     from exoclassify.report.verdict import lead_of_model
 
-    counts = ", ".join(f"{n} {state}" for state, n in about.training.samples.items())
-    sections = [Section("The study", f"{counts}, as {source} says.", notes=tuple(about.training.notes))]
+    sections = [Section("The study", f"{about.training.mix}, as {source} says.", notes=tuple(about.training.notes))]
     text = page(
         "One study: audit, model and markers",
         sections,

@@ -260,11 +260,10 @@ def _found(bundle: ModelBundle) -> list[str]:
     from exoclassify.model.card import headline
     from exoclassify.model.told import carries_over, layers_add, used_in, visits_add
 
-    training = bundle.about.training
+    training = bundle.training
     simulated = ", simulated: not for use on patients" if training.simulated else ""
-    counts = ", ".join(f"{n} {state}" for state, n in training.samples.items())
     lines = [
-        f"{bundle.name} {bundle.version}: trained on {sum(training.samples.values())} samples ({counts}{simulated}), "
+        f"{bundle.name} {bundle.version}: trained on {training.n_samples} samples ({training.mix}{simulated}), "
         f"reads {len(bundle.panel.molecules)} molecules",
         headline(bundle.about).replace("**", ""),
     ]

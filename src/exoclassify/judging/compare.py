@@ -102,9 +102,7 @@ class _Answers:
         return float(figure(part, np.ones((1, int(rows.sum()))))[0])
 
 
-def _paired(
-    pair: tuple[_Answers, _Answers], figure: Callable[[_Answers, Floats], Floats], weights: Floats
-) -> Paired:
+def _paired(pair: tuple[_Answers, _Answers], figure: Callable[[_Answers, Floats], Floats], weights: Floats) -> Paired:
     ones = np.ones((1, weights.shape[1]))
     first, second = (float(figure(one, ones)[0]) for one in pair)
     drawn = figure(pair[0], weights) - figure(pair[1], weights)

@@ -79,13 +79,11 @@ def judge(
         passes.append(_gather(folds, answers[at : at + len(folds)], by_set[at : at + len(folds)]))
         at += len(folds)
     batched_kept = _gather(left_out, answers[at:], by_set[at:]) if left_out else None
-    layers = {"layers": layers_judged(samples, passes)} if samples.layers else {}
     crossed = CrossValidation(
-        folds=len(repeats[0]),
-        repeats=len(repeats),
-        **summarised(samples, passes, recipe, within=True)._asdict(),
-        **layers,
+        folds=len(repeats[0]), repeats=len(repeats), **summarised(samples, passes, recipe, within=True)._asdict()
     )
+    if samples.layers:
+        crossed = crossed.model_copy(update={"layers": layers_judged(samples, passes)})
     batched = None if batched_kept is None else by_batch(samples, batched_kept, recipe)
     evaluation = Evaluation(
         cross_validation=crossed,

@@ -207,9 +207,7 @@ def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[fl
         precision_recall=PrecisionRecall(recall=_short(recall), precision=_short(precision)),
         calibration=_calibration(bins, answered, p, seed),
         net_benefit=NetBenefit(threshold=_short(at), model=_short(model), everyone=_short(everyone)),
-        thresholds=tuple(
-            _threshold(name, operating_point(list(p), positive, t, rate), answered) for name, t in points
-        ),
+        thresholds=tuple(_threshold(name, operating_point(list(p), positive, t, rate), answered) for name, t in points),
     )
 
 

@@ -29,9 +29,7 @@ class Summary(NamedTuple):
     calls: Calls
 
 
-def summarised(
-    samples: Samples, passes: Sequence[KeptAside], recipe: Recipe, *, within: bool = False
-) -> Summary:
+def summarised(samples: Samples, passes: Sequence[KeptAside], recipe: Recipe, *, within: bool = False) -> Summary:
     """Make figures of passes over the same samples.
 
     Parameters

@@ -40,9 +40,7 @@ def _row(use: str, judged: Judged, n_batches: int) -> InUse:
 
 def places_told(calibration: Calibration, max_wrong: float) -> Places:
     """Say from which probability on the shipped model calls, and where it does not."""
-    return Places(
-        trained_on=_place(calibration.some, max_wrong), unknown=_place(calibration.unknown, max_wrong)
-    )
+    return Places(trained_on=_place(calibration.some, max_wrong), unknown=_place(calibration.unknown, max_wrong))
 
 
 def _place(place: Place, max_wrong: float) -> CallsFrom:

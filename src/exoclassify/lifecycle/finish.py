@@ -262,9 +262,7 @@ def _base_learners(blend: Blend) -> tuple[BaseLearner, ...]:
     if isinstance(blend, LayeredBlend):
         shares = blend.weights[0, -1]
         return tuple(
-            BaseLearner(
-                name=f"{name}: {one.name}", weight=float(share * one.weight), inner_log_loss=one.inner_log_loss
-            )
+            BaseLearner(name=f"{name}: {one.name}", weight=float(share * one.weight), inner_log_loss=one.inner_log_loss)
             for name, layer, share in zip(blend.names, blend.layers, shares, strict=True)
             for one in _base_learners(layer)
         )

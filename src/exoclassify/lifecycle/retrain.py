@@ -171,5 +171,5 @@ def _decision(
         "left_out": left_out,
         "gate": recipe.gate.model_dump(mode="json"),
         "data_sha256": challenger.about.training.data_sha256,
-        "folds": challenger.about.evaluation.folds,
+        "folds": None if challenger.evaluation is None else challenger.evaluation.folds,
     }

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
+from exoclassify.data.changes import VisitTables
 from exoclassify.model.evaluation import Comparison, Evaluation
 from exoclassify.model.figures import Value
 from exoclassify.model.prediction import DEFAULT_MAX_WRONG
@@ -109,6 +112,36 @@ class Visits(Value):
     plain: Comparison | None
 
 
+class JudgedAtSite(Value):
+    """A recalibrated model on local samples left out, beside an unknown batch and guessing the mix."""
+
+    log_loss: float
+    log_loss_before: float
+    log_loss_of_guessing: float
+    gain_over_guessing_low: float | None = None
+    auc: float
+
+
+class Recalibration(Value):
+    """How a model was recalibrated for one site; its distance in units of that of the training batches, not kept by 0.1."""
+
+    site: str
+    source: str = Field(validation_alias="from", serialization_alias="from")
+    samples: Mapping[str, int]
+    mix: Mapping[str, float] | None = None
+    subjects: int | None
+    left_out_as_trained_on: int
+    data_sha256: str
+    novel_before: float | None = None
+    steps: tuple[str, ...]
+    needs: Mapping[str, str]
+    judged: JudgedAtSite | None
+    distance: float | None = None
+    uncertainty: float | None = None
+    calls_from: float | None = None
+    training_batches: int | None = None
+
+
 class About(Value):
     """Everything that should be known of a model before it is trusted.
 
@@ -136,7 +169,7 @@ class About(Value):
         Measurement noise, where persons were sampled repeatedly.
     visits : Visits or None
         Of a model of changes within persons.
-    recalibration : mapping or None
+    recalibration : Recalibration or None
         Of a model for one site.
     """
 
@@ -153,4 +186,12 @@ class About(Value):
     audit: Mapping[str, Any] | None = None
     retest: Repeats | None = None
     visits: Visits | None = None
-    recalibration: Mapping[str, Any] | None = None
+    recalibration: Recalibration | None = None
+
+    @property
+    def visit_tables(self) -> VisitTables | None:
+        """What it reads of a person's visits; None for a model that reads samples as they are."""
+        told = self.visits
+        if told is None:
+            return None
+        return VisitTables(told.reads, told.visits, told.kind, told.unit, told.not_detected)

@@ -401,9 +401,7 @@ class ModelBundle:
         expected = _numbers(parts.golden[[f"p_{state}" for state in blend.states]])
         about = About.model_validate(parts.described)
         remembered = TrainedOn.read(parts.arrays)
-        bundle = cls(
-            blend, panel, about, profiles, parts.card, remembered, report=parts.report, aside=parts.aside
-        )
+        bundle = cls(blend, panel, about, profiles, parts.card, remembered, report=parts.report, aside=parts.aside)
         bundle.check()
         if verify:
             bundle._demand(expected, parts.golden)

@@ -62,30 +62,29 @@ def _recalibrated(about: About) -> list[str]:
     found = about.recalibration
     if found is None:
         return []
-    counts = ", ".join(f"{n} {state}" for state, n in found["samples"].items() if n)
+    counts = ", ".join(f"{n} {state}" for state, n in found.samples.items() if n)
     lines = [
-        f"**For {found['site']} alone**: {found['from']}, recalibrated on {counts} of that site. All figures further down are of "
+        f"**For {found.site} alone**: {found.source}, recalibrated on {counts} of that site. All figures further down are of "
         "the model before, at the places where it was trained.",
         "",
-        f"- learned there: {', '.join(found['steps'])}",
-        *(f"- {step} needs {what}" for step, what in found["needs"].items()),
+        f"- learned there: {', '.join(found.steps)}",
+        *(f"- {step} needs {what}" for step, what in found.needs.items()),
     ]
-    judged = found["judged"]
+    judged = found.judged
     if judged is not None:
         lines.append(
-            f"- by cross-validation there: log-loss {judged['log_loss']:.3f} (before {judged['log_loss_before']:.3f}, guessing "
-            f"the mix {judged['log_loss_of_guessing']:.3f}), AUC {judged['auc']:.3f}"
+            f"- by cross-validation there: log-loss {judged.log_loss:.3f} (before {judged.log_loss_before:.3f}, guessing "
+            f"the mix {judged.log_loss_of_guessing:.3f}), AUC {judged.auc:.3f}"
         )
-    if "distance" in found:
-        lines.append(
-            f"- it lies {found['distance']:.1f} times as far from the training batches as they usually lie from each other "
-            f"(known to ± {found['uncertainty']:.1f})"
-        )
-    if "calls_from" in found:
-        limit = found["calls_from"]
-        lines.append(
-            "- it calls nothing there" if limit is None else f"- it calls from a probability of {limit:.2f} on there"
-        )
+    if found.distance is None:
+        return ["\n".join(lines)]
+    lines += [
+        f"- it lies {found.distance:.1f} times as far from the training batches as they usually lie from each other "
+        f"(known to ± {found.uncertainty:.1f})",
+        "- it calls nothing there"
+        if found.calls_from is None
+        else f"- it calls from a probability of {found.calls_from:.2f} on there",
+    ]
     return ["\n".join(lines)]
 
 
@@ -167,7 +166,7 @@ def _share(value: float | None) -> str:
 def label_of(figure: str) -> str:
     """Name a figure for a reader: ``auc:pain`` is AUC, pain."""
     name, _, state = figure.partition(":")
-    return _NAMES[name] + (f", {state}" if state else "")
+    return _NAMES.get(name, name) + (f", {state}" if state else "")
 
 
 def _cell(found: Figure | None) -> str:
@@ -211,7 +210,7 @@ def _to_do(finding: Mapping[str, Any]) -> str:
 
 
 def _answers(about: About, panel: Panel) -> str:
-    samples = about.training.samples if about.recalibration is None else about.recalibration["samples"]
+    samples = about.training.samples if about.recalibration is None else about.recalibration.samples
     known = {state: n for state, n in samples.items() if state in about.states}
     mix = ", ".join(f"{state} {n / max(1, sum(known.values())):.2f}" for state, n in known.items())
     limits = about.answers

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from exoclassify.model.about import About
+from exoclassify.model.evaluation import Evaluation
 from exoclassify.model.told import carries_over, used_in
 from exoclassify.report.audit import audit_section, baseline_section, learning_curve_section
 from exoclassify.report.checklists import probast, stard, tripod
 from exoclassify.report.cohort import cohort_section, sensitivity_section
-from exoclassify.report.evaluation import abstaining, calibration, discrimination, subgroups, usefulness
+from exoclassify.report.evaluation import Way, abstaining, calibration, discrimination, subgroups, usefulness
 from exoclassify.report.flow import flow
 from exoclassify.report.html import Report, Section, Table
 from exoclassify.report.importance import importance_section
@@ -20,7 +21,7 @@ from exoclassify.report.verdict import lead_of_model
 __all__ = ["judged_ways", "training_report"]
 
 
-def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: Sequence[Section] = ()) -> Report:
+def training_report(about: About, molecules: Sequence[str], extra: Sequence[Section] = ()) -> Report:
     """Make the report of a trained model."""
     audit, evaluation = about.audit, about.evaluation
     sections: list[Section | None] = [_site(about)]
@@ -58,30 +59,30 @@ def training_report(about: Mapping[str, Any], molecules: Sequence[str], extra: S
     )
 
 
-def judged_ways(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Name the ways of judging, the one of the headline first."""
-    names = {"cross_validation": "cross-validation", "leave_one_batch_out": "batches left out"}
-    keys = sorted(names, key=lambda key: key != evaluation.headline["from"])
-    return [(names[key], evaluation[key]) for key in keys if evaluation[key] and "examined" in evaluation[key]]
+def judged_ways(evaluation: Evaluation) -> list[Way]:
+    """Name the ways of judging that were kept in detail, the one of the headline first."""
+    crossed = Way.of("cross-validation", evaluation.cross_validation)
+    batched = Way.of("batches left out", evaluation.leave_one_batch_out)
+    return crossed + batched if evaluation.headline.source == "cross_validation" else batched + crossed
 
 
-def _site(about: Mapping[str, Any]) -> Section | None:
+def _site(about: About) -> Section | None:
     """Say of a model that was recalibrated for which site, and that the other figures are those of the model before."""
     found = about.recalibration
     if found is None:
         return None
-    mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items() if n)
+    mix = ", ".join(f"{n} {state}" for state, n in found.samples.items() if n)
     return Section(
-        f"For {found['site']} alone",
-        f"This is {found['from']}, recalibrated on samples of {found['site']} ({mix}). Every figure on this page is of the model "
+        f"For {found.site} alone",
+        f"This is {found.source}, recalibrated on samples of {found.site} ({mix}). Every figure on this page is of the model "
         "before, at the places where it was trained; how it was judged at this site is in the model card.",
     )
 
 
-def provenance(about: Mapping[str, Any], molecules: Sequence[str]) -> Section:
+def provenance(about: About, molecules: Sequence[str]) -> Section:
     """Say what the model is made of, and by which versions."""
-    ordered = sorted(about.voices, key=lambda voice: -voice["weight"])
-    voices = [(v["name"], v["weight"], v["inner_log_loss"]) for v in ordered]
+    ordered = sorted(about.voices, key=lambda voice: -voice.weight)
+    voices = [(v.name, v.weight, v.inner_log_loss) for v in ordered]
     libraries = list(about.libraries.items())
     evaluation = about.evaluation
     digest = "" if evaluation is None else f" Folds sha256 {evaluation.folds}."
