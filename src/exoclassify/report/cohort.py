@@ -108,12 +108,12 @@ def samples_section(rows: Sequence[Mapping[str, Any]]) -> Section | None:
     wrong = sum(row["called wrongly"] > 0 for row in rows)
     return Section(
         "Samples to look at",
-        f"{len(rows)} samples lean to another state than their label while held out; {wrong} of them were called "
-        f"wrongly. A swapped "
-        "label or tube looks like this, and so does a person who is hard to classify. Check the records, and change no label for "
-        "the model's sake.",
+        f"For {len(rows)} samples the held-out answer leans to another state than the label; {wrong} of them were "
+        "called wrongly. "
+        "The label or the tube may have been swapped, or the person is hard to classify. Check the records, and do not change a "
+        "label only because the model disagrees.",
         tables=[Table(columns, cells)],
         notes=[
-            "With your own sample ids: this page is for you, the report in the model's folder does not have this list."
+            "This list has your own sample ids. The report in the model's folder, which you may share, does not have it."
         ],
     )

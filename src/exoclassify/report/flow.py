@@ -15,7 +15,7 @@ def flow(about: About) -> Section:
     training, evaluation = about.training, about.evaluation
     left_out = [note for note in training.notes if note.startswith("left out")]
     boxes = [
-        ("In the sheet and the table" if left_out else "Given", [*left_out] or ["none left out"]),
+        ("In the sheet and the table" if left_out else "Given", [*left_out] or ["no sample was left out"]),
         ("Trained on", [f"{training.n_samples} samples", *_people(training)]),
     ]
     if evaluation is not None:
@@ -41,14 +41,14 @@ def flow(about: About) -> Section:
     figure = Figure("Flow of samples", _boxes(boxes), Table(["state", "samples trained on"], rows))
     return Section(
         "Flow of samples",
-        "As STARD asks: what came in, what was left out and why, and what was answered. How people were recruited, and what "
-        "was decided before the table was made, is for the authors to add.",
+        "Which samples came in, which were left out and why, and how they were answered, as STARD asks. Add how people were "
+        "recruited, and what was decided before the table was made.",
         figures=[figure],
     )
 
 
 def _people(training: Training) -> list[str]:
-    people = "people not known" if training.subjects is None else f"{training.subjects} people"
+    people = "number of people not known" if training.subjects is None else f"{training.subjects} people"
     return [people, training.mix]
 
 
