@@ -279,7 +279,9 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
         "From left to right: the surest answers alone, then more of them. There should be few errors on the left.",
     )  # fmt: skip
     risk = judged[0].examined.risk_coverage
-    summary = f"The model made a call for {risk.called:.0%} of the samples ({judged[0].name}); the others are uncertain."
+    summary = (
+        f"The model made a call for {risk.called:.0%} of the samples ({judged[0].name}); the others are uncertain."
+    )
     if risk.wrong_among_called is not None:
         summary += f" {risk.wrong_among_called:.0%} of its calls were wrong."
     summary = " ".join(places) or summary
