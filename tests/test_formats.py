@@ -391,9 +391,9 @@ def test_twenty_thousand_typed_columns_are_read_in_seconds(tmp_path: Path) -> No
     table = pa.table({"id": ["S1", "S2"], **{f"gene-{j}": [j, None] for j in range(20_000)}})
     with (tmp_path / "t.arrow").open("wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
-    start = time.perf_counter()
+    start = time.process_time()
     wide = read_wide(tmp_path / "t.arrow")
-    assert time.perf_counter() - start < 10  # 0.6 s alone; minutes when the names are asked for column by column
+    assert time.process_time() - start < 10  # 0.6 s alone; minutes when the names are asked for column by column
     assert wide.cells[0].tolist() == list(range(20_000))
 
 

@@ -44,15 +44,17 @@ def monitor(
     Without drift, a look at the molecules alarms one time in 20 at most, and each other alarm one time in 100. Exit codes:
     0 no alarm; 3 an alarm; 2 a mistake that the message says how to correct.
     """
+    from exoclassify.tables.writing import write_text_atomically
+
     if out is not None:
         check_file(out, force=force, inputs=() if cargo is None else (cargo,))
     start = _since(since)
     bundle = opened(registry).load(name, version)
     found = _from_records(url, bundle, start) if cargo is None else _from_table(cargo, bundle)
     if out is not None:
-        _write(out, _report(bundle, found, start), force=force)
+        write_text_atomically(out, _report(bundle, found, start), force=force)
     if prometheus is not None:
-        _write(prometheus, _gauges(bundle, found), force=True)
+        write_text_atomically(prometheus, _gauges(bundle, found), force=True)
     plain = {"model": bundle.name, "version": bundle.version, "since": start.isoformat(), **vars(found)}
     say(plain, _lines(bundle, found), as_json=as_json)
     if found.alarms:
@@ -198,12 +200,3 @@ def _order_section(found: Watched) -> list[Any]:
     at = order["passed_at"]
     summary = "No sign that samples become stranger." if at is None else f"Surely stranger by the {at}th sample."
     return [Section("Samples in their order", summary, figures=[drawn])]
-
-
-def _write(path: Path, text: str, *, force: bool) -> None:
-    from exoclassify.tables.writing import write_atomically
-
-    def write(partial: Path) -> None:
-        partial.write_text(text, encoding="utf-8")
-
-    write_atomically(path, write, force=force)
