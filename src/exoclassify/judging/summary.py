@@ -16,7 +16,7 @@ from exoclassify.model.evaluation import BatchLeftOut, Calls, CrossValidation, H
 from exoclassify.model.figures import Figure, Figures
 from exoclassify.typing import Codes
 
-__all__ = ["Summary", "by_batch", "headline", "summarised"]
+__all__ = ["by_batch", "headline", "summarised"]
 
 
 class Summary(NamedTuple):
