@@ -89,6 +89,16 @@ class BaseLearner(Value):
     inner_log_loss: float
 
 
+class LayerRepeats(Value):
+    """As `Repeats`, where a set of layers is read."""
+
+    layers: tuple[str, ...]
+    sd: Mapping[str, float]
+    freedom: float
+    persons: int
+    source: str
+
+
 class Repeats(Value):
     """How far answers to one person in one state lie apart; see `exoclassify.model.retest.Retest`."""
 
@@ -96,6 +106,7 @@ class Repeats(Value):
     freedom: float
     persons: int
     source: str
+    layers: tuple[LayerRepeats, ...] | None = None
 
 
 class Visits(Value):
@@ -131,6 +142,7 @@ class Recalibration(Value):
     mix: Mapping[str, float] | None = None
     subjects: int | None
     left_out_as_trained_on: int
+    left_out_as_not_measured: int | None = None
     data_sha256: str
     novel_before: float | None = None
     steps: tuple[str, ...]

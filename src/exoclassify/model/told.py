@@ -5,7 +5,7 @@ from __future__ import annotations
 from exoclassify.model.about import About, CallsFrom
 from exoclassify.model.evaluation import InUse
 
-__all__ = ["carries_over", "layers_add", "of_layers", "use_lines", "used_in", "visits_add"]
+__all__ = ["carries_over", "layers_add", "use_lines", "used_in", "visits_add"]
 
 
 def used_in(about: About) -> list[str]:
@@ -27,8 +27,7 @@ def _unknown(about: About, place: CallsFrom) -> str:
     if place.closed == "one-batch":
         return (
             "In an unknown batch it makes no calls: it was never tested in one. "
-            + ("" if of_layers(about) else "10 local samples (exoclassify recalibrate) or ")
-            + "a second training batch would settle it."
+            "10 local samples (exoclassify recalibrate) or a second training batch would settle it."
         )
     if place.closed:
         return "In an unknown batch it makes no calls: its scores were not shown to carry over to the batches that were left out."
@@ -80,11 +79,6 @@ def use_lines(about: About) -> list[list[str]]:
     return rows
 
 
-def of_layers(about: About) -> bool:
-    """Say whether a judged model reads several layers, of which no profile of a site can be made."""
-    return about.evaluation is not None and about.evaluation.cross_validation.layers is not None
-
-
 def carries_over(about: About) -> str:
     """Say whether one cut-off carries over from batch to batch."""
     offsets = None if about.evaluation is None else about.evaluation.offsets
@@ -96,9 +90,7 @@ def carries_over(about: About) -> str:
     )
     if offsets.spread < 0.5:
         return f"{words}. That is little: an unknown batch is answered nearly as well as a known one."
-    return f"{words}. In a new batch, probabilities are uncertain by that much" + (
-        "." if of_layers(about) else "; 10 local samples make them surer."
-    )
+    return f"{words}. In a new batch, probabilities are uncertain by that much; 10 local samples make them surer."
 
 
 def visits_add(about: About) -> list[str]:
