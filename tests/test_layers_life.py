@@ -90,7 +90,7 @@ def test_layers_are_judged_on_another_cohort_as_the_library_judges_them(model: M
     told = json.loads(done.stdout)["evaluation"]
     expected = evaluate(model, NEW)
     assert told["n_samples"] == NEW.n_samples
-    assert told["figures"]["log_loss"]["value"] == pytest.approx(expected["figures"]["log_loss"]["value"], abs=1e-9)
+    assert told["figures"]["log_loss"]["value"] == pytest.approx(expected.figures.log_loss.value, abs=1e-9)
     alone = run(
         "evaluate", folder / "model", *layers(folder / "new", "protein"), *sheet, *COLUMNS, "--no-audit", "--jobs", 1, "--json"
     )  # fmt: skip
@@ -373,7 +373,7 @@ def test_covariates_of_a_model_are_read_from_the_sheet_at_every_door(folder: Pat
     registry = Registry(tmp_path / "models")
     registry.add(bundle)
     registry.promote("aged", "1.0.0", who="ann", why="first")
-    expected = evaluate(bundle, cohorts["new"])["figures"]["log_loss"]["value"]
+    expected = evaluate(bundle, cohorts["new"]).figures.log_loss.value
     assert expected != pytest.approx(evaluate(bundle, NEW)["figures"]["log_loss"]["value"], abs=1e-6)
     said = ("--samples", tmp_path / "new" / "samples.csv")
     done = run(
