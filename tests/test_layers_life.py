@@ -97,7 +97,7 @@ def test_layers_are_judged_on_another_cohort_as_the_library_judges_them(model: M
     one = json.loads(alone.stdout)["evaluation"]
     assert one["n_samples"] == NEW.layers["protein"].n_samples < NEW.n_samples
     assert one["figures"]["log_loss"]["value"] == pytest.approx(
-        evaluate(model, NEW.of_layer("protein"))["figures"]["log_loss"]["value"], abs=1e-9
+        evaluate(model, NEW.of_layer("protein")).figures.log_loss.value, abs=1e-9
     )
 
 
@@ -374,7 +374,7 @@ def test_covariates_of_a_model_are_read_from_the_sheet_at_every_door(folder: Pat
     registry.add(bundle)
     registry.promote("aged", "1.0.0", who="ann", why="first")
     expected = evaluate(bundle, cohorts["new"]).figures.log_loss.value
-    assert expected != pytest.approx(evaluate(bundle, NEW)["figures"]["log_loss"]["value"], abs=1e-6)
+    assert expected != pytest.approx(evaluate(bundle, NEW).figures.log_loss.value, abs=1e-6)
     said = ("--samples", tmp_path / "new" / "samples.csv")
     done = run(
         "evaluate", tmp_path / "model", *layers(tmp_path / "new"), *said, *COLUMNS, "--no-audit", "--jobs", 1, "--json"
