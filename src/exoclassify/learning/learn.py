@@ -37,6 +37,12 @@ _PLAIN = Voice(learner="ridge", view="log", C=30.0)
 """Of a layer of fewer columns, such as covariates: ranks within a sample and ratios mean nothing there."""
 
 
+_BESIDE_LEARNERS: dict[str, bool | set[str]] = {
+    "seed": True, "panel": True, "normalise": True, "answers": True, "folds": {"inner"}, "blend": {"class_weight"},
+}  # fmt: skip
+"""What a fitted base learner depends on beside its own settings."""
+
+
 class Layer(NamedTuple):
     """A layer among the columns of `Samples.X`.
 
@@ -194,14 +200,15 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
 
 
 def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
-    """Learn by several recipes that share all but base learners and blend, and fit each base learner once.
-
-    Returns
-    -------
-    list of Learned
-        In the order of the recipes, each what `learn` gives for it alone.
-    """
-    return _learn_and_hold_out(samples, recipes)[0]
+    """Learn by several recipes, each as `learn` does; a base learner is fitted once for all that share everything else."""
+    alike: dict[str, list[int]] = {}
+    for place, recipe in enumerate(recipes):
+        alike.setdefault(recipe.model_dump_json(include=_BESIDE_LEARNERS), []).append(place)
+    learned: dict[int, Learned] = {}
+    for places in alike.values():
+        found = _learn_and_hold_out(samples, [recipes[place] for place in places])[0]
+        learned |= zip(places, found, strict=True)
+    return [learned[place] for place in range(len(recipes))]
 
 
 def _learn_and_hold_out(
@@ -289,21 +296,9 @@ def _blended(
 
 
 def _joined(recipes: Sequence[Recipe]) -> Recipe:
-    """One recipe with the base learners of all."""
-    first = recipes[0]
-    shared = {"panel", "normalise", "answers", "seed"}
-    for recipe in recipes:
-        if (
-            recipe.model_dump(include=shared) != first.model_dump(include=shared)
-            or recipe.folds.inner != first.folds.inner
-            or recipe.blend.class_weight != first.blend.class_weight
-        ):
-            raise RecipeError(
-                "recipes that are learned together differ in more than their base learners and shares; keep seed, panel, "
-                "normalise, answers, folds.inner and blend.class_weight the same"
-            )
+    """One recipe with the base learners of all, which differ in nothing else."""
     voices = dict.fromkeys(_whatever_share(voice) for recipe in recipes for voice in recipe.voices)
-    return first.model_copy(update={"voices": tuple(voices)})
+    return recipes[0].model_copy(update={"voices": tuple(voices)})
 
 
 def _whatever_share(voice: Voice) -> Voice:
