@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError
+from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.learning.calibration import HeldOut, calibrated
 from exoclassify.learning.folds import Fold, batches_left_out, stratified_folds
 from exoclassify.learning.fuse import LayerHeldOut, calibrated_layers
@@ -37,8 +39,11 @@ _PLAIN = Voice(learner="ridge", view="log", C=30.0)
 """Of a layer of fewer columns, such as covariates: ranks within a sample and ratios mean nothing there."""
 
 
+_Rotation = tuple[str, Scaling, str]
+"""View, scaling and prior that linear learners share a table of."""
+
 _BESIDE_LEARNERS: dict[str, bool | set[str]] = {
-    "seed": True, "panel": True, "normalise": True, "answers": True, "folds": {"inner"}, "blend": {"class_weight"},
+    "seed": True, "panel": True, "normalise": True, "prior": True, "answers": True, "folds": {"inner"}, "blend": {"class_weight"},
 }  # fmt: skip
 """What a fitted base learner depends on beside its own settings."""
 
@@ -89,6 +94,8 @@ class Samples:
         What the batch codes stand for.
     layers : tuple of Layer
         Of several layers, whose columns stand side by side, all of them NaN where a sample lacks the layer; empty for one.
+    molecules : tuple of str
+        Names of the columns; needed where a recipe weighs molecules by what is known of them.
     """
 
     X: Floats
@@ -100,6 +107,7 @@ class Samples:
     not_detected: float | None
     batch_names: tuple[str, ...] = ()
     layers: tuple[Layer, ...] = ()
+    molecules: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, cohort: Cohort) -> Samples:
@@ -117,6 +125,7 @@ class Samples:
         return cls(
             X, y, groups, batches, tuple(str(s) for s in states), first.unit if alone else "", first.not_detected,
             tuple(str(name) for name in names), () if alone else tuple(layers),
+            tuple(name for table in tables.values() for name in table.molecules),
         )  # fmt: skip
 
     def named(self, code: int) -> str:
@@ -139,7 +148,10 @@ class Samples:
                     f"layer {layer.name}: {n} subjects of {state} have it, and no model can be learned of it; give it for more "
                     "samples of that state, or leave the layer out"
                 )
-        alone = replace(self.take(rows), X=X[rows], unit=layer.unit, not_detected=layer.not_detected, layers=())
+        names = self.molecules[layer.start : layer.stop]
+        alone = replace(
+            self.take(rows), X=X[rows], unit=layer.unit, not_detected=layer.not_detected, layers=(), molecules=names
+        )
         return rows, alone
 
 
@@ -328,35 +340,43 @@ def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
     panel = np.ascontiguousarray(samples.X[:, support])
     views = Views.fit(panel, normaliser, imputer_for(samples.unit))
     tables = views.of(panel)
-    rotated = {(name, scaling): Rotated.fit(name, tables[name], scaling) for name, scaling in _rotated_views(recipe)}
+    known = None
+    if any(voice.prior == "catalogue" for voice in recipe.voices):
+        known = _known(samples.molecules, recipe.prior.without)[support]
+    rotated = {
+        (view, scaling, prior): Rotated.fit(view, tables[view], scaling, None if prior == "none" else known)
+        for view, scaling, prior in _rotated_views(recipe)
+    }
     learners = tuple(_fit_voice(voice, rotated, tables, samples, recipe) for voice in recipe.voices)
     return _Fitted(
         support,
         views,
         learners,
-        PCAResidual.from_rotated(rotated["log", "standard"], recipe.answers.novelty_components),
+        PCAResidual.from_rotated(rotated["log", "standard", "none"], recipe.answers.novelty_components),
     )
 
 
-def _rotated_views(recipe: Recipe) -> set[tuple[str, Scaling]]:
-    novelty: tuple[str, Scaling] = ("log", "standard")
-    return {novelty} | {(v.view, v.scaling) for v in recipe.voices if v.learner in ("ridge", "svm")}
+@lru_cache(maxsize=4)
+def _known(molecules: tuple[str, ...], without: tuple[str, ...]) -> Floats:
+    """How often each molecule counts for learners that know the catalogue."""
+    return Catalogue.read().without(without).weights(molecules)
+
+
+def _rotated_views(recipe: Recipe) -> set[_Rotation]:
+    novelty: _Rotation = ("log", "standard", "none")
+    return {novelty} | {(v.view, v.scaling, v.prior) for v in recipe.voices if v.learner in ("ridge", "svm")}
 
 
 def _fit_voice(
-    voice: Voice,
-    rotated: dict[tuple[str, Scaling], Rotated],
-    tables: dict[str, Floats],
-    samples: Samples,
-    recipe: Recipe,
+    voice: Voice, rotated: dict[_Rotation, Rotated], tables: dict[str, Floats], samples: Samples, recipe: Recipe
 ) -> Learner:
     y, V = samples.y, tables[voice.view]
     class_weight = None if recipe.blend.class_weight == "none" else "balanced"
     match voice.learner:
         case "ridge":
-            return fit_ridge(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
+            return fit_ridge(rotated[voice.view, voice.scaling, voice.prior], y, voice.C, class_weight)
         case "svm":
-            return fit_svm(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
+            return fit_svm(rotated[voice.view, voice.scaling, voice.prior], y, voice.C, class_weight)
         case "elastic-net":
             return fit_elastic_net(voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed)
         case "ratios":
