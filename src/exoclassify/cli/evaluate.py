@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from exoclassify.cli.cohorts import cohort_for, tables_in
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import (
     BatchIs,
     Columns,
     Format,
     IdColumn,
+    LayersOfModel,
     Level,
     MaxWrong,
     Prevalence,
@@ -34,8 +36,9 @@ __all__ = ["evaluate"]
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    cargo: Annotated[Path, typer.Option(help="Table of samples the model was not trained on.")],
-    samples: Annotated[Path, typer.Option(help="Their sample sheet.")],
+    samples: Annotated[Path, typer.Option(help="Sample sheet.")],
+    cargo: Annotated[Path | None, typer.Option(help="Table of samples the model was not trained on.")] = None,
+    layer: LayersOfModel = None,
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")] = "label",
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
@@ -71,8 +74,7 @@ def evaluate(
     import json
 
     if report is not None:
-        check_report(report, force=force, inputs=[cargo, samples])
-    from exoclassify.data.cohort import Cohort
+        check_report(report, force=force, inputs=[*tables_in(cargo, layer), samples])
     from exoclassify.lifecycle.external import evaluate as judged_on
     from exoclassify.lifecycle.known import unseen
     from exoclassify.model.bundle import ModelBundle
@@ -81,9 +83,8 @@ def evaluate(
     use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
     chosen = thresholds_of(thresholds)
     bundle = ModelBundle.load(model)
-    cohort = Cohort.read(
-        cargo, kind=bundle.panel.kind, unit=bundle.panel.unit, samples=samples, label=label, subject=subject, batch=batch,
-        not_detected=bundle.panel.not_detected,
+    cohort = cohort_for(
+        bundle, cargo, layer, samples=samples, label=label, subject=subject, batch=batch,
         reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     for text in cohort.notes:
@@ -94,7 +95,7 @@ def evaluate(
         note(seen)
     audit = None if no_audit else _audited(unseen(bundle, cohort)[0], columns_of(covariates), jobs)
     if report is not None:
-        _write(report, found, audit, bundle.about, cargo.name, force)
+        _write(report, found, audit, bundle.about, cohort.source, force)
     if as_json:
         heard: dict[str, Any] = {"verdict": None, "findings": None} if audit is None else audit
         told = {"model": bundle.name, "version": bundle.version, "evaluation": found}

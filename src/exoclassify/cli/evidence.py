@@ -198,7 +198,7 @@ def _condition(view: ConditionView, catalogue: Catalogue, out: Path | None, *, a
     import json
 
     from exoclassify.report.condition import condition_drawing, condition_markdown, condition_page
-    from exoclassify.tables.writing import write_atomically
+    from exoclassify.tables.writing import write_text_atomically
 
     writers: dict[str, Callable[[ConditionView], str]] = {
         ".html": condition_page,
@@ -206,11 +206,7 @@ def _condition(view: ConditionView, catalogue: Catalogue, out: Path | None, *, a
         ".md": condition_markdown,
         ".json": lambda view: json.dumps(view.as_dict(), indent=1, ensure_ascii=False) + "\n",
     }
-
-    def write(partial: Path) -> None:
-        partial.write_text(writers[out.suffix](view), encoding="utf-8")
-
-    write_atomically(out, write, force=force)
+    write_text_atomically(out, writers[out.suffix](view), force=force)
     print(f"written to {out}")
 
 
@@ -226,12 +222,9 @@ def _draw(catalogue: Catalogue, out: Path | None, force: bool) -> None:
     matrix = EvidenceMatrix.of(catalogue)
     print(matrix.text())
     if out is not None:
-        from exoclassify.tables.writing import write_atomically
+        from exoclassify.tables.writing import write_text_atomically
 
-        def write(partial: Path) -> None:
-            partial.write_text(matrix.svg(), encoding="utf-8")
-
-        write_atomically(out, write, force=force)
+        write_text_atomically(out, matrix.svg(), force=force)
         print(f"written to {out}")
 
 

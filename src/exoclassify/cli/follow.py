@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli.cohorts import tables_for
 from exoclassify.cli.columns import columns as lined_up
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import (
@@ -14,6 +15,7 @@ from exoclassify.cli.options import (
     Columns,
     Format,
     IdColumn,
+    LayersOfModel,
     Prevalence,
     SameBatch,
     Sheet,
@@ -38,7 +40,8 @@ COURSE_FILES = ("course.csv", "course.json", "course.html")
 
 def follow(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    cargo: Annotated[Path, typer.Option(help="Table of the samples, one a visit; formats as for score.")],
+    cargo: Annotated[Path | None, typer.Option(help="Table of the samples, one a visit; formats as for score.")] = None,
+    layer: LayersOfModel = None,
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -71,6 +74,10 @@ def follow(
             "taught of it]"
         ),
     ] = None,
+    repeats_layer: Annotated[
+        list[str] | None,
+        typer.Option(help="For a model of several layers, instead of --repeats: NAME=TABLE; give it again for each."),
+    ] = None,
     repeats_samples: Annotated[
         Path | None,
         typer.Option(help="Sheet with the person of each repeated sample.  [default: columns of the table itself]"),
@@ -98,12 +105,12 @@ def follow(
 
     bundle, reading = ModelBundle.load(model), reading_of(form, columns, sheet, id_column)
     Retest.check(bundle)
-    table, persons = _read(bundle, cargo, samples, subject_column, visit, batch, reading)
+    table, persons = _read(bundle, cargo, layer, samples, (subject_column, visit, batch), reading)
     noise = None
-    if repeats is not None:
-        again, whose = _read(bundle, repeats, repeats_samples, subject_column, None, None, reading)
-        own = dict(zip(whose.sample_ids, whose.frame[subject_column], strict=True))
-        noise = retest_in(bundle, again, [own[sample] for sample in again.sample_ids], use)
+    if repeats is not None or repeats_layer:
+        columns_there = (subject_column, None, None)
+        again, whose = _read(bundle, repeats, repeats_layer, repeats_samples, columns_there, reading)
+        noise = retest_in(bundle, again, dict(zip(whose.sample_ids, whose.frame[subject_column], strict=True)), use)
     found = followed(
         bundle, table, persons, persons=subject or (), order=columns_of(order), use=use, noise=noise, level=level
     )
@@ -117,28 +124,28 @@ def follow(
 
 def _read(
     bundle: ModelBundle,
-    cargo: Path,
+    cargo: Path | None,
+    layers: list[str] | None,
     samples: Path | None,
-    subject: str,
-    visit: str | None,
-    batch: str | None,
+    columns: tuple[str, str | None, str | None],
     reading: Reading,
-) -> tuple[CargoTable, SampleSheet]:
+) -> tuple[CargoTable | dict[str, CargoTable], SampleSheet]:
     """Read the samples and who they are of; from one table, where there is no sheet."""
-    import dataclasses
-
     from exoclassify.data.cargo import CargoTable
     from exoclassify.data.samples import SampleSheet
 
     kind, unit, not_detected = bundle.panel.kind, bundle.panel.unit, bundle.panel.not_detected
+    whose = samples or cargo
+    if whose is None:
+        raise typer.BadParameter(
+            "name the sheet of the samples with --samples; without it give one --cargo that holds all"
+        )
+    subject, visit, batch = columns
     sheet = SampleSheet.read(
-        samples or cargo, subject=subject, batch=batch, time=visit, sample_id=reading.id_column or "sample_id"
+        whose, subject=subject, batch=batch, time=visit, sample_id=reading.id_column or "sample_id"
     )
-    if samples is not None:
-        as_table = dataclasses.replace(reading, id_if_there=True)
-        return CargoTable.read(
-            cargo, kind=kind, unit=unit, not_detected=not_detected, sample_ids=sheet.sample_ids, reading=as_table
-        ), sheet
+    if samples is not None or cargo is None or bundle.layers:
+        return tables_for(bundle, cargo, layers, reading, sheet), sheet
     values = sheet.frame.drop(columns=[name for name in (subject, visit, batch) if name is not None])
     return CargoTable.from_frame(values, kind=kind, unit=unit, not_detected=not_detected, source=cargo.name), sheet
 

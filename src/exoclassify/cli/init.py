@@ -47,7 +47,7 @@ def init(
     from exoclassify.data.cohort import Cohort
     from exoclassify.data.guessing import guessed
     from exoclassify.data.units import known_kind, known_unit
-    from exoclassify.tables.writing import write_atomically
+    from exoclassify.tables.writing import write_text_atomically
 
     reading = reading_of(form, columns, sheet, id_column)
     given = {
@@ -64,7 +64,7 @@ def init(
     here = out.resolve().parent
     relative = replace(study, cargo=os.path.relpath(cargo, here), samples=os.path.relpath(samples, here))
     text = relative.write_text(reasons)
-    write_atomically(out, lambda to: _put(to, text), force=force)
+    write_text_atomically(out, text, force=force)
     print(text, end="")
     for line in cohort.notes:
         print(f"note: {line}")
@@ -125,7 +125,3 @@ def _choice(key: str, known: Sequence[str], usual: Callable[[str], str]) -> Call
         return ",".join(words)
 
     return checked
-
-
-def _put(to: Path, text: str) -> None:
-    to.write_text(text, encoding="utf-8")

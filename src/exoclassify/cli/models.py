@@ -12,7 +12,8 @@ from exoclassify.cli.models_exchange import export_bento, import_, keys, sign
 from exoclassify.cli.registry import Json, Key, Place, Who, asker, opened, say
 
 if TYPE_CHECKING:
-    from exoclassify.model.registry import Promotion, Registry
+    from exoclassify.model.promotions import Promotion
+    from exoclassify.model.registry import Registry
 
 __all__ = ["models"]
 

@@ -17,6 +17,7 @@ __all__ = [
     "Format",
     "IdColumn",
     "Layers",
+    "LayersOfModel",
     "Level",
     "MaxWrong",
     "Prevalence",
@@ -108,6 +109,16 @@ Layers = Annotated[
         "--layer",
         help="A layer of the same people in a table of its own, instead of --cargo: NAME=TABLE:KIND:UNIT, as in "
         "protein=protein.csv:protein:log2_intensity; --kind and --unit hold where they are left out. Give it again for each.",
+    ),
+]
+
+
+LayersOfModel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer",
+        help="For a model of several layers, instead of --cargo: NAME=TABLE, of the kind and unit that the layer has in the "
+        "model. Give it again for each; a layer may be left out, and a table may lack samples.",
     ),
 ]
 

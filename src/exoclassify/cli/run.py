@@ -34,7 +34,7 @@ def run(
     from exoclassify.data.study import Study
     from exoclassify.errors import FileError
     from exoclassify.model.bundle import ModelBundle
-    from exoclassify.tables.writing import write_atomically
+    from exoclassify.tables.writing import write_text_atomically
 
     said = Study.read(study)
     if out.exists() and not (force and out.is_dir()):
@@ -47,7 +47,7 @@ def run(
     )  # fmt: skip
     discover(**options, out=out / "markers", reference=said.reference, force=force)
     text = _index(ModelBundle.load(out / "model").about, study.name)
-    write_atomically(out / "index.html", lambda to: _put(to, text), force=force)
+    write_text_atomically(out / "index.html", text, force=force)
     print(f"all of it, to read: {out / 'index.html'}")
 
 
@@ -82,7 +82,3 @@ def _index(about: Mapping[str, Any], source: str) -> str:
     )
     links += '<li><a href="predictions.csv">Predictions</a>: every out-of-fold answer, with your sample ids</li>'
     return text.replace("</main>", f"<section><h2>Pages</h2><ul>{links}</ul></section></main>", 1)
-
-
-def _put(to: Path, text: str) -> None:
-    to.write_text(text, encoding="utf-8")
