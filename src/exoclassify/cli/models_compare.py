@@ -88,10 +88,9 @@ def _differences(one: Any, two: Any, where: str = "") -> list[str]:
 
 
 def _voices(given: list[dict[str, Any]]) -> str:
-    def name(voice: dict[str, Any]) -> str:
-        return f"{voice['learner']}-{voice['view']}" + "-centred" * (voice.get("scaling") == "none")
+    from exoclassify.learning.recipe import Voice
 
-    return ", ".join(f"{name(voice)} {voice['share']:g}" for voice in given)
+    return ", ".join(f"{Voice.model_validate(voice).name} {voice['share']:g}" for voice in given)
 
 
 def _lines(plain: dict[str, Any], decision: dict[str, Any] | None) -> list[str]:
