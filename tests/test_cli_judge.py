@@ -94,11 +94,11 @@ def test_audit_refuses_what_it_cannot_read(cohort, changed, match):  # noqa: F81
 @pytest.mark.slow
 def test_train_keeps_the_audit_in_the_bundle_the_card_and_the_page(model):  # noqa: F811
     bundle = ModelBundle.load(model, verify=True)
-    assert bundle.about["audit"]["findings"]
-    assert bundle.about["audit"]["verdict"] in bundle.card
+    assert bundle.about.audit["findings"]
+    assert bundle.about.audit["verdict"] in bundle.card
     assert bundle.report is not None
     read(bundle.report)
-    assert bundle.about["evaluation"]["cross_validation"]["examined"]["states"]
+    assert bundle.evaluation.cross_validation.examined.states
     files = json.loads((model / "bundle.json").read_text())["files"]
     assert set(files) == {path.name for path in model.iterdir()} - {"bundle.json"}
 

@@ -201,12 +201,12 @@ def score(
         report = _scored(bundle, given, out, asked, runner)
         told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
     if report.tally.trained_on:
-        profile = " or made the profile of its site" if "recalibration" in bundle.about else ""
+        profile = " or made the profile of its site" if bundle.about.recalibration is not None else ""
         note(
             f"{report.tally.trained_on} of these {report.tally.n} samples were trained on{profile}: what the model says of "
             "them does not show how good it is"
         )
-    if bundle.about["training"]["simulated"]:
+    if bundle.about.training.simulated:
         note("this model was trained on simulated samples: not for use on patients")
     for text in report.notes[:_MOST_NOTES]:
         note(text)
