@@ -1,6 +1,7 @@
 """The commands that judge: audit, evaluate, compare, and what train says of them."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +206,17 @@ def test_score_says_how_many_samples_were_trained_on(model, cohort, elsewhere, t
     assert f"note: 12 of these {len(mixed)} samples were trained on" in done.stderr
     done = in_process("score", model, "--cargo", tmp_path / f"new{suffix}", "--out", tmp_path / "q.csv")
     assert "trained on:" not in done.stderr
+
+
+def test_run_leads_from_one_page_to_audit_model_and_the_markers_of_each_state(cohort, tmp_path):  # noqa: F811
+    study, out = tmp_path / "cohort.toml", tmp_path / "study"
+    done = in_process("init", "--cargo", cohort / "cargo.csv", "--samples", cohort / "samples.csv", "--out", study)
+    assert done.exit_code == 0, done.output
+    done = in_process("run", study, "--out", out, "--jobs", 1)
+    assert done.exit_code == 0, done.output
+    linked = re.findall(r'<a href="([^"#]+)"', (out / "index.html").read_text())
+    states = set(pd.read_csv(cohort / "samples.csv")["label"]) - {"control"}
+    markers = {"markers"} if len(states) == 1 else {f"markers-{state}" for state in states}
+    assert {place.partition("/")[0] for place in linked if place.startswith("markers")} == markers
+    assert all((out / place).is_file() for place in linked)
+    assert "give --force" in in_process("run", study, "--out", out).output

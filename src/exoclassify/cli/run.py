@@ -90,7 +90,7 @@ def _index(about: About, source: str, pages: Mapping[str, tuple[str, str]]) -> s
     from exoclassify.report.html import Section, page
     from exoclassify.report.verdict import lead_of_model
 
-    sections = [Section("The study", f"{about.training.mix}, as {source} says.", notes=tuple(about.training.notes))]
+    sections = [Section("The study", f"{about.training.mix} ({source}).", notes=tuple(about.training.notes))]
     text = page(
         "One study: audit, model and markers",
         sections,
@@ -98,4 +98,4 @@ def _index(about: About, source: str, pages: Mapping[str, tuple[str, str]]) -> s
         footer="Support for a decision, not a diagnosis.",
     )
     links = "".join(f'<li><a href="{place}">{escape(name)}</a>: {told}</li>' for name, (place, told) in pages.items())
-    return text.replace("</main>", f"<section><h2>Pages</h2><ul>{links}</ul></section></main>", 1)
+    return text.replace("</main>", f"<section><h2>The pages</h2><ul>{links}</ul></section></main>", 1)
