@@ -129,7 +129,8 @@ def _rows(path: Path, sheet: str | None) -> tuple[Iterator[tuple[int, list[str]]
 
 def _has_formulas(path: Path) -> bool:
     with ZipFile(path) as book:
-        return any(b"<f>" in book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/"))
+        sheets = (book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/"))
+        return any(b"<f>" in sheet or b"<f " in sheet for sheet in sheets)
 
 
 def _is_table(rows: list[list[str]]) -> bool:
