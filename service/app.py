@@ -24,20 +24,20 @@ import bentoml
 import click
 from _bentoml_sdk import Service
 from bentoml._internal.configuration.containers import BentoMLContainer
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
 from service.exchange import Refusal
 from service.files import Files
-from service.guard import Guard, Message, Scope, Send, is_loopback
+from service.guard import Guard, is_loopback
 from service.keys import Keys
 from service.limits import Pressure
 from service.models import Models
 from service.oip import Protocol
 from service.predict import Predicting
 from service.published import Published
-from service.reading import Receive
 from service.records import Records
 from service.repository import Repository
 from service.routes import routes
@@ -234,7 +234,7 @@ class PainService:
 
 def _not_http(self: HttpToolsProtocol, msg: str) -> None:
     """Answer what is no HTTP in the shape of all errors; nothing of it reaches the guard."""
-    body = Refusal(400, "not_http", f"the request cannot be read ({msg})").answer().body
+    body = bytes(Refusal(400, "not_http", f"the request cannot be read ({msg})").answer().body)
     self.transport.write(
         b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n"
         b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)

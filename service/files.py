@@ -18,11 +18,14 @@ from email.message import EmailMessage
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from starlette.responses import Response, StreamingResponse
+
 from exoclassify.errors import InputError
 from exoclassify.model.child import Child, ChildLostError
-from service.exchange import Answer, Refusal, Request
+from service.exchange import Refusal, Request
 from service.limits import Turns
 from service.predict import explained
+from service.reading import media_of
 from service.records import Records
 from service.served import Served
 from service.settings import Settings
@@ -42,13 +45,13 @@ MEDIA = {
 """Content types that are read, and the ending each stands for."""
 
 FORMATS = {
-    "csv": "text/csv; charset=utf-8",
-    "tsv": "text/tab-separated-values; charset=utf-8",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
     "jsonl": "application/jsonl",
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
     "arrow": "application/vnd.apache.arrow.stream",
-    "rejected": "text/csv; charset=utf-8",
+    "rejected": "text/csv",
 }
 """What can be asked for, and its content type. ``ndjson`` has the objects of /v1/predict, ``rejected`` the rows without an
 answer; the others are the files that `exoclassify score` writes."""
@@ -98,16 +101,16 @@ class Files:
         """Get a process ready to answer with a model, beside what goes on; arguments as `Standing.folder`."""
         threading.Thread(target=self._readers.warm, args=(folder,), name="warm", daemon=True).start()
 
-    async def predict(self, request: Request) -> Answer:
+    async def predict(self, request: Request) -> Response:
         """POST /v1/predict-file."""
         query = request.query
         bundle, copy = self._served.answering(query.get("model"), query.get("site"))
         form = _format(request)
-        media = request.headers[b"content-type"].decode("latin-1").partition(";")[0].strip().lower()
+        ending = MEDIA[media_of(request)]
         job: dict[str, Any] = {
             "model": str(copy),
-            "source": f"{secrets.token_hex(8)}{MEDIA[media]}",
-            "called": called(request, MEDIA[media]),
+            "source": f"{secrets.token_hex(8)}{ending}",
+            "called": called(request, ending),
             "format": form,
             "kind": query.get("kind", bundle.panel.kind),
             "unit": query.get("unit", bundle.panel.unit),
@@ -132,13 +135,9 @@ class Files:
             self._metrics.called(bundle.name, bundle.version, calls)
             size = (folder / "answers").stat().st_size
             keep = stack.pop_all()  # the folder goes when the last byte is sent
-            return Answer(
-                media=FORMATS[form],
-                headers=((b"content-length", b"%d" % size), (b"exoclassify-report", _one_line(report))),
-                stream=_send(folder / "answers", keep),
-                n_samples=sum(calls.values()),
-                model=f"{bundle.name} {bundle.version}",
-            )
+            request.answered(bundle, sum(calls.values()))
+            headers = {"content-length": str(size), "exoclassify-report": _one_line(report)}
+            return StreamingResponse(_send(folder / "answers", keep), 200, headers, FORMATS[form])
 
     async def _work(self, job: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
         try:
@@ -203,9 +202,9 @@ class _Readers:
         child.stop()
 
 
-def _one_line(report: dict[str, Any]) -> bytes:
+def _one_line(report: dict[str, Any]) -> str:
     """Write what became of the rows as ASCII, within what a header may hold."""
-    while len(line := json.dumps(report).encode()) > _HEADER:
+    while len(line := json.dumps(report)) > _HEADER:
         longest = max(("first", "notes"), key=lambda name: len(json.dumps(report[name])))
         report = {**report, longest: report[longest][:-1]}
     return line
@@ -215,7 +214,7 @@ def called(request: Request, ending: str) -> str:
     """Give the name that the caller's file has there, for messages; a Content-Disposition says it."""
     message = EmailMessage()
     message["content-disposition"] = (
-        request.headers.get(b"content-disposition", b"").decode("latin-1").replace("\n", " ").replace("\r", " ")
+        request.headers.get("content-disposition", "").replace("\n", " ").replace("\r", " ")
     )
     name = PurePosixPath((message.get_filename() or "").replace("\\", "/")).name
     return "".join(letter for letter in name if letter.isprintable())[:100] or f"table{ending}"
@@ -224,7 +223,7 @@ def called(request: Request, ending: str) -> str:
 async def receive(request: Request, path: Path) -> None:
     """Write a body into a file as it comes."""
     with path.open("wb") as file:
-        async for part in request.chunks():
+        async for part in request.stream():
             file.write(part)
 
 
@@ -235,8 +234,8 @@ async def _send(path: Path, keep: ExitStack) -> AsyncIterator[bytes]:
 
 
 def _format(request: Request) -> str:
-    accepted = request.headers.get(b"accept", b"").decode("latin-1")
-    default = next((name for name, media in FORMATS.items() if media.partition(";")[0] in accepted), "csv")
+    accepted = request.headers.get("accept", "")
+    default = next((name for name, media in FORMATS.items() if media in accepted), "csv")
     form = request.query.get("format", default)
     if form not in FORMATS:
         raise Refusal(400, "query", f"format={form[:20]}: give {', '.join(FORMATS)}", "query.format")

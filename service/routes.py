@@ -119,7 +119,7 @@ def routes(
         *_repository(repository),
         _of_bentoml(),
         *(
-            Route("GET", path, page(path), needs_key=False, about=_about("The page", {media.partition(";")[0]: _TEXT}))
+            Route("GET", path, page(path), needs_key=False, about=_about("The page", {media: _TEXT}))
             for path, (_, media) in PAGES.items()
         ),
         Route("GET", "/evidence-map.svg", evidence_map(published.catalogue), needs_key=False,
@@ -142,7 +142,7 @@ def routes(
 
 _BYTES = "application/octet-stream"
 _TEXT: Content = {"schema": {"type": "string"}}
-_FILE_ANSWERS: Content = {media.partition(";")[0]: _TEXT for media in FORMATS.values()}
+_FILE_ANSWERS: Content = dict.fromkeys(FORMATS.values(), _TEXT)
 
 
 def _about(summary: str, answers: Content, **more: Any) -> dict[str, Any]:
