@@ -20,12 +20,10 @@ from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import contributions
 from exoclassify.model.prediction import Predictions, Use
-from exoclassify.scoring.explaining import answered_rows
 from exoclassify.scoring.finishing import REJECTED_COLUMNS, rejected_rows
 from exoclassify.scoring.runners import Threads
-from exoclassify.scoring.stream import Asked, score_files
-from exoclassify.tables.encoding import Column, encoded, sink
-from exoclassify.tables.formulas import guarded
+from exoclassify.scoring.stream import Asked, answered_rows, score_files
+from exoclassify.tables.encoding import Column, encoded, guarded, sink
 from service.predict import explanation, result
 from service.published import Published
 from service.schemas import Sample

@@ -230,7 +230,15 @@ SMRNASEQ = Field(
         '"" | "hsa-miR-21-5p_MIMAT0000076_Homo_sapiens_miR-21-5p" | "hsa-miR-451a_MIMAT0001631_Homo_sapiens_miR-451a"',
         '"A1" | 31 | 0', '"A2" | 41 | 6', separator=",",
     ),
-    MIRNAS, [[31, 0], [41, 6]], "", "mirna", "counts",
+    MIRNAS, [[31, 0], [41, 6]], "read as nf-core/smrnaseq: 2 miRNAs of 2 samples", "mirna", "counts",
+)  # fmt: skip
+SMRNASEQ_CPM = Field(
+    "mature_normalized_CPM.txt",
+    lines(
+        "A1 | A2", "hsa-miR-21-5p_MIMAT0000076_Homo_sapiens_miR-21-5p | 31.25 | 41",
+        "hsa-miR-451a_MIMAT0001631_Homo_sapiens_miR-451a | 0 | 6",
+    ),
+    MIRNAS, [[31.25, 0], [41, 6]], "read as nf-core/smrnaseq: 2 miRNAs of 2 samples", "mirna", "cpm",
 )  # fmt: skip
 
 MIRGFF3 = Field(
@@ -252,18 +260,25 @@ MIRGFF3 = Field(
 )  # fmt: skip
 EXCERPT = Field(
     "exceRpt_miRNA_ReadCounts.txt",
-    lines("A1 | A2", "hsa-miR-21-5p | 30.66666667 | 41.33333333", "hsa-miR-451a | 0 | 6"),
-    MIRNAS, [[31, 0], [41, 6]], "read as exceRpt: reads shared among miRNAs were rounded to whole ones", "mirna", "counts",
+    lines(" | A1 | A2", "hsa-miR-21-5p | 30.66666667 | 41.33333333", "hsa-miR-451a | 0 | 6"),
+    MIRNAS, [[31, 0], [41, 6]],
+    "read as exceRpt: read counts of 2 samples; reads shared among miRNAs were rounded to whole ones", "mirna", "counts",
 )  # fmt: skip
 MIRGE3 = Field(
     "miR.Counts.csv",
     lines("miRNA | A1 | A2", "hsa-miR-21-5p | 31.0 | 41.0", "hsa-miR-215-5p/192-5p | 0.0 | 6.0", separator=","),
-    ("hsa-miR-21-5p", "hsa-miR-215-5p/192-5p"), [[31, 0], [41, 6]], "", "mirna", "counts",
+    ("hsa-miR-21-5p", "hsa-miR-215-5p/192-5p"), [[31, 0], [41, 6]], "read as miRge3: miRNA counts or RPM of 2 samples", "mirna",
+    "counts",
+)  # fmt: skip
+MIRGE2 = Field(
+    "miR.RPM.csv",
+    lines("miRNA | A1.fastq | A2.fastq", "miRNAtotal | 900 | 800", "hsa-miR-21-5p | 31.25 | 41", "hsa-miR-451a | 0 | 6", separator=","),
+    MIRNAS, [[31.25, 0], [41, 6]], "read as miRge3: miRNA counts or RPM of 2 samples; 1 total rows left out", "mirna", "cpm",
 )  # fmt: skip
 
 TABLES = (
     MAXQUANT, FRAGPIPE, DIANN, DIANN_REPORT, SPECTRONAUT, DISCOVERER, OLINK, OLINK_HT, ADAT, FEATURECOUNTS, MIRDEEP2, MIRTOP, NSOLVER,
-    GEO, QUANTSTUDIO, PERSEUS, SMRNASEQ, MIRGFF3, EXCERPT, MIRGE3,
+    GEO, QUANTSTUDIO, PERSEUS, SMRNASEQ, SMRNASEQ_CPM, MIRGFF3, EXCERPT, MIRGE3, MIRGE2,
 )  # fmt: skip
 
 RCC = (

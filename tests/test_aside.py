@@ -7,7 +7,8 @@ import numpy as np
 from cohorts import FAST, cohort_of, counts
 from exoclassify.auditing.audit import audit
 from exoclassify.judging.aside import contradicted, out_of_fold
-from exoclassify.judging.evaluate import judge
+from exoclassify.judging.evaluate import cross_validated, judge
+from exoclassify.judging.metrics import macro_auc
 from exoclassify.learning.learn import Samples
 
 COHORT = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)
@@ -61,3 +62,18 @@ def test_the_audit_describes_the_samples_and_judges_without_some_of_them() -> No
     components = drawn["components"]
     assert len(components["x"]) == COHORT.n_samples == len(components["batch"])
     assert 0 < components["explained"][1] <= components["explained"][0] <= 1
+
+
+def test_the_sensitivity_analysis_judges_the_recipe_that_is_shipped_in_the_same_folds() -> None:
+    table = counts(n=60, n_batches=2, seed=1)
+    table.X[7] = np.floor(table.X[7] / 200)  # a library that failed
+    cohort = cohort_of(table, batch=True)
+    samples, ids = Samples.of(cohort), cohort.sheet.sample_ids
+    judged = judge(samples, ids, FAST, n_jobs=1)
+    whole, without = audit(cohort, judgement=judged).drawn["sensitivity"]
+    first = judged.passes[0]
+    assert whole["auc"] == macro_auc(first.log_odds, samples.y, first.fold).value
+    assert (without["model"], without["left_out"]) == ("model", "1 sample")
+    folds = [(train[train != 7], test[test != 7]) for train, test in judged.folds[: FAST.folds.outer]]
+    again = cross_validated(samples, FAST, folds)
+    assert without["auc"] == macro_auc(again.log_odds, samples.y[again.rows], again.fold).value

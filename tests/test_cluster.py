@@ -17,10 +17,12 @@ from typer.testing import CliRunner
 
 from exoclassify.cli.main import app
 from exoclassify.errors import FileError, InputError
-from exoclassify.scoring import cluster as module
-from exoclassify.scoring.cluster import Cluster
+from exoclassify.model.prediction import Use
 from exoclassify.scoring.finishing import rejected_path
+from exoclassify.scoring.job import Job
+from exoclassify.scoring.parts import Parts
 from exoclassify.scoring.planning import planned
+from exoclassify.scoring.runners import Cluster, Watcher
 from exoclassify.scoring.stream import Asked, score_files
 from exoclassify.tables.sources import find_sources
 from scored import model, samples, small_pieces, write
@@ -108,17 +110,21 @@ def test_a_strict_run_stops_a_cluster_too(address, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.csv"]
 
 
-def test_no_scheduler_and_an_unseen_file_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_WAIT", 0.3)
+def test_no_scheduler_and_an_unseen_file_are_told(address, tmp_path):
     path = write(FRAME, tmp_path / "x.csv")
     with pytest.raises(FileError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers there"):
-        score_files(BUNDLE, [str(path)], tmp_path / "o.csv", runner=Cluster("tcp://127.0.0.1:9", None))
+        score_files(BUNDLE, [str(path)], tmp_path / "o.csv", runner=Cluster("tcp://127.0.0.1:9", None, wait=0.3))
     plans, _ = planned(find_sources([str(path)])[0], BUNDLE.panel, (), None)
     stretch = next(plans[0].cut())
     moved = replace(stretch.source, url=str(tmp_path / "lost.csv"))
     lost = replace(stretch, stretch=replace(stretch.stretch, source=moved))
+    job, parts = (
+        Job(BUNDLE, Use(), None, None, (), ".csv"),
+        Parts.begin(tmp_path / "o.csv", {}, resume=False, force=False),
+    )
     with pytest.raises(FileError, match=r"lost\.csv: a worker does not see this file; put it where all workers do"):
-        module._read_and_scored(None, 0, lost, frozenset())
+        Cluster(address, None).run(job, iter([(0, lost)]), parts, Watcher(1.0, None, strict=False))
+    parts.leave(keep=False)
 
 
 def test_the_command_scores_and_trains_on_a_cluster(address, tmp_path):

@@ -48,6 +48,28 @@ def test_average_precision_is_that_of_scikit_learn_with_ties_too() -> None:
     assert (np.diff(recall) > 0).all()
 
 
+def test_precision_ranks_samples_within_their_fold_whatever_its_level_and_mix() -> None:
+    rng = np.random.default_rng(5)
+    fold = np.repeat([0, 1], [40, 60])
+    positive = np.r_[np.arange(40) < 30, np.arange(60) < 15]  # three in four, and one in four
+    separated = positive + np.where(fold == 0, 100.0, 0.0)  # a level of its own: pooled, the second fold ranks last
+    assert average_precision([separated], positive, [fold]) == pytest.approx(1.0)
+    assert average_precision([separated], positive) < 0.95
+    guessed = [average_precision([rng.normal(size=100)], positive, [fold]) for _ in range(200)]
+    pooled = [average_precision([rng.normal(size=100)], positive) for _ in range(200)]
+    assert np.mean(guessed) == pytest.approx(np.mean(pooled), abs=0.03)  # small folds do not flatter
+
+
+def test_precision_within_folds_is_worked_by_hand() -> None:
+    fold, positive = np.array([0, 0, 0, 1, 1, 1]), np.array([True, False, False, True, True, False])
+    score = np.array([2.0, 3.0, 1.0, 9.0, 7.0, 8.0])
+    # Two pairs a fold. Shares ranked as high or higher: 1/4 (negative), 3/4, 1 in fold 0, and 1/4 (positive), 3/4, 1 in fold 1.
+    # So first a quarter of the positives with a quarter of the negatives, then half of the positives with half of the negatives.
+    recall, precision = pr_curve([score], positive, [fold])
+    assert precision[recall <= 0.25].tolist() == pytest.approx([0.5] * 26)
+    assert average_precision([score], positive, [fold]) == pytest.approx(0.25 * 0.5 + 0.5 * 0.5 + 0.25 * 0.5)
+
+
 def test_bins_are_those_of_scikit_learn_where_no_values_tie() -> None:
     rng = np.random.default_rng(1)
     p = rng.permutation(np.linspace(0.01, 0.99, 100))

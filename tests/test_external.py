@@ -115,10 +115,10 @@ def test_what_cannot_be_known_is_said_and_not_promised() -> None:
     bare = dataclasses.replace(judged_bundle(), trained_on=None)
     found = evaluate(bare, ELSEWHERE)
     assert found["trained_on"] is None
-    assert "is not known" in seen_before(None, judged_bundle().about)
+    assert "no record" in seen_before(None, judged_bundle().about)
     page = validation_report(found, None, source="new.csv", about=judged_bundle().about).html
-    assert "does not remember its training samples" in page
-    assert "it was quoted with" not in page
+    assert "has no record of its training samples" in page
+    assert "The AUC quoted when" not in page
     with pytest.raises(DesignError, match="was trained on all 60 samples"):
         evaluate(bare, TRAINED_ON)
     about = {**judged_bundle().about, "training": {**judged_bundle().about["training"], "subjects": None}}
@@ -174,7 +174,7 @@ def test_the_verdict_follows_what_was_shown_and_the_figure_lies_in_its_interval(
     about["evaluation"]["headline"] |= {"value": 0.6, "low": 0.45, "high": 0.75}
     assert verdict_of_model(about) == (
         "critical",
-        "It was not shown to distinguish state-0 and state-1 better than guessing would.",
+        "The model was not shown to distinguish state-0 and state-1 better than guessing.",
     )
     about["evaluation"]["headline"] |= {"value": 0.9, "low": 0.8, "high": 0.95}
     about["answers"]["places"] = {

@@ -16,7 +16,7 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import ExoclassifyError, InputError
 from exoclassify.tables.asked import Reading
 from exoclassify.tables.reading import read_wide
-from tests.field_tables import EXCERPT, GEO, HTSEQ, MAXQUANT, MIRGFF3, MIRNAS, RCC, TABLES, Field
+from tests.field_tables import EXCERPT, GEO, HTSEQ, MAXQUANT, MIRGFF3, MIRNAS, RCC, SMRNASEQ, TABLES, Field
 
 COUNTS = "sample_id,hsa-miR-1-3p,hsa-miR-9-5p\nS1,5,0\nS2,7,3\n"
 
@@ -67,13 +67,27 @@ def test_isomirs_that_cannot_be_used_are_refused_in_one_line(of: str, to: str, s
         read_wide(put(tmp_path, MIRGFF3.name, MIRGFF3.text.replace(of, to)))
 
 
-def test_shared_reads_are_rounded_where_the_user_says_so_and_refused_elsewhere(tmp_path: Path) -> None:
-    path = put(tmp_path, "counts.txt", EXCERPT.text)
-    with pytest.raises(InputError, match="whole"):
-        CargoTable.read(path, kind="mirna", unit="counts", sample_ids=["A1", "A2"])
-    asked = Reading(format="excerpt")
-    table = CargoTable.read(path, kind="mirna", unit="counts", sample_ids=["A1", "A2"], reading=asked)
-    np.testing.assert_array_equal(table.values, EXCERPT.values)
+def test_shared_reads_are_rounded_as_those_of_excerpt_or_where_the_user_says_so_and_refused_elsewhere(
+    tmp_path: Path,
+) -> None:
+    for name, text, asked in (
+        ("renamed.txt", EXCERPT.text, Reading()),
+        ("saved.csv", "miRNA" + EXCERPT.text.replace("\t", ","), Reading(format="excerpt")),
+    ):
+        path = put(tmp_path, name, text)
+        table = CargoTable.read(path, kind="mirna", unit="counts", sample_ids=["A1", "A2"], reading=asked)
+        np.testing.assert_array_equal(table.values, EXCERPT.values)
+    for text in ("miRNA" + EXCERPT.text, EXCERPT.text.replace(".66666667", ".7").replace(".33333333", ".3")):
+        with pytest.raises(InputError, match="whole"):
+            CargoTable.read(put(tmp_path, "x.txt", text), kind="mirna", unit="counts", sample_ids=["A1", "A2"])
+
+
+def test_logarithms_of_smrnaseq_are_refused_with_the_file_to_give(tmp_path: Path) -> None:
+    path = put(tmp_path, "mature_logtpm.csv", SMRNASEQ.text.replace("| 0", "| -3").replace(",0", ",-3"))
+    with pytest.raises(
+        InputError, match=r"log10 TPM of nf-core/smrnaseq; give mature_counts\.csv of the same run, with unit counts"
+    ):
+        read_wide(path)
 
 
 def test_lanes_and_libraries_of_a_folder_become_one_table(tmp_path: Path) -> None:

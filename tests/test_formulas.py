@@ -16,7 +16,7 @@ from exoclassify.lifecycle.fit import fit
 from exoclassify.scoring.stream import Asked, score_files
 from exoclassify.simulation.design import SimulationDesign
 from exoclassify.simulation.simulate import simulate
-from exoclassify.tables.formulas import guarded, guarded_cells, guarded_frame
+from exoclassify.tables.encoding import guarded, guarded_cells, guarded_frame
 
 COHORT = simulate(SimulationDesign(seed=3, n_samples=40, n_molecules=60)).cohort
 BUNDLE = fit(COHORT, FAST, judge=False, name="pain")

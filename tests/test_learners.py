@@ -10,7 +10,7 @@ from cohorts import counts
 from exoclassify.methods.learners.linear import Rotated, fit_elastic_net, fit_ridge, fit_svm, symmetric
 from exoclassify.methods.learners.ratios import fit_ratios, within_batch_t
 from exoclassify.methods.learners.trees import fit_boosted, fit_forest
-from exoclassify.methods.ranks import normal_scores
+from exoclassify.methods.views import normal_scores
 
 
 def log_counts(n_states: int, p: int = 90) -> tuple[np.ndarray, np.ndarray]:

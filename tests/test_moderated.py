@@ -6,9 +6,8 @@ import pytest
 from scipy.stats import ttest_ind
 
 from exoclassify.methods.linear_fits import block_correlation, fit_linear
-from exoclassify.methods.moderated import moderate, squeezed
-from exoclassify.methods.normalise_tmm import TMM
-from exoclassify.methods.voom import log_counts, lowess, precision_weights
+from exoclassify.methods.moderated import log_counts, lowess, moderate, precision_weights, squeezed
+from exoclassify.methods.normalise_counts import TMM
 
 GOLDEN = Path(__file__).parent / "golden"
 SHEET = pd.read_csv(GOLDEN / "limma_samples.csv", index_col=0)

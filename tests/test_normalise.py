@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from exoclassify.methods.frozen import FrozenStep
-from exoclassify.methods.library_sizes import expected_shares, library_sizes
+from exoclassify.methods.normalise_counts import expected_shares, library_sizes
 from exoclassify.methods.normalise_ct import most_stable
 from exoclassify.methods.transformers import (
     TMM,

@@ -19,7 +19,7 @@ pytest.importorskip("fsspec", reason="the extra `remote` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")
 
 from exoclassify.errors import FileError
-from exoclassify.scoring.cluster import Cluster
+from exoclassify.scoring.runners import Cluster
 from exoclassify.scoring.stream import Asked, score_files
 from scored import expected, model, read, same, samples, small_pieces, write
 

@@ -14,11 +14,11 @@ import pytest
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import FileError, InputError, ModelError
 from exoclassify.model.prediction import Use
-from exoclassify.scoring import finishing
+from exoclassify.scoring.finishing import Tally
 from exoclassify.scoring.long import LongNames
 from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked, score_files
-from exoclassify.scoring.tally import Tally
+from exoclassify.tables import sizes
 from exoclassify.tables.writing import system_refusals
 from scored import expected, model, read, same, samples, small_pieces, write
 
@@ -220,7 +220,7 @@ def test_sample_ids_that_come_twice_are_all_named_and_none_is_scored(tmp_path):
 
 
 def test_twice_is_found_in_many_passes_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(finishing, "_KEYS_AT_ONCE", 50)
+    monkeypatch.setattr(sizes, "KEYS_AT_ONCE", 50)
     frame = pd.concat([FRAME, FRAME.iloc[[17, 100]]])
     report, found = scored(tmp_path, write(frame, tmp_path / "x.csv"))
     same(found, EXPECTED.drop(index=[17, 100]).reset_index(drop=True))
@@ -275,7 +275,7 @@ def test_a_file_that_is_wrong_throughout_is_one_error_and_leaves_nothing(tmp_pat
 
 
 def test_a_file_cut_short_gives_what_is_whole_and_says_where_it_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr("exoclassify.tables.blocks._HEAD", 2_000)
+    monkeypatch.setattr(sizes, "HEAD_BYTES", 2_000)
     whole = gzip.compress(FRAME.to_csv(index=False).encode(), compresslevel=0)
     (tmp_path / "x.csv.gz").write_bytes(whole[: len(whole) // 2])
     report, found = scored(tmp_path, tmp_path / "x.csv.gz")

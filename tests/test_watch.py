@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from exoclassify.errors import FileError
-from exoclassify.scoring import watch as module
+from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked
 from exoclassify.scoring.watch import Watch
 from scored import expected, model, read, same, samples, write
@@ -107,7 +107,7 @@ def test_a_stop_between_answer_report_and_move_is_made_good_after_a_restart(watc
         replace(old, new)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "replace", stopping)
+        patch.setattr(os, "replace", stopping)
         with pytest.raises(KeyboardInterrupt):
             list(watch.look())
     watch.end()
@@ -221,16 +221,20 @@ def test_a_link_is_not_followed(watch, tmp_path):
     assert not list((tmp_path / "outbox").iterdir())
 
 
-def test_a_table_that_takes_too_much_memory_fails_and_the_next_is_scored(watch, tmp_path, monkeypatch):
-    monkeypatch.setattr("exoclassify.scoring.bounds._MEMORY", 200 * 2**20)
-    score = module.score_files
+class Unfolding(Threads):
+    """Takes a gigabyte for a table called bomb, and half a minute for one called slow."""
 
-    def unfolding(bundle, given, *rest, **more):
-        if "bomb" in given[0]:
+    def run(self, job, stretches, parts, watcher):
+        number, stretch = next(stretches)
+        if "bomb" in stretch.source.name:
             bytearray(2**30)
-        return score(bundle, given, *rest, **more)
+        if "slow" in stretch.source.name:
+            time.sleep(30)
+        super().run(job, iter([(number, stretch), *stretches]), parts, watcher)
 
-    monkeypatch.setattr(module, "score_files", unfolding)
+
+def test_a_table_that_takes_too_much_memory_fails_and_the_next_is_scored(watch, tmp_path):
+    watch.runner, watch.memory = Unfolding(1), 200 << 20
     for name in ("bomb", "sound"):
         write(FRAME, tmp_path / f"inbox/{name}.csv")
     list(watch.look())
@@ -240,10 +244,9 @@ def test_a_table_that_takes_too_much_memory_fails_and_the_next_is_scored(watch, 
     assert outcomes["sound.csv"].outcome == "done"
 
 
-def test_a_table_that_takes_too_long_fails(watch, tmp_path, monkeypatch):
-    monkeypatch.setattr("exoclassify.scoring.bounds._SECONDS", 0.05)
-    monkeypatch.setattr(module, "score_files", lambda *_, **__: time.sleep(30))
-    write(FRAME, tmp_path / "inbox/x.csv")
+def test_a_table_that_takes_too_long_fails(watch, tmp_path):
+    watch.runner, watch.seconds = Unfolding(1), 0.05
+    write(FRAME, tmp_path / "inbox/slow.csv")
     list(watch.look())
     (arrival,) = watch.look()
     assert arrival.outcome == "failed"

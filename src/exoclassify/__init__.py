@@ -62,7 +62,7 @@ _HOMES = {
     "evaluate": "lifecycle.external",
     "fit": "lifecycle.fit",
     "score_files": "scoring.stream",
-    "simulate": "data.simulate",
+    "simulate": "simulation.simulate",
 }
 """Where each name lives; no module directly below this package bears one of these names, or importing it would hide the name."""
 

@@ -39,10 +39,10 @@ from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import Measured, ModelBundle
 from exoclassify.model.prediction import Use
-from exoclassify.scoring.cluster import Cluster, client_of
 from exoclassify.scoring.job import Job
 from exoclassify.scoring.planning import planned
 from exoclassify.scoring.rows import checked
+from exoclassify.scoring.runners import Cluster, client_of
 from exoclassify.scoring.stream import Asked, score_files
 from exoclassify.simulation.design import SimulationDesign
 from exoclassify.simulation.simulate import simulate

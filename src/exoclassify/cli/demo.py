@@ -93,7 +93,7 @@ class _Parts:
 def _run(folder: Path, jobs: int) -> None:
     from exoclassify.cli.demo_words import in_new_batch, judged, markers, with_local
     from exoclassify.learning.recipe import Recipe
-    from exoclassify.scoring.tally import Tally
+    from exoclassify.scoring.finishing import Tally
     from exoclassify.simulation.simulate import SimulationDesign, simulate
 
     simulated = simulate(SimulationDesign(seed=_SEED, n_samples=_SAMPLES, n_batches=_CENTRES, effect=_EFFECT))

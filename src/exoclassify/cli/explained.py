@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from exoclassify.model.bundle import ModelBundle
+    from exoclassify.scoring.finishing import Report
     from exoclassify.scoring.stream import Asked
-    from exoclassify.scoring.tally import Report
 
 __all__ = ["check_explained", "explained_path", "write_explained"]
 
@@ -44,9 +44,9 @@ def write_explained(
     list of str
         Lines for the reader: the first sample's explanation, and where the rest is.
     """
-    from exoclassify.scoring.explaining import explained_files
     from exoclassify.scoring.finishing import rejected_rows
-    from exoclassify.tables.formulas import guarded_frame
+    from exoclassify.scoring.stream import explained_files
+    from exoclassify.tables.encoding import guarded_frame
     from exoclassify.tables.writing import write_atomically
 
     path, without = explained_path(report.out), {row["sample_id"] for row in rejected_rows(report)}

@@ -191,7 +191,7 @@ def _write(found: list[Course], bundle: ModelBundle, out: Path, *, force: bool) 
 
     from exoclassify.report.course import course_section
     from exoclassify.report.html import page
-    from exoclassify.tables.formulas import guarded_frame
+    from exoclassify.tables.encoding import guarded_frame
     from exoclassify.tables.writing import write_folder_atomically
 
     def write(folder: Path) -> None:

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from exoclassify.data.layers import LayerFile
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.prediction import Use
+    from exoclassify.scoring.finishing import Report, Tally
     from exoclassify.scoring.long import LongNames
     from exoclassify.scoring.runners import Runner
     from exoclassify.scoring.stream import Asked
-    from exoclassify.scoring.tally import Report, Tally
     from exoclassify.tables.asked import Reading
 
 __all__ = ["INCOMPLETE", "score", "summary"]
@@ -270,7 +270,7 @@ def _runner(workers: int | None, scheduler: str | None) -> Runner:
 
     if workers is None and scheduler is None:
         return Threads(os.cpu_count() or 1)
-    from exoclassify.scoring.cluster import Cluster
+    from exoclassify.scoring.runners import Cluster
 
     return Cluster(scheduler, workers)
 

@@ -198,7 +198,7 @@ def _write_answers(answers: DataFrame, path: Path, force: bool) -> None:
 def _on_cluster(scheduler: str) -> Iterator[None]:
     from joblib import parallel_config
 
-    from exoclassify.scoring.cluster import client_of
+    from exoclassify.scoring.runners import client_of
 
     with client_of(scheduler, None), parallel_config(backend="dask"):
         yield

@@ -21,8 +21,8 @@ from exoclassify.data.units import KINDS, LAYERS, UNITS, Cells, doubtful_blanks,
 from exoclassify.errors import FileError, InputError, check_type, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.controls import without_control_molecules
+from exoclassify.tables.encoding import WRITERS
 from exoclassify.tables.ids import check_choice, check_unique, counted, row_positions
-from exoclassify.tables.matrices import WRITERS
 from exoclassify.tables.reading import WideTable, read_wide
 from exoclassify.tables.writing import write_atomically
 from exoclassify.typing import Floats

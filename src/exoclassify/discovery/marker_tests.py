@@ -15,13 +15,11 @@ from exoclassify.discovery.units import Units
 from exoclassify.judging.metrics import auc
 from exoclassify.methods.detection import DetectionTests, combine, test_detection, test_discordant
 from exoclassify.methods.impute import LeftCensored
-from exoclassify.methods.library_sizes import library_sizes
 from exoclassify.methods.linear_fits import LinearFits, block_correlation, fit_linear, fit_within
-from exoclassify.methods.moderated import Moderated, moderate, squeezed
-from exoclassify.methods.normalise_tmm import TMM
+from exoclassify.methods.moderated import Moderated, log_counts, moderate, precision_weights, squeezed
+from exoclassify.methods.normalise_counts import TMM, library_sizes
 from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import normaliser_for
-from exoclassify.methods.voom import log_counts, precision_weights
 from exoclassify.typing import Floats, Mask
 
 __all__ = ["MarkerTests", "Measured"]

@@ -5,7 +5,7 @@ Each takes several passes over the same samples, as repeats of cross-validation 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,8 +95,13 @@ def _steps(score: Floats, positive: Mask, weights: Floats) -> tuple[Floats, Floa
     return np.r_[0.0, false / false[-1]], np.r_[0.0, true / true[-1]]
 
 
-def pr_curve(scores: Sequence[Floats], positive: Mask) -> tuple[Floats, Floats]:
+def pr_curve(scores: Sequence[Floats], positive: Mask, folds: Sequence[Codes | None] = ()) -> tuple[Floats, Floats]:
     """Precision at each sensitivity, averaged over passes.
+
+    Parameters
+    ----------
+    folds : sequence of (ndarray of shape (n_samples,) or None), optional
+        As for `roc_curve`: samples are ranked within their fold.
 
     Returns
     -------
@@ -104,32 +109,61 @@ def pr_curve(scores: Sequence[Floats], positive: Mask) -> tuple[Floats, Floats]:
         Sensitivity (recall) and precision at the prevalence of the samples.
     """
     curves = []
-    for score in scores:
-        recall, precision = _precision(score, positive)
+    for recall, precision in _precisions(scores, positive, folds):
         at = np.searchsorted(recall, _GRID - 1e-12)
         curves.append(precision[np.minimum(at, len(precision) - 1)])
     return _GRID, np.mean(curves, axis=0)
 
 
-def _precision(score: Floats, positive: Mask) -> tuple[Floats, Floats]:
-    order = np.argsort(-score, kind="stable")
-    last = np.r_[np.flatnonzero(np.diff(score[order])), len(score) - 1]
-    true = np.cumsum(positive[order])[last]
-    return true / positive.sum(), true / (last + 1)
-
-
-def average_precision(scores: Sequence[Floats], positive: Mask) -> float:
+def average_precision(scores: Sequence[Floats], positive: Mask, folds: Sequence[Codes | None] = ()) -> float:
     """Mean over passes of the precision averaged over the steps in sensitivity.
 
     Notes
     -----
-    scikit-learn's ``average_precision_score``. By chance it is the prevalence.
+    scikit-learn's ``average_precision_score`` where there are no folds. By chance it is the prevalence.
     """
-    values = []
-    for score in scores:
-        recall, precision = _precision(score, positive)
-        values.append(float((np.diff(recall, prepend=0.0) * precision).sum()))
-    return float(np.mean(values))
+    found = _precisions(scores, positive, folds)
+    return float(np.mean([(np.diff(recall, prepend=0.0) * precision).sum() for recall, precision in found]))
+
+
+def _precisions(
+    scores: Sequence[Floats], positive: Mask, folds: Sequence[Codes | None]
+) -> Iterator[tuple[Floats, Floats]]:
+    """Give recall and precision at each threshold, pass by pass."""
+    rate = positive.mean()
+    for score, fold in zip(scores, folds or [None] * len(scores), strict=True):
+        above, weights = np.full(len(score), np.nan), np.zeros(len(score))
+        codes = np.zeros(len(score), dtype=np.intp) if fold is None else fold
+        for k in np.unique(codes):
+            here = codes == k
+            of_state = positive[here]
+            if of_state.any() and not of_state.all():
+                above[here], weights[here] = _ranked(score[here], of_state)
+        if not weights.any():  # no fold has both kinds
+            above, weights = _ranked(score, positive)
+        order = np.argsort(above, kind="stable")
+        last = np.r_[np.flatnonzero(np.diff(above[order])), len(score) - 1]
+        true, false = (np.cumsum((weights * kind)[order])[last] for kind in (positive, ~positive))
+        recall, alarms = true / true[-1], false / false[-1]
+        yield recall, rate * recall / (rate * recall + (1 - rate) * alarms)
+
+
+def _ranked(score: Floats, positive: Mask) -> tuple[Floats, Floats]:
+    """Where each sample stands in its fold, and how much it counts there.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n_samples,)
+        Share ranked as high or higher, both kinds of samples counted alike, so that folds of another mix can be compared; and
+        weights by which a fold counts by its number of pairs, as in the AUC.
+    """
+    distances = np.where(positive, 0.5 / positive.sum(), 0.5 / (~positive).sum())
+    order = np.argsort(-score, kind="stable")
+    last = np.r_[np.flatnonzero(np.diff(score[order])), len(score) - 1]
+    reached = np.cumsum(distances[order])
+    above = np.empty(len(score))
+    above[order] = np.repeat(reached[last].round(12), np.diff(np.r_[-1, last]))
+    return above, np.where(positive, (~positive).sum(), positive.sum()).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +218,7 @@ class CalibrationBins:
 
 
 def calibration_bins(probabilities: Sequence[Floats], positive: Mask, n_bins: int | None = None) -> CalibrationBins:
-    """Sort answers into bins and hold what was said against what was seen.
+    """Sort answers into bins and compare what was said with what was seen.
 
     Parameters
     ----------

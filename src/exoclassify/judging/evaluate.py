@@ -91,7 +91,7 @@ def judge(
     }
     crossing = np.array(moves[: len(plan) - len(left_out)])
     kept = None if batched is None else batched_kept
-    return Judgement(samples, tuple(sample_ids), tuple(plan), tuple(passes), kept, summary, crossing)
+    return Judgement(samples, recipe, tuple(sample_ids), tuple(plan), tuple(passes), kept, summary, crossing)
 
 
 @contextmanager
@@ -156,12 +156,14 @@ def said(learned: Learned, samples: Samples, recipe: Recipe, test: Codes) -> Ans
     return np.log(np.maximum(found.probabilities, 1e-300)), found.sets, found.novelty_p, found.calls
 
 
-def cross_validated(samples: Samples, recipe: Recipe, folds: list[Fold]) -> KeptAside:
-    """Learn anew in each fold and answer for the held-out samples, one fold after the other."""
-    return _gather(folds, [_answer(samples, recipe, fold) for fold in folds])
+def cross_validated(samples: Samples, recipe: Recipe, folds: Sequence[Fold], *, n_jobs: int = 1) -> KeptAside:
+    """Learn anew in each fold and answer for the held-out samples."""
+    with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
+        answers = Parallel(n_jobs=n_jobs)(delayed(_answer)(samples, recipe, fold) for fold in folds)
+    return _gather(folds, answers)
 
 
-def _gather(folds: list[Fold], answers: list[Answer], by_set: Sequence[dict[int, Floats]] = ()) -> KeptAside:
+def _gather(folds: Sequence[Fold], answers: list[Answer], by_set: Sequence[dict[int, Floats]] = ()) -> KeptAside:
     rows = np.concatenate([test for _, test in folds])
     order = np.argsort(rows, kind="stable")
     fold = np.repeat(np.arange(len(folds)), [len(test) for _, test in folds])

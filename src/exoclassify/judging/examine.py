@@ -173,7 +173,7 @@ def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[fl
     at = np.round(np.arange(0.01, 1.0, 0.01), 2)
     model, everyone = net_benefit(list(p), positive, at, rate)
     folds, ranked = _folds(answered), answered.described(_state_auc(answered, k))
-    (fpr, tpr), (recall, precision) = roc_curve(scores, positive, folds), pr_curve(scores, positive)
+    (fpr, tpr), (recall, precision) = roc_curve(scores, positive, folds), pr_curve(scores, positive, folds)
     weights = bootstrap_weights(answered.y, answered.groups, _BAND_DRAWS, seed)
     low, high = roc_band(scores, positive, folds, weights)
     points = [(f"{t:g}", t) for t in thresholds] + [
@@ -183,7 +183,7 @@ def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[fl
         "prevalence": rate,
         "share": float(positive.mean()),
         "auc": ranked,
-        "average_precision": average_precision(scores, positive),
+        "average_precision": average_precision(scores, positive, folds),
         "roc": {
             "false_positive_rate": _short(fpr),
             "sensitivity": _short(tpr),

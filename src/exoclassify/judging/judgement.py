@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples
+from exoclassify.learning.recipe import Recipe
 from exoclassify.typing import Floats
 
 __all__ = ["Judgement", "KeptAside"]
@@ -54,6 +55,8 @@ class Judgement:
     ----------
     samples : Samples
         The cohort.
+    recipe : Recipe
+        What was judged.
     sample_ids : tuple of str
         In its order.
     plan : tuple of (train, test)
@@ -69,6 +72,7 @@ class Judgement:
     """
 
     samples: Samples
+    recipe: Recipe
     sample_ids: tuple[str, ...]
     plan: tuple[Fold, ...]
     passes: tuple[KeptAside, ...]

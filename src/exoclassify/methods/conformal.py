@@ -16,27 +16,13 @@ __all__ = ["ClassConditionalSets", "conformal_p"]
 
 
 def conformal_p(reference: Floats, strangeness: Floats) -> Floats:
-    """Share of the reference at least as strange as each new value, the new value counted among them.
+    """Share of a sorted reference at least as strange as each new value, the new value counted among them; in (0, 1].
 
-    Parameters
-    ----------
-    reference : ndarray of shape (n_reference,)
-        Strangeness of samples not used to fit, sorted ascending.
-    strangeness : ndarray of shape (n_samples,)
-        Strangeness of new samples.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        In (0, 1]; uniform or larger when the new samples are exchangeable with the reference.
-
-    Notes
-    -----
-    Vovk, Gammerman & Shafer, Algorithmic Learning in a Random World, 2005.
+    Uniform or larger when the new samples are exchangeable with the reference, which must not have been used to fit (Vovk,
+    Gammerman & Shafer, Algorithmic Learning in a Random World, 2005).
     """
     at_least = len(reference) - np.searchsorted(reference, strangeness, side="left")
-    result: Floats = (at_least + 1) / (len(reference) + 1)
-    return result
+    return (at_least + 1) / (len(reference) + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,33 +53,19 @@ class ClassConditionalSets:
     def fit(cls, held_out: Sequence[tuple[Floats, NDArray[np.intp]]]) -> ClassConditionalSets:
         """Keep held-out strangeness of each state.
 
-        Parameters
-        ----------
-        held_out : sequence of (probabilities, y)
-            Calibrated, of shape (n_samples, n_states), and state codes; the first as it is, every other one a further
-            reference.
+        Each part of `held_out` is calibrated probabilities (n_samples, n_states) and state codes; all but the first are further
+        references.
         """
         states = range(held_out[0][0].shape[1])
         first, *more = [tuple(np.sort(1 - p[y == k, k]) for k in states) for p, y in held_out]
         return cls(first, tuple(tuple(each[k] for each in more) for k in states) if more else ())
 
     def sets(self, probabilities: Floats, level: float) -> NDArray[np.bool_]:
-        """Give the states that remain plausible at this level; shape (n_samples, n_states).
+        """Say which states remain plausible at a level such as 0.9, by probabilities at the training prevalence.
 
-        Parameters
-        ----------
-        probabilities : ndarray of shape (n_samples, n_states)
-            Calibrated probabilities at the training prevalence.
-        level : float
-            Promised share of sets that hold the true state, such as 0.9.
-
-        Returns
-        -------
-        ndarray of bool
-            A row may be empty: then no state looks like this sample.
+        Both (n_samples, n_states). A row may be empty: then no state looks like this sample.
         """
-        result: NDArray[np.bool_] = 1 - probabilities <= _limits(self, level)
-        return result
+        return 1 - probabilities <= _limits(self, level)
 
 
 @lru_cache(maxsize=64)

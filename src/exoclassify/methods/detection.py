@@ -35,16 +35,9 @@ class DetectionTests:
 
 
 def test_detection(found: NDArray[np.bool_], design: Floats, column: int, weights: Floats) -> DetectionTests:
-    """Test whether detection goes with one column of a design.
+    """Test whether detection `found` (n_samples, n_molecules) goes with one column of a design of full rank.
 
-    Parameters
-    ----------
-    found : ndarray of bool, shape (n_samples, n_molecules)
-        Whether each sample has each molecule.
-    design : ndarray of shape (n_samples, n_columns)
-        Of full rank.
-    weights : ndarray of shape (n_samples,)
-        One divided by the number of samples of that person, so that each person has one voice.
+    `weights` are one divided by the number of samples of that person, so that each person has one voice.
 
     Notes
     -----
@@ -68,19 +61,8 @@ def test_detection(found: NDArray[np.bool_], design: Floats, column: int, weight
 
 
 def test_discordant(found: NDArray[np.bool_], later: NDArray[np.bool_], persons: NDArray[np.intp]) -> DetectionTests:
-    """Test whether a molecule appears more often than it disappears, within persons.
+    """Test whether a molecule appears more often than it disappears, within persons with one earlier and one later sample.
 
-    Parameters
-    ----------
-    found : ndarray of bool, shape (n_samples, n_molecules)
-        Whether each sample has each molecule.
-    later : ndarray of bool, shape (n_samples,)
-        The later of a person's two samples.
-    persons : ndarray of shape (n_samples,)
-        Subject codes; every person has one earlier and one later sample.
-
-    Notes
-    -----
     McNemar's exact test with the mid-p correction: persons in whom nothing changes say nothing.
     """
     order = np.argsort(persons, kind="stable")
@@ -168,5 +150,4 @@ def combine(p_abundance: Floats, p_detection: Floats) -> Floats:
     logs = -2 * (np.log(np.maximum(p_abundance, 1e-300)) + np.log(np.maximum(p_detection, 1e-300)))
     both = chi2.sf(logs, 4)
     alone = np.where(np.isnan(p_abundance), p_detection, p_abundance)
-    result: Floats = np.where(np.isnan(p_abundance) | np.isnan(p_detection), alone, both)
-    return result
+    return np.where(np.isnan(p_abundance) | np.isnan(p_detection), alone, both)

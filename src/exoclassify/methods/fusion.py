@@ -24,31 +24,14 @@ _STRANGE = 0.05
 
 
 def set_codes(present: Mask) -> Codes:
-    """Give each sample the number of its set of layers: bit l of the code is layer l.
-
-    Parameters
-    ----------
-    present : ndarray of bool of shape (n_samples, n_layers)
-        Which sample has which layer.
-    """
-    result: Codes = present.astype(np.intp) @ (1 << np.arange(present.shape[1], dtype=np.intp))
-    return result
+    """Give each sample the number of its set of layers, by `present` (n_samples, n_layers): bit l of it is layer l."""
+    return present.astype(np.intp) @ (1 << np.arange(present.shape[1], dtype=np.intp))
 
 
 def fused(log_odds: Floats, weights: Floats) -> Floats:
-    """Add up layers.
+    """Add up layers: log-odds (n_layers, n_samples, n_states), NaN where a sample lacks the layer, and weights by `set_codes`.
 
-    Parameters
-    ----------
-    log_odds : ndarray of shape (n_layers, n_samples, n_states)
-        NaN where a sample lacks the layer.
-    weights : ndarray of shape (2 ** n_layers, n_layers)
-        By `set_codes`.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_states)
-        0 where a sample has no layer.
+    0 where a sample has no layer.
     """
     present = ~np.isnan(log_odds[:, :, 0])
     own = weights[set_codes(present.T)]
@@ -61,14 +44,7 @@ def fused(log_odds: Floats, weights: Floats) -> Floats:
 def trusted(residuals: Floats, known: Sequence[Floats]) -> Mask:
     """Say which layers of a sample are read: those that are there, but for one unlike training beside one that is not.
 
-    Parameters
-    ----------
-    residuals : ndarray of shape (n_layers, n_samples)
-        NaN where a sample lacks the layer.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_layers, n_samples)
+    Residuals are of shape (n_layers, n_samples), NaN where a sample lacks the layer, `known` those of training, sorted.
     """
     usual = np.stack(
         [
@@ -78,23 +54,14 @@ def trusted(residuals: Floats, known: Sequence[Floats]) -> Mask:
     )
     there = ~np.isnan(residuals)
     usual &= there
-    result: Mask = np.where(usual.any(axis=0), usual, there)
-    return result
+    return np.where(usual.any(axis=0), usual, there)
 
 
 def unusual(residuals: Floats, known: Sequence[Floats]) -> Floats:
     """Say how unusual samples are by their most unusual layer, on a scale that does not depend on which layers are there.
 
-    Parameters
-    ----------
-    residuals : ndarray of shape (n_layers, n_samples)
-        NaN where a sample lacks the layer.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        ``-log`` of the smallest upper tail, times the number of layers (Bonferroni); 0 without any layer. It goes on rising
-        beyond the largest residual known, so that samples of a new batch still differ.
+    ``-log`` of the smallest upper tail, times the number of layers (Bonferroni); 0 without any layer. It goes on rising beyond
+    the largest residual known, so that samples of a new batch still differ. Arguments as in `trusted`.
     """
     tails = np.full(residuals.shape, -np.inf)
     for own, each, reference in zip(tails, residuals, known, strict=True):

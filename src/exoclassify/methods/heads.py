@@ -54,18 +54,15 @@ class Head:
     @property
     def map(self) -> Floats:
         """Blended scores to log-odds, without `shift`; shape (n_states, n_states)."""
-        result: Floats = self.means @ self.white
-        return result
+        return self.means @ self.white
 
     def log_odds(self, blended: Floats) -> Floats:
         """Give the log-odds of blended scores; both of shape (n_samples, n_states)."""
-        result: Floats = blended @ self.map.T + self.shift
-        return result
+        return blended @ self.map.T + self.shift
 
     def to_white(self, log_odds: Floats) -> Floats:
         """Give the white scores behind log-odds of shape (n_samples, n_states)."""
-        result: Floats = (log_odds - self.shift) @ np.linalg.pinv(self.means).T
-        return result
+        return (log_odds - self.shift) @ np.linalg.pinv(self.means).T
 
     def steeper(self, slope: float) -> Head:
         """Multiply the log-odds by a slope; white scores and offsets then grow by its square root."""
@@ -74,8 +71,7 @@ class Head:
 
     def of_white(self, w: Floats) -> Floats:
         """Give the log-odds of white scores of shape (n_samples, n_dims)."""
-        result: Floats = w @ self.means.T + self.shift
-        return result
+        return w @ self.means.T + self.shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,21 +115,8 @@ class Place:
     sets_head: int
 
     def mixed(self, log_odds: Floats, log_mix: Floats) -> Floats:
-        """Average the probabilities over the nodes.
+        """Average probabilities over the nodes, from log-odds (n_samples, n_states) of this place's head and the log of the mix.
 
-        Parameters
-        ----------
-        log_odds : ndarray of shape (n_samples, n_states)
-            Of this place's head.
-        log_mix : ndarray of shape (n_states,)
-            Log of the states' shares at the place.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_states)
-
-        Notes
-        -----
         No row's answer depends, in its last bit, on the other rows: products are taken element by element, sums row by row.
         """
         return mixed(log_odds + log_mix, self.loads)
@@ -146,19 +129,7 @@ class Place:
 
 
 def mixed(log_odds: Floats, loads: Floats) -> Floats:
-    """Average softmax over offsets.
-
-    Parameters
-    ----------
-    log_odds : ndarray of shape (n_samples, n_states)
-        With the mix.
-    loads : ndarray of shape (n_states, n_nodes)
-        As in `Place`.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_states)
-    """
+    """Average softmax over offsets: log-odds (n_samples, n_states) with the mix, and `loads` as in `Place`."""
     odds = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
     if loads.shape[1] == 1:
         odds = odds * loads[:, 0]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exoclassify.methods.frozen import FrozenStep
-from exoclassify.methods.rows import row_medians, row_quantiles
+from exoclassify.methods.frozen import FrozenStep, row_medians, row_quantiles
 from exoclassify.typing import Floats
 
 __all__ = ["LeftCensored", "MedianFilled"]
@@ -17,14 +16,13 @@ __all__ = ["LeftCensored", "MedianFilled"]
 class _Filled(FrozenStep):
     """Each molecule's NaN becomes a constant of that molecule."""
 
-    fill_: Floats
+    fill_: Floats  # what NaN becomes; for a molecule never found in training by the whole table
 
     def apply(self, X: Floats) -> Floats:
         """Fill NaN without any check: the fast path. A table that lacks nothing is given back as it is, and not a copy."""
         if not np.isnan(X.sum()):  # most tables of counts lack nothing, and a sum is the quickest look
             return X
-        filled: Floats = np.where(np.isnan(X), self.fill_, X)
-        return filled
+        return np.where(np.isnan(X), self.fill_, X)
 
 
 class LeftCensored(_Filled):
@@ -36,12 +34,6 @@ class LeftCensored(_Filled):
         Which quantile of the molecule's training values counts as its low value, from 0 to 1.
     shift : float, default 1.0
         How far below that quantile to go, in log2: 1 is half of it. 0 or more.
-
-    Attributes
-    ----------
-    fill_ : float64 array of shape (n_molecules,)
-        What NaN becomes; a molecule never found in training gets the same quantile of the whole table, less
-        `shift`.
 
     Raises
     ------
@@ -72,13 +64,7 @@ class LeftCensored(_Filled):
 
 
 class MedianFilled(_Filled):
-    """NaN becomes the molecule's training median, for units where NaN means that nobody measured it.
-
-    Attributes
-    ----------
-    fill_ : float64 array of shape (n_molecules,)
-        What NaN becomes; a molecule never measured in training gets the median of the whole table.
-    """
+    """NaN becomes the molecule's training median, for units where NaN means that nobody measured it."""
 
     def _learn(self, X: Floats) -> None:
         medians = row_medians(np.ascontiguousarray(X.T))

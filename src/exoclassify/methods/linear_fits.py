@@ -37,18 +37,9 @@ class LinearFits:
 def fit_linear(
     Y: Floats, design: Floats, *, weights: Floats | None = None, blocks: Codes | None = None, correlation: float = 0.0
 ) -> LinearFits:
-    """Fit the same design to every column of a table, by generalised least squares.
+    """Fit the same design, of full rank, to every column of a table of log2 abundance, by generalised least squares.
 
-    Parameters
-    ----------
-    Y : ndarray of shape (n_samples, n_molecules)
-        Log2 abundance; NaN = no value, and the sample is left out for that molecule.
-    design : ndarray of shape (n_samples, n_columns)
-        Of full rank.
-    weights : ndarray of shape (n_samples, n_molecules), optional
-        Precision weights, above 0.
-    blocks : ndarray of shape (n_samples,), optional
-        Subject codes.
+    A sample is left out for a molecule of which it has no value (NaN). `weights` are of precision, above 0; `blocks` subjects.
 
     Notes
     -----
@@ -64,21 +55,9 @@ def fit_linear(
 def fit_within(Y: Floats, design: Floats, blocks: Codes, *, weights: Floats | None = None) -> LinearFits:
     """Fit a design within persons: every person has a level of its own, so only what changes in a person counts.
 
-    Parameters
-    ----------
-    Y : ndarray of shape (n_samples, n_molecules)
-        Log2 abundance; NaN = no value, and the sample is left out for that molecule.
-    design : ndarray of shape (n_samples, n_columns)
-        Its first column is the intercept, which the persons' levels take the place of: its coefficient is NaN.
-    blocks : ndarray of shape (n_samples,)
-        Subject codes.
-    weights : ndarray of shape (n_samples, n_molecules), optional
-        Precision weights, above 0.
-
-    Notes
-    -----
-    The same as `fit_linear` with a column for every person, as limma's users fit pairs, without ever making those columns:
-    sums of products about the person's weighted mean (Frisch and Waugh 1933).
+    The first column of the design is the intercept, which the persons' levels take the place of: its coefficient is NaN. Other
+    arguments as in `fit_linear`, and the same numbers as there with a column for every person, as limma's users fit pairs,
+    without ever making those columns: sums of products about the person's weighted mean (Frisch and Waugh 1933).
     """
     table = _Weighted.of(Y, design[:, 1:], weights)
     subjects, of = np.unique(blocks, return_inverse=True)
@@ -224,23 +203,9 @@ def _inverses(xx: Floats) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def block_correlation(Y: Floats, design: Floats, blocks: Codes, *, weights: Floats | None = None) -> float:
-    """Estimate the correlation of two samples of one subject, one number for all molecules.
+    """Estimate the correlation of two samples of one subject, one number for all molecules; arguments as in `fit_linear`.
 
-    Parameters
-    ----------
-    Y : ndarray of shape (n_samples, n_molecules)
-        Log2 abundance; NaN = no value.
-    design : ndarray of shape (n_samples, n_columns)
-        Of full rank.
-    blocks : ndarray of shape (n_samples,)
-        Subject codes; some subject has two samples.
-    weights : ndarray of shape (n_samples, n_molecules), optional
-        Precision weights.
-
-    Returns
-    -------
-    float
-        0 or more, below 1: a negative correlation of one person's samples is noise.
+    0 or more, below 1: a negative correlation of one person's samples is noise.
 
     Notes
     -----

@@ -11,37 +11,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenStep
-from exoclassify.methods.rows import row_means
+from exoclassify.methods.frozen import FrozenStep, row_means
 from exoclassify.typing import Floats
 
 __all__ = ["CtInverted", "DeltaCt", "GlobalMean", "detected_cycles", "most_stable"]
 
 
 def detected_cycles(X: Floats, not_detected: float) -> Floats:
-    """Give the cycles of what was detected, and NaN for what was not.
-
-    Parameters
-    ----------
-    X : float64 array of shape (n_samples, n_assays)
-        Ct; NaN = not measured.
-
-    Returns
-    -------
-    float64 array of shape (n_samples, n_assays)
-        A new array.
-    """
-    cycles: Floats = np.where(not_detected > X, X, np.nan)
-    return cycles
+    """Give the cycles of what was detected, and NaN for what was not, as a new array."""
+    return np.where(not_detected > X, X, np.nan)
 
 
 def most_stable(cycles: Floats, n_references: int) -> NDArray[np.intp]:
-    """Choose the assays whose ratios to each other vary least over the samples.
-
-    Parameters
-    ----------
-    cycles : float64 array of shape (n_samples, n_assays)
-        Ct of detected assays, NaN elsewhere.
+    """Choose the assays whose ratios to each other vary least over the samples; Ct of detected assays, NaN elsewhere.
 
     Notes
     -----
@@ -92,17 +74,16 @@ class CtInverted(FrozenStep):
 
     def apply(self, X: Floats) -> Floats:
         """Compute `not_detected` minus Ct without any check: the fast path."""
-        inverted: Floats = self.not_detected - detected_cycles(X, self.not_detected)
-        return inverted
+        return self.not_detected - detected_cycles(X, self.not_detected)
 
 
 class _Referenced(FrozenStep):
     """Reference Ct minus Ct, the reference being the mean of a set of assays frozen at fit."""
 
     not_detected: float
-    positions_: NDArray[np.intp]
-    assay_means_: Floats
-    reference_mean_: float
+    positions_: NDArray[np.intp]  # of the reference assays
+    assay_means_: Floats  # of Ct over the training samples that detected the assay; NaN for none
+    reference_mean_: float  # of these over the references
 
     def _positions(self, cycles: Floats) -> NDArray[np.intp]:
         raise NotImplementedError
@@ -124,8 +105,7 @@ class _Referenced(FrozenStep):
         if lost.any():
             shifts[lost] = row_means(deviations[lost])
         references = self.reference_mean_ + np.where(np.isnan(shifts), 0.0, shifts)
-        differences: Floats = references[:, np.newaxis] - cycles
-        return differences
+        return references[:, np.newaxis] - cycles
 
 
 class DeltaCt(_Referenced):
@@ -144,15 +124,6 @@ class DeltaCt(_Referenced):
         GlobalMean).
     min_detected : float, default 0.8
         As in GlobalMean.
-
-    Attributes
-    ----------
-    positions_ : int array
-        Columns of the reference assays.
-    assay_means_ : float64 array of shape (n_assays,)
-        Mean Ct of each assay over the training samples that detected it; NaN for none.
-    reference_mean_ : float
-        Mean of `assay_means_` over the references.
 
     Raises
     ------
@@ -205,11 +176,6 @@ class GlobalMean(_Referenced):
         Share of the training samples that must detect an assay for it to count in the mean.
     not_detected : float, default 40.0
         Ct from which nothing was found; such a Ct becomes NaN.
-
-    Attributes
-    ----------
-    positions_, assay_means_, reference_mean_
-        As in DeltaCt, the references being the assays in the mean.
 
     Notes
     -----

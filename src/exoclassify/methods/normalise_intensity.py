@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.methods.frozen import FrozenStep
-from exoclassify.methods.rows import log2_positive, row_medians
+from exoclassify.methods.frozen import FrozenStep, log2_positive, row_medians
 from exoclassify.typing import Floats
 
 __all__ = ["FrozenQuantile", "Log2Plus", "MedianCentred", "Standardised"]
@@ -34,8 +33,7 @@ class Log2Plus(FrozenStep):
 
     def apply(self, X: Floats) -> Floats:
         """Compute log2(x + plus) without any check: the fast path."""
-        logged: Floats = np.log2(X + self.plus)
-        return logged
+        return np.log2(X + self.plus)
 
 
 _MOST_SDS = 10.0
@@ -43,16 +41,10 @@ _MOST_SDS = 10.0
 
 
 class Standardised(FrozenStep):
-    """Distance from the training mean in training standard deviations, for values of any additive scale.
-
-    Attributes
-    ----------
-    mean_, scale_ : float64 array of shape (n_molecules,)
-        Of each column; the scale is 1 where training showed no spread.
-    """
+    """Distance from the training mean in training standard deviations, for values of any additive scale."""
 
     mean_: Floats
-    scale_: Floats
+    scale_: Floats  # 1 where training showed no spread
 
     def _learn(self, X: Floats) -> None:
         measured = ~np.isnan(X)
@@ -89,13 +81,6 @@ class MedianCentred(_Intensity):
     min_detected : float, default 0.7
         Share of the training samples that must hold a molecule for it to count in the median.
 
-    Attributes
-    ----------
-    positions_ : int array
-        Columns counted in the median: those commonly detected in training.
-    reference_ : float64 array of shape (n_molecules,)
-        Median log2 intensity of each molecule in training; NaN for a molecule never found.
-
     Notes
     -----
     Values keep the scale of the training samples. The set is frozen and each molecule is compared with its
@@ -104,8 +89,8 @@ class MedianCentred(_Intensity):
     whatever it holds.
     """
 
-    positions_: NDArray[np.intp]
-    reference_: Floats
+    positions_: NDArray[np.intp]  # counted in the median: commonly detected in training
+    reference_: Floats  # median log2 intensity in training; NaN for a molecule never found
 
     def __init__(self, logged: bool = False, min_detected: float = 0.7) -> None:
         self.logged = logged
@@ -127,8 +112,7 @@ class MedianCentred(_Intensity):
         lost = np.isnan(centres)
         if lost.any():
             centres[lost] = row_medians(distances[lost])
-        centred: Floats = logs - np.where(np.isnan(centres), 0.0, centres)[:, np.newaxis]
-        return centred
+        return logs - np.where(np.isnan(centres), 0.0, centres)[:, np.newaxis]
 
 
 class FrozenQuantile(_Intensity):
@@ -139,11 +123,6 @@ class FrozenQuantile(_Intensity):
     logged : bool, default False
         Whether the table is in log2 already; if not, 0 becomes NaN and the rest its log2.
 
-    Attributes
-    ----------
-    quantiles_ : float64 array of shape (n_molecules,)
-        Mean over the training samples of their quantiles at evenly spaced positions from 0 to 1.
-
     Notes
     -----
     Source: Bolstad et al. 2003, doi 10.1093/bioinformatics/19.2.185, with limma's treatment of NaN
@@ -153,7 +132,7 @@ class FrozenQuantile(_Intensity):
     choice there.
     """
 
-    quantiles_: Floats
+    quantiles_: Floats  # mean over training of a sample's quantiles at evenly spaced positions from 0 to 1
 
     def __init__(self, logged: bool = False) -> None:
         self.logged = logged
@@ -183,5 +162,4 @@ def _positions(values: Floats) -> Floats:
         return np.full(len(values), 0.5)
     ordered = np.sort(values)
     ranks = (ordered.searchsorted(values, side="left") + ordered.searchsorted(values, side="right") - 1) / 2.0
-    positions: Floats = ranks / (len(values) - 1)
-    return positions
+    return ranks / (len(values) - 1)

@@ -35,15 +35,7 @@ class PCAResidual:
 
     @classmethod
     def fit(cls, V: Floats, n_components: int) -> PCAResidual:
-        """Learn the directions.
-
-        Parameters
-        ----------
-        V : ndarray of shape (n_samples, n_molecules)
-            Log view of the training samples; no NaN.
-        n_components : int
-            At most this many, and never more than a fifth of the samples.
-        """
+        """Learn at most so many directions, and never more than a fifth of the samples, from their log view without NaN."""
         return cls.from_rotated(Rotated.fit("log", V), n_components)
 
     @classmethod

@@ -24,21 +24,7 @@ _MIX = 2.0
 
 
 def batch_mix(y: Codes, batch: Codes, n_batches: int, prevalence: Floats) -> Floats:
-    """Mix of states in each batch, held back towards that of all.
-
-    Parameters
-    ----------
-    y, batch : ndarray of shape (n_samples,)
-        Codes.
-    n_batches : int
-        Batch codes run below it.
-    prevalence : ndarray of shape (n_states,)
-        Of all samples.
-
-    Returns
-    -------
-    ndarray of shape (n_batches, n_states)
-    """
+    """Mix of states in each batch (n_batches, n_states), held back towards `prevalence`, that of all samples."""
     counts = np.zeros((n_batches, len(prevalence)))
     np.add.at(counts, (batch, y), 1.0)
     result: Floats = (counts + _MIX * prevalence) / (counts.sum(axis=1, keepdims=True) + _MIX)
@@ -48,25 +34,10 @@ def batch_mix(y: Codes, batch: Codes, n_batches: int, prevalence: Floats) -> Flo
 def fit_scale(
     scores: Floats, y: Codes, batch: Codes, mix: Floats, prevalence: Floats, penalty: float = 0.1
 ) -> tuple[float, float]:
-    """Fit one scale of a learner's scores beside an intercept for each batch.
+    """Fit one scale of a learner's scores beside an intercept for each batch; gives it and the log-loss of what it makes of them.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples, n_states)
-        Out of fold, rows centred.
-    y, batch : ndarray of shape (n_samples,)
-        Codes; every state present.
-    mix : ndarray of shape (n_batches, n_states)
-        As `batch_mix` gives it, so that a batch's own mix is not taken for an offset.
-    prevalence : ndarray of shape (n_states,)
-        Of all samples.
-    penalty : float
-        On the squared scale, in units of the scores' spread: a guard against separation.
-
-    Returns
-    -------
-    log_loss : float
-        In nats, of the fitted log-odds.
+    Scores are out of fold, (n_samples, n_states) with rows centred; `mix` is what `batch_mix` gives, so that a batch's own mix
+    is not taken for an offset. `penalty` is on the squared scale, in units of the scores' spread: a guard against separation.
     """
     k, n_batches = scores.shape[1], len(mix)
     counts = np.bincount(y, minlength=k).astype(np.float64)
@@ -107,19 +78,9 @@ def fit_scale(
 
 
 def whitening(scores: Floats, y: Codes, batch: Codes) -> Floats | None:
-    """Map that makes what states and batches leave unexplained white.
+    """Map (n_states - 1, n_states) that makes white what states and batches leave unexplained of scores with rows centred.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples, n_states)
-        Rows centred.
-    y, batch : ndarray of shape (n_samples,)
-        Codes.
-
-    Returns
-    -------
-    ndarray of shape (n_states - 1, n_states), or None
-        None when the scores do not vary.
+    None when the scores do not vary.
     """
     basis = helmert(scores.shape[1])
     z = scores @ basis.T
@@ -167,12 +128,7 @@ class Offsets(NamedTuple):
 def offsets_of(w: Floats, y: Codes, batch: Codes, n_batches: int, n_states: int) -> Offsets:
     """Estimate means, offsets and their spread by restricted maximum likelihood, averaged over the spread.
 
-    Parameters
-    ----------
-    w : ndarray of shape (n_samples, n_dims)
-        White scores, out of fold.
-    y, batch : ndarray of shape (n_samples,)
-        Codes; a batch may have no sample here.
+    `w` are white scores (n_samples, n_dims), out of fold; a batch may have no sample here.
 
     Notes
     -----
@@ -231,21 +187,8 @@ class Link(NamedTuple):
 def fit_link(w: Floats, means: Floats, y: Codes, log_mix: Floats) -> Link:
     """Fit how far the log-odds of two normal distributions are to be believed.
 
-    Parameters
-    ----------
-    w : ndarray of shape (n_samples, n_dims)
-        White scores less their batch's offset.
-    means : ndarray of shape (n_states, n_dims)
-        Of the states.
-    y : ndarray of shape (n_samples,)
-        State codes.
-    log_mix : ndarray of shape (n_samples, n_states)
-        Log of the mix of each sample's batch.
-
-    Returns
-    -------
-    Link
-        Targets .99 (Platt's are too strong here); penalties (gamma - 1)^2 / 2 and .05 |constant|^2.
+    `w` are white scores less their batch's offset, `log_mix` (n_samples, n_states) the log of the mix of each sample's batch.
+    Targets .99 (Platt's are too strong here); penalties (gamma - 1)^2 / 2 and .05 |constant|^2.
     """
     k = len(means)
     linear = w @ means.T - (means**2).sum(axis=1) / 2

@@ -27,15 +27,6 @@ class PrevalenceFilter(FrozenStep):
     not_detected : float, default 40.0
         Ct from which nothing was found.
 
-    Attributes
-    ----------
-    support_ : bool array of shape (n_molecules,)
-        Which molecules are kept.
-    positions_ : int array
-        Their columns.
-    prevalence_ : float64 array of shape (n_molecules,)
-        Share of the training samples that detected each molecule.
-
     Raises
     ------
     DesignError
@@ -51,9 +42,9 @@ class PrevalenceFilter(FrozenStep):
     10.1073/pnas.0914005107).
     """
 
-    support_: NDArray[np.bool_]
-    positions_: NDArray[np.intp]
-    prevalence_: NDArray[np.float64]
+    support_: NDArray[np.bool_]  # which molecules are kept
+    positions_: NDArray[np.intp]  # their columns
+    prevalence_: NDArray[np.float64]  # share of the training samples that detected each
 
     def __init__(self, min_prevalence: float = 0.2, unit: str = "counts", not_detected: float = 40.0) -> None:
         self.min_prevalence = min_prevalence
@@ -86,13 +77,11 @@ class PrevalenceFilter(FrozenStep):
             raise ValueError(f"unit is {self.unit!r}; it must be one of {', '.join(_UNITS)}")
         if self.unit in ("log2_intensity", "value"):
             return ~np.isnan(X)
-        detected: NDArray[np.bool_] = self.not_detected > X if self.unit == "ct" else X > 0.0
-        return detected
+        return self.not_detected > X if self.unit == "ct" else X > 0.0
 
     def apply(self, X: Floats) -> Floats:
         """Keep the chosen columns without any check: the fast path."""
-        kept: Floats = X.take(self.positions_, axis=1)
-        return kept
+        return X.take(self.positions_, axis=1)
 
 
 def _varies(X: Floats) -> NDArray[np.bool_]:

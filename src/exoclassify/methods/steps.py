@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 
 from exoclassify.methods.frozen import FrozenStep
 from exoclassify.methods.impute import LeftCensored, MedianFilled
-from exoclassify.methods.normalise_counts import CenteredLogRatio, LogCPM, MedianOfRatios
+from exoclassify.methods.normalise_counts import TMM, CenteredLogRatio, LogCPM, MedianOfRatios
 from exoclassify.methods.normalise_ct import CtInverted, DeltaCt, GlobalMean
 from exoclassify.methods.normalise_intensity import FrozenQuantile, Log2Plus, MedianCentred, Standardised
-from exoclassify.methods.normalise_tmm import TMM
 
 __all__ = ["NORMALISERS", "imputer_for", "normaliser_for"]
 
@@ -37,15 +36,7 @@ NORMALISERS: Mapping[str, Mapping[str, Callable[[float], FrozenStep]]] = {
 
 
 def normaliser_for(unit: str, method: str, not_detected: float | None) -> FrozenStep:
-    """Make the unfitted normaliser of a unit.
-
-    Parameters
-    ----------
-    unit : str
-        A key of `NORMALISERS`.
-    method : str
-        One of the unit's names, or ``auto`` for its default.
-    """
+    """Make the unfitted normaliser of a unit by its name, or ``auto`` for the unit's default."""
     known = NORMALISERS[unit]
     name = next(iter(known)) if method == "auto" else method
     if name not in known:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from exoclassify.methods import impute, normalise_counts, normalise_ct, normalise_intensity, normalise_tmm, select
+from exoclassify.methods import impute, normalise_counts, normalise_ct, normalise_intensity, select
 from exoclassify.methods.frozen import FrozenStep
 from exoclassify.typing import Floats
 
@@ -23,13 +23,17 @@ __all__ = [
 class _Transformer(TransformerMixin, BaseEstimator, FrozenStep):  # type: ignore[misc]  # scikit-learn ships no types
     """Checks what it is given, then does what the step does."""
 
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__doc__ = cls.__bases__[-1].__doc__
+
     def fit(self, X: ArrayLike, y: object = None) -> Self:
-        """Learn the constants from training samples alone.
+        """Learn the constants from training samples alone; NaN = not measured.
 
         Parameters
         ----------
         X : array of shape (n_samples, n_molecules)
-            Training samples; NaN = not measured.
+            Training samples.
         """
         return super().fit(self._checked(X, reset=True))
 
@@ -73,57 +77,43 @@ class _OneToOne(OneToOneFeatureMixin, _Transformer):  # type: ignore[misc]  # un
     """Gives back as many molecules as it takes, in the same order."""
 
 
-class LogCPM(_OneToOne, normalise_counts.LogCPM):
-    __doc__ = normalise_counts.LogCPM.__doc__
+class LogCPM(_OneToOne, normalise_counts.LogCPM): ...
 
 
-class MedianOfRatios(_OneToOne, normalise_counts.MedianOfRatios):
-    __doc__ = normalise_counts.MedianOfRatios.__doc__
+class MedianOfRatios(_OneToOne, normalise_counts.MedianOfRatios): ...
 
 
-class CenteredLogRatio(_OneToOne, normalise_counts.CenteredLogRatio):
-    __doc__ = normalise_counts.CenteredLogRatio.__doc__
+class CenteredLogRatio(_OneToOne, normalise_counts.CenteredLogRatio): ...
 
 
-class TMM(_OneToOne, normalise_tmm.TMM):
-    __doc__ = normalise_tmm.TMM.__doc__
+class TMM(_OneToOne, normalise_counts.TMM): ...
 
 
-class CtInverted(_OneToOne, normalise_ct.CtInverted):
-    __doc__ = normalise_ct.CtInverted.__doc__
+class CtInverted(_OneToOne, normalise_ct.CtInverted): ...
 
 
-class DeltaCt(_OneToOne, normalise_ct.DeltaCt):
-    __doc__ = normalise_ct.DeltaCt.__doc__
+class DeltaCt(_OneToOne, normalise_ct.DeltaCt): ...
 
 
-class GlobalMean(_OneToOne, normalise_ct.GlobalMean):
-    __doc__ = normalise_ct.GlobalMean.__doc__
+class GlobalMean(_OneToOne, normalise_ct.GlobalMean): ...
 
 
-class Log2Plus(_OneToOne, normalise_intensity.Log2Plus):
-    __doc__ = normalise_intensity.Log2Plus.__doc__
+class Log2Plus(_OneToOne, normalise_intensity.Log2Plus): ...
 
 
-class MedianCentred(_OneToOne, normalise_intensity.MedianCentred):
-    __doc__ = normalise_intensity.MedianCentred.__doc__
+class MedianCentred(_OneToOne, normalise_intensity.MedianCentred): ...
 
 
-class FrozenQuantile(_OneToOne, normalise_intensity.FrozenQuantile):
-    __doc__ = normalise_intensity.FrozenQuantile.__doc__
+class FrozenQuantile(_OneToOne, normalise_intensity.FrozenQuantile): ...
 
 
-class LeftCensored(_OneToOne, impute.LeftCensored):
-    __doc__ = impute.LeftCensored.__doc__
+class LeftCensored(_OneToOne, impute.LeftCensored): ...
 
 
-class MedianFilled(_OneToOne, impute.MedianFilled):
-    __doc__ = impute.MedianFilled.__doc__
+class MedianFilled(_OneToOne, impute.MedianFilled): ...
 
 
 class PrevalenceFilter(_Transformer, select.PrevalenceFilter):
-    __doc__ = select.PrevalenceFilter.__doc__
-
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Name the molecules that are kept.
 

@@ -69,17 +69,9 @@ class LeafBoxes:
         return result
 
     def shapley(self, V: Floats) -> Floats:
-        """Split the sum of the trees among the molecules.
+        """Split the sum of the trees among the molecules; shape (n_samples, n_molecules, n_columns).
 
-        Parameters
-        ----------
-        V : ndarray of shape (n_samples, n_molecules)
-            The view that the trees read; rounded to single precision, as the trees do.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_molecules, n_columns)
-            With `base` it adds up to ``Trees.sums``.
+        With `base` it adds up to ``Trees.sums``. V, the view that the trees read, is rounded to single precision, as trees do.
         """
         result = np.zeros((*V.shape, self.value.shape[1]))
         single = V.astype(np.float32).astype(np.float64)

@@ -17,8 +17,7 @@ from exoclassify.errors import ModelError
 from exoclassify.methods.learners.linear import Linear
 from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest, Trees
-from exoclassify.methods.ranks import normal_scores
-from exoclassify.methods.views import Views
+from exoclassify.methods.views import Views, normal_scores
 from exoclassify.model.blend import FittedBlend, Scorer
 from exoclassify.tables import sizes
 from exoclassify.typing import Floats

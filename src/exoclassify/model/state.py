@@ -17,10 +17,9 @@ from exoclassify.methods.impute import LeftCensored, MedianFilled
 from exoclassify.methods.learners.linear import Linear
 from exoclassify.methods.learners.ratios import Ratios
 from exoclassify.methods.learners.trees import Boosted, Forest, Trees
-from exoclassify.methods.normalise_counts import CenteredLogRatio, LogCPM, MedianOfRatios
+from exoclassify.methods.normalise_counts import TMM, CenteredLogRatio, LogCPM, MedianOfRatios
 from exoclassify.methods.normalise_ct import CtInverted, DeltaCt, GlobalMean
 from exoclassify.methods.normalise_intensity import FrozenQuantile, Log2Plus, MedianCentred, Standardised
-from exoclassify.methods.normalise_tmm import TMM
 from exoclassify.methods.novelty import PCAResidual
 from exoclassify.methods.views import Views
 from exoclassify.model.blend import Blend, FittedBlend, Member

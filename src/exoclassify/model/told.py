@@ -18,32 +18,32 @@ def used_in(about: Mapping[str, Any]) -> list[str]:
 
 def _known(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
     if place["calls_from"] is None:
-        return "In a batch that it was trained on this model calls nothing: no probability keeps the stated error among calls."
-    where = "of new people of its own batches" if about["training"]["batches"] else "of people like those of training"
-    return f"Samples {where} are called from a probability of {place['calls_from']:.2f} on{_figures(about, 0)}."
+        return "In a batch it was trained on, the model makes no calls: no threshold keeps the stated error rate."
+    where = (
+        "In a batch it was trained on" if about["training"]["batches"] else "For people like those it was trained on"
+    )
+    return f"{where}, it makes a call from a probability of {place['calls_from']:.2f} on{_figures(about, 0)}."
 
 
 def _unknown(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
     if place["closed"] == "one-batch":
         return (
-            "In a batch that it was not trained on it calls nothing: it was never tested in one. "
+            "In an unknown batch it makes no calls: it was never tested in one. "
             + ("" if of_layers(about) else "10 local samples (exoclassify recalibrate) or ")
             + "a second training batch would settle it."
         )
     if place["closed"]:
-        return (
-            "In a batch that it was not trained on it calls nothing: in batches that were left out its scores were not shown to "
-            "carry over."
-        )
+        return "In an unknown batch it makes no calls: its scores were not shown to carry over to the batches that were left out."
     if place["calls_from"] is None:
-        return "In an unknown batch it calls nothing: no probability keeps the stated error among calls in batches left out."
+        return "In an unknown batch it makes no calls: no threshold kept the stated error rate in the batches left out."
     told = _figures(about, 1)
-    if told.startswith(": none was called"):
+    if told.startswith(": it called none"):
         return (
-            f"In an unknown batch it calls from a probability of {place['calls_from']:.2f} on. The test models, each trained "
-            "without one batch, made no call there; the final model will."
+            f"In an unknown batch it makes a call from a probability of {place['calls_from']:.2f} on. The test models, "
+            "each trained "
+            "without one batch, made no call there; your final model will."
         )
-    return f"In an unknown batch it calls from a probability of {place['calls_from']:.2f} on{told}."
+    return f"In an unknown batch it makes a call from a probability of {place['calls_from']:.2f} on{told}."
 
 
 def _figures(about: Mapping[str, Any], at: int) -> str:
@@ -52,8 +52,11 @@ def _figures(about: Mapping[str, Any], at: int) -> str:
         return ""
     found = uses[at]
     if not found["called"]:
-        return ": none was called of the samples left out"
-    return f": {found['called']:.0%} of the samples left out, {found['wrong_among_called']:.0%} of these calls wrong"
+        return ": it called none of the left-out samples"
+    return (
+        f": it called {found['called']:.0%} of the left-out samples, and {found['wrong_among_called']:.0%} of these "
+        "calls were wrong"
+    )
 
 
 def use_lines(about: Mapping[str, Any]) -> list[list[Any]]:
@@ -87,13 +90,13 @@ def carries_over(about: Mapping[str, Any]) -> str:
     if offsets is None or not offsets["n_batches"]:
         return ""
     words = (
-        f"Does one cut-off carry over? Batches lie {offsets['spread']:.1f} (80 % interval {offsets['low']:.1f} to "
-        f"{offsets['high']:.1f}) standard deviations of a state apart, as seen in {offsets['n_batches']} left-out batches"
+        f"Does one threshold fit every batch? Between batches, scores shift by {offsets['spread']:.1f} standard deviations (80 % "
+        f"interval {offsets['low']:.1f} to {offsets['high']:.1f}; seen in {offsets['n_batches']} left-out batches)"
     )
     if offsets["spread"] < 0.5:
-        return f"{words}: little, so an unknown batch is answered nearly as well as a known one."
-    return f"{words}: without local samples the level of an answer is uncertain by that much" + (
-        "." if of_layers(about) else "; 10 local samples narrow it."
+        return f"{words}. That is little: an unknown batch is answered nearly as well as a known one."
+    return f"{words}. In a new batch, probabilities are uncertain by that much" + (
+        "." if of_layers(about) else "; 10 local samples make them surer."
     )
 
 

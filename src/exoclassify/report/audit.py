@@ -11,7 +11,7 @@ from exoclassify.report.plots import Axis, Bar, Series, curves, intervals
 __all__ = ["audit_section", "baseline_section", "learning_curve_section"]
 
 _ALPHA = 0.05
-_WORDS = {"critical": "Critical", "warning": "Warning", "info": "For the record"}
+_WORDS = {"critical": "Critical findings", "warning": "Warnings", "info": "For the record"}
 
 
 def audit_section(audit: Mapping[str, Any]) -> Section:
@@ -21,7 +21,7 @@ def audit_section(audit: Mapping[str, Any]) -> Section:
         found = [finding for finding in audit["findings"] if finding["severity"] == severity]
         if found:
             rows = [(f["check"], f["subject"], f["message"], f["mend"] or None, _figure(f)) for f in found]
-            columns = ["check", "about", "what was found", "what to do", "figure"]
+            columns = ["check", "about", "what was found", "what to do", "value"]
             tables.append(Table(columns, rows, f"{word}: {len(found)}", folded=severity == "info"))
     return Section("Audit: what could explain the result without biology", audit["verdict"], tables=tables)
 
@@ -42,25 +42,27 @@ def baseline_section(audit: Mapping[str, Any]) -> Section | None:
         bars,
         Axis("AUC, 95 % interval by subject", max(0.0, low // 0.1 / 10)),
         reference=0.5,
-        caption="Dashed: guessing. The model is worth something where it stands clear of every line below it.",
+        caption="Dashed: guessing. The model's interval should lie to the right of all others.",
     )
     best, beaten = audit["drawn"]["best_baseline"], audit["drawn"]["beats_best_baseline"]
     p_value = next(row["p_model_better"] for row in rows if row["name"] == best)
     if not beaten:
-        verdict = f"The model is not better than {best} (one-sided p = {p_value:.2g}). What it found may be no more than that."
+        verdict = (
+            f"The model is not better than {best} (one-sided p = {p_value:.2g}). It may have learned nothing else."
+        )
     elif p_value < _ALPHA:
         verdict = f"The model is better than the best of them, {best} (one-sided p = {p_value:.2g})."
     else:
         verdict = f"None of them predicts the state beyond chance; the model is not clearly better than {best} either."
     return Section(
         "Technical baselines",
-        "A difference in sequencing depth, in what was detected, in run order or in a column of the sheet can pass for biology. "
-        f"Each was judged alone, as a classifier, in the folds of the model. {verdict}",
+        "Differences in sequencing depth, detection, run order or a column of the sheet can look like biology. Each was judged "
+        f"alone as a classifier, in the folds of the model. {verdict}",
         figures=[figure],
         notes=[
             "Paired test of two AUCs on the same samples (DeLong et al. 1988), by subject.",
-            "An AUC below one half is what cross-validation gives to a column that tells nothing: a level with more of a state "
-            "in the training part has fewer of it in the part left out.",
+            "An AUC below 0.5 is usual for a variable that says nothing: when the training part has more of a state in one "
+            "group, the part left out has less of it there.",
         ],
     )
 

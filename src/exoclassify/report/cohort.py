@@ -13,6 +13,7 @@ from exoclassify.report.plots import Axis, Bar, Series, curves, intervals
 __all__ = ["cohort_section", "samples_section", "sensitivity_section"]
 
 _MOST_GROUPS = 5
+_JUDGED = {"model": "The recipe of this model"}
 
 
 def cohort_section(audit: Mapping[str, Any]) -> Section | None:
@@ -66,7 +67,7 @@ def _components(found: Mapping[str, Any], groups: Sequence[str], by: str) -> Fig
 
 
 def sensitivity_section(audit: Mapping[str, Any]) -> Section | None:
-    """Draw how a plain model does without molecules of blood cells, and without failed libraries."""
+    """Draw how the model does without molecules of blood cells, and without failed libraries."""
     rows = audit["drawn"].get("sensitivity")
     if not rows:
         return None
@@ -81,17 +82,19 @@ def sensitivity_section(audit: Mapping[str, Any]) -> Section | None:
         for i, row in enumerate(rows)
     ]
     low = min(0.4, *(bar.low for bar in bars))
+    model = _JUDGED.get(rows[0].get("model", ""), "A plain ridge regression")
     figure = intervals(
-        "Sensitivity analysis", bars, Axis("AUC, 95 % interval by subject", max(0.0, low // 0.1 / 10)), reference=0.5,
-        caption="A plain ridge regression in the same folds, with and without. Dashed: guessing.",
+        "AUC with and without", bars, Axis("AUC, 95 % interval by subject", max(0.0, low // 0.1 / 10)), reference=0.5,
+        caption=f"{model}, learned again in one repeat of the folds each time. Dashed: guessing.",
     )  # fmt: skip
     told = "; ".join(f"{row['auc']:.2f} without {row['without']} ({row['left_out']})" for row in rows[1:])
     return Section(
         "Sensitivity analysis",
-        f"A plain ridge regression reaches AUC {rows[0]['auc']:.2f} with everything, {told}.",
+        f"{model} reaches AUC {rows[0]['auc']:.2f} in these folds with everything; {told}.",
         figures=[figure],
         notes=[
-            "Molecules of blood cells: the published panels that the audit names. Libraries: failed, or far from all others."
+            "Molecules of blood cells: the published panels that the audit names. Libraries: failed, or far from all others.",
+            "One repeat of cross-validation, so these figures differ a little from those averaged over all repeats.",
         ],
     )
 
@@ -105,12 +108,12 @@ def samples_section(rows: Sequence[Mapping[str, Any]]) -> Section | None:
     wrong = sum(row["called wrongly"] > 0 for row in rows)
     return Section(
         "Samples to look at",
-        f"{len(rows)} samples lean to another state than their label while held out; {wrong} of them were called "
-        f"wrongly. A swapped "
-        "label or tube looks like this, and so does a person who is hard to classify. Check the records, and change no label for "
-        "the model's sake.",
+        f"For {len(rows)} samples the held-out answer leans to another state than the label; {wrong} of them were "
+        "called wrongly. "
+        "The label or the tube may have been swapped, or the person is hard to classify. Check the records, and do not change a "
+        "label only because the model disagrees.",
         tables=[Table(columns, cells)],
         notes=[
-            "With your own sample ids: this page is for you, the report in the model's folder does not have this list."
+            "This list has your own sample ids. The report in the model's folder, which you may share, does not have it."
         ],
     )

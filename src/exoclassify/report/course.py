@@ -44,9 +44,9 @@ def course_section(found: Course) -> Section:
         [_figure(found, shown)],
         [Table(columns, rows)],
         [
-            f"Intervals: where the probability of samples of the same day would lie, at {found.level:.0%}, by {repeats}; what "
-            "the model itself does not know is not in them. A change is told from the first visit on, and only beyond the noise "
-            f"of both samples: in a person who does not change, {1 - found.level:.0%} of such courses raise an alarm at most.",
+            f"{found.level:.0%} intervals: where other samples of the same day would lie, by {repeats}. They leave out what the "
+            "model itself does not know. A change is measured from the first visit, and reported only where it exceeds the noise "
+            f"of both samples: of people who do not change, at most {1 - found.level:.0%} raise an alarm.",
             "Visits measured in different batches can differ by the batch. Support for a decision by a person, not a diagnosis.",
         ],
     )

@@ -38,8 +38,8 @@ def discrimination(judged: Judged) -> Section:
         figures += [_roc(judged, state), _precision_recall(judged, state)]
     figures += [_confusion(name, found) for name, found in judged if "confusion" in found["examined"]]
     summary = (
-        f"Of two people, one with a state and one without, the model ranks the right one higher {auc['value']:.0%} of the time "
-        f"({name}; 95 % interval {auc['low']:.0%} to {auc['high']:.0%}). One half is guessing."
+        f"Of two people, one with the state and one without, the model ranks the one with it higher {auc['value']:.0%} of the "
+        f"time ({name}; 95 % interval {auc['low']:.0%} to {auc['high']:.0%}). Guessing gives 50%."
     )
     return Section(
         "Discrimination",
@@ -47,12 +47,12 @@ def discrimination(judged: Judged) -> Section:
         figures=figures,
         tables=[_figures_table(judged), _intervals_table(judged)],
         notes=[
-            "The AUC and the ROC curve rank only samples that one model answered for: of the same fold, or of the same left-out "
-            "batch. Precision and recall are of all folds together.",
+            "The AUC and both curves rank a sample only among those that the same model answered for: its fold, or its left-out "
+            "batch.",
             "Intervals by subject: samples of one person count as one. Curves are averaged over repeats of the folds.",
-            "AUC by DeLong on the logit scale, and by 2,000 bootstrap draws of subjects within states; both as if one model had "
-            "answered. The models of five folds share training samples, and their errors go together: quoted standard errors are "
-            "1.22 times as large then, which held the true AUC in 95 % or more of simulated cohorts.",
+            "Interval of the AUC: DeLong on the logit scale. The models of cross-validation share training samples, so their "
+            "errors go together, and the quoted standard error is multiplied by 1.22; in simulated cohorts at least 95 % of such "
+            "intervals held the true AUC.",
         ],
     )
 
@@ -66,7 +66,7 @@ def _figures_table(judged: Judged) -> Table:
         rows.append(row)
     if any(figures.get("permutation") for _, figures in judged):
         rows.append(["p by permuted labels", *(_permuted(figures.get("permutation")) for _, figures in judged)])
-    return Table(["figure", *(name for name, _ in judged)], rows, "Figures with 95 % intervals")
+    return Table(["measure", *(name for name, _ in judged)], rows, "Measures with 95 % intervals")
 
 
 def _permuted(found: Mapping[str, Any] | None) -> Cell:
@@ -88,7 +88,7 @@ def _intervals_table(judged: Judged) -> Table:
         rows += [
             [name, label, found["value"], *found[key]]
             for key, label in (
-                ("quoted", "by subject, wider where folds' models answered (the one quoted)"),
+                ("quoted", "by subject, widened for cross-validation (quoted)"),
                 ("delong_by_subject", "DeLong, by subject"),
                 ("bootstrap_by_subject", "bootstrap, by subject"),
                 ("delong_by_sample", "DeLong, as if every sample were another person"),
@@ -111,14 +111,16 @@ def _roc(judged: Judged, state: str) -> Figure:
             )
         )  # fmt: skip
     lines.append(Series("guessing", [0, 1], [0, 1], reference=True))
-    caption = "Sensitivity against false alarms at every threshold; bands: 95 % over bootstrap draws of subjects."
+    caption = "Sensitivity and share of false alarms at every threshold. Bands: 95 % intervals by subject (bootstrap)."
     return curves(f"ROC curve, {state}", lines, Axis("1 − specificity"), Axis("sensitivity"), caption)
 
 
 def _confusion(name: str, found: Mapping[str, Any]) -> Figure:
     counts = found["examined"]["confusion"]
     calls = list(next(iter(counts.values())))
-    caption = "Rows: the true state. Columns: what the model said. Samples, averaged over repeats, and their share of the row."
+    caption = (
+        "Rows: the state in the sheet. Columns: the call. Number of samples (mean over repeats) and share of the row."
+    )
     return matrix(
         f"Calls, {name}", list(counts), calls, [[row[call] for call in calls] for row in counts.values()], caption
     )
@@ -138,7 +140,8 @@ def _precision_recall(judged: Judged, state: str) -> Figure:
     rate = judged[0][1]["examined"]["states"][state]["share"]
     lines.append(Series("guessing", [0, 1], [rate, rate], reference=True))
     caption = (
-        f"Share of right calls among calls (AP: average precision), at the mix of these samples ({rate:.0%} {state})."
+        f"Recall: share of the people with the state who are found. Precision: share of those found who have it, at the mix of "
+        f"these samples ({rate:.0%} {state}). AP: average precision."
     )
     return curves(f"Precision and recall, {state}", lines, Axis("recall"), Axis("precision"), caption)
 
@@ -162,14 +165,16 @@ def calibration(judged: Judged, carried: str = "") -> Section:
                 [name, state, bins["ece"], bins["ece_if_calibrated"], parts["brier"], parts["reliability"],
                  parts["resolution"], parts["uncertainty"], parts["within_bins"]]
             )  # fmt: skip
-        lines.append(Series("as it should be", [0, 1], [0, 1], reference=True))
-        caption = "Each dot: held-out answers with about the same probability, and how many of them had the state."
-        figures.append(curves(f"Calibration, {state}", lines, Axis("probability said"), Axis("share seen"), caption))
+        lines.append(Series("ideal", [0, 1], [0, 1], reference=True))
+        caption = "Each dot: held-out answers of about the same probability, and the share of them that had the state."
+        figures.append(
+            curves(f"Calibration, {state}", lines, Axis("probability answered"), Axis("share with the state"), caption)
+        )
     name, first = judged[0]
     slope = first["figures"].get("calibration_slope")
     columns = [
-        "judged by", "state", "ECE", "ECE of a perfect model at this n", "Brier", "reliability", "resolution", "uncertainty",
-        "within bins",
+        "judged by", "state", "ECE", "ECE of a perfect model with as many samples", "Brier", "reliability",
+        "resolution", "uncertainty", "within bins",
     ]  # fmt: skip
     return Section(
         "Calibration of the model as shipped",
@@ -184,15 +189,15 @@ def calibration(judged: Judged, carried: str = "") -> Section:
 
 def _slope_words(name: str, slope: Mapping[str, float] | None) -> str:
     if slope is None:
-        return "The states are separated so well that no calibration slope exists; the bins below are all there is to judge by."
+        return "The states are separated completely, so a calibration slope cannot be estimated; judge by the figure."
     words = f"Calibration slope {slope['value']:.2f} ({slope['low']:.2f} to {slope['high']:.2f}; {name}; 1 is ideal). "
     if slope["high"] < 1:
         return (
             words + "The model is overconfident: probabilities near 0 and 1 should be read as less sure than they look."
         )
     if slope["low"] > 1:
-        return words + "The model is underconfident: it could be surer than it says."
-    return words + "No over- or underconfidence could be shown; with few samples that is weak evidence."
+        return words + "The model is underconfident: its probabilities could be nearer to 0 and 1."
+    return words + "Neither over- nor underconfidence was shown; with few samples this is weak evidence."
 
 
 def usefulness(judged: Judged) -> Section:
@@ -211,8 +216,8 @@ def usefulness(judged: Judged) -> Section:
     columns = ["judged by", "state", "chosen for", "threshold", "sensitivity", "specificity", "PPV", "NPV"]
     return Section(
         "Clinical usefulness",
-        "Net benefit weighs people rightly acted on against people acted on for nothing. Where the model's line lies above both "
-        "others, it is better to act on the model than on everyone or on no one.",
+        "Net benefit counts the people treated rightly, less those treated for nothing. Where the model's line is above both "
+        "dashed lines, it is better to act on the model than on everyone or on no one.",
         figures=figures,
         tables=[
             Table(
@@ -223,9 +228,10 @@ def usefulness(judged: Judged) -> Section:
             )
         ],
         notes=[
-            "Thresholds that reach 90 % were chosen on these very samples, and are optimistic.",
-            "Decision curves: Vickers & Elkin 2006. A case-control cohort has not the prevalence of a clinic: state the clinic's "
-            "with evaluate --prevalence.",
+            "Thresholds that reach 90 % were chosen on these same samples, so their figures are optimistic.",
+            "Decision curves: Vickers & Elkin 2006. The mix of a case-control cohort is not the prevalence in a "
+            "clinic: state that "
+            "with `exoclassify evaluate --prevalence`.",
         ],
     )
 
@@ -241,8 +247,8 @@ def _decision(judged: Judged, state: str) -> Figure:
     lines.append(Series("everyone", benefit["threshold"], benefit["everyone"], reference=True))
     lines.append(Series("no one", [0.0, 1.0], [0.0, 0.0], reference=True))
     return curves(
-        f"Net benefit, {state}", lines, Axis("probability from which one would act"),
-        Axis("net benefit", -0.1 * rate, rate * 1.05), "In true positives a person; dashed: acting on everyone, and on no one.",
+        f"Net benefit, {state}", lines, Axis("threshold probability"),
+        Axis("net benefit", -0.1 * rate, rate * 1.05), "In true positives per person. Dashed: acting on everyone, and on no one.",
     )  # fmt: skip
 
 
@@ -266,13 +272,13 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
     top = max(0.1, *(max(line.y) for line in lines)) * 1.1
     figure = curves(
         "Errors when only the surest answers are given", lines, Axis("share answered"), Axis("share wrong", 0, min(top, 1.0)),
-        "A model that knows what it does not know has few errors on the left.",
+        "From left to right: the surest answers alone, then more of them. There should be few errors on the left.",
     )  # fmt: skip
     name, first = judged[0]
     risk = first["examined"]["risk_coverage"]
-    summary = f"It called {risk['called']:.0%} of the samples ({name}); the rest are uncertain."
+    summary = f"The model made a call for {risk['called']:.0%} of the samples ({name}); the others are uncertain."
     if risk["wrong_among_called"] is not None:
-        summary += f" Of its calls {risk['wrong_among_called']:.0%} were wrong."
+        summary += f" {risk['wrong_among_called']:.0%} of its calls were wrong."
     summary = " ".join(places) or summary
     columns = ["judged by", "group", "samples", "promised", "sets that hold the truth", "states in a set"]
     return Section(
@@ -281,7 +287,8 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
         figures=[figure],
         tables=[Table(columns, rows, "Prediction sets, by state and by group", folded=True)],
         notes=[
-            "Sets promise their coverage for each state, not for each batch: an unseen batch may break the promise."
+            "The level of the prediction sets holds for each state, not for each batch: in a new batch they may miss "
+            "the truth more often."
         ],
     )
 
@@ -301,7 +308,7 @@ def subgroups(judged: Judged) -> Section | None:
     columns = ["judged by", "group", "subjects", "samples", "AUC", "Brier score", "share called"]
     return Section(
         "Subgroups",
-        "Groups are small and their intervals wide: a difference between two groups is seldom one that this cohort can show. A "
-        "dash means that a state has fewer than two samples in the group.",
+        "Groups are small and their intervals wide, so a difference between two groups seldom proves anything. A dash: fewer "
+        "than two samples of a state in the group.",
         tables=[Table(columns, rows)],
     )

@@ -64,8 +64,8 @@ def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) ->
     """
     if left_out is None:
         return (
-            "This model does not remember its training samples: whether some of these are among them is not known, and if they "
-            "are, every figure is optimistic."
+            "The model has no record of its training samples. If some of these samples are among them, every figure here is "
+            "optimistic."
         )
     lines = []
     if left_out:
@@ -73,6 +73,6 @@ def seen_before(left_out: Mapping[str, int] | None, about: Mapping[str, Any]) ->
         lines.append(f"{left_out['in all']} samples were left out: the model was trained on them ({ways}).")
     if about["training"]["subjects"] is None:
         lines.append(
-            "The model was trained without subject ids: whether these samples are of the same people is not known."
+            "The model was trained without subject ids, so other samples of the same people may be among these."
         )
     return " ".join(lines)

@@ -17,7 +17,7 @@ def flow(about: Mapping[str, Any]) -> Section:
     total = sum(training["samples"].values())
     left_out = [note for note in training["notes"] if note.startswith("left out")]
     boxes = [
-        ("In the sheet and the table" if left_out else "Given", [*left_out] or ["none left out"]),
+        ("In the sheet and the table" if left_out else "Given", [*left_out] or ["no sample was left out"]),
         ("Trained on", [f"{total} samples", *_people(training)]),
     ]
     if evaluation is not None:
@@ -47,15 +47,15 @@ def flow(about: Mapping[str, Any]) -> Section:
     figure = Figure("Flow of samples", _boxes(boxes), Table(["state", "samples trained on"], rows))
     return Section(
         "Flow of samples",
-        "As STARD asks: what came in, what was left out and why, and what was answered. How people were recruited, and what "
-        "was decided before the table was made, is for the authors to add.",
+        "Which samples came in, which were left out and why, and how they were answered, as STARD asks. Add how people were "
+        "recruited, and what was decided before the table was made.",
         figures=[figure],
     )
 
 
 def _people(training: Mapping[str, Any]) -> list[str]:
     mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    people = "people not known" if training["subjects"] is None else f"{training['subjects']} people"
+    people = "number of people not known" if training["subjects"] is None else f"{training['subjects']} people"
     return [people, mix]
 
 

@@ -180,14 +180,14 @@ def page(
 
 
 def _lead(lead: Lead) -> str:
-    steps = "".join(f"<li>{escape(step)}</li>" for step in lead.steps)
+    steps = "".join(f"<li>{_text(step)}</li>" for step in lead.steps)
     return (
         f'<section class="lead {lead.tone}" aria-labelledby="verdict">\n<p '
         f'class="sign">{escape(lead.sign or _SIGNS[lead.tone])}</p>\n'
         f'<h2 id="verdict">{escape(lead.verdict)}</h2>\n'
         + ("" if lead.figure is None else _headline(*lead.figure))
         + ("" if lead.table is None else _shown(lead.table))
-        + "".join(f"<p>{escape(detail)}</p>" for detail in lead.details)
+        + "".join(f"<p>{_text(detail)}</p>" for detail in lead.details)
         + (f"<h3>Next</h3>\n<ol>{steps}</ol>\n" if steps else "")
         + "</section>\n"
     )
@@ -218,25 +218,26 @@ def _links(sections: Sequence[Section]) -> list[str]:
 
 def _section(section: Section, link: str, numbers: Iterator[int]) -> str:
     figures = "".join(_figure(figure, next(numbers)) for figure in section.figures)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
+    tables = "".join(_shown(table) for table in section.tables)
+    notes = "".join(f"<li>{_text(note)}</li>" for note in section.notes)
     title = f'<h2 id="{link}-title">{escape(section.title)}</h2>'
     content = (
         f'<div class="summary">{_paragraphs(section.summary)}</div>\n'
         + (f'<div class="figures">{figures}</div>\n' if figures else "")
-        + "".join(_shown(table) for table in section.tables)
+        + (f'<div class="tables">{tables}</div>\n' if tables else "")
         + (f'<ul class="notes">{notes}</ul>\n' if notes else "")
     )
     content = f"<details><summary>{title}</summary>\n{content}</details>\n" if section.folded else f"{title}\n{content}"
-    kind = ' class="folded"' if section.folded else ""
-    return f'<section id="{link}"{kind} aria-labelledby="{link}-title">\n{content}</section>'
+    kind = "folded" if section.folded else "solo" if len(section.figures) == 1 else ""
+    return f'<section id="{link}" class="{kind}" aria-labelledby="{link}-title">\n{content}</section>'
 
 
 def _paragraphs(text: str) -> str:
-    return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
+    return "".join(f"<p>{_text(part)}</p>" for part in text.split("\n\n") if part.strip())
 
 
 def _figure(figure: Figure, number: int) -> str:
-    caption = f"<p>{escape(figure.caption)}</p>" if figure.caption else ""
+    caption = f"<p>{_text(figure.caption)}</p>" if figure.caption else ""
     return (
         f"<figure><figcaption><h3>Figure {number}. {escape(figure.title)}</h3>{caption}</figcaption>{figure.svg}"
         f'<details><summary>Numbers</summary><div class="scroll" tabindex="0" role="region" aria-label="Numbers of figure '
@@ -276,4 +277,9 @@ def _cell(cell: Cell, label: str) -> str:
         return f'<td class="number"{label}>{cell:.3f}</td>'
     if isinstance(cell, int):
         return f'<td class="number"{label}>{cell}</td>'
-    return f"<td{label}>{escape(cell)}</td>"
+    return f"<td{label}>{_text(cell)}</td>"
+
+
+def _text(text: str) -> str:
+    """Escape a text; what stands between backticks is set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -28,7 +28,7 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
         "Molecules that move the answers most",
         bars,
         Axis("mean move, in log-odds", 0.0, max(row["high"] for row in shown)),
-        caption="How far a molecule moves the answer between two states, on held-out samples; 95 % interval over folds.",
+        caption="How far a molecule shifts the answer between two states, in held-out samples. Lines: 95 % intervals over folds.",
     )
     catalogue, public = Catalogue.read(), Reanalysis.read()
     table = Table(
@@ -50,12 +50,13 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
     )
     return Section(
         "What moves the answers",
-        f"Of the {len(rows)} molecules that move the answers most, {steady} have an interval over folds that leaves 0 out. A "
-        "molecule that moves answers need not cause pain, nor follow it; those that move together share the credit.",
+        f"Of the {len(rows)} molecules that change the answers most, {steady} have an interval over folds that excludes "
+        "0. Such a "
+        "molecule need not cause pain or result from it, and molecules that vary together share their effect.",
         [figure],
         [table],
         notes=[
-            "Exact contributions of every base learner, in log-odds, adding up to the score (TreeSHAP for trees), on samples "
-            "that the fold's model had not seen. `exoclassify score --explain` gives them sample by sample."
+            "Exact contributions of every base learner in log-odds, which add up to the score (TreeSHAP for trees). "
+            "`exoclassify score --explain` gives them for each sample."
         ],
     )

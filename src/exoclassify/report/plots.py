@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 import numpy as np
 
@@ -158,9 +159,8 @@ def intervals(title: str, bars: Sequence[Bar], x: Axis, *, reference: float | No
         drawn.append(f'<line class="ref" x1="{at(reference):.1f}" y1="{_TOP}" x2="{at(reference):.1f}" y2="{bottom}"/>')
     for i, bar in enumerate(bars):
         middle = _TOP + row * (i + 0.5)
-        name = _cut(bar.name, left - 8)
+        drawn.append(_named(bar.name, left - 10, middle))
         drawn.append(
-            f'<text class="label" x="{left - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}</text>'
             f'<line class="whisker s{bar.style}" x1="{at(bar.low):.1f}" y1="{middle:.1f}" x2="{at(bar.high):.1f}" '
             f'y2="{middle:.1f}"/><circle class="dot s{bar.style}" cx="{at(bar.value):.1f}" cy="{middle:.1f}" r="4.5"/>'
         )
@@ -199,6 +199,20 @@ def matrix(
             )
     table = Table(["", *columns], [[name, *map(float, counts)] for name, counts in zip(rows, values, strict=True)])
     return Figure(title, _svg(title, _WIDTH, top + line * len(rows) + 8, "".join(drawn)), table, caption)
+
+
+def _named(name: str, end: float, middle: float) -> str:
+    """Write a row's name before its end, on two lines where it is long and without what stands in brackets."""
+    if len(name) > end / 6.8:
+        name = name.partition(" (")[0]
+    first, *more = wrap(name, int(end / 6.8)) or [""]
+    if not more:
+        return f'<text class="label" x="{end:g}" y="{middle + 4:.1f}" text-anchor="end">{escape(first)}</text>'
+    second = _cut(" ".join(more), end)
+    return (
+        f'<text class="label small" x="{end:g}" y="{middle - 1:.1f}" text-anchor="end">{escape(first)}'
+        f'<tspan x="{end:g}" dy="11">{escape(second)}</tspan></text>'
+    )
 
 
 def _cut(name: str, width: float) -> str:

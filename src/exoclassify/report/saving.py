@@ -10,7 +10,7 @@ from pathlib import Path
 
 from exoclassify.report.html import Cell, Report, Section, Table
 from exoclassify.report.methods import legends
-from exoclassify.tables.formulas import guarded
+from exoclassify.tables.encoding import guarded
 from exoclassify.tables.writing import write_atomically, write_folder_atomically
 
 __all__ = ["files_beside", "save"]

@@ -73,8 +73,8 @@ def _site(about: Mapping[str, Any]) -> Section | None:
     mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items() if n)
     return Section(
         f"For {found['site']} alone",
-        f"This is {found['from']}, recalibrated on samples of {found['site']} ({mix}). Every figure on this page is of the model "
-        "before, at the places where it was trained; how it was judged at this site is in the model card.",
+        f"This is {found['from']}, recalibrated on samples of {found['site']} ({mix}). The figures on this page are those of the "
+        "original model in its own training batches. How it did at this site is in the model card.",
     )
 
 

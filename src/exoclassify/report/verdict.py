@@ -17,11 +17,11 @@ def verdict_of_model(about: Mapping[str, Any]) -> tuple[Tone, str]:
     """Say in one sentence what a model is good for."""
     evaluation, audit = about["evaluation"], about.get("audit")
     if evaluation is None:
-        return "plain", "Nothing is known of how good this model is on samples it has not seen."
+        return "plain", "The model was not judged: how good it is on new samples is not known."
     if audit is not None and (sentence := _critical(audit)):
         return "critical", sentence
     if evaluation["headline"]["low"] <= 0.5:
-        return "critical", f"It was not shown to distinguish {_states(about)} better than guessing would."
+        return "critical", f"The model was not shown to distinguish {_states(about)} better than guessing."
     return _by_calls(about)
 
 
@@ -29,22 +29,25 @@ def _by_calls(about: Mapping[str, Any]) -> tuple[Tone, str]:
     """Say where a model that ranks samples rightly also calls them."""
     states, places = _states(about), about["answers"].get("places")
     if places is None:
-        return "warning", f"It distinguishes {states}; how often it calls in use was not recorded when it was made."
+        return "warning", f"The model distinguishes {states}. How often it makes a call was not recorded."
     known, unknown = places["trained_on"], places["unknown"]
-    at_home = "samples of its own batches" if about["training"]["batches"] else "samples like those of training"
+    at_home = "batches it was trained on" if about["training"]["batches"] else "samples like those it was trained on"
     if known["calls_from"] is None and unknown["calls_from"] is None:
-        return "warning", f"It ranks samples of {states} better than guessing, but calls none at the stated error."
+        return (
+            "warning",
+            f"The model ranks samples of {states} better than guessing, but is never sure enough to make a call.",
+        )
     if unknown["calls_from"] is not None:
-        return "good", f"It distinguishes {states}, in batches that it has not seen too."
+        return "good", f"The model distinguishes {states}, also in batches it has not seen."
     if unknown["closed"] == "one-batch":
-        untested = "it was never tested in another batch, and calls nothing there"
-        return "warning", f"It distinguishes {states} in {at_home}; {untested}."
+        untested = "It was never tested in another batch, and makes no calls there."
+        return "warning", f"The model distinguishes {states} in {at_home}. {untested}"
     if _calls_with_profile(about):
         return (
             "warning",
-            f"It distinguishes {states} in {at_home}; a new site needs a profile of 10 or more samples first.",
+            f"The model distinguishes {states} in {at_home}. A new site first needs a profile of 10 or more samples.",
         )
-    return "warning", f"It distinguishes {states} in {at_home}, and calls nothing in a new site."
+    return "warning", f"The model distinguishes {states} in {at_home}. In a new site it makes no calls."
 
 
 def _calls_with_profile(about: Mapping[str, Any]) -> bool:
@@ -57,8 +60,8 @@ def verdict_of_audit(audit: Mapping[str, Any]) -> tuple[Tone, str]:
         return "critical", sentence
     warnings = sum(finding["severity"] == "warning" for finding in audit["findings"])
     counted = "1 warning is" if warnings == 1 else f"{warnings} warnings are"
-    stated = f"{counted} to be fixed or stated with it" if warnings else "nothing was found against it"
-    return "good", f"This cohort can carry a claim about the states; {stated}."
+    stated = f"{counted} to be fixed, or reported with it" if warnings else "no warning was raised"
+    return "good", f"This cohort can support a claim about the states; {stated}."
 
 
 def _critical(audit: Mapping[str, Any]) -> str:
@@ -75,7 +78,7 @@ def lead_of_model(about: Mapping[str, Any]) -> Lead:
     tone, sentence = verdict_of_model(about)
     evaluation, training = about["evaluation"], about["training"]
     mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    people = f", {training['subjects']} people" if training["subjects"] is not None else ", people not known"
+    people = f", {training['subjects']} people" if training["subjects"] is not None else ", number of people not known"
     details = [f"Trained on {sum(training['samples'].values())} samples ({mix}{people})."]
     figure = None
     if evaluation is not None:
@@ -83,7 +86,7 @@ def lead_of_model(about: Mapping[str, Any]) -> Lead:
         source = "in cross-validation"
         if found["from"] == "leave_one_batch_out":
             source = (
-                f"within batches left out ({found['n_batches']})" if found.get("n_batches") else "in batches left out"
+                f"within the {found['n_batches']} batches left out" if found.get("n_batches") else "in batches left out"
             )
         macro = ", mean of the states" if len(about["states"]) > 2 else ""
         figure = (f"AUC {source}{macro}", found["value"], found["low"], found["high"])
@@ -98,13 +101,13 @@ def _expected(about: Mapping[str, Any]) -> Table | None:
         rows.append(
             [_place(found["use"]), called, "–" if wrong is None else f"{wrong:.0%}", str(found["n_batches"] or "–")]
         )
-    columns = ["where a sample is from", "samples called", "calls that were wrong", "batches it rests on"]
-    return Table(columns, rows, "What to expect of the model, from samples that were left out") if rows else None
+    columns = ["sample from", "samples called", "calls that were wrong", "batches judged on"]
+    return Table(columns, rows, "What to expect in use, as measured on samples that were left out") if rows else None
 
 
 def _place(use: str) -> str:
     if use == "an unknown batch":
-        return "a new site or batch, nothing known of it"
+        return "a new site or batch without a profile"
     return use.replace("a new site with", "a new site with a profile of").replace(
         " local samples, not labelled", " samples"
     )
@@ -113,19 +116,19 @@ def _place(use: str) -> str:
 def _steps(about: Mapping[str, Any]) -> list[str]:
     audit, places = about.get("audit"), about["answers"].get("places")
     if about["evaluation"] is None:
-        return ["Train without --no-judge, so that it is judged and audited."]
+        return ["Train without `--no-judge`, so that the model is judged and audited."]
     steps = [] if audit is None else _mends(audit, "critical")
     if not steps and of_layers(about):
         steps.append("Add samples of another centre and train again: it is then judged across centres.")
     if not steps and places is not None and places["unknown"]["calls_from"] is None:
-        profile = "make a profile of the new site: exoclassify recalibrate NAME --site SITE --cargo local.csv"
+        profile = "make a profile of the new site: `exoclassify recalibrate NAME --site SITE --cargo local.csv"
         steps.append(
-            f"Measure 10 or more samples and {profile} --mix STATE=SHARE."
+            f"Measure 10 or more samples and {profile} --mix STATE=SHARE`."
             if _calls_with_profile(about)
-            else f"Train with more batches; or label 10 local samples and {profile} --samples local-sheet.csv --label STATE."
+            else f"Train with more batches; or label 10 local samples and {profile} --samples local-sheet.csv --label STATE`."
         )
     if not steps:
-        steps.append("Judge it on a cohort of another centre: exoclassify evaluate MODEL --cargo … --samples …")
+        steps.append("Judge it on a cohort of another centre: `exoclassify evaluate MODEL --cargo … --samples …`.")
     if audit is not None:
         steps += _mends(audit, "warning")
     return steps[:_MOST_STEPS]
@@ -143,7 +146,7 @@ def lead_of_audit(audit: Mapping[str, Any], samples: Mapping[str, int]) -> Lead:
     if rows:
         first = rows[0]
         figure = (f"AUC of the {first['name']}, cross-validated", first["auc"], first["low"], first["high"])
-    steps = [*_mends(audit, "critical"), *_mends(audit, "warning")] or ["Train and judge a model: exoclassify train"]
+    steps = [*_mends(audit, "critical"), *_mends(audit, "warning")] or ["Train and judge a model: `exoclassify train`."]
     mix = ", ".join(f"{n} {state}" for state, n in samples.items())
     return Lead(tone, sentence, figure, None, steps[:_MOST_STEPS], (f"{sum(samples.values())} samples: {mix}.",))
 
@@ -168,7 +171,7 @@ def lead_of_validation(
     if about["evaluation"] is not None and found["trained_on"] is not None:
         quoted = about["evaluation"]["headline"]["value"]
         words = "below" if quoted < auc["low"] else "above" if quoted > auc["high"] else "within"
-        details.append(f"When {model} was made it was quoted with {quoted:.3f}, which lies {words} this interval.")
+        details.append(f"The AUC quoted when {model} was made, {quoted:.3f}, lies {words} this interval.")
     details.append(
         f"{calls['novel']:.0%} of the samples were unlike its training samples; {found['measured']:.0%} of its panel "
         f"was measured."
@@ -182,7 +185,9 @@ def lead_of_validation(
     table = Table(["where", "samples called", "calls that were wrong"], [[source, f"{calls['called']:.0%}", wrong]])
     steps = [] if audit is None else [*_mends(audit, "critical"), *_mends(audit, "warning")]
     if not calls["called"]:
-        steps.insert(0, "Make a profile of this site, so that the model calls there: exoclassify recalibrate")
+        steps.insert(
+            0, "Make a profile of this site, so that the model can make calls there: `exoclassify recalibrate`."
+        )
     name = f"AUC on {source}"
     return Lead(
         tone,
@@ -201,18 +206,18 @@ def _validated(
     if audit is not None and (sentence := _critical(audit)):
         return "critical", sentence
     if auc["low"] <= 0.5:
-        return "critical", f"On {source} it was not shown to distinguish {_states(about)} better than guessing would."
+        return "critical", f"On {source} the model was not shown to distinguish {_states(about)} better than guessing."
     if found["trained_on"] is None:
         return (
             "warning",
-            f"It distinguishes {_states(about)} on {source}, but it may have been trained on some of these samples.",
+            f"The model distinguishes {_states(about)} on {source}, but may have been trained on some of these samples.",
         )
     if not found["calls"]["called"]:
         return (
             "warning",
-            f"It ranks samples of {_states(about)} on {source} better than guessing, and called none of them.",
+            f"The model ranks samples of {_states(about)} on {source} better than guessing, but makes no calls.",
         )
-    return "good", f"It distinguishes {_states(about)} on {source} too."
+    return "good", f"The model distinguishes {_states(about)} on {source} too."
 
 
 def _states(about: Mapping[str, Any]) -> str:

@@ -13,8 +13,7 @@ from exoclassify.model.answers import Answers, columns_of, worded
 from exoclassify.model.bundle import Measured, ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.model.trained_on import id_keys
-from exoclassify.scoring.pieces import RowPiece
-from exoclassify.scoring.rows import Rows, checked
+from exoclassify.scoring.rows import RowPiece, Rows, checked
 from exoclassify.tables.encoding import Column, encoded, schema_of
 from exoclassify.tables.pieces import Reject
 from exoclassify.typing import Floats
@@ -75,8 +74,10 @@ class Job:
     keep: tuple[str, ...]
     ending: str
 
-    def score(self, piece: RowPiece, source: str) -> Scored:
-        """Understand, check and score one piece."""
+    def score(self, piece: RowPiece | None, source: str) -> Scored:
+        """Understand, check and score one piece, or none."""
+        if piece is None:
+            return self.nothing()
         try:
             rows, blocks = checked(piece.rows(), self.bundle.panel, source, self.bundle.measure)
         except FileError as error:

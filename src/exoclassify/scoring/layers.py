@@ -18,7 +18,7 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import FileError, InputError, ModelError
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.whole import MOST_BYTES
+from exoclassify.scoring.planning import MOST_BYTES
 
 __all__ = ["joined_layers"]
 

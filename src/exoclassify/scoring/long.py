@@ -14,7 +14,7 @@ from exoclassify.data.names import canonical_names, tells_hairpins_apart
 from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import Layout, kept_constant
-from exoclassify.scoring.pieces import RowStretch
+from exoclassify.scoring.rows import RowStretch
 from exoclassify.tables import sizes
 from exoclassify.tables.blocks import TextFile, text_stretches
 from exoclassify.tables.cells import column_numbers, column_texts

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 
 from exoclassify.data.names import canonical_name
-from exoclassify.data.orientation import named_below
+from exoclassify.data.orientation import named_below, samples_in_rows
 from exoclassify.data.units import doubtful_blanks
 from exoclassify.errors import ExoclassifyError, FileError, InputError
 from exoclassify.model.panel import Panel
-from exoclassify.scoring.layout import HEAD_ROWS, Layout, layout_of
+from exoclassify.scoring.layout import HEAD_ROWS, Layout, kept_constant, layout_of
 from exoclassify.scoring.long import LongNames, long_stretch
-from exoclassify.scoring.pieces import RowPiece, RowStretch
-from exoclassify.scoring.rows import checked
-from exoclassify.scoring.whole import MOST_BYTES, whole_stretch
+from exoclassify.scoring.rows import RowPiece, RowStretch, checked
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.blocks import TextFile, TextPiece, text_stretches
 from exoclassify.tables.cells import column_texts
 from exoclassify.tables.columns import column_stretches, head_of_columns
 from exoclassify.tables.opening import COLUMNS, SUFFIXES, checked_suffix
-from exoclassify.tables.pieces import ColumnPiece
-from exoclassify.tables.reading import is_of_the_field
+from exoclassify.tables.pieces import ColumnPiece, MatrixStretch
+from exoclassify.tables.reading import is_of_the_field, read_wide
 from exoclassify.tables.sources import STREAMED_TEXT, Source, reading
 from exoclassify.tables.whole import index_first, index_names, wide_from_columns, wide_from_rows
-from exoclassify.tables.wide import id_position
+from exoclassify.tables.wide import WideTable, id_position
 from exoclassify.typing import Floats
 
-__all__ = ["Plan", "planned"]
+__all__ = ["MOST_BYTES", "Plan", "planned"]
+
+MOST_BYTES = 2 << 30
+"""Files larger than this are not read as a whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ def _plan(source: Source, panel: Panel, keep: tuple[str, ...], long: LongNames |
         if found is not None:
             return found
     with reading(source):
-        whole, notes = whole_stretch(source, panel, keep, asked)
+        whole, notes = _whole_stretch(source, panel, keep, asked)
     return Plan(source, lambda: iter([whole]), (*notes, *_probe(next(whole.pieces()), panel, source)))
 
 
@@ -163,3 +164,40 @@ def _cells(X: Floats) -> tuple[int, int, int]:
     """Count the cells that are measured by one sample at least, the empty ones of them, and the zeros."""
     X = X[:, ~np.isnan(X).all(axis=0)]
     return X.size, int(np.isnan(X).sum()), int((X == 0).sum())
+
+
+def _whole_stretch(
+    source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading
+) -> tuple[RowStretch, tuple[str, ...]]:
+    """Read a table that cannot be streamed, and turn it if its samples lie in columns."""
+    if source.size > MOST_BYTES:
+        raise InputError(
+            f"{source.name}: no molecule of the model is in its header, and with {source.size / 2**30:.1f} GB it is too large "
+            "to be turned here; write it with samples in rows, best as Parquet"
+        )
+    wide = read_wide(source.path, asked)
+    wide.check_unit(panel.unit)
+    wide = replace(samples_in_rows(wide, panel.kind, None, panel.canonical), settled=True)
+    words = {name: _column(wide, name) for name in keep if name in wide.columns}
+    words |= {
+        name: (kept_constant(source, name, wide.columns),) * len(wide.row_ids) for name in keep if name not in words
+    }
+    layout = layout_of(
+        source, ("", *wide.columns), wide.row_ids, wide, panel, [n for n in keep if n in wide.columns], 0
+    )
+    assert layout is not None  # it was turned above
+    where = layout.places[layout.places >= 0]
+    n = len(where)
+    places = np.where(layout.places >= 0, np.cumsum(layout.places >= 0), -1)
+    names = ("", *(wide.columns[j - 1] for j in where), *keep)
+    kept = tuple((n + 1 + k, "") for k in range(len(keep)))
+    measured = wide.with_columns((where - 1).tolist())
+    stretch = MatrixStretch(source, measured, tuple(words[name] for name in keep))
+    return RowStretch(replace(layout, names=names, id_column=0, places=places, keep=kept), stretch), wide.notes
+
+
+def _column(wide: WideTable, name: str) -> tuple[str, ...]:
+    """Give a column as texts; numbers are written as short as they can be."""
+    at = wide.columns.index(name)
+    texts = {row: text for row, column, text in wide.texts if column == at}
+    return tuple(texts.get(i, "" if x != x else f"{x:.15g}") for i, x in enumerate(wide.cells[:, at].tolist()))

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from exoclassify.data.texts import NOT_DETECTED_MARKS
-from exoclassify.errors import InputError
+from exoclassify.errors import FileError, InputError
 from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import Layout
+from exoclassify.tables import sizes
 from exoclassify.tables.cells import column_numbers, column_texts, is_number
 from exoclassify.tables.controls import NO_SAMPLE
 from exoclassify.tables.foreign import advice
-from exoclassify.tables.pieces import Batch, Reject
+from exoclassify.tables.pieces import Batch, Piece, Reject, Stretch
+from exoclassify.tables.sources import Source
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["Rows", "checked", "rows_of"]
+__all__ = ["RowPiece", "RowStretch", "Rows", "Step", "checked", "steps"]
 
 T = TypeVar("T")
 
@@ -69,7 +71,7 @@ class Rows:
         )  # fmt: skip
 
 
-def rows_of(batch: Batch, layout: Layout) -> Rows:
+def _rows_of(batch: Batch, layout: Layout) -> Rows:
     """Understand rows: by columns where all of the panel are numbers, else cell by cell."""
     n = batch.columns.num_rows
     at = {j: i for i, j in enumerate(layout.wanted.positions)}
@@ -198,3 +200,94 @@ def _number_blocks(columns: pa.RecordBatch, places: Codes) -> Iterator[Floats]:
 
 _QUICK = (pa.float64(), pa.int64())
 """Types whose columns are laid side by side as they are, where all of a panel's are of one."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowPiece:
+    """Some consecutive rows of a file, not yet understood; it can be sent to another process.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the panel is.
+    piece : Piece
+        As read.
+    """
+
+    layout: Layout
+    piece: Piece
+
+    def rows(self) -> Rows:
+        """Understand the rows."""
+        return _rows_of(self.piece.batch(), self.layout)
+
+
+@dataclass(frozen=True, eq=False)
+class RowStretch:
+    """What is read from one end to the other by one process.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the panel is.
+    stretch : Stretch
+        Of the file.
+    """
+
+    layout: Layout
+    stretch: Stretch
+
+    @property
+    def source(self) -> Source:
+        """The file."""
+        return self.stretch.source
+
+    def pieces(self) -> Iterator[RowPiece]:
+        """Read, piece by piece; the cuts are the same each time."""
+        return (RowPiece(self.layout, piece) for piece in self.stretch.pieces())
+
+
+class Step(NamedTuple):
+    """One piece on its way.
+
+    Parameters
+    ----------
+    piece : RowPiece or None
+        None for what has no rows.
+    part : int
+        Which part of the stretch its answers are stored in.
+    ends, last : bool
+        Whether the part ends with it, and whether the stretch does.
+    broken : str
+        What is wrong with the file behind it; empty when nothing is.
+    """
+
+    piece: RowPiece | None
+    part: int
+    ends: bool
+    last: bool
+    broken: str
+
+    @property
+    def cost(self) -> float:
+        """Bytes of the file that it stands for, for the progress."""
+        return 0.0 if self.piece is None else self.piece.piece.cost
+
+
+def steps(stretch: RowStretch) -> Iterator[Step]:
+    """Read a stretch from one end to the other."""
+    pieces, before, n = stretch.pieces(), None, 0
+    while True:
+        piece, broken = None, ""
+        try:
+            piece = next(pieces, None)
+        except FileError as error:
+            broken = str(error)
+        last = piece is None
+        if last or before is not None:
+            part, at = divmod(n, sizes.PIECES_IN_PART)
+            yield Step(before, part, last or at == sizes.PIECES_IN_PART - 1, last, broken)
+            n += 1
+        if last:
+            return
+        before = piece

@@ -1,13 +1,13 @@
-"""Scores files of any size: read, check, answer and write in pieces, in order, with memory that does not grow."""
+"""Scores files of any size, and explains the answers: in pieces, in order, with memory that does not grow."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,21 +15,25 @@ import pyarrow as pa
 from exoclassify.data.units import KINDS, UNITS, known_kind, known_unit
 from exoclassify.errors import FileError, ModelError, check_type
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import Use, shifted_prevalence
-from exoclassify.scoring.finishing import finish
-from exoclassify.scoring.job import Job
+from exoclassify.scoring.finishing import Report, Tally, finish
+from exoclassify.scoring.job import Job, batches_of
 from exoclassify.scoring.long import LongNames
 from exoclassify.scoring.parts import Parts
-from exoclassify.scoring.pieces import RowStretch
 from exoclassify.scoring.planning import Plan, planned
+from exoclassify.scoring.rows import RowPiece, RowStretch, checked, steps
 from exoclassify.scoring.runners import Progress, Runner, Threads, Watcher
-from exoclassify.scoring.tally import Report, Tally
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.encoding import check_ending
 from exoclassify.tables.ids import check_choice
 from exoclassify.tables.sources import Source, find_sources
+from exoclassify.typing import Floats
 
-__all__ = ["Asked", "score_files"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Asked", "answered_rows", "explained_files", "score_files"]
 
 
 @dataclass(frozen=True)
@@ -194,3 +198,66 @@ def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, An
         **({} if asked.reading == AS_WRITTEN else {"reading": repr(asked.reading)}),
         "library version": [np.__version__, pa.__version__],
     }
+
+
+_TOGETHER = 500
+"""Rows explained at once: their contributions to every state are in memory."""
+
+
+def explained_files(
+    bundle: ModelBundle, given: Sequence[str], asked: Asked, n: int, without: Collection[str] = ()
+) -> Iterator[pd.DataFrame]:
+    """Name the molecules that moved the answer to each row of files that `score_files` has answered for.
+
+    Parameters
+    ----------
+    without : collection of str
+        Sample ids that got no answer though their rows are sound: those that come twice.
+
+    Yields
+    ------
+    DataFrame
+        As `exoclassify.model.explanations.explanations` gives it, for some rows, in their order; rows without an answer are
+        left out.
+    """
+    from exoclassify.evidence.catalogue import Catalogue
+    from exoclassify.model.explanations import explained
+
+    known = Catalogue.read()
+    for ids, X, batches in answered_rows(bundle, given, asked, without):
+        yield explained(bundle, ids, X, n, known, asked.use, batches)
+
+
+def answered_rows(
+    bundle: ModelBundle, given: Sequence[str], asked: Asked, without: Collection[str] = ()
+) -> Iterator[tuple[list[str], Floats, list[str] | None]]:
+    """Read the rows that got an answer again.
+
+    Yields
+    ------
+    X : ndarray of shape (n_rows, n_molecules)
+        Raw values in the panel's order.
+    """
+    plans, _ = planned(find_sources(given)[0], bundle.panel, asked.kept, asked.long, asked.reading)
+    for plan in plans:
+        for stretch in plan.cut():
+            for step in steps(stretch):
+                if step.piece is not None:
+                    yield from _answered(step.piece, bundle.panel, plan.source.name, asked, without)
+
+
+def _answered(
+    piece: RowPiece, panel: Panel, source: str, asked: Asked, without: Collection[str]
+) -> Iterator[tuple[list[str], Floats, list[str] | None]]:
+    """Give the rows of a piece that got an answer, some at a time; of a broken piece none did, which was said."""
+    try:
+        rows, blocks = checked(piece.rows(), panel, source, np.copy)
+    except FileError:
+        return
+    ids = rows.ids.to_pylist()
+    batches = batches_of(rows, asked.batches, asked.batch_column, asked.kept)
+    X = np.concatenate([np.empty((0, len(panel.molecules))), *blocks])
+    kept = [i for i, sample in enumerate(ids) if sample not in without]
+    for at in range(0, len(kept), _TOGETHER):
+        some = kept[at : at + _TOGETHER]
+        yield [ids[i] for i in some], X[some], None if batches is None else [batches[i] for i in some]

@@ -5,21 +5,24 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 
 from filelock import FileLock
 
-from exoclassify.errors import ExoclassifyError, FileError
+from exoclassify.errors import ExoclassifyError, FileError, InputError
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.scoring.bounds import bounded
+from exoclassify.scoring.finishing import Report
 from exoclassify.scoring.parts import locked
 from exoclassify.scoring.runners import Runner
 from exoclassify.scoring.stream import Asked, score_files
-from exoclassify.scoring.tally import Report
 from exoclassify.tables.encoding import check_ending
 from exoclassify.tables.sources import is_table, without_ending
 from exoclassify.tables.writing import system_refusals
@@ -68,6 +71,10 @@ class Watch:
         As for `score_files`.
     runner : Runner, optional
         Who does the work.
+    memory : int, default 4 GB
+        Bytes of addresses that one table may take beyond what the process has already: a small workbook can unfold to gigabytes.
+    seconds : float, default 4 hours
+        That one table may take.
 
     Notes
     -----
@@ -83,6 +90,8 @@ class Watch:
     ending: str
     asked: Asked
     runner: Runner | None = None
+    memory: int = 4 << 30
+    seconds: float = 4 * 3600
     _seen: dict[str, tuple[int, int, int]] = field(default_factory=dict, init=False)
     _lock: FileLock | None = field(default=None, init=False)
 
@@ -159,7 +168,7 @@ class Watch:
         out = self.outbox / f"{without_ending(name)}.answers{self.ending}"
         asked = replace(self.asked, resume=True, force=True)
         try:
-            with bounded(path.name):
+            with _bounded(path.name, self.memory, self.seconds):
                 report = score_files(self.bundle, [str(path)], out, asked, runner=self.runner)
         except ExoclassifyError as error:
             cause = error.__cause__
@@ -207,3 +216,37 @@ def _described(bundle: ModelBundle, report: Report) -> dict[str, object]:
         "rejected": None if report.rejected is None else str(report.rejected),
         "broken": list(report.broken),
     }
+
+
+@contextmanager
+def _bounded(name: str, memory: int, seconds: float) -> Iterator[None]:
+    """Do something with a table; ends it with an error when it takes too much."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([here + memory, *limits]), hard))
+    timed = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGALRM, _late) if timed else None
+    if timed:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except MemoryError as error:
+        raise InputError(
+            f"{name}: takes more than {memory / 2**30:.1f} GB of memory to read; write it as CSV or Parquet with samples in rows"
+        ) from error
+    except _LateError as error:
+        raise InputError(f"{name}: takes more than {seconds / 3600:.1f} hours; give it in smaller files") from error
+    finally:
+        if timed:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+class _LateError(BaseException):
+    """Passes through what catches every other error."""
+
+
+def _late(number: int, frame: FrameType | None) -> None:
+    raise _LateError

@@ -26,7 +26,6 @@ from exoclassify.tables.sources import Source, reading, unpacking
 __all__ = ["TextFile", "TextPiece", "text_stretches"]
 
 _LONGEST = 64 << 20  # bytes in which a row ends, if its quotes match
-_HEAD = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8
 _ODD_NAN = re.compile(rb"nan\(", re.IGNORECASE)  # Arrow takes it for a number
@@ -87,8 +86,8 @@ class TextFile:
 def _head_of_text(source: Source) -> bytes:
     """Read the beginning: whole lines if there are any, a megabyte or, when the header is longer, more."""
     with reading(source), source.open() as raw, unpacking(raw, source.suffix) as file:
-        head = _filled(file, _HEAD)
-        while head.count(b"\n") < 2 and (more := _filled(file, _HEAD)):
+        head = _filled(file, sizes.HEAD_BYTES)
+        while head.count(b"\n") < 2 and (more := _filled(file, sizes.HEAD_BYTES)):
             head += more
         if len(_filled(file, 1)):
             head = head[: head.rfind(b"\n") + 1]

@@ -1,4 +1,4 @@
-"""Columns on their way into a file: as lines of CSV, TSV or JSON, or as Parquet or Arrow; the same bytes from every door."""
+"""Tables on their way into a file: as lines of CSV, TSV or JSON, or as Parquet or Arrow; the same bytes from every door."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +19,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from exoclassify.errors import FileError
-from exoclassify.tables.formulas import guarded, guarded_cells
 from exoclassify.tables.writing import write_atomically
+from exoclassify.typing import Floats
 
-__all__ = ["ENDINGS", "Column", "check_ending", "encoded", "schema_of", "sink", "write_columns"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ENDINGS", "WRITERS", "Column", "check_ending", "encoded", "guarded", "guarded_cells", "guarded_frame", "schema_of", "sink",
+    "write_columns",
+]  # fmt: skip
 
 _GROUP_ROWS = 65_536
 """Rows of a row group or record batch: the same however the rows came."""
@@ -232,3 +239,65 @@ def _escaped(cells: pa.Array | pa.Scalar, special: str, escape: Callable[[str], 
 
 
 _JSON_SPECIAL = '"\\' + "".join(map(chr, range(32)))
+
+
+_LIVE = ("=", "+", "-", "@", "\t", "\r")
+"""Excel and its like take a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and one that begins with a tab or a
+carriage return for what follows it (OWASP, "CSV Injection"). Numbers stay numbers; JSON and Parquet are left as they are."""
+
+
+def guarded(text: str) -> str:
+    """Give a text that no spreadsheet runs."""
+    return f"'{text}" if text.startswith(_LIVE) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def guarded_cells(cells: pa.Array) -> pa.Array:
+    """Give texts that no spreadsheet runs; mostly the same array, after one look."""
+    if not pc.any(pc.match_substring_regex(cells, f"^[{re.escape(''.join(_LIVE))}]")).as_py():
+        return cells
+    return pa.array([None if text is None else guarded(text) for text in cells.to_pylist()], cells.type)
+
+
+def guarded_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a table whose texts and names no spreadsheet runs."""
+    words = [name for name in frame.columns if frame[name].dtype.kind == "O"]
+    safe = frame.assign(
+        **{name: frame[name].map(lambda cell: guarded(cell) if isinstance(cell, str) else cell) for name in words}
+    )
+    return safe.rename(columns={name: guarded(name) for name in frame.columns if isinstance(name, str)})
+
+
+Writer = Callable[[Path, Sequence[str], Sequence[str], Floats, bool], None]
+
+
+def _write_text(
+    path: Path, names: Sequence[str], ids: Sequence[str], values: Floats, whole: bool, *, separator: str
+) -> None:
+    as_written: Callable[[float], float] = int if whole else float
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, delimiter=separator, lineterminator="\n")
+        rows.writerow(names)
+        for name, row in zip(ids, values, strict=True):
+            rows.writerow([name, *("" if value != value else as_written(value) for value in row.tolist())])
+
+
+def _write_parquet(path: Path, names: Sequence[str], ids: Sequence[str], values: Floats, whole: bool) -> None:
+    numbers = (pa.array(column, from_pandas=True) for column in values.T)
+    columns = [column.cast(pa.int64()) if whole else column for column in numbers]
+    pq.write_table(pa.table([pa.array(ids, pa.string()), *columns], names=list(names)), path)
+
+
+WRITERS: Mapping[str, Writer] = {
+    ".csv": partial(_write_text, separator=","),
+    ".tsv": partial(_write_text, separator="\t"),
+    ".parquet": _write_parquet,
+}
+"""By suffix: given path, all column names, ids, values and whether these are whole, writes NaN as an empty cell."""

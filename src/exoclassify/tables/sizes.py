@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 __all__ = [
-    "BLOCK_CELLS",
-    "LONG_ROWS",
-    "PIECES_IN_PART",
-    "PIECE_BYTES",
-    "PIECE_CELLS",
-    "PIECE_ROWS",
-    "STRETCH_BYTES",
-    "STRETCH_ROWS",
-]
+    "BLOCK_CELLS", "HEAD_BYTES", "KEYS_AT_ONCE", "LONG_ROWS", "PIECES_IN_PART", "PIECE_BYTES", "PIECE_CELLS", "PIECE_ROWS",
+    "STRETCH_BYTES", "STRETCH_ROWS",
+]  # fmt: skip
+
+HEAD_BYTES = 1 << 20
+"""Bytes of text that are looked at first; more where the header is longer."""
 
 PIECE_BYTES = 2 << 20
 """Bytes of text that are taken apart at once."""
@@ -30,6 +27,9 @@ STRETCH_BYTES = 64 << 20
 
 STRETCH_ROWS = 131_072
 """Row groups smaller than this are read together."""
+
+KEYS_AT_ONCE = 4_000_000
+"""Hashes of sample ids that are compared at once, 32 MB."""
 
 PIECES_IN_PART = 12
 """Pieces whose answers are stored together."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.cells import column_numbers, column_texts, is_number, numbers, text_or_none
-from exoclassify.tables.chosen import chosen
+from exoclassify.tables.field.molecules_in_rows import chosen_columns
 from exoclassify.tables.foreign import check_thousands, with_decimal_points
 from exoclassify.tables.wide import MAX_TEXTS, WideTable, id_position, refuse_texts, tidy, without_row_numbers
 from exoclassify.typing import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["index_first", "index_names", "sheet_from_columns", "sheet_from_rows", "wide_from_columns", "wide_from_rows"]
 
@@ -85,8 +90,38 @@ def _wide(
     second: Sequence[str], asked: Reading, *, in_order: bool,
 ) -> WideTable:  # fmt: skip
     """Put a table together; `second` is its second column as written, where the ids are the first `in_order`."""
-    table = with_decimal_points(WideTable(source, tuple(ids), tuple(names[1:]), cells, tuple(texts)))
-    return chosen(tidy(table, names[0], second) if in_order else without_row_numbers(table), asked)
+    table = _of_smrnaseq(with_decimal_points(WideTable(source, tuple(ids), tuple(names[1:]), cells, tuple(texts))))
+    return _chosen(tidy(table, names[0], second) if in_order else without_row_numbers(table), asked)
+
+
+_SMRNASEQ = re.compile(r"\S+_MI(?:MAT)?\d{7}_[A-Z][a-z]+_[a-z]+_\S+")
+
+
+def _of_smrnaseq(table: WideTable) -> WideTable:
+    """Note that a table is of nf-core/smrnaseq, by its long names (its edgeR_miRBase.r); its log10 TPM are refused."""
+    in_rows = all(map(_SMRNASEQ.fullmatch, table.columns[:_LOOKED_AT]))
+    if not in_rows and not all(map(_SMRNASEQ.fullmatch, table.row_ids[:_LOOKED_AT])):
+        return table
+    if (table.cells < 0).any():
+        raise InputError(
+            f"{table.source}: holds log10 TPM of nf-core/smrnaseq; give mature_counts.csv of the same run, with unit counts"
+        )
+    n, m = (len(table.row_ids), len(table.columns)) if in_rows else (len(table.columns), len(table.row_ids))
+    return replace(table, notes=(*table.notes, f"read as nf-core/smrnaseq: {m} miRNAs of {n} samples"))
+
+
+def _chosen(table: WideTable, asked: Reading) -> WideTable:
+    """Keep the columns that fit the user's pattern, a sample each."""
+    if asked.columns is None:
+        return table
+    found = chosen_columns(table.columns, asked.columns)
+    if not found:
+        raise InputError(
+            f"{table.source}: no column fits {asked.columns!r}; its columns are {first_three(table.columns)}"
+        )
+    kept = replace(table.with_columns(list(found)), columns=tuple(found.values()))
+    note = f"columns {asked.columns}: {len(found)} samples"
+    return replace(kept.turned(), notes=(*table.notes, note), settled=True)
 
 
 def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:
@@ -97,6 +132,8 @@ def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:
     DataFrame
         Texts, None for missing marks; no column is made the index.
     """
+    import pandas as pd  # it takes a fifth of a second, and to score no sheet is read
+
     header = _header(rows, source)
     cells = [[text_or_none(cell) for cell in row] for row in _even(rows, len(header), source)]
     frame = pd.DataFrame(cells, columns=header, dtype=object)
@@ -105,6 +142,8 @@ def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:
 
 def sheet_from_columns(table: pa.Table, source: str) -> pd.DataFrame:
     """Make a frame of texts of typed columns; parameters and errors as `wide_from_columns`."""
+    import pandas as pd
+
     table, names = index_first(table, source)
     columns = [[text_or_none(text) for text in _texts(column)] for column in table.columns]
     return pd.DataFrame(dict(enumerate(columns)), dtype=object).set_axis(names, axis=1)

@@ -24,17 +24,7 @@ Scaling = Literal["standard", "none"]
 
 
 def symmetric(scores: Floats) -> Floats:
-    """Write scores for K states as columns that sum to zero; a single column becomes (-s/2, s/2).
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, K), or (n, 1) for two states
-        Log-odds-like scores; only their differences within a row mean anything.
-
-    Returns
-    -------
-    ndarray of shape (n, K)
-    """
+    """Write scores for K states as columns that sum to zero; a single column becomes (-s/2, s/2)."""
     if scores.shape[1] == 1:
         return np.hstack([-scores / 2, scores / 2])
     centred: Floats = scores - scores.mean(axis=1, keepdims=True)
@@ -65,8 +55,7 @@ class Linear:
 
     def scores(self, V: Floats) -> Floats:
         """Score samples step by step: standardise, weigh, add; shape (n_samples, n_states), log-odds."""
-        result: Floats = ((V - self.mean) / self.scale) @ self.coef.T + self.intercept
-        return result
+        return ((V - self.mean) / self.scale) @ self.coef.T + self.intercept
 
     def folded(self) -> tuple[Floats, Floats]:
         """Give the same scores as one matrix (n_states, n_molecules) and one constant (n_states,) on the raw view."""
@@ -98,13 +87,7 @@ class Rotated:
 
     @classmethod
     def fit(cls, view: str, V: Floats, scaling: Scaling = "standard") -> Rotated:
-        """Centre, scale and rotate one view.
-
-        Parameters
-        ----------
-        V : ndarray of shape (n_samples, n_molecules)
-            Training samples; no NaN.
-        """
+        """Centre, scale and rotate one view of the training samples; no NaN."""
         mean, spread = V.mean(axis=0), V.std(axis=0)
         scale = np.where(spread > 1e-9, spread, 1.0) if scaling == "standard" else np.ones(V.shape[1])
         n, p = V.shape
@@ -124,15 +107,7 @@ class Rotated:
 
 
 def fit_ridge(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str | None) -> Linear:
-    """Fit L2-penalised multinomial logistic regression.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        State codes 0 … K-1, each present.
-    C : float
-        Inverse penalty on features scaled to unit total variance.
-    """
+    """Fit L2-penalised multinomial logistic regression; C is the inverse penalty on features of unit total variance."""
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=C, class_weight=class_weight, tol=1e-6, max_iter=10_000)
@@ -143,15 +118,7 @@ def fit_ridge(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str |
 def fit_elastic_net(
     view: str, V: Floats, y: NDArray[np.intp], C: float, l1_ratio: float, class_weight: str | None, seed: int
 ) -> Linear:
-    """Fit logistic regression with an L1 and L2 penalty; the L1 part is not rotation invariant, so this one is slow.
-
-    Parameters
-    ----------
-    V : ndarray of shape (n_samples, n_molecules)
-        The training fold; no NaN.
-    y : ndarray of shape (n_samples,)
-        State codes.
-    """
+    """Fit logistic regression with an L1 and L2 penalty; the L1 part is not rotation invariant, so this one is slow."""
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = V.mean(axis=0), V.std(axis=0)
@@ -165,13 +132,7 @@ def fit_elastic_net(
 
 
 def fit_svm(table: Rotated, y: NDArray[np.intp], C: float, class_weight: str | None) -> Linear:
-    """Fit a linear support vector machine, one state against the rest; its margins become log-odds by calibration.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        State codes 0 … K-1, each present.
-    """
+    """Fit a linear support vector machine, one state against the rest; its margins become log-odds by calibration."""
     from sklearn.svm import SVC
 
     states = range(1, 2) if y.max() == 1 else range(int(y.max()) + 1)

@@ -49,27 +49,11 @@ class _Contrasts:
 
 
 def within_batch_t(V: Floats, y: NDArray[np.intp], batches: NDArray[np.intp] | None) -> Floats:
-    """Test each column for a difference between states, computed within batches.
+    """Largest absolute moderated t of each column over states (one against the rest), computed within batches.
 
-    Parameters
-    ----------
-    V : ndarray of shape (n_samples, n_columns)
-        Log abundances or log-ratios; no NaN.
-    y : ndarray of shape (n_samples,)
-        State codes 0 … K-1.
-    batches : ndarray of shape (n_samples,), optional
-        Batch codes; both the columns and the state indicator are centred within them, which is the
-        t of a linear model with batch in the design.
-
-    Returns
-    -------
-    ndarray of shape (n_columns,)
-        The largest absolute moderated t over states (one against the rest); 0 where state and batch are the same thing.
-
-    Notes
-    -----
-    A twentieth of the median variance is added to each, the idea of SAM (Tusher, Tibshirani & Chu 2001), so that a column
-    that hardly varies does not win by its denominator.
+    Columns and the state indicator are centred within batches: the t of a linear model with batch in the design, 0 where state
+    and batch are the same thing. A twentieth of the median variance is added to each, the idea of SAM (Tusher, Tibshirani & Chu
+    2001), so that a column that hardly varies does not win by its denominator.
     """
     contrasts = _Contrasts.of(V, y, batches)
     return contrasts.strongest((contrasts.centred**2).sum(axis=0), lambda slopes: slopes)
@@ -115,8 +99,7 @@ class Ratios:
     def scores(self, V: Floats) -> Floats:
         """Score samples step by step: ratios, standardise, weigh, add; shape (n_samples, n_states), log-odds."""
         ratios = V[:, self.numerators] - V[:, self.denominators]
-        result: Floats = ((ratios - self.mean) / self.scale) @ self.coef.T + self.intercept
-        return result
+        return ((ratios - self.mean) / self.scale) @ self.coef.T + self.intercept
 
     def folded(self, n_molecules: int) -> tuple[Floats, Floats]:
         """Give the same scores as one matrix (n_states, n_molecules) and one constant (n_states,) on the log view."""
@@ -160,18 +143,8 @@ def fit_ratios(
 ) -> Ratios:
     """Choose the log-ratios that differ most between states within batches, and fit a ridge regression on them.
 
-    Parameters
-    ----------
-    view : str
-        ``log`` or ``damped``.
-    V : ndarray of shape (n_samples, n_molecules)
-        That view of the training fold; no NaN.
-    y : ndarray of shape (n_samples,)
-        State codes 0 … K-1, each present.
-    batches : ndarray of shape (n_samples,), optional
-        Batch codes; the tests are computed within batches.
-    pool : int
-        Ratios are formed among this many molecules with the largest t after centring each sample.
+    V is the log or damped view of the training fold, without NaN. Ratios are formed among the `pool` molecules with the largest t
+    after centring each sample.
     """
     strength = within_batch_t(V - V.mean(axis=1, keepdims=True), y, batches)
     best = np.sort(np.argsort(-strength, kind="stable")[:pool])

@@ -165,15 +165,7 @@ def fit_forest(
     class_weight: str | None,
     seed: int,
 ) -> Forest:
-    """Fit a forest with scikit-learn and keep its arrays.
-
-    Parameters
-    ----------
-    V : ndarray of shape (n_samples, n_molecules)
-        The training fold; no NaN.
-    y : ndarray of shape (n_samples,)
-        State codes 0 … K-1, each present.
-    """
+    """Fit a forest with scikit-learn on a view without NaN, and keep its arrays."""
     from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
     kind = ExtraTreesClassifier if extra else RandomForestClassifier
@@ -272,17 +264,8 @@ def fit_boosted(
     class_weight: str | None,
     seed: int,
 ) -> Boosted:
-    """Fit XGBoost and keep its model as bytes.
+    """Fit XGBoost on a view without NaN and keep its model as bytes.
 
-    Parameters
-    ----------
-    V : ndarray of shape (n_samples, n_molecules)
-        The training fold; no NaN.
-    y : ndarray of shape (n_samples,)
-        State codes 0 … K-1, each present.
-
-    Notes
-    -----
     The cost of boosting grows with each molecule, so at most the 4000 with the largest spread are given to it.
     """
     import xgboost

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 __all__ = ["FORMATS", "LONG", "WIDE", "LongFormat", "Quantity", "WideFormat"]
 
 Cells = Mapping[str, str]
 Reason = Callable[[Cells], str]
+Rows = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ def _all_kept(_: Cells) -> str:
     return ""
 
 
+def _any(_: Rows) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class WideFormat:
     """A table with molecules in rows, annotations of them, and samples in columns.
@@ -46,17 +51,23 @@ class WideFormat:
     needs : tuple of str
         Columns by which it is known, in lower case.
     molecule : tuple of str
-        Columns of the molecule's name; the first that is there is used.
+        Columns of the molecule's name; the first that is there is used, and the table's first where none is said.
     quantities : tuple of Quantity
         The first that is there is used.
     annotation : frozenset of str
-        Columns that hold no sample although a quantity's pattern fits them.
+        Further columns that hold no sample although a quantity's pattern fits them.
     left_out : callable
         Says of a row, by its columns in lower case, why it is no molecule; empty for one that is.
     repeated : str, default ""
         What becomes of rows of one molecule: ``sum``, ``largest``, or empty where they are refused later.
     marker : str, default ""
         A text of the file's head without which the columns say nothing.
+    begins : str, default ""
+        What a text begins with, in lower case, where its columns are named in too common a way.
+    below : callable
+        Says of the first rows below the header whether they are of this format.
+    shared : bool, default False
+        Whether counts are fractions, for reads that fit several molecules; they become whole.
     """
 
     title: str
@@ -67,6 +78,9 @@ class WideFormat:
     left_out: Reason = _all_kept
     repeated: str = ""
     marker: str = ""
+    begins: str = ""
+    below: Callable[[Rows], bool] = _any
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,7 @@ class LongFormat:
     unsure: Reason = _all_kept
     replicates: bool = False
     word: str = "value"
-    also: frozenset[str] = field(default=frozenset())
+    also: frozenset[str] = frozenset()
 
 
 def _maxquant(row: Cells) -> str:
@@ -135,8 +149,35 @@ def _nsolver(row: Cells) -> str:
     return "" if group.lower().startswith("endogenous") else group or "unnamed class"
 
 
-def _featurecounts_like(row: Cells) -> str:
-    return next((value for key, value in row.items() if key == "geneid" and value.startswith("__")), "")
+def _featurecounts(row: Cells) -> str:
+    return row["geneid"] if row["geneid"].startswith("__") else ""
+
+
+def _mirge(row: Cells) -> str:
+    return "total" if row["mirna"].lower() == "mirnatotal" else ""
+
+
+def _of_mirge(rows: Rows) -> bool:
+    """Whether some miRNAs were merged, as only miRge does, or summed up in the first row, as miRge2 did."""
+    return any(_MERGED.match(cells[0]) or cells[0].lower() == "mirnatotal" for cells in rows)
+
+
+_MERGED = re.compile(r"([a-z]{3}-)?(mir|let)-[^/]+/\S+", re.IGNORECASE)
+_MIRNA = re.compile(r"([a-z]{3}-)?(mir|let)-", re.IGNORECASE)
+
+
+def _of_excerpt(rows: Rows) -> bool:
+    """Whether the counts of miRNAs hold halves, thirds and quarters, for exceRpt shares a read among those it fits."""
+    if not rows or not all(_MIRNA.match(cells[0]) for cells in rows):
+        return False
+    try:
+        counts = [float(cell) for cells in rows for cell in cells[1:]]
+    except ValueError:
+        return False
+    shared = sum(
+        abs(count * 168 - round(count * 168)) < 0.01 for count in counts
+    )  # 168: halves to eighths, but no tenths
+    return min(counts) >= 0 and shared > 0.7 * len(counts) and any(count % 1 for count in counts)
 
 
 def _olink(row: Cells) -> str:
@@ -188,9 +229,7 @@ def _wells(row: Cells) -> str:
 _REST = r"(.+)"
 WIDE: dict[str, WideFormat] = {
     "maxquant": WideFormat(
-        "MaxQuant proteinGroups",
-        ("protein ids", "majority protein ids"),
-        ("Majority protein IDs", "Protein IDs"),
+        "MaxQuant proteinGroups", ("protein ids", "majority protein ids"), ("Majority protein IDs", "Protein IDs"),
         (
             Quantity("LFQ intensity", r"LFQ intensity (.+)"),
             Quantity("reporter intensity", r"Reporter intensity corrected (.+)"),
@@ -200,9 +239,7 @@ WIDE: dict[str, WideFormat] = {
         left_out=_maxquant,
     ),
     "fragpipe": WideFormat(
-        "FragPipe combined_protein",
-        ("protein", "protein id", "entry name", "gene"),
-        ("Protein ID",),
+        "FragPipe combined_protein", ("protein", "protein id", "entry name", "gene"), ("Protein ID",),
         (
             Quantity("MaxLFQ intensity", r"(.+) MaxLFQ Intensity"),
             Quantity("intensity", r"(.+?)(?<! MaxLFQ)(?<! Unique)(?<! Total) Intensity"),
@@ -211,28 +248,12 @@ WIDE: dict[str, WideFormat] = {
         left_out=_fragpipe,
     ),
     "diann": WideFormat(
-        "DIA-NN pg_matrix",
-        ("protein.group", "genes", "first.protein.description"),
-        ("Protein.Group",),
+        "DIA-NN pg_matrix", ("protein.group", "genes", "first.protein.description"), ("Protein.Group",),
         (Quantity("protein quantity", _REST),),
-        frozenset(
-            {
-                "protein.group",
-                "protein.ids",
-                "protein.names",
-                "genes",
-                "first.protein.description",
-                "n.sequences",
-                "n.proteotypic.sequences",
-                "species",
-                "proteotypic",
-            }
-        ),
+        frozenset({"protein.ids", "protein.names", "n.sequences", "n.proteotypic.sequences", "species", "proteotypic"}),
     ),
     "spectronaut": WideFormat(
-        "Spectronaut pivot",
-        ("pg.proteingroups",),
-        ("PG.ProteinGroups", "PG.ProteinAccessions"),
+        "Spectronaut pivot", ("pg.proteingroups",), ("PG.ProteinGroups", "PG.ProteinAccessions"),
         (
             Quantity("PG.Quantity", r"(?:\[\d+\] )?(.+?)\.PG\.Quantity"),
             Quantity("PG.Log2Quantity", r"(?:\[\d+\] )?(.+?)\.PG\.Log2Quantity", ("log2_intensity",)),
@@ -240,9 +261,7 @@ WIDE: dict[str, WideFormat] = {
         ),
     ),
     "discoverer": WideFormat(
-        "Proteome Discoverer proteins",
-        ("accession", "description"),
-        ("Accession",),
+        "Proteome Discoverer proteins", ("accession", "description"), ("Accession",),
         (
             Quantity("normalised abundance", r"Abundances? \(Normalized\): (.+)"),
             Quantity("abundance", r"Abundance: (.+)"),
@@ -250,115 +269,65 @@ WIDE: dict[str, WideFormat] = {
         left_out=_discoverer,
     ),
     "featurecounts": WideFormat(
-        "featureCounts",
-        ("geneid", "chr", "start", "end", "strand", "length"),
-        ("Geneid",),
-        (Quantity("counts", _REST, ("counts",)),),
-        frozenset({"geneid", "chr", "start", "end", "strand", "length", "gene_name", "gene_biotype", "gene_type"}),
-        left_out=_featurecounts_like,
+        "featureCounts", ("geneid", "chr", "start", "end", "strand", "length"), ("Geneid",),
+        (Quantity("counts", _REST, ("counts",)),), frozenset({"gene_name", "gene_biotype", "gene_type"}),
+        left_out=_featurecounts,
     ),
     "mirdeep2": WideFormat(
-        "miRDeep2 quantifier",
-        ("#mirna", "read_count", "precursor", "total"),
-        ("#miRNA",),
-        (Quantity("read counts", r"(.+)(?<!\(norm\))", ("counts",)),),
-        frozenset({"#mirna", "read_count", "precursor", "total"}),
-        repeated="largest",
+        "miRDeep2 quantifier", ("#mirna", "read_count", "precursor", "total"), ("#miRNA",),
+        (Quantity("read counts", r"(.+)(?<!\(norm\))", ("counts",)),), repeated="largest",
     ),
     "mirtop": WideFormat(
-        "mirtop isomiRs",
-        ("uid", "read", "mirna", "variant"),
-        ("miRNA",),
-        (Quantity("counts", _REST, ("counts",)),),
-        frozenset(
-            {
-                "uid",
-                "read",
-                "mirna",
-                "variant",
-                "iso_5p",
-                "iso_3p",
-                "iso_add3p",
-                "iso_add5p",
-                "iso_add",
-                "iso_snp",
-                "iso_snv",
-                "iso_snv_seed",
-                "iso_snv_central",
-                "iso_snv_central_offset",
-                "iso_snv_central_supp",
-                "iso_5p_nt",
-                "iso_3p_nt",
-                "iso_add3p_nt",
-                "iso_add5p_nt",
-                "iso_add_nt",
-                "iso_snp_nt",
-                "iso_snv_nt",
-            }
-        ),
-        repeated="sum",
+        "mirtop isomiRs", ("uid", "read", "mirna", "variant"), ("miRNA",),
+        (Quantity("counts", r"(?!iso_)(.+)", ("counts",)),), repeated="sum",
     ),
     "nsolver": WideFormat(
-        "nSolver",
-        ("probe name", "accession #", "class name"),
-        ("Probe Name",),
+        "nSolver", ("probe name", "accession #", "class name"), ("Probe Name",),
         (Quantity("counts", _REST, ("counts", "intensity")),),
-        frozenset({"probe name", "accession #", "class name", "annotation", "nsid", "target sequence", "species name"}),
-        left_out=_nsolver,
+        frozenset({"annotation", "nsid", "target sequence", "species name"}), left_out=_nsolver,
+    ),
+    "mirge3": WideFormat(
+        "miRge3", ("mirna",), ("miRNA",), (Quantity("miRNA counts or RPM", _REST, ("counts", "cpm")),),
+        left_out=_mirge, begins="mirna,", below=_of_mirge,
+    ),
+    "excerpt": WideFormat(
+        "exceRpt", ("",), (), (Quantity("read counts", _REST, ("counts",)),), begins="\t", below=_of_excerpt,
+        shared=True,
     ),
     "geo": WideFormat(
-        "GEO series matrix",
-        ("id_ref",),
-        ("ID_REF",),
-        (Quantity("values", _REST, ()),),
-        frozenset({"id_ref"}),
+        "GEO series matrix", ("id_ref",), ("ID_REF",), (Quantity("values", _REST, ()),),
         marker="!series_matrix_table_begin",
     ),
-}
+}  # fmt: skip
 """MaxQuant: its documentation of proteinGroups.txt (cox-labs.github.io/coxdocs); FragPipe: fragpipe.nesvilab.org, "Combined
 protein report"; DIA-NN: its README, "Main output reference"; Spectronaut manual, "Run pivot report"; featureCounts: the Subread
-user's guide; miRDeep2: its documentation of quantifier.pl; mirtop: mirtop.readthedocs.io, "counts"; nSolver user manual; GEO:
-ncbi.nlm.nih.gov/geo/info/soft.html."""
+user's guide; miRDeep2: its documentation of quantifier.pl; mirtop: mirtop.readthedocs.io, "counts"; miRge3:
+mirge3.readthedocs.io, "miRge3.0 output"; exceRpt: mergePipelineRuns.R of github.com/gersteinlab/exceRpt; nSolver user manual;
+GEO: ncbi.nlm.nih.gov/geo/info/soft.html."""
 
 _SAMPLE_NAME = ("sample name", "sample", "samplename")
 LONG: dict[str, LongFormat] = {
     "olink": LongFormat(
-        "Olink NPX",
-        (("sampleid",), ("uniprot",), ("npx",)),
-        ("olinkid", "assay"),
-        ("log2_intensity",),
-        ("olinkid",),
-        left_out=_olink,
-        unsure=_olink_unsure,
-        word="NPX",
+        "Olink NPX", (("sampleid",), ("uniprot",), ("npx",)), ("olinkid", "assay"), ("log2_intensity",), ("olinkid",),
+        left_out=_olink, unsure=_olink_unsure, word="NPX",
         also=frozenset(
-            {
-                "sampletype", "sample_type", "assaytype", "assay", "qc_warning", "assay_warning", "sampleqc", "assayqc",
-            }
+            ("sampletype", "sample_type", "assaytype", "assay", "qc_warning", "assay_warning", "sampleqc", "assayqc")
         ),
     ),
     "diann-report": LongFormat(
-        "DIA-NN report",
-        (("run", "file.name"), ("protein.group",), ("pg.maxlfq", "pg.quantity")),
-        ("precursor.id",),
-        ("intensity",),
-        left_out=_report,
-        word="PG.MaxLFQ",
+        "DIA-NN report", (("run", "file.name"), ("protein.group",), ("pg.maxlfq", "pg.quantity")), ("precursor.id",),
+        ("intensity",), left_out=_report, word="PG.MaxLFQ",
         also=frozenset({"q.value", "pg.q.value", "global.pg.q.value"}),
     ),
     "quantstudio": LongFormat(
         "qPCR export",
         (_SAMPLE_NAME, ("target name", "detector name", "target", "detector"), ("ct", "cq", "cт", "crt", "cрт")),
-        ("well",),
-        ("ct",),
-        left_out=_wells,
-        replicates=True,
-        word="Ct",
+        ("well",), ("ct",), left_out=_wells, replicates=True, word="Ct",
         also=frozenset({"task", "omit", *_SAMPLE_NAME}),
     ),
 }  # fmt: skip
 """Olink: the NPX data format of OlinkAnalyze (read_NPX); DIA-NN: its README, "Main output reference"; QuantStudio and ViiA 7:
 Thermo Fisher's "Getting started guide", exported results."""
 
-FORMATS = ("plain", *WIDE, *LONG, "adat", "rcc", "htseq", "mirgff3", "excerpt", "perseus")
+FORMATS = ("plain", *WIDE, *LONG, "adat", "rcc", "htseq", "mirgff3", "perseus")
 """What ``--format`` can be."""

@@ -15,10 +15,13 @@ from exoclassify.tables.cells import numbers
 from exoclassify.tables.field.formats import Quantity, WideFormat
 from exoclassify.tables.wide import WideTable
 
-__all__ = ["chosen_columns", "fits", "plain_sample", "read_molecules_in_rows"]
+__all__ = ["PERSEUS_MARK", "chosen_columns", "fits", "plain_sample", "read_molecules_in_rows", "read_perseus"]
 
 Rows = Iterator[tuple[int, list[str]]]
 Texts = list[tuple[int, int, str]]
+
+PERSEUS_MARK = "#!{Type}"
+"""Begins the line of a Perseus matrix that says what each column holds."""
 
 # Endings of the files that instruments and aligners write, which stand in headers in place of a sample's name.
 _ENDING = re.compile(
@@ -71,11 +74,11 @@ def _columns(header: Sequence[str], form: WideFormat, pattern: str | None) -> tu
     if pattern is not None:
         return Quantity(f"columns {pattern}", "", ()), chosen_columns(header, pattern)
     for quantity in form.quantities:
-        known = re.compile(quantity.pattern)
+        known, others = re.compile(quantity.pattern), {*form.needs, *form.annotation}
         matches = {
             j: match.group(1)
             for j, name in enumerate(header)
-            if name.lower() not in form.annotation and (match := known.fullmatch(name))
+            if name.lower() not in others and (j or form.molecule) and (match := known.fullmatch(name))
         }
         if matches:
             return quantity, matches
@@ -83,9 +86,8 @@ def _columns(header: Sequence[str], form: WideFormat, pattern: str | None) -> tu
 
 
 def fits(header: Sequence[str], form: WideFormat) -> bool:
-    """Say whether a header is one of this format."""
-    there = {name.lower() for name in header}
-    return there.issuperset(form.needs) and bool(_columns(header, form, None)[1])
+    """Say whether a header has columns of samples as this format names them."""
+    return bool(_columns(header, form, None)[1])
 
 
 def read_molecules_in_rows(
@@ -98,7 +100,7 @@ def read_molecules_in_rows(
             f"{source}: is a table of {form.title}, and no column fits {pattern!r}; its columns are {first_three(header)}"
         )
     lower = [name.lower() for name in header]
-    molecule = next(lower.index(name.lower()) for name in form.molecule if name.lower() in lower)
+    molecule = next((lower.index(name.lower()) for name in form.molecule if name.lower() in lower), 0)
     about = [j for j in range(len(header)) if j not in columns]
     names: list[str] = []
     values: list[NDArray[np.float64]] = []
@@ -123,7 +125,11 @@ def read_molecules_in_rows(
     if not names:
         raise InputError(f"{source}: is a table of {form.title} without one molecule in it")
     notes = [f"read as {form.title}: {quantity.word} of {len(at)} samples{_left_out(reasons)}"]
-    table = WideTable(source, tuple(names), _samples(columns), np.vstack(values), tuple(texts))
+    cells_of = np.vstack(values)
+    if form.shared:
+        cells_of = np.rint(cells_of)
+        notes[0] += "; reads shared among miRNAs were rounded to whole ones"
+    table = WideTable(source, tuple(names), _samples(columns), cells_of, tuple(texts))
     if form.repeated:
         table, said = _once(table, form.repeated)
         notes += said
@@ -166,3 +172,21 @@ def _once(table: WideTable, how: str) -> tuple[WideTable, list[str]]:
         "their counts were added up" if how == "sum" else "the largest count of each sample was taken"
     )
     return WideTable(table.source, tuple(first), table.columns, joined, ()), [said]
+
+
+_NAMES = ("majority protein ids", "protein ids", "protein.group", "pg.proteingroups", "accession", "gene names")
+
+
+def read_perseus(rows: Iterator[tuple[int, list[str]]], header: Sequence[str], source: str) -> WideTable:
+    """Read the rows below a header."""
+    line, types = next(rows)
+    kinds = [cell.strip().removeprefix(PERSEUS_MARK) for cell in types]
+    measured = [name for name, kind in zip(header, kinds, strict=False) if kind == "E"]
+    texts = [name for name, kind in zip(header, kinds, strict=False) if kind == "T"]
+    named = [name for wanted in _NAMES for name in texts if name.lower() == wanted] or texts
+    if not measured or not named:
+        raise InputError(f"{source}: line {line} names no column of type E, or none of type T that names the molecules")
+    quantity = Quantity("columns of type E", r"(.+)", ())
+    others = frozenset(name.lower() for name in header if name not in measured)
+    form = WideFormat("Perseus", (), (named[0],), (quantity,), others)
+    return read_molecules_in_rows((row for row in rows if not row[1][0].startswith("#!{")), header, form, source, None)
