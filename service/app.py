@@ -55,20 +55,7 @@ _MOST_WAITING = 4000
 
 
 class PainApp:
-    """The ASGI application: its parts, put together, and their start and stop.
-
-    Parameters
-    ----------
-    inner : ASGI application
-        BentoML's own, run for its life cycle.
-    settings : Settings
-        How to run.
-
-    Raises
-    ------
-    SettingsError
-        If the API keys cannot be read.
-    """
+    """The ASGI application: its parts, put together, and their start and stop; `inner` is BentoML's own."""
 
     def __init__(self, inner: Any, settings: Settings) -> None:
         self._inner, self._settings = inner, settings
@@ -102,13 +89,8 @@ class PainApp:
             metrics.loaded(name, version, problem)
             if folder is not None:
                 self._files.warm(folder)
-            self._log.event(
-                "model",
-                model=name,
-                version=version,
-                outcome="loaded" if problem is None else "refused",
-                problem=problem,
-            )
+            outcome = "loaded" if problem is None else "refused"
+            self._log.event("model", model=name, version=version, outcome=outcome, problem=problem)
 
         return told
 

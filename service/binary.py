@@ -23,19 +23,9 @@ _TYPES = {
 
 
 def infer_request(body: bytes, headers: Mapping[str, str]) -> InferRequest:
-    """Read a request: JSON, or JSON and the bytes of its tensors behind it.
+    """Read a request: JSON, or JSON and the bytes of its tensors behind it; a header says how long the JSON is.
 
-    Parameters
-    ----------
-    body : bytes
-        As it came.
-    headers : mapping of str to str
-        One of them says how long the JSON is, where bytes follow it.
-
-    Returns
-    -------
-    InferRequest
-        Every tensor of it has data; NaN of a tensor of bytes is null, not measured.
+    Every tensor of it has data; NaN of a tensor of bytes is null, not measured.
     """
     said = headers.get(_HEADER)
     if said is None:

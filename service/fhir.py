@@ -18,15 +18,6 @@ __all__ = ["Fhir"]
 class Fhir:
     """Answers with one RiskAssessment; for several samples with a Bundle of them.
 
-    Parameters
-    ----------
-    served : Served
-        The models.
-    predicting : Predicting
-        Scores.
-    version : str
-        Of the server.
-
     Raises
     ------
     ImportError

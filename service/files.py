@@ -75,21 +75,7 @@ _HEADER = 3000
 
 
 class Files:
-    """Scores files.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    metrics : Metrics
-        Told of the calls.
-    settings : Settings
-        Limits.
-    records : Records
-        Keeps every answer, where that is asked for.
-    n_keys : int
-        API keys there are; where there are several, none of them takes every turn.
-    """
+    """Scores files; where there are several API keys (`n_keys`), none of them takes every turn."""
 
     def __init__(self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int) -> None:
         self._served, self._metrics, self._settings = served, metrics, settings

@@ -19,15 +19,7 @@ __all__ = ["Following"]
 
 
 class Following:
-    """Answers for the visits of one person, with the noise of measurement.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    predicting : Predicting
-        Answers for each sample, counts and keeps it.
-    """
+    """Answers for the visits of one person, with the noise of measurement."""
 
     def __init__(self, served: Served, predicting: Predicting) -> None:
         self._served, self._predicting = served, predicting

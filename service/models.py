@@ -19,33 +19,12 @@ from service.telemetry import Metrics
 __all__ = ["Models"]
 
 _KEPT = (
-    "name",
-    "version",
-    "created",
-    "states",
-    "training",
-    "answers",
-    "voices",
-    "evaluation",
-    "recalibration",
-    "libraries",
-)
+    "name", "version", "created", "states", "training", "answers", "voices", "evaluation", "recalibration", "libraries",
+)  # fmt: skip
 
 
 class Models:
-    """Models, cards and health.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    metrics : Metrics
-        For ``/metrics``.
-    records : Records
-        Where the records are, for ``/metrics``.
-    draining : callable
-        Says whether the worker is stopping.
-    """
+    """Models, cards and health; `draining` says whether the worker is stopping."""
 
     def __init__(self, served: Served, metrics: Metrics, records: Records, draining: Callable[[], bool]) -> None:
         self._served, self._metrics, self._records, self._draining = served, metrics, records, draining

@@ -24,26 +24,14 @@ from service.together import ROWS, Asked
 
 __all__ = ["Protocol"]
 
-
 _NUMBERS = ("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
-
 
 _OF_MLSERVER = "input-1"
 """What the codecs of MLServer call a matrix that nobody named; it is read as ``cargo``."""
 
 
 class Protocol:
-    """Routes of the protocol.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    predicting : Predicting
-        Scores.
-    version : str
-        Of the server.
-    """
+    """Routes of the protocol; `version` is that of the server."""
 
     def __init__(self, served: Served, predicting: Predicting, version: str) -> None:
         self._served, self._predicting, self._version = served, predicting, version

@@ -25,19 +25,9 @@ from service.telemetry import Metrics
 from service.together import ROWS, Asked, Together
 
 __all__ = [
-    "MAX_MOVERS",
-    "Predicting",
-    "batches_of",
-    "check_asked",
-    "example_response",
-    "explained",
-    "explanation",
-    "notice",
-    "result",
-    "rows_of",
-    "use_of",
-]
-
+    "MAX_MOVERS", "Predicting", "batches_of", "check_asked", "example_response", "explained", "explanation", "notice",
+    "result", "rows_of", "use_of",
+]  # fmt: skip
 
 MAX_MOVERS = 50
 """Molecules in one explanation."""
@@ -55,19 +45,7 @@ def notice(bundle: ModelBundle) -> str:
 
 
 class Predicting:
-    """Answers for samples, in whatever form they were asked.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    metrics : Metrics
-        Told of every answer.
-    published : Published
-        Claims on molecules.
-    records : Records
-        Keeps every answer, where that is asked for.
-    """
+    """Answers for samples, in whatever form they were asked."""
 
     def __init__(self, served: Served, metrics: Metrics, published: Published, records: Records) -> None:
         self._served, self._metrics, self._published = served, metrics, published

@@ -23,13 +23,7 @@ _NOTICE = (
 
 
 class Published:
-    """The catalogue, with the claims on a molecule remembered: a panel asks for the same ones again and again.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        All claims.
-    """
+    """The catalogue, with the claims on a molecule remembered: a panel asks for the same ones again and again."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue, self._tables = catalogue, Reanalysis.read()

@@ -29,15 +29,7 @@ __all__ = ["Records"]
 
 
 class Records:
-    """Keeps what was answered, and takes what samples turned out to be.
-
-    Parameters
-    ----------
-    settings : Settings
-        ``database``, ``spool`` and ``record_cargo``.
-    log : Log
-        Told when the database is away and when it is back.
-    """
+    """Keeps what was answered, and takes what samples turned out to be."""
 
     def __init__(self, settings: Settings, log: Log) -> None:
         self._settings, self._log = settings, log
@@ -93,13 +85,7 @@ class Records:
         return self._source(len(X), request.id, request.digest, request.key or None, subjects, cargo)
 
     def keep(self, found: Predictions, sources: Sequence[Source], X: Floats, bundle: ModelBundle) -> None:
-        """Keep answers.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_molecules)
-            The samples.
-        """
+        """Keep answers for samples X of shape (n_samples, n_molecules)."""
         assert self._writer is not None
         try:
             self._writer.put(found, sources)

@@ -11,13 +11,7 @@ __all__ = ["Repository"]
 
 
 class Repository:
-    """Says which models there are, and has one taken up or put down.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    """
+    """Says which models there are, and has one taken up or put down."""
 
     def __init__(self, served: Served) -> None:
         self._served = served

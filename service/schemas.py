@@ -7,28 +7,10 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 __all__ = [
-    "MAX_SAMPLES",
-    "Claim",
-    "Error",
-    "ErrorBody",
-    "Evidence",
-    "Explanation",
-    "FollowRequest",
-    "FollowResponse",
-    "InferRequest",
-    "InferResponse",
-    "ModelList",
-    "Mover",
-    "OutcomesRequest",
-    "OutcomesResponse",
-    "PredictRequest",
-    "PredictResponse",
-    "RequestedTensor",
-    "Result",
-    "Sample",
-    "ServedModel",
-    "Tensor",
-]
+    "MAX_SAMPLES", "Claim", "Error", "ErrorBody", "Evidence", "Explanation", "FollowRequest", "FollowResponse",
+    "InferRequest", "InferResponse", "ModelList", "Mover", "OutcomesRequest", "OutcomesResponse", "PredictRequest",
+    "PredictResponse", "RequestedTensor", "Result", "Sample", "ServedModel", "Tensor",
+]  # fmt: skip
 
 MAX_SAMPLES = 1000
 """Samples in one request."""
@@ -40,8 +22,6 @@ SampleId = Annotated[
 ]
 Batch = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
-
-
 Size = Annotated[int, Meta(ge=0, le=10_000_000)]
 
 

@@ -84,15 +84,7 @@ class _Study:
 
 
 class Studies:
-    """Takes files, trains on them, and gives what came of it.
-
-    Parameters
-    ----------
-    settings : Settings
-        Limits, and the folder of models.
-    served : Served
-        Told of a model that was put into use.
-    """
+    """Takes files, trains on them, and gives what came of it."""
 
     def __init__(self, settings: Settings, served: Served) -> None:
         self._settings, self._served = settings, served
@@ -141,15 +133,7 @@ class Studies:
                 429, "busy", "another study is running; wait for it, or cancel it", None, {"Retry-After": "10"}
             )
         study.state, study.found, study.began, study.ended = "running", {}, time.monotonic(), 0.0
-        for left in (
-            "progress",
-            "report.html",
-            "report-files",
-            "report-files.zip",
-            "model",
-            "model.zip",
-            "predictions.csv",
-        ):
+        for left in ("progress", "report-files", "model", *(file for file, _ in _RESULTS.values())):
             path = study.folder / left
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         task = asyncio.create_task(self._run(study, order))

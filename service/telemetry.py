@@ -89,15 +89,7 @@ class Metrics:
         self._versions: dict[str, str] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """Count a request.
-
-        Parameters
-        ----------
-        route : str
-            The route's path as it is declared, or ``other``.
-        seconds : float
-            It took.
-        """
+        """Count a request; its route as it is declared, or ``other``."""
         self._requests(route, str(status)).inc()
         self._seconds(route).observe(seconds)
 
@@ -127,13 +119,7 @@ class Metrics:
             self._versions[model] = version
 
     def looked(self, when: float) -> None:
-        """Keep when the champions were last looked at.
-
-        Parameters
-        ----------
-        when : float
-            Seconds since 1970.
-        """
+        """Keep when the champions were last looked at, in seconds since 1970."""
         self._looked.set(when)
 
     def records(self, ledger: Ledger) -> None:
@@ -151,15 +137,7 @@ class Metrics:
 
 
 class Log:
-    """One line of JSON an event, on stderr.
-
-    Parameters
-    ----------
-    everything : bool
-        Requests that went well too.
-    stream : text stream, optional
-        Where to; stderr.
-    """
+    """One line of JSON an event, on stderr; of `everything` also requests that went well."""
 
     def __init__(self, everything: bool, stream: TextIO | None = None) -> None:
         self._everything = everything
