@@ -102,12 +102,13 @@ class Files:
             "unit": query.get("unit", bundle.panel.unit),
             "use": {
                 "prevalence": _prevalence(query),
-                "same_batch": _flag(query),
+                "same_batch": _flag(query, "same_batch"),
                 "batch": query.get("batch", "")[:200],
                 "site": query.get("site", "")[:200],
                 "max_wrong": _share(query, "max_wrong"),
                 "level": _share(query, "level"),
             },
+            "incomplete": _flag(query, "incomplete"),
             "explain": explained(query),
             "records": self._records.of_file(request),
         }
@@ -178,7 +179,7 @@ class _Readers:
                 child = self._idle.pop()
                 if child.alive:
                     return child
-        return Child("service.filejob", self._settings.file_memory)
+        return Child("service.filework", self._settings.file_memory)
 
     def _give_back(self, child: Child, peak: int) -> None:
         with self._lock:
@@ -228,10 +229,10 @@ def _format(request: Request) -> str:
     return form
 
 
-def _flag(query: dict[str, str]) -> bool:
-    text = query.get("same_batch", "false")
+def _flag(query: dict[str, str], name: str) -> bool:
+    text = query.get(name, "false")
     if text not in ("true", "false"):
-        raise Refusal(400, "query", "same_batch: give true or false", "query.same_batch")
+        raise Refusal(400, "query", f"{name}: give true or false", f"query.{name}")
     return text == "true"
 
 

@@ -42,6 +42,10 @@ _FILE_QUERY: dict[str, dict[str, Any]] = {
         "pattern": r"^[^=,]+=0?\.[0-9]{1,12}(,[^=,]+=0?\.[0-9]{1,12})*$",
     },
     "same_batch": {"enum": ["true", "false"], "default": "false"},
+    "incomplete": {
+        "enum": ["true", "false"], "default": "false",
+        "description": "Of a file that is damaged or cut short: the answers up to there, as `exoclassify score` gives them.",
+    },
     "batch": {"type": "string", "description": "Of all samples; one that was not trained on is an unknown batch."},
     "site": {"type": "string", "description": "Of which a profile was made."},
     "max_wrong": {

@@ -329,6 +329,29 @@ def test_fhir_probabilities_are_percentages(service: Running, bundle: ModelBundl
     assert [entry["resource"]["resourceType"] for entry in several["entry"]] == ["RiskAssessment"] * 2
 
 
+def test_a_damaged_file_is_refused_with_the_place_and_answered_up_to_there_when_asked(
+    service: Running, bundle: ModelBundle, tmp_path: Path
+) -> None:
+    frame = pd.concat([TABLE.to_frame().rename(index=lambda name, i=i: f"{name}-{i}") for i in range(120)])
+    lines = text(frame).decode().splitlines(keepends=True)
+    (tmp_path / "plate.csv").write_text("".join([*lines[:10_000], '"', *lines[10_000:]]))
+    report = score_files(bundle, [str(tmp_path / "plate.csv")], tmp_path / "out.csv")
+    assert 0 < report.tally.n < 10_000
+    sent, headers = (
+        (tmp_path / "plate.csv").read_bytes(),
+        {**CSV, "Content-Disposition": 'attachment; filename="plate.csv"'},
+    )
+    refused = service.ask("POST", "/v1/predict-file", sent, headers)
+    assert (refused.status, refused.code) == (409, "not_usable")
+    assert refused.said.startswith(report.broken[0])
+    assert f"incomplete=true for the {report.tally.n:,} answers" in refused.said
+    given = service.ask("POST", "/v1/predict-file?incomplete=true", sent, headers)
+    assert (given.status, given.body) == (200, (tmp_path / "out.csv").read_bytes())
+    told = json.loads(given.headers["exoclassify-report"])
+    assert (told["samples"], told["complete"]) == (report.tally.n, False)
+    assert f"plate.csv: {told['first'][-1]['reason']}" == report.broken[0]
+
+
 def test_models_cards_and_evidence_are_told(service: Running, bundle: ModelBundle) -> None:
     listed = service.ask("GET", "/v1/models").json["models"]
     assert listed == [
@@ -516,7 +539,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
         "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": f"body{suffix}",
         "called": f"plate{suffix}", "use": {},
         "format": "csv",
-        "kind": "mirna", "unit": "counts", "same_batch": False, "prevalence": {}, "explain": 0, "records": None,
+        "kind": "mirna", "unit": "counts", "incomplete": False, "explain": 0, "records": None,
     }  # fmt: skip
     said = carried_out(job)["error"]
     assert message in said
@@ -532,7 +555,7 @@ def test_a_file_is_judged_by_its_header_before_it_is_read_through(
     (tmp_path / "body.csv").write_text(head + "".join(f"item{i}{row}" for i in range(400_000)))
     job = {
         "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": "body.csv", "called": "plate.csv",
-        "use": {}, "format": "csv", "kind": "mirna", "unit": "counts", "explain": 0, "records": None,
+        "use": {}, "format": "csv", "kind": "mirna", "unit": "counts", "incomplete": False, "explain": 0, "records": None,
     }  # fmt: skip
     carried_out({"warm": job["model"]})
     began = time.process_time()
