@@ -91,8 +91,8 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     job : dict
-        model, folder, source, called, format, kind, unit, use, incomplete, explain, records. The folder holds the source, and the file
-        ``answers`` is written into it.
+        model, folder, source, called, format, kind, unit, use, incomplete, explain, records. The folder holds the source, and the
+        file ``answers`` is written into it.
 
     Returns
     -------
