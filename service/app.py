@@ -25,11 +25,10 @@ import click
 from _bentoml_sdk import Service
 from bentoml._internal.configuration.containers import BentoMLContainer
 from starlette.types import Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
-from service.exchange import Refusal
+from service import wire
 from service.files import Files
 from service.guard import Guard, is_loopback
 from service.keys import Keys
@@ -214,17 +213,7 @@ class PainService:
         os.environ.pop(_CONTAINER, None)  # BentoML, finding it, would not replace a worker that died
 
 
-def _not_http(self: HttpToolsProtocol, msg: str) -> None:
-    """Answer what is no HTTP in the shape of all errors; nothing of it reaches the guard."""
-    body = bytes(Refusal(400, "not_http", f"the request cannot be read ({msg})").answer().body)
-    self.transport.write(
-        b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n"
-        b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
-    )
-    self.transport.close()
-
-
-HttpToolsProtocol.send_400_response = _not_http  # type: ignore[method-assign] # uvicorn offers no other way
+wire.install()
 
 
 def asgi() -> Any:

@@ -89,7 +89,7 @@ class Running:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Ask once, on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
         try:
             if isinstance(body, dict):
                 body, headers = json.dumps(body).encode(), {**JSON, **(headers or {})}
@@ -101,7 +101,7 @@ class Running:
 
     def raw(self, content: bytes, *, close: bool = True) -> bytes:
         """Send bytes as they are, and read all that comes back."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=180) as connection:
             connection.sendall(content)
             if close:
                 connection.shutdown(socket.SHUT_WR)
@@ -112,7 +112,7 @@ class Running:
 
     def wait_until(self, path: str, holds: Any) -> Reply:
         """Ask until something holds of the reply."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while time.monotonic() < until:
             assert self.process.poll() is None, self.log.read_text()
             try:
@@ -167,7 +167,7 @@ def running(
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -137,7 +137,7 @@ def test_bentomls_client_asks_predict(service: tuple[Running, ModelBundle], tmp_
     code = """
 import json, sys
 import bentoml
-with bentoml.SyncHTTPClient(f"http://localhost:{sys.argv[1]}", server_ready_timeout=10) as client:
+with bentoml.SyncHTTPClient(f"http://localhost:{sys.argv[1]}", server_ready_timeout=60) as client:
     found = client.predict(**json.load(open(sys.argv[2])))
 print(json.dumps(found["results"]))
 """

@@ -199,7 +199,7 @@ def throw(service: Running, path: str, bodies: Iterator[bytes]) -> Counter[int]:
     """Send them one after the other on one connection; every refusal has its shape, and memory does not grow."""
     process, memory = psutil.Process(service.process.pid), 0
     seen: Counter[int] = Counter()
-    connection = HTTPConnection("127.0.0.1", service.port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", service.port, timeout=180)
     for i, content in enumerate(bodies):
         if i == 200:
             memory = process.memory_info().rss

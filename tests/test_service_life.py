@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -89,7 +91,7 @@ class Callers:
             thread.join()
 
     def _ask(self) -> None:
-        connection = HTTPConnection("127.0.0.1", self._service.port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", self._service.port, timeout=180)
         while not self._stop.is_set():
             for attempt in range(2):
                 try:
@@ -116,11 +118,11 @@ class Callers:
     def _ended(self) -> bool:
         """The service ended while it was asked: what waits at its port then is reset and not refused."""
         with suppress(subprocess.TimeoutExpired):
-            self._service.process.wait(10)
+            self._service.process.wait(60)
         return self._service.process.poll() is not None
 
     def wait_for(self, holds: Callable[[Callers], bool]) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while not holds(self):
             assert time.monotonic() < until, (self.answers, self.versions, self._service.log.read_text()[-3000:])
             time.sleep(0.02)
@@ -157,7 +159,7 @@ def test_only_callers_with_a_key_are_answered_and_the_log_names_them(
         refused = next(reply for reply in replies if reply.status == 429)
         assert (refused.code, refused.headers["retry-after"]) == ("too_many", "1")
         assert service.ask("GET", "/v1/models", headers={"Authorization": f"bearer {other}"}).status == 200
-        until = time.monotonic() + 30
+        until = time.monotonic() + 180
         while (named := _callers(service)) != {"", "lims", "web"} and time.monotonic() < until:
             time.sleep(0.05)  # a line is written after its answer
         assert named == {"", "lims", "web"}
@@ -176,7 +178,7 @@ def test_other_machines_are_not_listened_to_without_keys_unless_told_so(
         environment["BENTOML_CONTAINERIZED"] = "true"
     done = subprocess.run(
         [str(Path(sys.executable).parent / command[0]), *command[1:]],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert done.returncode != 0
     assert "asked to listen on 0.0.0.0, and there are no API keys" in done.stdout + done.stderr
@@ -261,13 +263,13 @@ def test_work_is_refused_when_too_much_waits() -> None:
 
 def test_work_is_refused_while_the_event_loop_stays_late_and_no_longer() -> None:
     async def late() -> None:
-        pressure = Pressure(0.05, 4000, lambda: 0)
+        pressure = Pressure(0.15, 4000, lambda: 0)
         pressure.start()
-        time.sleep(0.2)
+        time.sleep(0.4)
         await asyncio.sleep(0.01)
         pressure.check()
         for _ in range(3):
-            time.sleep(0.2)
+            time.sleep(0.4)
             await asyncio.sleep(0.01)
         with pytest.raises(Refusal, match="more is asked than can be answered"):
             pressure.check()
@@ -431,22 +433,22 @@ def test_sigterm_finishes_what_was_begun_and_answers_503_to_the_rest(
     models: Path, question: bytes, tmp_path: Path, bento: bool
 ) -> None:
     table = TABLE.to_frame().to_csv().encode()
-    with running(models, tmp_path, bento=bento, drain_seconds=1) as service:
-        begun: list[Any] = []
-        file = threading.Thread(target=lambda: begun.append(service.ask("POST", "/v1/predict-file", table, CSV)))
-        with Callers(service, question, 2) as callers:
-            callers.wait_for(lambda seen: seen.answers[200] > 20)
-            file.start()
-            time.sleep(0.3)  # the file's own process is at work
+    head = f"POST /v1/predict-file HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: {len(table)}\r\n\r\n"
+    with running(models, tmp_path, bento=bento, drain_seconds=8, body_rate_kb=0) as service:
+        address = ("127.0.0.1", service.port)
+        with Callers(service, question, 2) as callers, socket.create_connection(address, timeout=180) as begun:
+            begun.sendall(head.encode() + table[:1000])
+            callers.wait_for(lambda seen: seen.answers[200] > 20)  # so many turns of the loop: what was sent is read
             service.process.send_signal(signal.SIGTERM)
             callers.wait_for(lambda seen: seen.answers[503] > 5)
             reply = service.ask("GET", "/readyz")
             assert (reply.status, reply.json["stopping"]) == (503, True)
             assert service.ask("GET", "/livez").status == 200
-            assert service.process.wait(60) == 0 or not bento
-            file.join()
-        assert begun[0].status == 200
-        assert begun[0].body.count(b"\n") == TABLE.n_samples + 1
+            begun.sendall(table[1000:])
+            reply = http.client.HTTPResponse(begun)
+            reply.begin()
+            assert (reply.status, reply.read().count(b"\n")) == (200, TABLE.n_samples + 1)
+            assert service.process.wait(180) == 0 or not bento
     assert callers.answers["lost"] == 0, callers.answers
     assert set(callers.answers) <= {200, 503, "refused", "reset"}
 
@@ -465,7 +467,7 @@ def _kill_one_of_two_workers(service: Running, callers: Callers) -> None:
     first = workers(service)
     callers.wait_for(lambda seen: seen.answers[200] > 50)
     first[0].kill()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while len([w for w in workers(service) if w.pid != first[0].pid]) < 2:
         assert time.monotonic() < until
         time.sleep(0.1)
