@@ -6,11 +6,12 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
-from tempfile import TemporaryFile
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import msgspec
 from starlette import requests, routing
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -40,13 +41,10 @@ _IN_MEMORY = 2**18
 class Request(requests.Request):
     """One request, and what the log is told of it.
 
-    Parameters
-    ----------
-    request_id : str
-        For the log.
-
     Attributes
     ----------
+    fields : dict of bytes to bytes
+        The headers as they came: what every request is looked at for, ten times as fast as in Starlette's `headers`.
     query : dict of str to str
         What stands behind the question mark, checked against the route.
     key : str
@@ -55,11 +53,11 @@ class Request(requests.Request):
         The model that answered.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         super().__init__(scope, receive)
-        self.id = request_id
+        self.fields: dict[bytes, bytes] = dict(scope["headers"])
         self.query: dict[str, str] = {}
-        self.key = self.code = ""
+        self.id = self.key = self.code = ""
         self.status = UNANSWERED
         self.n_samples = 0
         self.answered_by: ModelBundle | None = None
@@ -70,15 +68,21 @@ class Request(requests.Request):
 
     async def body(self) -> bytes:
         """Read all of the body, once; what is large waits on disk for its rest."""
-        if int(self.headers.get("content-length", 0)) <= _IN_MEMORY:
-            return await super().body()
-        if not hasattr(self, "_body"):
-            with TemporaryFile() as file:
+        if hasattr(self, "_body"):
+            return self._body
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):  # most bodies come in one part
+            with SpooledTemporaryFile(_IN_MEMORY) as file:
+                file.write(body)
                 async for part in self.stream():
                     file.write(part)
                 file.seek(0)
-                self._body = file.read()
-        return self._body
+                body = file.read()
+        self._body = body
+        return body
 
     @cached_property
     def digest(self) -> str:

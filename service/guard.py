@@ -62,9 +62,10 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         began = time.perf_counter()
-        asked_id = dict(scope["headers"]).get(b"x-request-id", b"")
+        request = scope[_REQUEST] = Request(scope, receive)
+        asked_id = request.fields.get(b"x-request-id", b"")
         request_id = asked_id if _REQUEST_ID.fullmatch(asked_id) else os.urandom(8).hex().encode()
-        request = scope[_REQUEST] = Request(scope, receive, request_id.decode())
+        request.id = request_id.decode()
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -147,10 +148,9 @@ class Guard:
         """Without keys, answer this machine only, and no page of another site that had its name point here."""
         if self._keys.digests or self._settings.open:
             return
-        server, hosts = request.scope.get("server"), request.headers.getlist("host")
-        if len(hosts) > 1:
+        server, host = request.scope.get("server"), request.fields.get(b"host", b"").decode("latin-1")
+        if sum(name == b"host" for name, _ in request.scope["headers"]) > 1:
             raise Refusal(400, "headers", "there are several Host headers; send one", "headers.host", CLOSE)
-        host = hosts[0] if hosts else ""
         if (server and not is_loopback(server[0])) or not is_loopback(re.sub(r":\d*$", "", host)):
             raise Refusal(
                 403, "no_keys", "without API keys this service answers its own machine only, by the name localhost; "
@@ -158,7 +158,7 @@ class Guard:
             )  # fmt: skip
 
     def _check_key(self, request: Request) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        scheme, _, key = request.fields.get(b"authorization", b"").decode("latin-1").partition(" ")
         name = self._keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
         if name is None:
             raise Refusal(

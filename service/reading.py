@@ -24,23 +24,23 @@ _GRACE = 5.0
 
 def media_of(request: Request) -> str:
     """Give the media type of a body, without its parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return request.fields.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
 
 def check_body(route: Route, request: Request) -> None:
     """Refuse a body by what its headers say of it."""
-    headers, media = request.headers, media_of(request)
+    fields, media = request.fields, media_of(request)
     if media not in route.media and (media or not route.untyped):
         expected = ", ".join(route.media)
         raise Refusal(
             415, "media_type", f"the body is {media or 'of no stated type'}; send {expected}", "headers.content-type", CLOSE
         )  # fmt: skip
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if fields.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refusal(
             415, "encoding", "compressed bodies are not read; send it plain", "headers.content-encoding", CLOSE
         )
-    length = headers.get("content-length", "")
-    if not length.isdecimal() or "transfer-encoding" in headers:
+    length = fields.get(b"content-length", b"")
+    if not length.isdigit() or b"transfer-encoding" in fields:
         raise Refusal(411, "length", "send the body's size as Content-Length", "headers.content-length", CLOSE)
     if len(length) > 15 or int(length) > route.max_body:
         raise Refusal(

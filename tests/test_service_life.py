@@ -309,7 +309,7 @@ def table_sent() -> Request:
     async def table() -> dict[str, Any]:
         return {"type": "http.request", "body": TABLE.to_frame().to_csv().encode()}
 
-    return Request({"type": "http", "headers": [(b"content-type", b"text/csv")]}, table, "id")
+    return Request({"type": "http", "headers": [(b"content-type", b"text/csv")]}, table)
 
 
 def files_of(models: Path, **more: Any) -> Files:
