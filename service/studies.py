@@ -38,6 +38,10 @@ _SECONDS = 3600.0
 """How long a study may take."""
 
 _ROLES = ("cargo", "samples")
+_MORE = tuple(f"cargo-{i}" for i in range(2, 7))
+"""Further tables, each a layer of the same people."""
+
+_MOST_COVARIATES = 20
 _RESULTS = {
     "report": ("report.html", "text/html"),
     "report-files": ("report-files.zip", "application/zip"),
@@ -108,10 +112,11 @@ class Studies:
         return Answer({"id": name}, 201)
 
     async def file(self, request: Request) -> Answer:
-        """POST /v1/studies/{id}/files/{role}: the table of cargo, or the sample sheet."""
+        """POST /v1/studies/{id}/files/{role}: a table of cargo, or the sample sheet."""
         study, role = self._study(request), request.path_params["role"]
-        if role not in _ROLES:
-            raise Refusal(404, "no_path", f"there is no file {role} of a study; give cargo or samples")
+        if role not in (*_ROLES, *_MORE):
+            there = f"give samples, cargo, and {_MORE[0]} to {_MORE[-1]} for further layers"
+            raise Refusal(404, "no_path", f"there is no file {role[:40]} of a study; {there}")
         self._must_not_run(study)
         ending = MEDIA[media_of(request)]
         file = f"{role}{ending}"
@@ -156,7 +161,10 @@ class Studies:
             raise Refusal(
                 409, "not_usable", f"the study lacks its {' and '.join(lacking)}; send the table and the sample sheet"
             )
-        whole = {**order, **study.files, "folder": str(study.folder), "called": study.called}
+        tables = [study.files[role] for role in ("cargo", *_MORE) if role in study.files]
+        whole = {
+            **order, "samples": study.files["samples"], "tables": tables, "folder": str(study.folder), "called": study.called,
+        }  # fmt: skip
         return await asyncio.to_thread(self._work, study, whole)
 
     def _work(self, study: _Study, order: dict[str, Any]) -> dict[str, Any]:
@@ -248,13 +256,33 @@ def _text(found: dict[str, Any], name: str, allowed: tuple[str, ...] = ()) -> st
     return value.strip()
 
 
+def _list(found: dict[str, Any], name: str, most: int) -> list[Any]:
+    value = found.get(name) or []
+    if not isinstance(value, list) or len(value) > most:
+        raise Refusal(400, "not_usable", f"{name}: give a list of at most {most}", name)
+    return value
+
+
+def _layer(found: object) -> dict[str, str]:
+    if not isinstance(found, dict):
+        raise Refusal(400, "not_usable", "layers: give name, kind and unit of each", "layers")
+    name = _text(found, "name")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise Refusal(409, "not_usable", f"layers: {name!r} is no name; use letters, digits, - and _", "layers")
+    return {"name": name, "kind": _text(found, "kind", tuple(KINDS)), "unit": _text(found, "unit", tuple(UNITS))}
+
+
 def _order(body: bytes) -> dict[str, Any]:
     found = _body(body)
-    order = {
+    order: dict[str, Any] = {
         "do": _text(found, "do", ("audit", "train")),
         "kind": _text(found, "kind", tuple(KINDS)),
         "unit": _text(found, "unit", tuple(UNITS)),
         **{name: _text(found, name) for name in ("label", "subject", "batch")},
+        "covariates": [
+            _text({"covariates": each}, "covariates") for each in _list(found, "covariates", _MOST_COVARIATES)
+        ],
+        "layers": [_layer(each) for each in _list(found, "layers", 1 + len(_MORE))],
         "name": _text(found, "name") or "study",
     }
     if not order["label"]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,10 @@ import pyarrow as pa
 from exoclassify.auditing.audit import audit
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.guessing import guessed
+from exoclassify.data.layers import LayerFile
 from exoclassify.data.samples import SampleSheet
-from exoclassify.errors import ExoclassifyError
+from exoclassify.data.study import Study
+from exoclassify.errors import ExoclassifyError, InputError
 from exoclassify.judging.aside import contradicted, out_of_fold
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
@@ -42,8 +45,8 @@ def carried_out(order: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     order : dict
-        folder, cargo and samples (files in it), called (their names on the user's disk), do: ``look``, ``audit`` or ``train``;
-        for the last two also kind, unit, label, subject, batch, name.
+        folder, tables and samples (files in it), called (their names on the user's disk), do: ``look``, ``audit`` or ``train``;
+        for the last two also kind and unit, or layers where there are several tables, label, subject, batch, covariates, name.
 
     Returns
     -------
@@ -64,27 +67,54 @@ def carried_out(order: dict[str, Any]) -> dict[str, Any]:
         }
     except ExoclassifyError as error:
         said = " ".join(str(error).replace(f"{folder}{os.sep}", "").split())
-        for name, called in order["called"].items():
-            said = said.replace(name, called)
-        return {"error": said}
+        files = "|".join(map(re.escape, order["called"]))
+        return {"error": re.sub(files, lambda found: order["called"][found[0]], said)}
 
 
 def _look(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
-    study, reasons = guessed(folder / order["cargo"], folder / order["samples"], {})
+    looked = [guessed(folder / table, folder / order["samples"], {}) for table in order["tables"]]
+    study, reasons = looked[0]
     frame = SampleSheet.read(folder / order["samples"]).frame
     columns = [
         {"name": str(name), "levels": [str(level) for level in frame[name].dropna().unique()[:_MOST_LEVELS]]}
         for name in frame.columns
     ]
+    tables = [
+        {"called": order["called"][table], "name": name, "kind": one.kind, "unit": one.unit}
+        for table, name, (one, _) in zip(order["tables"], _names(order, looked), looked, strict=True)
+    ]
     seems = {key: getattr(study, key) for key in ("kind", "unit", "label", "subject", "batch")}
-    return {"seems": seems, "reasons": reasons, "columns": columns, "samples": len(frame)}
+    return {"seems": seems, "reasons": reasons, "columns": columns, "samples": len(frame), "tables": tables}
+
+
+def _names(order: dict[str, Any], looked: list[tuple[Study, dict[str, str]]]) -> list[str]:
+    """Name layers by what was measured; by their files where two hold the same."""
+    kinds = [one.kind for one, _ in looked]
+    if len(set(kinds)) == len(kinds):
+        return kinds
+    stems = [
+        re.sub(r"[^A-Za-z0-9_-]+", "-", Path(order["called"][table]).stem).strip("-_") for table in order["tables"]
+    ]
+    return [stem or f"layer{i}" for i, stem in enumerate(stems, start=1)]
 
 
 def _cohort(folder: Path, order: dict[str, Any]) -> Cohort:
-    return Cohort.read(
-        folder / order["cargo"], kind=order["kind"], unit=order["unit"], samples=folder / order["samples"], label=order["label"],
-        subject=order["subject"] or None, batch=order["batch"] or None,
-    )  # fmt: skip
+    tables, layers = order["tables"], order["layers"]
+    subject, batch = order["subject"] or None, order["batch"] or None
+    if len(tables) == 1:
+        return Cohort.read(
+            folder / tables[0], kind=order["kind"], unit=order["unit"], samples=folder / order["samples"], label=order["label"],
+            subject=subject, batch=batch,
+        )  # fmt: skip
+    if len(layers) != len(tables):
+        raise InputError(f"there are {len(tables)} tables; say name, kind and unit of each in layers, in their order")
+    files = [
+        LayerFile(one["name"], str(folder / table), one["kind"], one["unit"])
+        for table, one in zip(tables, layers, strict=True)
+    ]
+    return Cohort.read_layers(
+        files, samples=folder / order["samples"], label=order["label"], subject=subject, batch=batch
+    )
 
 
 def _progress(folder: Path) -> Callable[[int, int], None]:
@@ -100,9 +130,12 @@ def _progress(folder: Path) -> Callable[[int, int], None]:
 
 def _audit(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     cohort = _cohort(folder, order)
-    found = audit(cohort, progress=_progress(folder)).to_dict()
+    found = audit(cohort, covariates=order["covariates"], progress=_progress(folder)).to_dict()
     samples = {state: int((cohort.y == state).sum()) for state in cohort.states}
-    save(audit_report(found, source=order["called"][order["cargo"]], samples=samples), folder / "report.html")
+    save(
+        audit_report(found, source=" and ".join(order["called"][table] for table in order["tables"]), samples=samples),
+        folder / "report.html",
+    )
     shutil.make_archive(str(folder / "report-files"), "zip", folder / "report-files")
     tone, verdict = verdict_of_audit(found)
     return {"tone": tone, "verdict": verdict, "notes": list(cohort.notes), "model": None}
@@ -110,7 +143,9 @@ def _audit(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
 
 def _train(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     cohort = _cohort(folder, order)
-    finished = finish(cohort, Recipe(), name=order["name"], n_jobs=1, progress=_progress(folder))
+    finished = finish(
+        cohort, Recipe(), covariates=order["covariates"], name=order["name"], n_jobs=1, progress=_progress(folder)
+    )
     bundle = finished.bundle
     bundle.save(folder / "model")
     shutil.make_archive(str(folder / "model"), "zip", folder / "model")

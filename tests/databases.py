@@ -14,6 +14,8 @@ import psutil
 import psycopg
 import pytest
 
+from waiting import PATIENCE, gone, until
+
 _ACCOUNT = "nobody"
 """PostgreSQL does not run as root; where tests do, its processes are nobody's."""
 
@@ -36,32 +38,50 @@ class Postgres:
     def url(self) -> str:
         return f"postgresql://test@/records?host={self.folder}"
 
-    def start(self) -> None:
-        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off"
-        self._run(
-            "pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"), "-o", options, "start"
-        )
+    @property
+    def runs(self) -> bool:
+        try:
+            return not gone(self._process())
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return False
 
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+    def start(self) -> None:
+        """Start the server unless it runs."""
+        if not self.runs:
+            options = f"-k {self.folder} -c listen_addresses='' -c fsync=off"
+            self._control("start", "-l", str(self.folder / "log"), "-o", options)
+
+    def empty(self) -> None:
+        with psycopg.connect(f"host={self.folder} user=test dbname=records", autocommit=True) as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'records' and pid <> pg_backend_pid()"
+            )  # of a test that failed, which would hold its tables
+            connection.execute("drop schema public cascade")
+            connection.execute("create schema public")
 
     def remove(self) -> None:
-        if (self.folder / "data/postmaster.pid").exists():
-            self.stop()
+        if self.runs:
+            self._control("stop", "-m", "immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """End the server as kill -9 does, its children too."""
-        server = psutil.Process(int((self.folder / "data/postmaster.pid").read_text().split("\n")[0]))
-        processes = [server, *server.children(recursive=True)]
+        server = self._process()
+        server.suspend()  # from here on it starts no other child
+        processes = [*server.children(recursive=True), server]
         for each in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):  # a child ends by itself when its server is gone
+            with contextlib.suppress(psutil.NoSuchProcess):  # a child may have ended by itself
                 each.kill()
-        _, living = psutil.wait_procs(processes, timeout=30)
-        assert all(each.status() == psutil.STATUS_ZOMBIE for each in living)
+        until(lambda: all(map(gone, processes)))
         # Where nobody reaps the dead, the number in these files would seem to live on.
         for name in ("data/postmaster.pid", ".s.PGSQL.5432.lock"):
             (self.folder / name).unlink(missing_ok=True)
+
+    def _process(self) -> psutil.Process:
+        return psutil.Process(int((self.folder / "data/postmaster.pid").read_text().split("\n")[0]))
+
+    def _control(self, *words: str) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-t", f"{PATIENCE:.0f}", *words)
 
     def _run(self, program: str, *words: str) -> None:
         done = subprocess.run(

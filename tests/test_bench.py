@@ -101,8 +101,7 @@ def test_tasks_of_one_table_count_as_one_draw() -> None:
 
 def test_a_recipe_has_a_price() -> None:
     cost = cost_of(counts(n=40, p=20), RIDGE)
-    assert 0 < cost.fitting < 60
-    assert 0 < cost.scoring < 1000
+    assert 0 < cost.scoring / 1e6 < cost.fitting
 
 
 def test_tables_are_found_under_either_name(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from exoclassify.errors import DesignError, FileError, InputError, ModelError, R
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.answers import REASONS
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.folder import fill_folder, read_folder
 from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import Use
 from exoclassify.simulation.design import SimulationDesign
@@ -356,9 +357,13 @@ def test_golden_profiles_are_nobody_s(saved: Path) -> None:
 
 
 def test_golden_answers_that_differ_are_refused_when_verified(saved: Path, tmp_path: Path) -> None:
-    bundle = ModelBundle.load(saved)
+    parts = read_folder(saved)
+    golden = parts.golden.assign(p_control=parts.golden["p_control"].astype(float) + 1e-3)
+    (tmp_path / "M").mkdir()
+    fill_folder(tmp_path / "M", described=parts.described, arrays=parts.arrays, golden=golden, card=parts.card)
+    ModelBundle.load(tmp_path / "M")
     with pytest.raises(ModelError, match="the golden profiles differ by up to"):
-        bundle._demand(bundle.golden_probabilities() + 1e-3, pd.read_csv(saved / "golden.csv", dtype=str))
+        ModelBundle.load(tmp_path / "M", verify=True)
 
 
 def test_the_card_of_simulated_training_says_so_in_its_first_line() -> None:

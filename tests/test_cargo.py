@@ -356,9 +356,9 @@ def test_one_row_of_a_thousand_molecules_is_checked_within_a_millisecond():
     molecules = tuple(f"hsa-miR-{i}-5p" for i in range(1000))
     took = []
     for _ in range(20):
-        start = time.perf_counter()
+        start = time.thread_time()
         table(values, molecules=molecules)
-        took.append(time.perf_counter() - start)
+        took.append(time.thread_time() - start)
     assert min(took) < 1e-3
 
 

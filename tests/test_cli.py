@@ -4,11 +4,11 @@ import gzip
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from exoclassify.data.cargo import KINDS, UNITS, CargoTable
 from exoclassify.model.answers import REASONS
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
+from waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 
@@ -61,8 +62,7 @@ def copy(cohort, tmp_path):
 
 @pytest.mark.slow
 def test_help_answers_in_half_a_second_without_the_heavy_libraries():
-    seconds = min(seconds_of("--help") for _ in range(3))
-    assert seconds < 0.5
+    assert processor_seconds_of("--help") < 0.5
     code = "import sys, exoclassify.cli.main; print([m for m in ('numpy', 'pandas', 'rich', 'sklearn') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
@@ -264,7 +264,7 @@ def test_demo_keeps_what_it_says_it_found(tmp_path):
         "from exoclassify.cli.main import main; main()"
     )
     command = [sys.executable, "-c", smaller, "demo", "--jobs", "1", "--out", str(tmp_path / "kept")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
     assert re.search(r"Within each centre, left out in turn: AUC [01]\.\d\d \(95 % interval", said)
@@ -426,11 +426,9 @@ def test_ctrl_c_in_the_middle_of_training_leaves_nothing(cohort, tmp_path, whole
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
     ) as process:  # fmt: skip
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        until = time.monotonic() + 30
-        while len(children.read_text().split()) < begun and time.monotonic() < until:
-            time.sleep(0.02)
+        until(lambda: len(children.read_text().split()) >= begun)
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert out == ""
     said = [line for line in err.splitlines() if not line.startswith("note: ")]
@@ -469,7 +467,7 @@ def test_a_full_disk_under_the_model_leaves_nothing(cohort, tmp_path):
 def test_a_reader_that_leaves_is_no_error(model):
     show = subprocess.Popen([SCRIPT, "show", model, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     show.stdout.close()
-    assert show.wait(timeout=60) == 141
+    assert show.wait(timeout=PATIENCE) == 141
     assert show.stderr.read() == b""
     show.stderr.close()
 
@@ -503,13 +501,22 @@ def in_process(*arguments):
 
 def by_script(*arguments):
     command = [str(SCRIPT), *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
 
-def seconds_of(*arguments):
-    begun = time.monotonic()
-    assert by_script(*arguments).returncode == 0
-    return time.monotonic() - begun
+def processor_seconds_of(*arguments):
+    """Of the quickest of three runs: other work on the machine makes them longer, too."""
+
+    def spent():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    took = []
+    for _ in range(3):
+        begun = spent()
+        assert by_script(*arguments).returncode == 0
+        took.append(spent() - begun)
+    return min(took)
 
 
 def refused(done, match):

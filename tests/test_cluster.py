@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def test_a_worker_killed_in_the_middle_loses_nothing(address, tmp_path):
     def kill(_done, _total, rows):
         if not killed:
             killed.append(rows)
-            os.kill(next(iter(workers.values())), signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(next(iter(workers.values())), signal.SIGKILL)
 
     score_files(BUNDLE, [str(path)], tmp_path / "there.csv", runner=Cluster(address, None), progress=kill)
     assert 0 < killed[0] < 230

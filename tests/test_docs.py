@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from serving import free_port
+from waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -29,7 +31,7 @@ def blocks(page: Path) -> Iterator[tuple[str, str]]:
 
 def run(info: str, code: str, where: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", code] if info == "python" else ["bash", "-euc", code]
-    done = subprocess.run(command, cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=5 * PATIENCE)
     assert done.returncode == 0, code + done.stdout + done.stderr
 
 
@@ -53,12 +55,9 @@ def test_every_block_of_the_readme_runs_in_its_order(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README asks with curl")
 def test_the_readmes_question_over_rest_is_answered() -> None:
     [code] = [code for info, code in blocks(ROOT / "README.md") if info == "sh service"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     done = subprocess.run(
-        ["bash", "-muc", code.replace("3000", str(port))],
-        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=120,
+        ["bash", "-muc", code.replace("3000", str(free_port()))],
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert '"sample_id":"S-001"' in done.stdout.replace(": ", ":"), done.stdout + done.stderr
 

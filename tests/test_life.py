@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from exoclassify.model.registry import Registry
 from exoclassify.monitoring.database import opened, upgrade
 from exoclassify.monitoring.tables import OUTCOMES, PREDICTIONS
 from serving import CSV, JSON, Running, asked, cohort, running
+from waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -48,20 +48,8 @@ learner = "ridge"
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.remove()
-
-
 @pytest.fixture
 def database(server: Postgres) -> str:
-    engine = opened(server.url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("drop schema public cascade")
-        connection.exec_driver_sql("create schema public")
-    engine.dispose()
     return server.url
 
 
@@ -120,10 +108,8 @@ class Load:
 
     def until_version(self, version: str) -> None:
         """Wait until five more answers came from a version."""
-        until, before = time.monotonic() + 90, self._count(version)
-        while self._count(version) < before + 5:
-            assert time.monotonic() < until, f"{version} never answered"
-            time.sleep(0.02)
+        before = self._count(version)
+        until(lambda: self._count(version) >= before + 5, lambda: f"{version} never answered")
 
     def _count(self, version: str) -> int:
         return list(self.answered.values()).count(version)
@@ -174,10 +160,7 @@ def test_a_model_lives_through_retraining_swap_rollback_and_kills_and_every_answ
             assert load.refused == []
             os.killpg(service.process.pid, signal.SIGKILL)
             service.process.wait()
-            until = time.monotonic() + 60
-            while load.unanswered < 3:
-                assert time.monotonic() < until
-                time.sleep(0.02)
+            until(lambda: load.unanswered >= 3)
         first = load.answered
     with running(place / "models", place, **settings) as service, Load(service, bundle, "b") as load:
         load.until_version(new)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from databases import Postgres
 from exoclassify.cli.main import app
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
@@ -51,13 +49,6 @@ def served(url: str, spool: Path, table: CargoTable, key: str = "lab") -> None:
         put(writer, answers, request_id=f"r-{i}", input_sha256="0" * 64, key_name=key)
         writer.tally(model_of_home(), X[i : i + 1])
     assert writer.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.remove()
 
 
 @pytest.fixture

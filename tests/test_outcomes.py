@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from typer.testing import CliRunner
 
-from databases import Postgres
 from exoclassify.cli.main import app
 from exoclassify.errors import InputError
 from exoclassify.monitoring.database import opened, upgrade
@@ -23,13 +22,6 @@ pytestmark = pytest.mark.slow
 SAMPLES = ANSWERS.sample_ids
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.remove()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A database in which every sample was scored once."""
@@ -37,10 +29,6 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "postgresql":
         url = request.getfixturevalue("server").url
     engine = opened(url)
-    if request.param == "postgresql":
-        with engine.begin() as connection:
-            connection.exec_driver_sql("drop schema public cascade")
-            connection.exec_driver_sql("create schema public")
     upgrade(engine)
     writer = RecordWriter(url, tmp_path / "spool")
     put(writer, ANSWERS, request_id="r", input_sha256=SHA, subjects=[str(s) for s in COHORT.groups])

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from exoclassify.scoring.parts import Parts
 from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked, score_files
 from scored import expected, model, read, same, samples, small_pieces, write
+from waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -62,14 +62,22 @@ def test_the_command_killed_in_the_middle_is_resumed(bad, tmp_path):
     code = (
         "import pytest, sys; sys.path.insert(0, sys.argv.pop(1))\n"
         "from scored import small_pieces; small_pieces(pytest.MonkeyPatch())\n"
-        "from exoclassify.cli.main import main; main()"
+        "from exoclassify.cli.main import main\n"
+    )
+    waits = (
+        "import time; from exoclassify.scoring.parts import Parts\n"
+        "store = Parts.write\n"
+        "def write(self, *args, **kwargs):\n"
+        "    store(self, *args, **kwargs)\n"
+        "    if self.n_stored >= 3: time.sleep(3600)\n"
+        "Parts.write = write\n"
     )
     options = ["score", tmp_path / "m", "--cargo", tmp_path / "x.csv", "--out", tmp_path / "out.csv"]
-    command = [sys.executable, "-c", code, str(HERE), *map(str, options)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        until = time.monotonic() + 60
-        while len(list(tmp_path.glob("out.csv.parts/*.part"))) < 3 and time.monotonic() < until:
-            time.sleep(0.001)
+    began, command = (
+        [sys.executable, "-c", f"{text}main()", str(HERE), *map(str, options)] for text in (code + waits, code)
+    )
+    with subprocess.Popen(began, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        until(lambda: len(list(tmp_path.glob("out.csv.parts/*.part"))) >= 3)
         process.kill()
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "out.csv").exists()

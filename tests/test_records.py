@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from exoclassify.monitoring.rows import Source
 from exoclassify.monitoring.tables import METADATA, PREDICTIONS
 from exoclassify.simulation.design import SimulationDesign
 from exoclassify.simulation.simulate import simulate
+from waiting import gone, until
 
 pytestmark = pytest.mark.slow
 
@@ -36,24 +37,12 @@ ANSWERS = BUNDLE.predict(COHORT.cargo)
 SHA = "0" * 64
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.remove()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/records.db"
     server: Postgres = request.getfixturevalue("server")
-    engine = opened(server.url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("drop schema public cascade")
-        connection.exec_driver_sql("create schema public")
-    engine.dispose()
     return server.url
 
 
@@ -72,13 +61,6 @@ def stored(url: str) -> int:
         return count(engine)
     finally:
         engine.dispose()
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 def test_every_answer_is_kept_as_it_was_given(url: str, tmp_path: Path) -> None:
@@ -300,8 +282,12 @@ def test_a_record_the_database_refuses_stops_no_other(server: Postgres, tmp_path
 
 
 def deliverers(parent: int) -> list[psutil.Process]:
-    living = [child for child in psutil.Process(parent).children() if child.status() != psutil.STATUS_ZOMBIE]
-    return [child for child in living if "exoclassify.monitoring.delivery" in child.cmdline()]
+    found = []
+    for child in psutil.Process(parent).children():
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            if not gone(child) and "exoclassify.monitoring.delivery" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def test_answers_to_several_requests_are_kept_apart(url: str, tmp_path: Path) -> None:
@@ -335,7 +321,7 @@ def test_a_delivering_process_that_is_killed_is_replaced(url: str, tmp_path: Pat
             process.kill()
     assert writer.close()
     assert stored(url) == 30 * len(ANSWERS.sample_ids)
-    assert deliverers(os.getpid()) == others
+    assert set(deliverers(os.getpid())) <= set(others)
 
 
 def test_the_delivering_process_ends_with_its_parent_and_hears_no_signal_of_a_manager(tmp_path: Path) -> None:
@@ -361,7 +347,7 @@ def test_the_delivering_process_ends_with_its_parent_and_hears_no_signal_of_a_ma
     assert url not in " ".join(process.cmdline())
     parent.kill()
     parent.communicate()
-    process.wait(30)
+    until(lambda: gone(process))
 
 
 def test_the_delivering_process_loads_no_model_library() -> None:

@@ -186,10 +186,10 @@ def test_two_retrains_at_once_keep_two_versions_and_promote_one(made: Path, plac
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"]
     said = [process.communicate()[1] for process in running]
     registry = Registry(place)
-    assert len(registry.versions("pain")) == 3
     codes = sorted(process.returncode for process in running)
     # One may have finished before the other began; then the second found nothing new.
     assert codes in ([0, 2], [0, 3]), said
+    assert len(registry.versions("pain")) == (3 if codes == [0, 2] else 2)
     if codes == [0, 2]:
         assert any("was compared with 1.0.0" in text for text in said)
     assert len(registry.history("pain")) == 2

@@ -7,17 +7,27 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from serving import free_port
+from waiting import PATIENCE, until
 
 pytestmark = pytest.mark.service
 
 START = [sys.executable, "-c", "from exoclassify.cli.main import main; main()", "serve"]
+
+
+def page(process: subprocess.Popen[str], port: int) -> str:
+    """What is there, or nothing yet."""
+    assert process.poll() is None
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as reply:
+            return str(reply.read().decode())
+    except OSError:
+        return ""
 
 
 def test_the_page_answers_from_any_folder_and_stops_at_ctrl_c(tmp_path: Path) -> None:
@@ -29,20 +39,11 @@ def test_the_page_answers_from_any_folder_and_stops_at_ctrl_c(tmp_path: Path) ->
         stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as reply:
-                    assert "Pain state" in reply.read().decode()
-                break
-            except OSError:
-                assert process.poll() is None
-                assert time.monotonic() < until
-                time.sleep(0.1)
+        assert "Pain state" in until(lambda: page(process, port))
         assert (tmp_path / "mine").is_dir()
     finally:
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     assert f"http://localhost:{port}/" in said
     assert "Traceback" not in said

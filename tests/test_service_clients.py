@@ -21,6 +21,7 @@ from fhir.resources.operationoutcome import OperationOutcome
 
 from exoclassify.model.bundle import ModelBundle
 from serving import CSV, JSON, Running, asked, cohort, registry, running
+from waiting import PATIENCE
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 TABLE = cohort(3).cargo.take(np.arange(5))
@@ -42,7 +43,7 @@ def client(code: str, *arguments: object) -> Any:
         pytest.skip("EXOCLASSIFY_TEST_CLIENTS names no environment with tritonclient and mlserver")
     done = subprocess.run(
         [f"{place}/bin/python", "-W", "ignore", "-c", code, *map(str, arguments)],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=PATIENCE,
         env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -137,14 +138,14 @@ def test_bentomls_client_asks_predict(service: tuple[Running, ModelBundle], tmp_
     code = """
 import json, sys
 import bentoml
-with bentoml.SyncHTTPClient(f"http://localhost:{sys.argv[1]}", server_ready_timeout=60) as client:
+with bentoml.SyncHTTPClient(f"http://localhost:{sys.argv[1]}", server_ready_timeout=120) as client:
     found = client.predict(**json.load(open(sys.argv[2])))
 print(json.dumps(found["results"]))
 """
     # A process of its own: the client leaves files and sockets for the collector to find.
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(running_.port), str(tmp_path / "question.json")],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

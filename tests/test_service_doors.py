@@ -29,6 +29,7 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from service.filework import carried_out
 from serving import JSON, Running, asked, cohort, registry, running
+from waiting import PATIENCE
 
 pytestmark = pytest.mark.service
 
@@ -199,7 +200,7 @@ def throw(service: Running, path: str, bodies: Iterator[bytes]) -> Counter[int]:
     """Send them one after the other on one connection; every refusal has its shape, and memory does not grow."""
     process, memory = psutil.Process(service.process.pid), 0
     seen: Counter[int] = Counter()
-    connection = HTTPConnection("127.0.0.1", service.port, timeout=180)
+    connection = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
     for i, content in enumerate(bodies):
         if i == 200:
             memory = process.memory_info().rss
@@ -257,9 +258,10 @@ def test_schemathesis_finds_nothing_that_openapi_does_not_say(
     done = subprocess.run(
         [
             str(Path(sys.executable).parent / "schemathesis"), "run", f"http://localhost:{service.port}/openapi.json",
-            "--checks", "all", "--max-examples", examples, "--seed", "1", "--no-color", *paths,
+            "--checks", "all", "--max-examples", examples, "--seed", "1", "--no-color",
+            "--request-timeout", f"{PATIENCE:.0f}", *paths,
         ],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        cwd=tmp_path, capture_output=True, text=True, timeout=5 * PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:]
     assert re.search(tested, done.stdout)

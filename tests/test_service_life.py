@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
 import os
 import re
@@ -39,6 +38,7 @@ from service.served import Served
 from service.settings import Settings, SettingsError
 from service.telemetry import Log, Metrics
 from serving import CSV, JSON, ROOT, Running, asked, behind_nginx, cohort, free_port, registry, running
+from waiting import PATIENCE, gone, until
 
 pytestmark = pytest.mark.service
 
@@ -91,7 +91,7 @@ class Callers:
             thread.join()
 
     def _ask(self) -> None:
-        connection = HTTPConnection("127.0.0.1", self._service.port, timeout=180)
+        connection = HTTPConnection("127.0.0.1", self._service.port, timeout=PATIENCE)
         while not self._stop.is_set():
             for attempt in range(2):
                 try:
@@ -118,14 +118,11 @@ class Callers:
     def _ended(self) -> bool:
         """The service ended while it was asked: what waits at its port then is reset and not refused."""
         with suppress(subprocess.TimeoutExpired):
-            self._service.process.wait(60)
+            self._service.process.wait(PATIENCE)
         return self._service.process.poll() is not None
 
     def wait_for(self, holds: Callable[[Callers], bool]) -> None:
-        until = time.monotonic() + 180
-        while not holds(self):
-            assert time.monotonic() < until, (self.answers, self.versions, self._service.log.read_text()[-3000:])
-            time.sleep(0.02)
+        until(lambda: holds(self), lambda: (self.answers, self.versions, self._service.log.read_text()[-3000:]))
 
 
 # Who may call
@@ -159,10 +156,8 @@ def test_only_callers_with_a_key_are_answered_and_the_log_names_them(
         refused = next(reply for reply in replies if reply.status == 429)
         assert (refused.code, refused.headers["retry-after"]) == ("too_many", "1")
         assert service.ask("GET", "/v1/models", headers={"Authorization": f"bearer {other}"}).status == 200
-        until = time.monotonic() + 180
-        while (named := _callers(service)) != {"", "lims", "web"} and time.monotonic() < until:
-            time.sleep(0.05)  # a line is written after its answer
-        assert named == {"", "lims", "web"}
+        # a line is written after its answer
+        until(lambda: _callers(service) == {"", "lims", "web"}, lambda: _callers(service))
         assert key not in service.log.read_text()
 
 
@@ -178,7 +173,7 @@ def test_other_machines_are_not_listened_to_without_keys_unless_told_so(
         environment["BENTOML_CONTAINERIZED"] = "true"
     done = subprocess.run(
         [str(Path(sys.executable).parent / command[0]), *command[1:]],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode != 0
     assert "asked to listen on 0.0.0.0, and there are no API keys" in done.stdout + done.stderr
@@ -268,19 +263,22 @@ def test_work_is_refused_while_the_event_loop_stays_late_and_no_longer() -> None
         time.sleep(0.4)
         await asyncio.sleep(0.01)
         pressure.check()
-        for _ in range(3):
-            time.sleep(0.4)
+        refused = None
+        while refused is None:  # soon: the machine's own delays may put a punctual look between the late ones
+            time.sleep(0.2)
             await asyncio.sleep(0.01)
-        with pytest.raises(Refusal, match="more is asked than can be answered"):
-            pressure.check()
-        for _ in range(600):
+            try:
+                pressure.check()
+            except Refusal as refusal:
+                refused = refusal
+        assert "more is asked than can be answered" in refused.message
+        while refused is not None:
             await asyncio.sleep(0.05)
             with suppress(Refusal):
                 pressure.check()
-                return
-        pytest.fail("it never recovered")
+                refused = None
 
-    asyncio.run(late())
+    asyncio.run(asyncio.wait_for(late(), PATIENCE))
 
 
 def test_a_file_that_takes_too_much_memory_is_refused_and_others_are_answered(
@@ -342,7 +340,7 @@ def test_two_files_are_read_at_once_and_the_third_waits_and_is_then_asked_to_com
         kept = set(psutil.Process().children()) - others
         assert kept
         files.stop()
-        assert not [child for child in kept if child.is_running()]
+        assert all(map(gone, kept))
         return found
 
     refused = asyncio.run(three())[2]
@@ -433,22 +431,26 @@ def test_sigterm_finishes_what_was_begun_and_answers_503_to_the_rest(
     models: Path, question: bytes, tmp_path: Path, bento: bool
 ) -> None:
     table = TABLE.to_frame().to_csv().encode()
-    head = f"POST /v1/predict-file HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: {len(table)}\r\n\r\n"
-    with running(models, tmp_path, bento=bento, drain_seconds=8, body_rate_kb=0) as service:
-        address = ("127.0.0.1", service.port)
-        with Callers(service, question, 2) as callers, socket.create_connection(address, timeout=180) as begun:
-            begun.sendall(head.encode() + table[:1000])
-            callers.wait_for(lambda seen: seen.answers[200] > 20)  # so many turns of the loop: what was sent is read
+    with running(models, tmp_path, bento=bento, drain_seconds=8) as service:
+        file = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
+        with Callers(service, question, 2) as callers:
+            callers.wait_for(lambda seen: seen.answers[200] > 20)
+            file.putrequest("POST", "/v1/predict-file")
+            for name, value in {**CSV, "Content-Length": str(len(table)), "Expect": "100-continue"}.items():
+                file.putheader(name, value)
+            file.endheaders()
+            assert file.sock.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 100"  # the service wants the body: it has begun
+            file.send(table)
             service.process.send_signal(signal.SIGTERM)
             callers.wait_for(lambda seen: seen.answers[503] > 5)
-            reply = service.ask("GET", "/readyz")
-            assert (reply.status, reply.json["stopping"]) == (503, True)
+            ready = service.ask("GET", "/readyz")
+            assert (ready.status, ready.json["stopping"]) == (503, True)
             assert service.ask("GET", "/livez").status == 200
-            begun.sendall(table[1000:])
-            reply = http.client.HTTPResponse(begun)
-            reply.begin()
-            assert (reply.status, reply.read().count(b"\n")) == (200, TABLE.n_samples + 1)
-            assert service.process.wait(180) == 0 or not bento
+            reply = file.getresponse()
+            assert reply.status == 200
+            assert reply.read().count(b"\n") == TABLE.n_samples + 1
+            file.close()
+            assert service.process.wait(PATIENCE) == 0 or not bento
     assert callers.answers["lost"] == 0, callers.answers
     assert set(callers.answers) <= {200, 503, "refused", "reset"}
 
@@ -467,10 +469,7 @@ def _kill_one_of_two_workers(service: Running, callers: Callers) -> None:
     first = workers(service)
     callers.wait_for(lambda seen: seen.answers[200] > 50)
     first[0].kill()
-    until = time.monotonic() + 180
-    while len([w for w in workers(service) if w.pid != first[0].pid]) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    until(lambda: len([w for w in workers(service) if w.pid != first[0].pid]) >= 2)
     before = callers.answers[200]
     callers.wait_for(lambda seen: seen.answers[200] > before + 50)
 

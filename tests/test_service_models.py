@@ -15,13 +15,14 @@ from exoclassify.errors import ModelError
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.folder import _digest, _sha256, describe
+from exoclassify.model.folder import ModelParts, fill_folder, read_folder
 from exoclassify.model.registry import Registry
 from exoclassify.model.signature import make_keys, sign
 from exoclassify.model.trial import Trials, try_model
 from service.served import Served
 from service.settings import Settings
 from serving import CSV, Running, asked, cohort, registry, running
+from waiting import PATIENCE
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 TABLE = cohort(3).cargo.take(np.arange(6))
@@ -41,14 +42,14 @@ def models(made: tuple[Path, dict[str, ModelBundle]], tmp_path: Path) -> Path:
 
 def changed(folder: Path, arrays: Callable[[dict[str, Any]], object]) -> None:
     """Change a model's arrays, with every checksum right again."""
-    with np.load(folder / "arrays.npz") as archive:
-        known = {name: archive[name] for name in archive.files}
-    arrays(known)
-    np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **known)
-    described = describe(folder)
-    described["files"]["arrays.npz"] = _sha256((folder / "arrays.npz").read_bytes())
-    described["sha256"] = _digest(described)
-    (folder / "bundle.json").write_text(json.dumps(described))
+    parts = read_folder(folder)
+    arrays(parts.arrays)
+    written(folder, parts)
+
+
+def written(folder: Path, parts: ModelParts) -> None:
+    given = {name: value for name, value in vars(parts).items() if name != "format"}
+    fill_folder(folder, **given)
 
 
 def doors(service: Running, bundle: ModelBundle) -> dict[str, tuple[int, Any]]:
@@ -140,7 +141,7 @@ def test_a_broken_model_at_the_start_stops_no_other_one(models: Path, tmp_path: 
         stands = {model["name"]: model["problem"] for model in reply.json["models"]}
         assert stands["pain"] is None
         assert "is not the record of a promotion" in stands["broken"]
-        assert reply.json["watch"]["seconds_since_look"] < 60
+        assert reply.json["watch"]["seconds_since_look"] < PATIENCE
         figures = service.ask("GET", "/metrics").body.decode()
         assert 'exoclassify_model_refused{model="broken"} 1.0' in figures
         assert "exoclassify_champions_looked_timestamp_seconds" in figures
@@ -223,10 +224,9 @@ def test_golden_answers_notice_a_change_of_sets_novelty_and_explanations(
         with pytest.raises(ModelError, match=f"the golden profiles (differ by up to|get other answers.*{column})"):
             ModelBundle.load(folder, verify=True)
     made[1]["1.0.0"].save(folder, force=True)
-    described = describe(folder)
-    widened(described)
-    described["sha256"] = _digest(described)
-    (folder / "bundle.json").write_text(json.dumps(described))
+    parts = read_folder(folder)
+    widened(parts.described)
+    written(folder, parts)
     with pytest.raises(ModelError, match=r"the golden profiles (differ by up to|get other answers.*(set|call)_)"):
         ModelBundle.load(folder, verify=True)
 

@@ -9,8 +9,8 @@ import os
 import shutil
 import subprocess
 import tarfile
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.simulation.simulate import simulate
 from service.keys import new_key
 from serving import Running, cohort, registry, running
+from waiting import PATIENCE, until
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
@@ -69,7 +71,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
     if npm is None:
         pytest.skip("axe-core: give its axe.min.js as AXE_JS, or install npm")
-    done = subprocess.run([npm, "pack", "axe-core@4"], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([npm, "pack", "axe-core@4"], cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode:
         pytest.skip("axe-core could not be fetched with npm")
     with tarfile.open(next(folder.glob("*.tgz"))) as packed:
@@ -91,16 +93,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     started.quit()
 
 
-def wait(holds: Callable[[], Any], seconds: float = 180) -> Any:
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            if found := holds():
-                return found
-        except WebDriverException:
-            pass
-        assert time.monotonic() < until
-        time.sleep(0.05)
+def wait(holds: Callable[[], Any]) -> Any:
+    def look() -> Any:
+        with suppress(WebDriverException):
+            return holds()
+
+    return until(look)
 
 
 def one(browser: webdriver.Chrome, selector: str) -> WebElement:
@@ -252,7 +250,7 @@ def _study(browser: webdriver.Chrome, service: Running, key: str, tmp_path: Path
     one(browser, "#s-cancel").click()
     wait(lambda: "Cancelled" in text_of(browser, "#s-status"))
     one(browser, "button[name=train]").click()
-    wait(lambda: one(browser, "#outcome").is_displayed(), 600)
+    wait(lambda: one(browser, "#outcome").is_displayed())
     verdict = text_of(browser, "#verdict")
     browser.switch_to.frame(one(browser, "#report"))
     assert text_of(browser, "#verdict") == verdict  # of the report: the same sentence
@@ -263,6 +261,50 @@ def _study(browser: webdriver.Chrome, service: Running, key: str, tmp_path: Path
     wait(lambda: "mine 1.0.0 is in use" in text_of(browser, "#s-status"))
     one(browser, "#tab-score").click()
     wait(lambda: "mine 1.0.0 answers" in text_of(browser, "#model"))
+
+
+@pytest.mark.slow
+def test_layers_of_the_same_people_are_studied_and_a_lost_connection_is_waited_out(
+    browser: webdriver.Chrome, key: tuple[str, str], tmp_path: Path, axe: str
+) -> None:
+    (tmp_path / "models").mkdir()
+    simulate(n_samples=60, n_molecules=60, layers=("mirna", "protein"), seed=2).write(tmp_path / "people")
+    sheet = pd.read_csv(tmp_path / "people" / "samples.csv").assign(age=range(60))
+    sheet.to_csv(tmp_path / "people" / "samples.csv", index=False)
+    with running(tmp_path / "models", tmp_path, api_keys=key[1], studies=1) as service:
+        browser.get(f"http://localhost:{service.port}/")
+        wait(lambda: one(browser, "#key").is_displayed())
+        one(browser, "#key").send_keys(key[0], Keys.ENTER)
+        one(browser, "#tab-study").click()
+        wait(lambda: one(browser, "#studyform").is_displayed())
+        tables = "\n".join(str(tmp_path / "people" / f"{name}.csv") for name in ("cargo", "protein"))
+        one(browser, "#cargo").send_keys(tables)
+        wait(lambda: text_of(browser, "#s-status") == "cargo.csv and protein.csv: now choose the sample sheet.")
+        one(browser, "#samples").send_keys(str(tmp_path / "people" / "samples.csv"))
+        wait(lambda: one(browser, "#choices").is_displayed())
+        Select(one(browser, "#s-kind-1")).select_by_value("protein")
+        one(browser, "#s-layer-1").clear()
+        one(browser, "#s-layer-1").send_keys("proteins")
+        one(browser, "#choices summary").send_keys(Keys.ENTER)
+        boxes = browser.find_elements(By.CSS_SELECTOR, "[name=covariate]")
+        assert [box.get_attribute("value") for box in boxes] == ["age"]
+        boxes[0].send_keys(Keys.SPACE)
+        assert violations(browser, axe) == []
+        one(browser, "button[name=audit]").send_keys(Keys.ENTER)
+        wait(lambda: one(browser, "#outcome").is_displayed(), 240)
+        browser.switch_to.frame(one(browser, "#report"))
+        assert "Audit of cargo.csv and protein.csv" in text_of(browser, "h1")
+        assert "proteins: " in str(one(browser, "main").get_attribute("textContent"))
+        browser.switch_to.default_content()
+        one(browser, "button[name=audit]").click()
+        wait(lambda: "Auditing" in text_of(browser, "#s-status"))
+        browser.execute_cdp_cmd("Network.enable", {})
+        lost = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        browser.execute_cdp_cmd("Network.emulateNetworkConditions", lost)
+        wait(lambda: "The connection was lost" in text_of(browser, "#s-status"))
+        browser.execute_cdp_cmd("Network.emulateNetworkConditions", {**lost, "offline": False})
+        wait(lambda: one(browser, "#outcome").is_displayed(), 240)
+    browser.get_log("browser")  # type: ignore[no-untyped-call]  # what it said of the lost connection
 
 
 def violations(browser: webdriver.Chrome, axe: str) -> list[str]:
@@ -336,14 +378,12 @@ def test_a_busy_service_is_asked_again_by_itself(
     browser.get_log("browser")  # type: ignore[no-untyped-call] # each 429 is complained of there
 
 
-def test_a_second_file_is_answered_and_explained_like_the_first(
+def test_120_samples_are_answered_and_explained(
     browser: webdriver.Chrome, service: Running, key: tuple[str, str], tmp_path: Path
 ) -> None:
     frame = pd.concat([TABLE.to_frame(), TABLE.to_frame().iloc[:30].rename(index=lambda name: f"again-{name}")])
     frame.to_csv(tmp_path / "table.csv", index_label="sample_id")
     opened(browser, service, key[0])
-    one(browser, "#file").send_keys(str(tmp_path / "table.csv"))  # the process that reads files is ready now
-    wait(lambda: one(browser, "#answers").is_displayed())
     one(browser, "#file").send_keys(str(tmp_path / "table.csv"))
     wait(lambda: "120 samples" in text_of(browser, "#summary") and one(browser, "#answers").is_displayed())
     wait(lambda: text_of(browser, "#status") == "Explanations are there.")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
+import pandas as pd
 import pytest
 
+from exoclassify.simulation.simulate import simulate
 from service.settings import Settings, SettingsError
 from serving import CSV, Reply, Running, cohort, running
+from waiting import until
 
 pytestmark = pytest.mark.service
 
@@ -53,16 +54,8 @@ def order(**more: Any) -> dict[str, Any]:
 
 
 def ended(service: Running, place: str) -> Reply:
-    until = time.monotonic() + 900
-    while (reply := service.ask("GET", place)).json["state"] == "running":
-        assert time.monotonic() < until
-        time.sleep(0.3)
-    return reply
-
-
-def at_work(service: Running) -> list[psutil.Process]:
-    children = psutil.Process(service.process.pid).children(recursive=True)
-    return [child for child in children if "service.studywork" in child.cmdline()]
+    until(lambda: service.ask("GET", place).json["state"] != "running")
+    return service.ask("GET", place)
 
 
 def test_studies_are_off_unless_asked_for(tmp_path: Path) -> None:
@@ -79,8 +72,8 @@ def test_an_audit_runs_alone_and_its_report_stays_inside_the_page(service: Runni
     assert service.ask("POST", f"{place}/look").json["seems"] == {
         "kind": "mirna", "unit": "counts", "label": "label", "subject": "subject", "batch": "batch",
     }  # fmt: skip
-    assert service.ask("POST", f"{place}/start", order()).status == 202
     other = opened(service, *files)
+    assert service.ask("POST", f"{place}/start", order()).status == 202
     refused = service.ask("POST", f"{other}/start", order())
     assert (refused.status, refused.code) == (429, "busy")
     assert "retry-after" in refused.headers
@@ -95,13 +88,11 @@ def test_an_audit_runs_alone_and_its_report_stays_inside_the_page(service: Runni
     assert service.ask("POST", f"{place}/import", {"why": "no model there"}).status == 409
 
 
-def test_a_cancelled_study_ends_its_process_and_can_begin_again(service: Running, files: tuple[bytes, bytes]) -> None:
+def test_a_study_is_cancelled_in_the_middle_and_can_begin_again(service: Running, files: tuple[bytes, bytes]) -> None:
     place = opened(service, *files)
     assert service.ask("POST", f"{place}/start", order(do="train", name="mine")).status == 202
-    service.wait_until(place, lambda reply: reply.json["progress"][1])
-    [child] = at_work(service)
+    until(lambda: service.ask("GET", place).json["progress"][1] > 0)
     assert service.ask("POST", f"{place}/cancel").json["state"] == "cancelled"
-    child.wait(60)
     assert service.ask("GET", place).json["state"] == "cancelled"
     assert service.ask("POST", f"{place}/start", order()).status == 202
     assert ended(service, place).json["state"] == "done"
@@ -145,3 +136,33 @@ def test_orders_that_make_no_sense_are_refused(service: Running, files: tuple[by
     lacking = service.ask("POST", f"{empty}/look")
     assert lacking.status == 409
     assert "cargo and samples" in lacking.said
+
+
+def test_tables_of_several_layers_and_covariates_are_studied(service: Running, tmp_path: Path) -> None:
+    simulate(n_samples=60, n_molecules=60, layers=("mirna", "protein"), seed=2).write(tmp_path / "people")
+    sheet = pd.read_csv(tmp_path / "people" / "samples.csv").assign(age=range(60))
+    place = opened(service, (tmp_path / "people" / "cargo.csv").read_bytes(), sheet.to_csv(index=False).encode())
+    named = {**CSV, "Content-Disposition": 'attachment; filename="olink plate.csv"'}
+    protein = (tmp_path / "people" / "protein.csv").read_bytes()
+    assert service.ask("POST", f"{place}/files/cargo-2", protein, named).json == {"called": "olink plate.csv"}
+    assert service.ask("POST", f"{place}/files/cargo-9", protein, named).status == 404
+    tables = service.ask("POST", f"{place}/look").json["tables"]
+    assert [table["called"] for table in tables] == ["plate.csv", "olink plate.csv"]
+    layers = [
+        {"name": "rna", "kind": "mirna", "unit": "counts"},
+        {"name": "protein", "kind": "protein", "unit": "intensity"},
+    ]
+    for wrong in ([{"name": "a:b", "kind": "mirna", "unit": "counts"}], ["rna"], "rna"):
+        assert service.ask("POST", f"{place}/start", order(layers=wrong)).status in (400, 409)
+    assert service.ask("POST", f"{place}/start", order(layers=layers[:1])).status == 202
+    assert "there are 2 tables; say name, kind and unit of each" in ended(service, place).json["error"]
+    swapped = [{**layers[0], "unit": "log2_intensity"}, layers[1]]
+    assert service.ask("POST", f"{place}/start", order(layers=swapped)).status == 202
+    assert "plate.csv" in ended(service, place).json["error"]
+    assert service.ask("POST", f"{place}/start", order(layers=layers, covariates=["weight"])).status == 202
+    assert "people.csv: there is no covariate column weight" in ended(service, place).json["error"]
+    assert service.ask("POST", f"{place}/start", order(layers=layers, covariates=["age"])).status == 202
+    assert ended(service, place).json["state"] == "done"
+    report = service.ask("GET", f"{place}/results/report").body.decode()
+    assert "column age" in report
+    assert "rna: " in report

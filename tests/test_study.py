@@ -21,6 +21,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.study import Study
 from exoclassify.data.units import known_kind, known_unit
 from exoclassify.errors import FileError, InputError
+from waiting import PATIENCE
 
 try:
     import pty
@@ -78,7 +79,7 @@ def test_init_asks_on_a_terminal_about_each_guess_and_takes_them_with_yes(tmp_pa
     for options, answers in typed.items():
         ours, theirs = pty.openpty()
         os.write(ours, answers)
-        done = subprocess.run([*command, *options], stdin=theirs, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*command, *options], stdin=theirs, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         study = Study.read(tmp_path / "cohort.toml")
         asked = (None, "pain") if answers else ("patient", "control")

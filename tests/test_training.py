@@ -12,6 +12,7 @@ import pytest
 from exoclassify.learning.recipe import Recipe
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.registry import Registry
+from waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -85,9 +86,9 @@ def _train(folder, name, version):
         del options["recipe"]
     asked = [str(part) for option, value in options.items() for part in (f"--{option}", value)]
     script = [sys.executable, ROOT / "training" / "train.py", name, version]
-    return subprocess.run([*script, *asked], capture_output=True, text=True, timeout=120)
+    return subprocess.run([*script, *asked], capture_output=True, text=True, timeout=PATIENCE)
 
 
 def _exoclassify(*arguments):
     command = [Path(sys.executable).with_name("exoclassify"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)

@@ -18,6 +18,7 @@ from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked
 from exoclassify.scoring.watch import Watch
 from scored import expected, model, read, same, samples, write
+from waiting import read_until
 
 pytestmark = pytest.mark.slow
 
@@ -154,14 +155,13 @@ def test_the_command_watches_is_killed_and_goes_on(tmp_path):
     (tmp_path / "inbox").mkdir()
     command = [SCRIPT, "score", tmp_path / "m", "--watch", tmp_path / "inbox", "--out", tmp_path / "outbox"]
     for i, end in enumerate((signal.SIGKILL, signal.SIGINT)):
-        with subprocess.Popen([*command, "--every", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [*command, "--every", "0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
             write(FRAME, tmp_path / f"{i}.tmp.csv").rename(tmp_path / f"inbox/{i}.csv")
-            until = time.monotonic() + 60
-            while not (tmp_path / f"inbox/done/{i}.csv").exists() and time.monotonic() < until:
-                time.sleep(0.02)
+            assert f"{i}.csv: done: 40 samples scored" in read_until(process, "done")
             process.send_signal(end)
-            out = process.communicate()[0].decode()
-        assert f"{i}.csv: done: 40 samples scored" in out
+            process.communicate()
     assert process.returncode == 130
     write(FRAME, tmp_path / "inbox/2.csv")
     done = subprocess.run([*command, "--once", "--every", "0.1"], capture_output=True, text=True)

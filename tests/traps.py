@@ -65,12 +65,14 @@ def with_table(
     molecules: tuple[str, ...] | None = None,
     unit: str | None = None,
     not_detected: float | None = None,
+    kind: str | None = None,
 ) -> Cohort:
     table = cohort.cargo
+    kind = table.kind if kind is None else kind
     names = table.molecules if molecules is None else molecules
     unit = table.unit if unit is None else unit
-    layer = CargoTable(values, table.sample_ids, names, table.kind, unit, not_detected=not_detected)
-    return dataclasses.replace(cohort, layers={table.kind: layer})
+    layer = CargoTable(values, table.sample_ids, names, kind, unit, not_detected=not_detected)
+    return dataclasses.replace(cohort, layers={kind: layer})
 
 
 def with_columns(cohort: Cohort, **columns: object) -> Cohort:
@@ -85,18 +87,18 @@ def with_molecule(cohort: Cohort, name: str, values: Floats) -> Cohort:
     return with_table(cohort, np.c_[table.values, values], (*table.molecules, name))
 
 
-def _y(cohort: Cohort) -> NDArray[np.int_]:
+def states_of(cohort: Cohort) -> NDArray[np.int_]:
     return (cohort.y == "pain").astype(int)
 
 
 def latent(cohort: Cohort, strength: float, rng: np.random.Generator) -> Floats:
     """A normal figure whose AUC for the state is the strength."""
-    return rng.normal(size=cohort.n_samples) + np.sqrt(2) * norm.ppf(strength) * _y(cohort)
+    return rng.normal(size=cohort.n_samples) + np.sqrt(2) * norm.ppf(strength) * states_of(cohort)
 
 
 def binary(cohort: Cohort, strength: float, rng: np.random.Generator) -> NDArray[np.int_]:
     """0 or 1, equal to the state as often as gives the AUC."""
-    return np.where(rng.random(cohort.n_samples) < strength, _y(cohort), 1 - _y(cohort))
+    return np.where(rng.random(cohort.n_samples) < strength, states_of(cohort), 1 - states_of(cohort))
 
 
 def shifted(cohort: Cohort, rows: Floats, rng: np.random.Generator, share: float = 0.15) -> Cohort:
@@ -161,7 +163,7 @@ def _too_good(seed: int, strength: float) -> Cohort:
     return with_molecule(cohort, "hsa-miR-99999-5p", values)
 
 
-def _timed(write: Callable[[Cohort, Floats, np.random.Generator], Cohort]) -> Callable[[int, float], Cohort]:
+def timed(write: Callable[[Cohort, Floats, np.random.Generator], Cohort]) -> Callable[[int, float], Cohort]:
     """Samples measured in the order of a figure that goes with the state, cargo that drifts, and a column that tells when."""
 
     def make(seed: int, strength: float) -> Cohort:
@@ -193,7 +195,7 @@ def _wells(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:
     return with_columns(cohort, well=wells)
 
 
-def _renamed(cohort: Cohort, names: list[str]) -> Cohort:
+def renamed(cohort: Cohort, names: list[str]) -> Cohort:
     table = cohort.cargo
     layer = dataclasses.replace(table, sample_ids=tuple(names))
     frame = cohort.sheet.frame.set_axis(names)
@@ -201,23 +203,23 @@ def _renamed(cohort: Cohort, names: list[str]) -> Cohort:
 
 
 def _ids(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:
-    return _renamed(cohort, [f"EV-{int(2 * i) + 101}x" for i in order])
+    return renamed(cohort, [f"EV-{int(2 * i) + 101}x" for i in order])
 
 
 def _well_ids(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:
-    return _renamed(cohort, [f"P{int(i) // 96 + 1}_{'ABCDEFGH'[int(i) % 8]}{int(i) % 96 // 8 + 1:02d}" for i in order])
+    return renamed(cohort, [f"P{int(i) // 96 + 1}_{'ABCDEFGH'[int(i) % 8]}{int(i) % 96 // 8 + 1:02d}" for i in order])
 
 
 def _rows(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:
     taken = cohort.take(np.argsort(order))
-    return _renamed(taken, [f"{a:06x}z" for a in rng.permutation(10**6)[: taken.n_samples]])
+    return renamed(taken, [f"{a:06x}z" for a in rng.permutation(10**6)[: taken.n_samples]])
 
 
 def _run_index(cohort: Cohort, order: Floats, rng: np.random.Generator) -> Cohort:
     return with_columns(cohort, injection=order.astype(int) + 1)
 
 
-def _chance(strength: float, n: int, base: float) -> float:
+def chance_of(strength: float, n: int, base: float) -> float:
     """Share at which the number of hits among n has that AUC against a base share."""
     grid, hits = np.linspace(base, 0.99, 400), np.arange(n + 1)
     low = binom.pmf(hits, n, base)
@@ -232,7 +234,7 @@ def _zeros(seed: int, strength: float) -> Cohort:
     cohort, rng = clean(seed), np.random.default_rng(seed)
     values = cohort.cargo.values.copy()
     abundant = np.argsort(-np.median(values, axis=0))[10:22]
-    share = np.where(_y(cohort) == 1, _chance(strength, 12, 0.03), 0.03)
+    share = np.where(states_of(cohort) == 1, chance_of(strength, 12, 0.03), 0.03)
     hit = rng.random((len(values), 12)) < share[:, None]
     values[:, abundant] = np.where(hit, 0.0, values[:, abundant])
     return with_table(cohort, values)
@@ -246,7 +248,7 @@ def _floor(seed: int, strength: float) -> Cohort:
     cohort = with_table(cohort, cohort.cargo.values[:, kept], names)
     values = cohort.cargo.values.copy()
     at = np.argsort(np.isnan(values).sum(axis=0))[:20]
-    share = np.where(_y(cohort) == 1, _chance(strength, 20, 0.05), 0.05)
+    share = np.where(states_of(cohort) == 1, chance_of(strength, 20, 0.05), 0.05)
     hit = rng.random((len(values), 20)) < share[:, None]
     values[:, at] = np.where(hit, np.nan, values[:, at])
     return with_table(cohort, np.where(np.isnan(values), np.nanmin(values, axis=0) - 1, values))
@@ -255,7 +257,7 @@ def _floor(seed: int, strength: float) -> Cohort:
 def _class_mean(seed: int, strength: float) -> Cohort:
     """A share of the values replaced by the mean of their state: 3, 8 and 20 %."""
     cohort, rng = clean(seed, unit="log2_intensity"), np.random.default_rng(seed)
-    values, y = cohort.cargo.values.copy(), _y(cohort)
+    values, y = cohort.cargo.values.copy(), states_of(cohort)
     hit = rng.random(values.shape) < {0.7: 0.05, 0.8: 0.1, 0.95: 0.2}[strength]
     values[hit] = np.nan
     for k in (0, 1):
@@ -267,7 +269,7 @@ def _class_mean(seed: int, strength: float) -> Cohort:
 def _counts_filled_in(seed: int, strength: float) -> Cohort:
     """Zeros of counts replaced by the mean of their state, as often as 30, 60 and 100 %."""
     cohort, rng = clean(seed), np.random.default_rng(seed)
-    values, y = cohort.cargo.values.copy(), _y(cohort)
+    values, y = cohort.cargo.values.copy(), states_of(cohort)
     hit = (values == 0) & (rng.random(values.shape) < {0.7: 0.3, 0.8: 0.6, 0.95: 1.0}[strength])
     for k in (0, 1):
         here = np.where(hit, np.nan, values)[y == k]
@@ -326,7 +328,7 @@ def _failed(seed: int, strength: float) -> Cohort:
 def _twice(seed: int, strength: float) -> Cohort:
     """10, 20 and 40 samples taken again from the same persons, under other ids."""
     cohort, rng = clean(seed, 160, unit="log2_intensity"), np.random.default_rng(seed)
-    values, y = cohort.cargo.values.copy(), _y(cohort)
+    values, y = cohort.cargo.values.copy(), states_of(cohort)
     for k in (0, 1):
         rows = np.flatnonzero(y == k)[: 2 * {0.7: 5, 0.8: 10, 0.95: 20}[strength]].reshape(-1, 2)
         values[rows[:, 1]] = values[rows[:, 0]] + rng.normal(0, 0.9, (len(rows), values.shape[1]))
@@ -353,7 +355,7 @@ def _unnamed(name: str, n_levels: int) -> Callable[[int, float], Cohort]:
     return make
 
 
-def _scaled(change: Callable[[Cohort], Cohort], unit: str) -> Callable[[int, float], Cohort]:
+def scaled(change: Callable[[Cohort], Cohort], unit: str) -> Callable[[int, float], Cohort]:
     def make(seed: int, strength: float) -> Cohort:
         return change(clean(seed, {0.7: 40, 0.8: 80, 0.95: 160}[strength], unit=unit, effect=1.0))
 
@@ -412,13 +414,16 @@ def _delta(cohort: Cohort) -> Cohort:
 
 
 def _capped(cohort: Cohort) -> Cohort:
-    return with_table(cohort, np.minimum(cohort.cargo.values, 35.0), unit="ct", not_detected=40.0)
+    found = cohort.cargo.values[cohort.cargo.values < 40.0]
+    cap = min(35.0, float(np.quantile(found, 0.995)))  # in some cohorts nothing is as late as 35
+    values = np.where(cohort.cargo.values < 40.0, np.minimum(cohort.cargo.values, cap), 40.0)
+    return with_table(cohort, values, unit="ct", not_detected=40.0)
 
 
 def _chosen(seed: int, strength: float) -> Cohort:
     """The 20, 60 or 100 molecules that differ most between the states, and no others."""
     cohort = clean(seed)
-    log, y = np.log2(cohort.cargo.values + 1), _y(cohort)
+    log, y = np.log2(cohort.cargo.values + 1), states_of(cohort)
     log = log - log.mean(axis=1, keepdims=True)
     t = np.abs(log[y == 1].mean(axis=0) - log[y == 0].mean(axis=0)) / (log.std(axis=0) + 0.1)
     kept = np.sort(np.argsort(-t)[: {0.7: 100, 0.8: 60, 0.95: 20}[strength]])
@@ -437,18 +442,18 @@ TRAPS: dict[str, Trap] = {
     "a score among intensities": Trap(_score, ("one-molecule", "foreign-molecule")),
     "a spike-in that goes with the state": Trap(_spike, ("foreign-molecule",)),
     "one molecule far ahead": Trap(_too_good, ("one-molecule",), "warning"),
-    "dates, ISO": Trap(_timed(_dates("%Y-%m-%d")), _ORDER),
-    "dates, day first": Trap(_timed(_dates("%d.%m.%Y")), _ORDER),
-    "dates, short": Trap(_timed(_dates("%y%m%d")), _ORDER),
-    "dates, month by name": Trap(_timed(_dates("%d-%b-%y")), _ORDER),
-    "times with a zone": Trap(_timed(_dates("%Y-%m-%dT08:15:00Z")), _ORDER),
-    "weeks": Trap(_timed(_dates("%G-W%V")), _ORDER),
-    "wells inside ids": Trap(_timed(_well_ids), _ORDER),
-    "clock times": Trap(_timed(_clock), _ORDER),
-    "wells": Trap(_timed(_wells), _ORDER),
-    "a running number": Trap(_timed(_run_index), _ORDER),
-    "numbers inside ids": Trap(_timed(_ids), _ORDER),
-    "the order of rows": Trap(_timed(_rows), _ORDER),
+    "dates, ISO": Trap(timed(_dates("%Y-%m-%d")), _ORDER),
+    "dates, day first": Trap(timed(_dates("%d.%m.%Y")), _ORDER),
+    "dates, short": Trap(timed(_dates("%y%m%d")), _ORDER),
+    "dates, month by name": Trap(timed(_dates("%d-%b-%y")), _ORDER),
+    "times with a zone": Trap(timed(_dates("%Y-%m-%dT08:15:00Z")), _ORDER),
+    "weeks": Trap(timed(_dates("%G-W%V")), _ORDER),
+    "wells inside ids": Trap(timed(_well_ids), _ORDER),
+    "clock times": Trap(timed(_clock), _ORDER),
+    "wells": Trap(timed(_wells), _ORDER),
+    "a running number": Trap(timed(_run_index), _ORDER),
+    "numbers inside ids": Trap(timed(_ids), _ORDER),
+    "the order of rows": Trap(timed(_rows), _ORDER),
     "zeros of abundant molecules": Trap(_zeros, _MASKS),
     "values at a floor": Trap(_floor, _MASKS),
     "means of the state filled in": Trap(_class_mean, _MASKS),
@@ -464,17 +469,17 @@ TRAPS: dict[str, Trap] = {
     "reagent lot": Trap(_unnamed("reagent_lot", 8), ("technical-baseline",)),
     "Zentrum": Trap(_unnamed("Zentrum", 1), ("technical-baseline", "batch-confounded")),
     "study": Trap(_unnamed("study", 3), ("technical-baseline", "batch-confounded")),
-    "rounded counts per million": Trap(_scaled(_cpm, "counts"), ("normalised-input",), "warning", graded=False),
-    "intensities of one sum": Trap(_scaled(_same_depth, "counts"), ("normalised-input",), "warning", graded=False),
-    "quantile-normalised": Trap(_scaled(_quantile, "log2_intensity"), ("normalised-input",), "warning", graded=False),
-    "z-scores": Trap(_scaled(_z, "log2_intensity"), ("normalised-input",), "warning", graded=False),
-    "min-max": Trap(_scaled(_min_max, "log2_intensity"), ("normalised-input",), "warning", graded=False),
-    "log10 of intensities": Trap(_scaled(_base(np.log10(2)), "log2_intensity"), ("normalised-input",), "warning", graded=False),
-    "natural logarithms": Trap(_scaled(_base(np.log(2)), "log2_intensity"), ("normalised-input",), "warning", graded=False),
-    "log10 of counts": Trap(_scaled(_log10_counts, "counts"), ("normalised-input",), "warning", graded=False),
-    "40 - Ct": Trap(_scaled(_forty_minus, "ct"), ("normalised-input",), "warning", graded=False),
-    "delta Ct": Trap(_scaled(_delta, "ct"), ("normalised-input",), "warning", graded=False),
-    "cycles cut at 35": Trap(_scaled(_capped, "ct"), ("normalised-input",), "warning", graded=False),
+    "rounded counts per million": Trap(scaled(_cpm, "counts"), ("normalised-input",), "warning", graded=False),
+    "intensities of one sum": Trap(scaled(_same_depth, "counts"), ("normalised-input",), "warning", graded=False),
+    "quantile-normalised": Trap(scaled(_quantile, "log2_intensity"), ("normalised-input",), "warning", graded=False),
+    "z-scores": Trap(scaled(_z, "log2_intensity"), ("normalised-input",), "warning", graded=False),
+    "min-max": Trap(scaled(_min_max, "log2_intensity"), ("normalised-input",), "warning", graded=False),
+    "log10 of intensities": Trap(scaled(_base(np.log10(2)), "log2_intensity"), ("normalised-input",), "warning", graded=False),
+    "natural logarithms": Trap(scaled(_base(np.log(2)), "log2_intensity"), ("normalised-input",), "warning", graded=False),
+    "log10 of counts": Trap(scaled(_log10_counts, "counts"), ("normalised-input",), "warning", graded=False),
+    "40 - Ct": Trap(scaled(_forty_minus, "ct"), ("normalised-input",), "warning", graded=False),
+    "delta Ct": Trap(scaled(_delta, "ct"), ("normalised-input",), "warning", graded=False),
+    "cycles cut at 35": Trap(scaled(_capped, "ct"), ("normalised-input",), "warning", graded=False),
     "molecules chosen before": Trap(_chosen, ("preselection",), "warning", graded=False),
 }  # fmt: skip
 """Every kind; strengths of those that are not graded are sizes."""

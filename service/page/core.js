@@ -9,7 +9,7 @@ export const MEDIA = {
   ipc: "application/vnd.apache.arrow.file",
 };
 export const KINDS = ["mirna", "mrna", "lncrna", "protein", "other"];
-export const UNITS = ["counts", "ct", "intensity", "log2_intensity", "cpm"];
+export const UNITS = ["counts", "ct", "intensity", "log2_intensity", "cpm", "value"];
 const RETRIES = 5; // times that a service which is busy is asked again
 
 export function make(tag, className, text) {
@@ -35,9 +35,9 @@ export function named(media, name) {
   return { "Content-Type": media, "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}` };
 }
 
-class LostError extends Error {}
+export class LostError extends Error {}
 
-const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+export const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
 // One request; a service that is busy is asked again by itself. `told` hears what happens meanwhile: a share sent, or a sentence.
 export async function ask(path, { method = "GET", body, headers = {}, told = () => {} } = {}) {
@@ -53,7 +53,8 @@ export async function ask(path, { method = "GET", body, headers = {}, told = () 
     }
     let said = null;
     try { said = JSON.parse(reply.text); } catch { /* no JSON: an error of something in between */ }
-    throw new Error(said?.error?.message ?? `The service answered ${reply.status}.`);
+    const message = said?.error?.message ?? `The service answered ${reply.status}.`;
+    throw Object.assign(new Error(message), { status: reply.status });
   }
 }
 

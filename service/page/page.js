@@ -8,6 +8,7 @@ import * as study from "./study.js";
 const PAGE = 50; // answers shown at first, and each time "Show more" is pressed
 const EXPLAINED = 150; // samples up to which explanations are asked for: each takes the service some 20 ms
 const MOVERS = 8;
+const LAYERS = "layers"; // kind and unit of a model that reads several layers
 const KEPT = 2e6; // letters of answers that the session's history holds
 
 let models = [];
@@ -42,9 +43,10 @@ async function findModels() {
 
 async function showModel() {
   const model = models.find((each) => each.name === at("which").value) ?? models[0];
-  at("model").textContent =
-    `${model.name} ${model.version} answers; it reads ${model.kind}, ${model.unit}, and distinguishes ${model.states.join(", ")}.`;
   const about = (await ask(`v1/models/${encodeURIComponent(model.name)}`)).json();
+  model.layers = model.kind === LAYERS ? [...new Set(about.panel.molecules.map((name) => name.split(":")[0]))] : [];
+  const reads = model.layers.length ? `the layers ${model.layers.join(" and ")}` : `${model.kind}, ${model.unit}`;
+  at("model").textContent = `${model.name} ${model.version} answers; it reads ${reads}, and distinguishes ${model.states.join(", ")}.`;
   const places = [new Option("in a batch that the model was not trained on", "")];
   if (about.recalibration) places[0] = new Option(`at ${about.recalibration.site}`, `site:${about.recalibration.site}`);
   places.push(new Option("in some batch that it was trained on", "same_batch:true"));
@@ -52,8 +54,8 @@ async function showModel() {
   for (const site of models.filter((each) => each.name.startsWith(`${model.name}-`)))
     places.push(new Option(`at ${site.name.slice(model.name.length + 1)}`, `site:${site.name.slice(model.name.length + 1)}`));
   at("place").replaceChildren(...places);
-  options(at("kind"), KINDS, model.kind);
-  options(at("unit"), UNITS, model.unit);
+  options(at("kind"), model.layers.length ? [LAYERS] : KINDS, model.kind);
+  options(at("unit"), model.layers.length ? [LAYERS] : UNITS, model.unit);
   fits(model);
   at("notice").hidden = !about.training.simulated;
   at("notice").textContent = "This model was trained on simulated samples: not for use on patients.";
@@ -66,6 +68,11 @@ function chosenModel() { return models.find((each) => each.name === at("which").
 // Says before anything is sent that the model reads another kind or unit.
 function fits(model) {
   const same = at("kind").value === model.kind && at("unit").value === model.unit;
+  if (model.layers.length) {
+    at("fits").textContent = `Give one table with all layers you have, its columns named LAYER:MOLECULE, such as ${model.layers[0]}:… (the ` +
+      `example data has this form). With a file for each layer: exoclassify score --layer ${model.layers[0]}=TABLE.`;
+    return;
+  }
   at("fits").textContent = same
     ? `${model.name} reads ${model.kind} as ${model.unit}: the values as they were measured, not transformed.`
     : `${model.name} reads ${model.kind} as ${model.unit}, and cannot answer for ${at("kind").value} as ${at("unit").value}: give the values in its unit.`;
@@ -145,7 +152,7 @@ async function answer(content, media, name) {
     for (const [i, place] of [...document.querySelectorAll("#results .why")].entries()) explain(place, listed[i]);
     say("Explanations are there.");
   } catch (error) {
-    if (mine === turn) fail(error.message);
+    if (mine === turn) fail(error.status === 413 ? `${name}: ${error.message}. exoclassify score reads a file of any size.` : error.message);
   }
 }
 

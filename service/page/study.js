@@ -1,9 +1,11 @@
 // The tab Study: audit and train from a person's own files, in a process of the service.
 
-import { KINDS, UNITS, ask, at, droppable, make, mediaOf, named, options } from "./core.js";
+import { KINDS, LostError, UNITS, ask, at, droppable, make, mediaOf, named, options, pause } from "./core.js";
 
+const MOST_TABLES = 6;
+const SEEMS = { kind: "measured", unit: "unit", label: "state in column", subject: "person in column", batch: "batch in column" };
 const JSON_BODY = { "Content-Type": "application/json" };
-const files = {}; // by role, as they were chosen
+const files = { tables: [], samples: null }; // as they were chosen
 let id = null;
 let watching = 0;
 
@@ -25,21 +27,25 @@ export async function opened() {
   }
 }
 
-async function chosen(role, file) {
-  at("s-error").hidden = true;
+async function chosen({ tables = files.tables, samples = files.samples }) {
+  at("s-error").hidden = at("s-again").hidden = true;
   try {
-    mediaOf(file.name);
-    files[role] = file;
-    say(role === "cargo" ? `${file.name} is the table; now the sample sheet.` : `${file.name} is the sample sheet.`);
-    if (files.cargo && files.samples) await look();
+    for (const file of [...tables, samples]) file && mediaOf(file.name);
+    if (tables.length > MOST_TABLES) throw new Error(`Give at most ${MOST_TABLES} tables, one for each layer; ${tables.length} came.`);
+    Object.assign(files, { tables, samples });
+    const told = tables.map((file) => file.name).join(" and ");
+    if (tables.length && samples) return await look();
+    say(tables.length ? `${told}: now choose the sample sheet.` : `${samples.name} is the sample sheet: now choose the table.`);
   } catch (error) {
     fail(error.message);
+    at("s-again").hidden = !(files.tables.length && files.samples);
   }
 }
 
 async function look() {
   id = (await ask("v1/studies", { method: "POST" })).json().id;
-  for (const [role, file] of Object.entries(files)) {
+  const roles = files.tables.map((file, i) => [i ? `cargo-${i + 1}` : "cargo", file]);
+  for (const [role, file] of [...roles, ["samples", files.samples]]) {
     const told = ({ share, words }) => say(words ?? `Sending ${file.name}: ${Math.round(100 * share)} %`);
     await ask(`v1/studies/${id}/files/${role}`, { method: "POST", body: file, headers: named(mediaOf(file.name), file.name), told });
   }
@@ -48,23 +54,53 @@ async function look() {
   if (found.error) throw new Error(found.error);
   say("");
   const columns = found.columns.map((column) => [`${column.name} (${column.levels.slice(0, 4).join(", ")})`, column.name]);
-  options(at("s-kind"), KINDS, found.seems.kind);
-  options(at("s-unit"), UNITS, found.seems.unit);
+  at("s-tables").replaceChildren(...found.tables.map((table, i) => tableFields(table, i, found.tables.length > 1)));
   options(at("s-label"), columns, found.seems.label);
   options(at("s-subject"), [["not known", ""], ...columns], found.seems.subject);
   options(at("s-batch"), [["not known", ""], ...columns], found.seems.batch);
-  const why = Object.entries(found.seems).filter(([key, value]) => value && found.reasons[key]);
-  at("seems").textContent = `${found.samples} samples. Please check what was taken from the files: ` +
-    why.map(([key, value]) => `${key} ${value} (${found.reasons[key]})`).join("; ") + ".";
+  at("s-covariates").replaceChildren(at("s-covariates").firstElementChild,
+    ...found.columns.filter((column) => ![found.seems.label, found.seems.subject, found.seems.batch].includes(column.name)).map((column) => ticked(column.name)));
+  const why = Object.entries(SEEMS).filter(([key]) => found.seems[key] && found.reasons[key]);
+  at("seems").textContent = `${found.samples} samples. Please check what was guessed: ` +
+    why.map(([key, words]) => `${words} ${found.seems[key]} (${found.reasons[key]})`).join("; ") + ".";
   at("choices").hidden = false;
-  at("s-kind").focus();
+  at("s-kind-0").focus();
+}
+
+// What a table holds, for a person to check; a layer has a name too.
+function tableFields(table, i, layered) {
+  const row = make("p", "row fields");
+  const field = (label, element) => {
+    const span = make("span");
+    element.id = `s-${label}-${i}`;
+    const words = { kind: "Measured", unit: "Unit", layer: "Name of the layer" }[label];
+    span.append(Object.assign(make("label", "", layered ? `${words} in ${table.called}` : words), { htmlFor: element.id }), " ", element);
+    row.append(span);
+  };
+  if (layered) field("layer", Object.assign(make("input"), { value: table.name, spellcheck: false }));
+  for (const [label, values] of [["kind", KINDS], ["unit", UNITS]]) {
+    const select = make("select");
+    options(select, values, table[label]);
+    field(label, select);
+  }
+  return row;
+}
+
+function ticked(name) {
+  const label = make("label");
+  label.append(Object.assign(make("input"), { type: "checkbox", name: "covariate", value: name }), ` ${name}`);
+  return label;
 }
 
 async function start(what) {
   at("s-error").hidden = true;
   at("outcome").hidden = true;
   const order = { do: what };
-  for (const key of ["kind", "unit", "label", "subject", "batch", "name"]) order[key] = at(`s-${key}`).value;
+  for (const key of ["label", "subject", "batch", "name"]) order[key] = at(`s-${key}`).value;
+  const layers = files.tables.map((_, i) => ({ name: at(`s-layer-${i}`)?.value, kind: at(`s-kind-${i}`).value, unit: at(`s-unit-${i}`).value }));
+  if (layers.length > 1) order.layers = layers;
+  Object.assign(order, { kind: layers[0].kind, unit: layers[0].unit });
+  order.covariates = [...document.querySelectorAll("[name=covariate]:checked")].map((box) => box.value);
   const told = ({ words }) => words && say(words);
   try {
     await ask(`v1/studies/${id}/start`, { method: "POST", body: JSON.stringify(order), headers: JSON_BODY, told });
@@ -78,15 +114,25 @@ async function start(what) {
 async function watch(what) {
   const mine = ++watching;
   for (;;) {
-    const study = (await ask(`v1/studies/${id}`)).json();
+    let study = null;
+    try {
+      study = (await ask(`v1/studies/${id}`)).json();
+    } catch (error) {
+      if (!(error instanceof LostError)) throw error;
+    }
     if (mine !== watching) return;
+    if (!study) {
+      say("The connection was lost. The study goes on if the service does; asking again…");
+      await pause(2);
+      continue;
+    }
     const [done, total] = study.progress;
     if (total) Object.assign(at("s-progress"), { max: total, value: done });
     else at("s-progress").removeAttribute("value");
     const step = total && done < total ? `step ${done} of ${total}` : total ? "finishing a step" : "getting ready";
     say(`${what === "train" ? "Training and judging" : "Auditing"}: ${step}, ${Math.round(study.seconds)} s`);
     if (study.state !== "running") return finished(study);
-    await new Promise((on) => setTimeout(on, 700));
+    await pause(0.7);
   }
 }
 
@@ -111,16 +157,13 @@ function finished(study) {
   at("verdict").focus();
 }
 
-at("cargo").addEventListener("change", (event) => event.target.files.length && chosen("cargo", event.target.files[0]));
-at("samples").addEventListener("change", (event) => event.target.files.length && chosen("samples", event.target.files[0]));
-droppable(at("studydrop"), async (dropped) => {
-  if (dropped.length > 2) return fail(`Drop the table and its sample sheet: ${dropped.length} files came.`);
+at("cargo").addEventListener("change", (event) => event.target.files.length && chosen({ tables: [...event.target.files] }));
+at("samples").addEventListener("change", (event) => event.target.files.length && chosen({ samples: event.target.files[0] }));
+at("s-again").addEventListener("click", () => chosen({}));
+droppable(at("studydrop"), (dropped) => {
   const sorted = dropped.sort((a, b) => b.size - a.size);
-  if (sorted.length === 2) {
-    await chosen("cargo", sorted[0]);
-    return chosen("samples", sorted[1]);
-  }
-  return chosen(files.cargo ? "samples" : "cargo", sorted[0]);
+  if (sorted.length > 1) return chosen({ tables: sorted.slice(0, -1), samples: sorted.at(-1) });
+  return chosen(files.tables.length ? { samples: sorted[0] } : { tables: sorted });
 });
 at("studyform").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from exoclassify.auditing.adjusted import audit_adjusted
 from exoclassify.auditing.batches import audit_answers, audit_batches, audit_covariates, audit_unseen
 from exoclassify.auditing.contamination import audit_haemolysis
+from exoclassify.auditing.controls import audit_controls
 from exoclassify.auditing.described import principal_components, table_one
 from exoclassify.auditing.detection import audit_imputed
 from exoclassify.auditing.duplicates import audit_alike
@@ -92,7 +94,7 @@ def audit(
     run = _Run(cohort, Samples.of(cohort), judgement, seed, n_jobs)
     steps: list[Callable[[], list[Finding]]] = [
         run.technical,
-        run.batches,
+        lambda: [*run.batches(), *audit_adjusted(cohort)],
         lambda: audit_molecules(cohort),
         lambda: audit_imputed(cohort),
         lambda: audit_scale(cohort),
@@ -101,12 +103,12 @@ def audit(
         lambda: audit_public(cohort),
         lambda: audit_subjects(cohort),
         lambda: audit_missingness(cohort),
-        lambda: [*audit_libraries(cohort), *audit_outliers(cohort)],
+        lambda: [*audit_libraries(cohort), *audit_outliers(cohort), *audit_controls(cohort)],
         lambda: audit_haemolysis(cohort),
         run.labels,
         lambda: run.size(curve=curve),
         lambda: run.described(curve=curve),
-        lambda: audit_preselection(cohort.cargo),
+        lambda: audit_preselection(cohort),
         lambda: audit_metadata(cohort),
     ]
     findings: list[Finding] = []

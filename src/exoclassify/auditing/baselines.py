@@ -64,7 +64,7 @@ class Baseline:
     seen : str
         What else was seen, for the message.
     mild : bool
-        Never critical: a figure that goes with the state for harmless reasons too.
+        It may go with the state for harmless reasons: never critical, unless the cargo follows it within each state.
     """
 
     name: str

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
 from exoclassify.auditing.association import association
 from exoclassify.auditing.baselines import Baseline, Levels, judged
+from exoclassify.auditing.columns import described_by
 from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.auditing.judged import Judged
-from exoclassify.auditing.reference import ridge_scores
-from exoclassify.auditing.technical import better, within_levels
+from exoclassify.auditing.reference import log_view, ridge_scores
+from exoclassify.auditing.technical import SAME, better, within_levels
+from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, first_three
 from exoclassify.judging.metrics import Figure, against_rest, auc_within, macro_auc, mean_figure
@@ -31,6 +32,11 @@ _BATCH_WORDS = (
     "reagent_lot", "kit_lot", "cohort", "hospital", "clinic",
 )  # fmt: skip
 _MIN_OF_BATCH = 5
+_OF_MEN = (
+    "RPS4Y1", "DDX3Y", "KDM5D", "EIF1AY", "UTY", "USP9Y", "ENSG00000129824", "ENSG00000067048", "ENSG00000012817",
+    "ENSG00000198692", "ENSG00000183878", "ENSG00000114374",
+)  # fmt: skip
+_OF_WOMEN = ("XIST", "ENSG00000229807")
 _FALL = 0.1
 _UNLIKELY = 0.01
 _REACHED = 0.05
@@ -99,7 +105,7 @@ def _together(cohort: Cohort, column: str, batches: NDArray[np.str_], model: Jud
         f"{finding.message[:-1]}; the {model.name} reaches AUC {model.figure.value:.2f} over all and {inside.value:.2f} within "
         f"batches, {column} alone {alone.value:.2f}."
     )
-    if low > 0.5:
+    if low > 0.5 and alone.value < SAME:
         return dataclasses.replace(finding, message=message)
     reaches = better(model.figure, alone, model.samples.groups) >= _REACHED
     return dataclasses.replace(finding, message=message, severity="critical" if reaches else "warning")
@@ -274,12 +280,22 @@ def audit_covariates(cohort: Cohort, columns: Sequence[str]) -> list[Finding]:
     """Compare columns with the state."""
     found = []
     for column in columns:
-        cells = cohort.sheet.frame[column]
-        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-        numeric = np.isfinite(numbers).mean() > 0.8 and len(np.unique(numbers[np.isfinite(numbers)])) > 5
-        values = numbers if numeric else cells.fillna("").to_numpy(dtype=np.str_)
+        values = described_by(cohort.sheet.frame[column])
         found.append(_associated("covariate-confounded", column, values, cohort)[0])
+    sex = _sex(cohort.cargo)
+    if sex is not None and not any(column.lower() in ("sex", "gender", "geschlecht") for column in columns):
+        found.append(_associated("covariate-confounded", "sex, as the cargo tells it", sex, cohort)[0])
     return found
+
+
+def _sex(table: CargoTable) -> NDArray[np.float64] | None:
+    """Genes of the Y chromosome less XIST, in mean log2; None where one side was not measured."""
+    names = [name.split(".")[0].upper() for name in table.molecules]
+    men, women = ([j for j, name in enumerate(names) if name in genes] for genes in (_OF_MEN, _OF_WOMEN))
+    if not men or not women:
+        return None
+    V = log_view(table)
+    return np.asarray(V[:, men].mean(axis=1) - V[:, women].mean(axis=1))
 
 
 def _associated(check: str, column: str, values: NDArray[Any], cohort: Cohort) -> tuple[Finding, float]:

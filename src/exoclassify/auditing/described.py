@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from exoclassify.auditing.baselines import library_sizes, n_detected
-from exoclassify.auditing.columns import names_persons
+from exoclassify.auditing.columns import described_by, names_persons
 from exoclassify.auditing.reference import log_view
 from exoclassify.data.cohort import Cohort
 from exoclassify.typing import Floats
@@ -52,9 +52,9 @@ def table_one(cohort: Cohort) -> list[dict[str, Any]]:
 
 
 def _of_column(column: str, cells: pd.Series, cohort: Cohort) -> list[dict[str, Any]]:
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-    if np.isfinite(numbers).mean() > 0.8 and len(np.unique(numbers[np.isfinite(numbers)])) > _MOST_LEVELS - 1:
-        return [_of_numbers(column, numbers, cohort)]
+    values = described_by(cells)
+    if values.dtype.kind == "f":
+        return [_of_numbers(column, values, cohort)]
     levels = cells.dropna().unique()
     if not 1 < len(levels) <= _MOST_LEVELS:
         return []

@@ -17,12 +17,14 @@ __all__ = ["audit_imputed", "detection_baselines", "floor_mask", "surprising_zer
 
 Mask_ = NDArray[np.bool_]
 
+_COUNTED = ("missing values", "abundant molecules that are zero", "values at a floor", "repeated values")
 _ABUNDANT = 10.0
 """Reads that nine in ten of the samples with any have: of such a molecule a zero is no thinning of reads."""
 _FLOOR = 0.05
 """Share of the samples that hold a molecule's least value, from which on it is a floor."""
 _REPEATED = 1e-6
 """Chance of a count's repeats, given how often its neighbours come, below which it was filled in."""
+_ONE_SUM = 1e-3
 _CONTINUOUS = 0.3
 """Share of different values from which on a molecule was measured on a continuous scale."""
 
@@ -42,16 +44,42 @@ def detection_baselines(cohort: Cohort) -> list[Baseline]:
         if varies.shape[1]:
             found.append(Baseline(name, Mask(varies), "detection"))
     for name, values in (
-        ("number of abundant molecules that are zero", masks["which abundant molecules are zero"].sum(axis=1)),
-        ("number of values at a floor", masks["which values lie at a floor"].sum(axis=1)),
-        ("number of repeated values", masks["which values are repeated"].sum(axis=1)),
-        ("common divisor or decimals of the values", _grid(table)),
+        *((f"number of {what}", _rarities(mask)) for what, mask in zip(_COUNTED, masks.values(), strict=True)),
+        ("common divisor or digits of the values", _grid(table)),
         ("smallest value of a sample", _smallest(table)),
+        ("one sum shared by many samples", _common_sum(table)),
+        ("share of what was not found that is left blank", _blank(table)),
     ):
         values = np.asarray(values, dtype=np.float64)
         if np.ptp(values) > 1e-9:
             found.append(Baseline(name, Number(values), "detection", values=values))
     return found
+
+
+def _rarities(mask: Mask_) -> Floats:
+    """Count a sample's set cells, each weighted by how rare it is in its molecule."""
+    rare = -np.log((mask.sum(axis=0) + 0.5) / (len(mask) + 1))
+    return np.asarray(mask @ rare)
+
+
+def _common_sum(table: CargoTable) -> Floats:
+    """1 for samples that have, within a thousandth, the sum that at least a tenth of all have; 0 for others."""
+    sums = np.nansum(table.values, axis=1)
+    if table.unit not in ("counts", "intensity") or not (sums > 0).all():
+        return np.zeros(len(sums))
+    ordered = np.sort(sums)
+    low, high = (np.searchsorted(ordered, sums * (1 + side * _ONE_SUM)) for side in (-1, 1))
+    return np.asarray(high - low >= max(5, 0.1 * len(sums)), dtype=np.float64)
+
+
+def _blank(table: CargoTable) -> Floats:
+    """Share of a sample's values without a measurement that are blank and not zero, or the cycle of what was not found."""
+    missing, blank = missing_mask(table), np.isnan(table.values)
+    if table.unit in ("counts", "cpm"):
+        missing |= table.values == 0
+    if not (missing & ~blank).any():
+        return np.zeros(len(blank))
+    return np.asarray(blank.sum(axis=1) / np.maximum(missing.sum(axis=1), 1))
 
 
 def surprising_zeros(table: CargoTable) -> Mask_:

@@ -15,7 +15,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.errors import first_three
 from exoclassify.typing import Floats
 
-__all__ = ["audit_molecules", "foreign", "spike_ins"]
+__all__ = ["Single", "alone", "audit_molecules", "foreign", "spike_ins"]
 
 
 _SPIKE = re.compile(r"^(?:uni-?sp|ercc|sirv|spike|cel-|ath-|osa-|dme-).*|.*spike-?in.*", re.IGNORECASE)
@@ -49,8 +49,14 @@ cohorts with real markers the best had these in 1.3 % and 0 %."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Single:
-    """AUC of each molecule alone, either way, the largest over states; and its p-value."""
+class Single:
+    """What each molecule tells of the state alone.
+
+    Parameters
+    ----------
+    auc, p_value : ndarray of shape (n_molecules,)
+        Either way, the largest AUC over states.
+    """
 
     auc: Floats
     p_value: Floats
@@ -82,16 +88,17 @@ def foreign(table: CargoTable) -> NDArray[np.intp]:
 def audit_molecules(cohort: Cohort) -> list[Finding]:
     """Judge each molecule alone."""
     table = cohort.cargo
-    single = _alone(cohort, _ranked(table, shares=True))
+    single = alone(cohort, _ranked(table, shares=True))
     limit = _GOES / table.n_molecules
     spikes, odd = spike_ins(table), foreign(table)
     found = []
     if len(spikes):
         found.append(_spiked(table, single, spikes, _GOES / len(spikes)))
-    plain = _alone(cohort, _ranked(table, shares=False))  # codes are no reads: depth is no denominator of theirs
+    plain = alone(cohort, _ranked(table, shares=False))  # codes are no reads: depth is no denominator of theirs
     if len(odd):
         found.append(_foreign(table, plain, odd, _GOES / len(odd)))
-    codes = np.flatnonzero((_n_values(table) <= 3) & (plain.auc >= _NEARLY) & (plain.p_value < limit))
+    few = np.flatnonzero((_n_values(table) <= _FEW) & (plain.p_value < limit))
+    codes = [j for j in few if plain.auc[j] >= _NEARLY or _even_within(cohort, int(j))]
     flat = np.setdiff1d([*_too_even(table), *codes], [*spikes, *odd]).astype(np.intp)
     if len(flat):
         found.append(_uneven(table, plain, flat, _GOES / len(flat)))
@@ -109,7 +116,8 @@ def _ranked(table: CargoTable, *, shares: bool) -> Floats:
     return np.asarray(rankdata(np.where(np.isnan(values), lowest, values), axis=0), dtype=np.float64)
 
 
-def _alone(cohort: Cohort, ranks: Floats) -> _Single:
+def alone(cohort: Cohort, ranks: Floats) -> Single:
+    """Judge each column alone, by its ranks among the first samples of persons."""
     persons = [f"{g}\0{s}" for g, s in zip(cohort.groups, cohort.y, strict=True)]
     first = np.unique(persons, return_index=True)[1]
     n = len(first)
@@ -124,7 +132,7 @@ def _alone(cohort: Cohort, ranks: Floats) -> _Single:
         z = np.abs(area - 0.5) / np.sqrt((n + 1) / (12 * n1 * n0) * ties)
         better = np.maximum(area, 1 - area)
         best, p_value = np.maximum(best, better), np.minimum(p_value, 2 * norm.sf(z))
-    return _Single(best, np.minimum(p_value * max(len(cohort.states) - 1, 1), 1.0))
+    return Single(best, np.minimum(p_value * max(len(cohort.states) - 1, 1), 1.0))
 
 
 def _too_even(table: CargoTable) -> NDArray[np.intp]:
@@ -146,16 +154,24 @@ def _too_even(table: CargoTable) -> NDArray[np.intp]:
     return np.flatnonzero(seen & (distinct > 1) & few)
 
 
+def _even_within(cohort: Cohort, j: int) -> bool:
+    """Whether a molecule of counts varies less within a state than reads can: it is a code of more than one level."""
+    values = cohort.cargo.values[:, j]
+    parts = [known[np.isfinite(known)] for known in (values[cohort.y == state] for state in cohort.states)]
+    chances = [chi2.cdf(len(v) * v.var() / v.mean(), len(v) - 1) for v in parts if len(v) >= 10 and v.mean() > 0]
+    return cohort.cargo.unit == "counts" and min(chances, default=1.0) < _EVEN / len(parts)
+
+
 def _n_values(table: CargoTable) -> NDArray[np.intp]:
     return np.array([len(np.unique(column[np.isfinite(column)])) for column in table.values.T], dtype=np.intp)
 
 
-def _of(table: CargoTable, single: _Single, at: NDArray[np.intp]) -> tuple[int, str]:
+def _of(table: CargoTable, single: Single, at: NDArray[np.intp]) -> tuple[int, str]:
     order = at[np.argsort(-single.auc[at], kind="stable")]
     return int(order[0]), first_three(f"{table.molecules[j]}, AUC {single.auc[j]:.2f}" for j in order)
 
 
-def _spiked(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: float) -> Finding:
+def _spiked(table: CargoTable, single: Single, at: NDArray[np.intp], limit: float) -> Finding:
     best, named = _of(table, single, at)
     goes = single.p_value[best] < limit
     message = f"{len(at)} of the molecules are spike-ins ({named}), added in the laboratory and no cargo" + (
@@ -172,7 +188,7 @@ def _spiked(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: flo
     )  # fmt: skip
 
 
-def _foreign(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: float) -> Finding:
+def _foreign(table: CargoTable, single: Single, at: NDArray[np.intp], limit: float) -> Finding:
     best, named = _of(table, single, at)
     goes = single.p_value[best] < limit
     severity: Severity = "critical" if goes else "warning"
@@ -187,7 +203,7 @@ def _foreign(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: fl
     )
 
 
-def _uneven(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: float) -> Finding:
+def _uneven(table: CargoTable, single: Single, at: NDArray[np.intp], limit: float) -> Finding:
     best, named = _of(table, single, at)
     goes = single.p_value[best] < limit
     what = "vary less than reads can" if table.unit == "counts" else "are few, or whole numbers among fractions"
@@ -201,7 +217,7 @@ def _uneven(table: CargoTable, single: _Single, at: NDArray[np.intp], limit: flo
     )  # fmt: skip
 
 
-def _far_ahead(cohort: Cohort, single: _Single, at: NDArray[np.intp], limit: float) -> list[Finding]:
+def _far_ahead(cohort: Cohort, single: Single, at: NDArray[np.intp], limit: float) -> list[Finding]:
     if len(at) < 2 or cohort.n_samples < 20:
         return []
     order = at[np.argsort(-single.auc[at], kind="stable")]

@@ -11,11 +11,12 @@ import pandas as pd
 from scipy.stats import kruskal, norm, rankdata
 
 from exoclassify.auditing.baselines import Baseline, Neighbours, Number
-from exoclassify.auditing.reference import log_view
+from exoclassify.auditing.columns import numbers_of, parts_of
+from exoclassify.auditing.drift import first_of_persons
 from exoclassify.data.cohort import Cohort
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["Ordering", "drifts", "order_baselines", "orderings", "runs_of"]
+__all__ = ["Ordering", "order_baselines", "orderings", "runs_of"]
 
 
 _ORDER_NAMES = (
@@ -42,9 +43,6 @@ _WELL_ROWS = 4
 """Letters that wells of a plate have at least."""
 _KNOWN = 0.9  # share of the cells that must be of the form
 _TRIES = 499
-_ASKED = 0.05
-_COMPONENTS = 5
-_DRIFT = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +94,7 @@ def _candidates(cohort: Cohort) -> Iterator[Ordering]:
 
 
 def _of_column(column: str, cells: pd.Series) -> Iterator[Ordering]:
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
+    numbers = numbers_of(cells)
     named = column.lower().replace(" ", "_").replace("-", "_") in _ORDER_NAMES
     whole = np.isfinite(numbers).all() and bool((numbers == np.floor(numbers)).all())
     dates = _parsed(cells, _DATES)
@@ -161,12 +159,11 @@ def _of_ids(name: str, ids: pd.Series, column: str | None) -> Iterator[Ordering]
         yield Ordering(f"wells inside {name}, along rows", wells[0], column, incidental=True)
         yield Ordering(f"wells inside {name}, along columns", wells[1], column, incidental=True)
         return
-    numbers = [re.findall(r"\d+", str(one)) for one in ids]
-    places = min((len(found) for found in numbers), default=0)
-    for place in range(places):
-        values = np.array([float(found[place]) for found in numbers])
-        if len(np.unique(values)) > len(values) / 2:
-            yield Ordering(f"numbers inside {name}", values, column, incidental=True)
+    for what, parts in parts_of(ids):
+        if (dates := _parsed(pd.Series(parts), _DATES)) is not None:
+            yield Ordering(f"dates inside {name}", dates, column, incidental=True)
+        elif what == "numbers" and len(set(parts)) > len(ids) / 2:
+            yield Ordering(f"numbers inside {name}", np.array([float(part) for part in parts]), column, incidental=True)
 
 
 def order_baselines(cohort: Cohort) -> list[Baseline]:
@@ -175,22 +172,15 @@ def order_baselines(cohort: Cohort) -> list[Baseline]:
     Returns
     -------
     list of Baseline
-        One for each order, with the p-value of runs and trend together.
-
-    Notes
-    -----
-    Rows and ids in blocks are what sorting a sheet gives too: they are no more than a warning, unless the cargo itself follows
-    them within each state, which only the order of measurement explains.
+        One for each order, with the p-value of runs and trend together; orders of rows and ids are what sorting a sheet gives
+        too, and are mild.
     """
     found = []
     for one in orderings(cohort):
         runs, expected, p_value = runs_of(one.values, cohort)
         seen = f"labels form {runs} runs along it where mixed ones would form about {expected:.0f}"
-        follows = one.incidental and p_value < _ASKED and drifts(one.values, cohort)
-        mild = one.incidental and not follows
-        if follows:
-            seen += ", and the cargo follows it within each state"
-        found.append(Baseline(one.name, _Along(one.values), "order", one.column, one.values, p_value, seen, mild))
+        guess = _Along(one.values)
+        found.append(Baseline(one.name, guess, "order", one.column, one.values, p_value, seen, mild=one.incidental))
     return found
 
 
@@ -211,7 +201,7 @@ def runs_of(order: Floats, cohort: Cohort) -> tuple[int, float, float]:
     -----
     Wald & Wolfowitz 1940, mean and variance by permutation; the trend by Kruskal and Wallis's test.
     """
-    first = _first_of_persons(cohort)
+    first = first_of_persons(cohort)
     y = np.unique(cohort.y[first], return_inverse=True)[1]
     rng = np.random.default_rng(0)
     labels = y[np.lexsort((rng.random(len(first)), order[first]))]
@@ -226,60 +216,6 @@ def runs_of(order: Floats, cohort: Cohort) -> tuple[int, float, float]:
 
 def _n_runs(labels: Codes) -> int:
     return 1 + int((np.diff(labels) != 0).sum())
-
-
-def drifts(order: Floats, cohort: Cohort) -> bool:
-    """Say whether the cargo follows an order beyond state and batch, persons once.
-
-    Parameters
-    ----------
-    order : ndarray of shape (n_samples,)
-        Any.
-
-    Returns
-    -------
-    bool
-        Neighbours are alike (lag-one products of five principal components), or the order can be predicted (kernel ridge
-        regression, each sample left out); either compared with random orders, p below 0.01 together.
-    """
-    first = _first_of_persons(cohort)
-    V, ranks = log_view(cohort.cargo)[first], rankdata(order[first])
-    V = V / np.maximum(V.std(axis=0), 1e-9)
-    batches = cohort.batches[first] if cohort.batches is not None else np.zeros(len(V), dtype=np.str_)
-    for labels in (cohort.y[first], batches):
-        for level in np.unique(labels):
-            here = labels == level
-            V[here] -= V[here].mean(axis=0)
-            ranks[here] -= ranks[here].mean()
-    squares, U = np.linalg.eigh(V @ V.T)
-    Z = U[:, np.argsort(-squares)[:_COMPONENTS]][np.argsort(order[first], kind="stable")]
-    shrunk = np.maximum(squares, 0) / (np.maximum(squares, 0) + max(float(squares.mean()), 1e-12))
-    hat = (U * shrunk) @ U.T
-    rng = np.random.default_rng(0)
-    likeness, predicted = [_lagged(Z)], [_left_out(hat, ranks)]
-    for _ in range(_TRIES):
-        shuffled = rng.permutation(len(Z))
-        likeness.append(_lagged(Z[shuffled]))
-        predicted.append(_left_out(hat, ranks[shuffled]))
-    return bool(min(np.mean(np.array(one) >= one[0]) for one in (likeness, predicted)) < _DRIFT)
-
-
-def _first_of_persons(cohort: Cohort) -> Codes:
-    """Positions of the first sample of each person in each state."""
-    persons = [f"{g}\0{s}" for g, s in zip(cohort.groups, cohort.y, strict=True)]
-    return np.asarray(np.unique(persons, return_index=True)[1], dtype=np.intp)
-
-
-def _lagged(Z: Floats) -> float:
-    return float((Z[1:] * Z[:-1]).sum())
-
-
-def _left_out(hat: Floats, target: Floats) -> float:
-    """Correlation of a target with its prediction for each sample left out."""
-    diagonal = np.diag(hat)
-    said = (hat @ target - diagonal * target) / np.maximum(1 - diagonal, 1e-9)
-    spread = float(said.std() * target.std())
-    return float((said * target).mean() / spread) if spread > 0 else 0.0
 
 
 class _Along:

@@ -16,6 +16,8 @@ Seen = tuple[str, str, str] | None
 """What the values look like, what follows, and what to do."""
 
 _MOSTLY = 0.9
+_FEWEST = 10
+"""Samples of a state, so that being alike in all of them is no chance."""
 _DEPTH = "depth can no longer be tested, and whatever depth did to a sample is hidden in it"
 _ACROSS = "every value depends on all samples of the table, so a new sample cannot be brought to this scale"
 
@@ -34,9 +36,22 @@ def audit_scale(cohort: Cohort) -> list[Finding]:
         seen = look(table)
         if seen is not None:
             what, why, mend = seen
-            message = f"{what}: {why}."
-            found.append(Finding("normalised-input", what, "unit", None, "warning", message, mend))
+            found.append(Finding("normalised-input", what, "unit", None, "warning", f"{what}: {why}.", mend))
+        elif look in _TOGETHER:
+            found += _by_state(cohort, look)
     return found
+
+
+def _by_state(cohort: Cohort, look: Callable[[CargoTable], Seen]) -> list[Finding]:
+    """Name what is not so in the whole table, but among the samples of one state."""
+    for state in cohort.states:
+        rows = np.flatnonzero(cohort.y == state)
+        seen = look(cohort.cargo.take(rows)) if len(rows) >= _FEWEST else None
+        if seen is not None:
+            message = f"within {state} alone, {seen[0]}: each state was normalised by itself, which makes them differ."
+            mend = "give the values before that, or normalise all samples in one way"
+            return [Finding("normalised-input", f"{state} alone", "unit", None, "critical", message, mend)]
+    return []
 
 
 def _constant_sums(table: CargoTable) -> Seen:
@@ -204,19 +219,12 @@ def _cap(table: CargoTable) -> Seen:
         return None
     top = float(known.max())
     often = int((known == top).sum())
-    if often < 5 or often < 0.005 * len(known) or top > 45:
+    usual = np.unique(known, return_counts=True)[1][-11:-1]
+    if often < 5 or len(usual) < 10 or often < 5 * usual.mean() or top > 45:
         return None
     what = f"{often} values of exactly {top:g} and none above but {table.not_detected:g}: cycles cut at {top:g}"
     return what, "what was not found is read as measured", f"state it with --not-detected {top:g}"
 
 
-_LOOKS: tuple[Callable[[CargoTable], Seen], ...] = (
-    _constant_sums,
-    _equal_distributions,
-    _standardised,
-    _rows_standardised,
-    _between_0_and_1,
-    _other_log,
-    _not_cycles,
-    _cap,
-)
+_TOGETHER = (_constant_sums, _equal_distributions, _standardised, _rows_standardised)
+_LOOKS = (*_TOGETHER, _between_0_and_1, _other_log, _not_cycles, _cap)

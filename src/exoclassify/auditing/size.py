@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from exoclassify.auditing.findings import Finding, Severity
-from exoclassify.auditing.reference import ridge_scores
-from exoclassify.data.cargo import CargoTable
+from exoclassify.auditing.molecules import alone
+from exoclassify.auditing.reference import log_view, ridge_scores
+from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError
 from exoclassify.judging.metrics import macro_auc
 from exoclassify.judging.sample_size import (
@@ -40,6 +41,8 @@ _MEASURED = {
 }  # fmt: skip
 """Molecules below which a table of this kind and unit is a choice: what sequencing, mass spectrometry and panels report."""
 _SIGNATURE = 10
+_ALIKE, _FEWEST_JUDGED = 0.2, 20
+"""Share of molecules without a difference (Storey 2002, at p above one half) below which a table was chosen."""
 
 
 def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] | None) -> list[Finding]:
@@ -163,21 +166,30 @@ def _prepared(samples: Samples, rows: Codes, seed: int) -> tuple[Samples, list[F
         return None
 
 
-def audit_preselection(table: CargoTable) -> list[Finding]:
-    """Ask how the molecules were chosen where there are far fewer than such a platform reports.
+def audit_preselection(cohort: Cohort) -> list[Finding]:
+    """Ask how the molecules were chosen, where they are far fewer than usual or nearly all differ between the states.
 
     Returns
     -------
     list of Finding
-        Empty where as many as usual are there, or the kind has no usual number.
+        Empty where as many as usual are there, or the kind has no usual number, and some do not differ.
     """
+    table = cohort.cargo
+    chances = alone(cohort, log_view(table)).p_value
+    alike = 2 * float((chances > 0.5).mean())
+    if alike < _ALIKE and table.n_molecules >= _FEWEST_JUDGED:
+        message = (
+            f"Nearly all of the {table.n_molecules} molecules differ between the states ({alike:.0%} look the same in both): "
+            "they were chosen by that on these samples, or the states were handled differently."
+        )
+        mend = "give the whole table, or say on which other samples the molecules were chosen"
+        return [Finding("preselection", "molecules in the table", "share alike", alike, "warning", message, mend)]
     usual = _MEASURED.get((table.kind, table.unit), 0)
     if table.n_molecules >= usual:
         return []
     message = (
-        f"The table has {table.n_molecules} molecules, and {table.kind} measured as {table.unit} usually gives {usual} or more: "
-        "if they were chosen by their difference between these very states, every figure here is optimistic, and nothing in the "
-        "table can show it."
+        f"The table has {table.n_molecules} molecules, where {table.kind} as {table.unit} usually gives {usual} or more: if they "
+        "were chosen on these samples every figure is optimistic, and nothing in the table can show it."
     )
     mend = "say how the molecules were chosen; if it was on these samples, give the whole table"
     return [

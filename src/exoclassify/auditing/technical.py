@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from exoclassify.auditing.baselines import Baseline, Mask, input_baselines, judg
 from exoclassify.auditing.columns import column_baselines, describes_the_state, given_for_one_state, restates
 from exoclassify.auditing.contamination import contamination_baselines
 from exoclassify.auditing.detection import detection_baselines
+from exoclassify.auditing.drift import drifts
 from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.order import order_baselines
@@ -21,7 +22,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.judging.metrics import Figure, against_rest, auc_within, mean_figure
 from exoclassify.typing import Codes
 
-__all__ = ["Technical", "audit_technical", "better", "technical_baselines", "within_levels"]
+__all__ = ["SAME", "Technical", "audit_technical", "better", "technical_baselines", "within_levels"]
 
 
 _ALPHA = 0.05
@@ -29,6 +30,8 @@ _USEFUL = 0.6
 """A technical figure that predicts the state no better than this is left in peace, however surely it does."""
 _WARNED, _CRITICAL = 0.02, 0.004
 """Chances, for one family of figures, of a warning and of a critical finding where nothing is wrong."""
+SAME = 0.9
+"""AUC of a column or batch alone from which on so few samples differ from it that nothing within it is evidence."""
 _STRONG = 0.75
 """A technical figure that predicts the state this well is confounded with it, whatever else a model finds."""
 _CHECKS = {"order": "run-order", "contamination": "contamination"}
@@ -170,6 +173,12 @@ def _weigh(cohort: Cohort, baseline: Baseline, model: Judged, n_family: int) -> 
         levels = baseline.values
     within = None if levels is None else within_levels(model, levels)
     chance = _chance(baseline, figure, model)
+    asked = baseline.mild and baseline.family != "contamination" and chance < _ALPHA
+    if (
+        asked and baseline.values is not None and drifts(baseline.values, cohort)
+    ):  # what sorting a sheet does not explain
+        seen = f"{baseline.seen}, and the cargo follows it within each state".removeprefix(", ")
+        baseline = replace(baseline, mild=False, seen=seen)
     return _Weighed(baseline, figure, chance, better(model.figure, figure, samples.groups), n_family, within)
 
 
@@ -180,7 +189,12 @@ def _chance(baseline: Baseline, figure: Figure, model: Judged) -> float:
         return baseline.p_value
     first = np.unique(groups * (int(y.max()) + 1) + y, return_index=True)[1]
     if baseline.values is not None:
-        return association(baseline.values[first], y[first])[1]
+        values = baseline.values[first]
+        p_value = association(values, y[first])[1]
+        if values.dtype.kind in "US":
+            return p_value
+        apart = np.abs(values - np.nanmedian(values))  # one state's values may spread more, or not at all
+        return min(1.0, 2 * min(p_value, association(apart, y[first])[1]))
     n, smallest = len(first), int(np.bincount(y[first]).min())
     error = np.sqrt((n + 1) / (12 * smallest * (n - smallest)))
     return float(norm.sf((figure.value - 0.5) / (error * np.sqrt(1.5))))  # as `Figure.over_folds` widens it
@@ -197,17 +211,24 @@ def _severity(one: _Weighed, model: Judged) -> Severity:
         return "info"
     if one.baseline.mild or chance >= _CRITICAL:
         return "warning"
-    if one.within is not None and one.figure.value < 0.95:
-        # Levels can be compared within: what the model finds there is not theirs.
-        return (
-            "warning"
-            if one.within.over_folds(len(model.repeats[0])).interval(model.samples.groups)[0] > 0.5
-            else "critical"
-        )
+    if one.within is not None and one.figure.value < SAME:
+        return "warning" if _holds(one.within, model) else "critical"
     strong = (
         one.figure.value >= _STRONG and one.baseline.family != "contamination"
     )  # whose molecules may be markers too
     return "warning" if one.p_better < _ALPHA and not strong else "critical"
+
+
+def _holds(within: Figure, model: Judged) -> bool:
+    """Whether the model surely finds something within levels: that is not theirs."""
+    return within.over_folds(len(model.repeats[0])).interval(model.samples.groups)[0] > 0.5
+
+
+_MILD = {
+    "order": "harmless where samples were sorted at the desk, fatal where that was the order of measurement",
+    "column": "harmless where ids were given so, fatal where they say where or when samples were measured",
+    "contamination": "a contaminant, or a marker that goes with one",
+}
 
 
 def _finding(one: _Weighed, model: Judged) -> Finding:
@@ -232,15 +253,12 @@ def _why(one: _Weighed, model: Judged, severity: Severity) -> str:
     if severity == "info":
         return "that may be chance"
     if one.baseline.mild:
-        order = "harmless where samples were sorted at the desk, fatal where that was the order of measurement"
-        return order if one.baseline.family == "order" else "a contaminant, or a marker that goes with one"
-    if one.within is not None and one.figure.value < 0.95:
+        return _MILD[one.baseline.family]
+    if one.within is not None and one.figure.value < SAME:
         inside = f"within its levels the {model.name} reaches {one.within.value:.2f}"
-        return (
-            f"{inside}, so not all of its figure is the column's, but part of it may be"
-            if severity == "warning"
-            else f"{inside}, no better than guessing, so what it found may be the column"
-        )
+        if _holds(one.within, model):
+            return f"{inside}, so part of its figure may be the column's"
+        return f"{inside}, no better than guessing, so what it found may be the column"
     if one.p_better >= _ALPHA:
         return f"{mine} is not better (p = {one.p_better:.2g}), and may be nothing else"
     return f"{mine} is better (p = {one.p_better:.2g}), but may rest on it" + (

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.covariates import COVARIATES, covariates_there
 from exoclassify.errors import ModelError, check_type, first_three
-from exoclassify.methods.fusion import set_codes
+from exoclassify.methods.fusion import code_of, named, set_codes
 from exoclassify.model.answers import Answers
 from exoclassify.model.blend import Blend
-from exoclassify.model.compiled import PARITY, CompiledBlend, check_parity
+from exoclassify.model.compiled import CompiledBlend, check_parity
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
-from exoclassify.model.golden import differing, golden_answers
+from exoclassify.model.golden import demand, golden_table, numbers
 from exoclassify.model.layered import CompiledLayers, LayeredBlend, compiled
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.legacy import brought_forward
@@ -165,23 +167,22 @@ class ModelBundle:
         found = _table_for(self.panel, table)
         return found.sample_ids, self.panel.values(found)
 
+    def values(self, cohort: Cohort) -> Floats:
+        """Line a cohort up with the panel: raw values in the order of its sheet; covariates are read from the sheet."""
+        if not self.layers:
+            return self.rows(cohort.cargo)[1]
+        tables = {name: cohort.layer(name) for name in cohort.layers}
+        if COVARIATES in self.layers and COVARIATES not in tables:
+            own = self.panel.layers[COVARIATES].molecules if isinstance(self.panel, LayeredPanel) else ()
+            tables |= covariates_there(cohort.sheet, own)
+        return self.rows(tables)[1]
+
     def check_layers(self, names: Sequence[str]) -> None:
-        """Refuse layers that are none of the model's, or that say no more than guessing without another.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Of the layers that are given.
-
-        Raises
-        ------
-        ModelError
-            With the layers to give.
-        """
+        """Refuse layers that are none of the model's, or that say no more than guessing without another."""
         if not isinstance(self.panel, LayeredPanel) or not isinstance(self.blend, LayeredBlend):
             raise ModelError(f"{self.name} {self.version} reads one table ({self.panel.measured_in}); give it alone")
         self.panel.check_names(names)
-        if not self.blend.able[sum(1 << self.layers.index(name) for name in set(names))]:
+        if not self.blend.able[code_of(names, self.layers)]:
             others = [name for name in self.layers if name not in names]
             lacks = f"; give {' and '.join(others)} too" if others else ""
             raise ModelError(
@@ -200,13 +201,6 @@ class ModelBundle:
             for each, by name.
         use : Use, optional
             As in `predict`.
-        sample_id : str
-            Named in the answer.
-
-        Returns
-        -------
-        Predictions
-            With one sample.
 
         Raises
         ------
@@ -223,10 +217,6 @@ class ModelBundle:
         ----------
         X : ndarray of shape (n_samples, n_molecules)
             Raw values in the panel's order, already checked against its unit.
-
-        Returns
-        -------
-        Measured
         """
         coverage = self.panel.coverage(X)
         if isinstance(self.panel, LayeredPanel) and isinstance(self.compiled, CompiledLayers):
@@ -240,19 +230,7 @@ class ModelBundle:
     def interpret(
         self, ids: tuple[str, ...], measured: Measured, use: Use, batches: Sequence[str] | None = None
     ) -> Predictions:
-        """Put what was measured into words.
-
-        Parameters
-        ----------
-        ids : tuple of str
-            Sample ids.
-        measured, use, batches
-            As in `judge`.
-
-        Returns
-        -------
-        Predictions
-        """
+        """Put what was measured into words; arguments as in `judge`."""
         found = self.judge(measured, use, batches)
         calls, flags = found.in_words(self.states)
         places = tuple(found.named[i] for i in found.places.tolist())
@@ -263,61 +241,36 @@ class ModelBundle:
         )  # fmt: skip
 
     def judge(self, measured: Measured, use: Use, batches: Sequence[str] | None = None) -> Answers:
-        """Answer in numbers alone: with `measure` the path for a million rows.
+        """Answer in numbers alone: with `measure` the path for a million rows; bit for bit what `predict` says.
 
         Parameters
         ----------
-        measured : Measured
-            Of n_samples samples.
-        use : Use
-            Where the samples are from, and how sure the answers must be.
         batches : sequence of str, optional
             The batch of each sample, instead of `Use.batch`.
-
-        Returns
-        -------
-        Answers
-            Bit for bit what `predict` says of the same samples.
         """
         limits = self.about["answers"]
-        asked = Limits(
-            limits["level"],
-            limits.get("max_wrong", DEFAULT_MAX_WRONG),
-            limits["novelty_alpha"],
-            self.panel.min_coverage,
-        )
+        wrong = limits.get("max_wrong", DEFAULT_MAX_WRONG)
+        asked = Limits(limits["level"], wrong, limits["novelty_alpha"], self.panel.min_coverage)
         found = self.blend.judge(
             measured.log_odds.transpose(1, 0, 2), measured.residuals, measured.coverage, use, asked, batches
         )
         if not self.layers:
             return found
         codes, layers = np.unique(set_codes(measured.layers), return_inverse=True)
-        sets = tuple(";".join(name for i, name in enumerate(self.layers) if code >> i & 1) for code in codes.tolist())
+        sets = tuple(";".join(named(code, self.layers)) for code in codes.tolist())
         return replace(found, layers=layers, layer_sets=sets)
 
     def check(self) -> float:
         """Compare the compiled scorer with the fitted parts on golden, random and NaN-bearing rows.
 
-        Returns
-        -------
-        float
-            The largest difference of any probability.
-
-        Raises
-        ------
-        ModelError
-            If it exceeds the allowed 1e-6.
+        Gives the largest difference of any probability; one above 1e-6 is a ModelError.
         """
         rng = np.random.default_rng(20)
         shuffled = rng.permuted(self.golden, axis=0)
         holes = np.where(rng.random(self.golden.shape) < 0.3, np.nan, shuffled)
-        rows: tuple[tuple[str, Floats], ...] = (
-            ("golden rows", self.golden),
-            ("random rows", shuffled),
-            ("rows with missing values", holes),
-        )
+        rows = [("golden rows", self.golden), ("random rows", shuffled), ("rows with missing values", holes)]
         if isinstance(self.blend, LayeredBlend):
-            rows += tuple(("rows without a layer", _without(self.golden, columns)) for columns in self.blend.columns())
+            rows += [("rows without a layer", _without(self.golden, columns)) for columns in self.blend.columns()]
         return max(check_parity(self.blend, self.compiled, X, what) for what, X in rows)
 
     def golden_probabilities(self) -> Floats:
@@ -325,14 +278,7 @@ class ModelBundle:
         return self.judge(self.measure(self.golden), Use(same_batch=True)).probabilities
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the folder, whole or not at all.
-
-        Parameters
-        ----------
-        path : str or Path
-            The folder; it must not exist unless `force`.
-        force : bool
-            Replace what is there.
+        """Write the folder, whole or not at all; it must not exist unless `force`.
 
         Raises
         ------
@@ -341,27 +287,19 @@ class ModelBundle:
         ModelError
             If the compiled scorer differs from the fitted parts.
         """
+        check_type(path, (str, Path), "save: path", "the path of a folder, such as models/pain")
         self.check()
         write_folder_atomically(Path(path), self._write, force=force)
 
     def _write(self, folder: Path) -> None:
         tree, arrays = pack(self.blend)
-        golden = pd.DataFrame(self.golden, columns=list(self.panel.molecules))
-        golden.insert(0, "sample_id", [f"golden-{i + 1:02d}" for i in range(len(golden))])
-        expected = pd.DataFrame(self.golden_probabilities(), columns=[f"p_{state}" for state in self.states])
+        known = {} if self.trained_on is None else self.trained_on.arrays()
+        described = {**self.about, "panel": self.panel.described(), "fitted": tree}
+        arrays |= {"panel.weight": self.panel.weight, **known}
         fill_folder(
-            folder,
-            described={**self.about, "panel": self.panel.described(), "fitted": tree},
-            arrays={
-                **arrays,
-                "panel.weight": self.panel.weight,
-                **({} if self.trained_on is None else self.trained_on.arrays()),
-            },
-            golden=pd.concat([golden, expected, golden_answers(self)], axis=1),
-            card=self.card,
-            report=self.report,
+            folder, described=described, arrays=arrays, golden=golden_table(self), card=self.card, report=self.report,
             aside=self.aside,
-        )
+        )  # fmt: skip
 
     @classmethod
     def load(cls, path: str | Path, *, verify: bool = False) -> ModelBundle:
@@ -369,14 +307,8 @@ class ModelBundle:
 
         Parameters
         ----------
-        path : str or Path
-            The folder.
         verify : bool
             Also demand that the golden profiles get the answers they got when the model was made.
-
-        Returns
-        -------
-        ModelBundle
 
         Raises
         ------
@@ -391,37 +323,15 @@ class ModelBundle:
     def _read(cls, parts: ModelParts, *, verify: bool) -> ModelBundle:
         blend = _blend_of(parts)
         panel = LayeredPanel.read(parts.described["panel"], parts.arrays["panel.weight"])
-        profiles = _numbers(parts.golden[list(panel.molecules)])
-        expected = _numbers(parts.golden[[f"p_{state}" for state in blend.states]])
+        profiles = numbers(parts.golden[list(panel.molecules)])
         about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
         bundle = cls(
-            blend,
-            panel,
-            about,
-            profiles,
-            parts.card,
-            TrainedOn.read(parts.arrays),
-            report=parts.report,
-            aside=parts.aside,
-        )
+            blend, panel, about, profiles, parts.card, TrainedOn.read(parts.arrays), report=parts.report, aside=parts.aside
+        )  # fmt: skip
         bundle.check()
         if verify:
-            bundle._demand(expected, parts.golden)
+            demand(bundle, parts.golden)
         return bundle
-
-    def _demand(self, expected: Floats, golden: pd.DataFrame) -> None:
-        worst = float(np.abs(self.golden_probabilities() - expected).max(initial=0.0))
-        if not worst <= PARITY:
-            raise ModelError(
-                f"{self.name} {self.version}: the golden profiles differ by up to {worst:.1e} from the probabilities they must "
-                f"get (allowed {PARITY:.0e}); the libraries here give other answers than those that made the model: "
-                "install the versions in bundle.json, or train it again"
-            )
-        if differ := differing(self, golden):
-            raise ModelError(
-                f"{self.name} {self.version}: the golden profiles get other answers than they must ({first_three(differ)}); "
-                "the model was changed, or the libraries here are others than those in bundle.json: fetch or train it again"
-            )
 
 
 def _table_for(panel: Panel, table: Table) -> CargoTable:
@@ -438,10 +348,6 @@ def _without(X: Floats, columns: slice) -> Floats:
     lacking = X.copy()
     lacking[:, columns] = np.nan
     return lacking
-
-
-def _numbers(texts: pd.DataFrame) -> Floats:
-    return texts.replace("", "nan").to_numpy().astype(np.float64)
 
 
 def _blend_of(parts: ModelParts) -> Blend:

@@ -12,23 +12,55 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from exoclassify.errors import ModelError, first_three
+from exoclassify.model.compiled import PARITY
 from exoclassify.model.explain import of_blend
 from exoclassify.model.prediction import Use
+from exoclassify.typing import Floats
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
 
-__all__ = ["differing", "golden_answers"]
+__all__ = ["demand", "golden_table", "numbers"]
 
-_TOLERANCE = 1e-6
 _EXPLAINED = 3  # an explanation takes a hundred times what an answer takes
 _EVERY = 5
 """Of so many values one is left out of a profile, another one in each."""
 
 
-def golden_answers(bundle: ModelBundle) -> pd.DataFrame:
+def golden_table(bundle: ModelBundle) -> pd.DataFrame:
+    """Write down the golden profiles, their probabilities, and the other answers they get."""
+    profiles = pd.DataFrame(bundle.golden, columns=list(bundle.panel.molecules))
+    profiles.insert(0, "sample_id", [f"golden-{i + 1:02d}" for i in range(len(profiles))])
+    expected = pd.DataFrame(bundle.golden_probabilities(), columns=[f"p_{state}" for state in bundle.states])
+    return pd.concat([profiles, expected, _golden_answers(bundle)], axis=1)
+
+
+def demand(bundle: ModelBundle, table: pd.DataFrame) -> None:
+    """Refuse a model that gives its golden profiles other answers than when it was made.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `golden_table` wrote it, all of it text.
+    """
+    expected = numbers(table[[f"p_{state}" for state in bundle.states]])
+    worst = float(np.abs(bundle.golden_probabilities() - expected).max(initial=0.0))
+    if not worst <= PARITY:
+        raise ModelError(
+            f"{bundle.name} {bundle.version}: the golden profiles differ by up to {worst:.1e} from the probabilities they must "
+            f"get (allowed {PARITY:.0e}); the libraries here give other answers than those that made the model: "
+            "install the versions in bundle.json, or train it again"
+        )
+    if differ := _differing(bundle, table):
+        raise ModelError(
+            f"{bundle.name} {bundle.version}: the golden profiles get other answers than they must ({first_three(differ)}); "
+            "the model was changed, or the libraries here are others than those in bundle.json: fetch or train it again"
+        )
+
+
+def _golden_answers(bundle: ModelBundle) -> pd.DataFrame:
     """Ask a model about its golden profiles."""
     X = bundle.golden
     at = np.add.outer(np.arange(X.shape[0]), np.arange(X.shape[1]))
@@ -38,7 +70,7 @@ def golden_answers(bundle: ModelBundle) -> pd.DataFrame:
     return pd.DataFrame(columns | _explained(bundle))
 
 
-def _answers(bundle: ModelBundle, X: NDArray[np.float64]) -> dict[str, object]:
+def _answers(bundle: ModelBundle, X: Floats) -> dict[str, object]:
     ids = tuple(map(str, range(len(X))))
     measured = bundle.measure(X)
     found = [bundle.interpret(ids, measured, Use(same_batch=same_batch)) for same_batch in (False, True)]
@@ -64,17 +96,9 @@ def _explained(bundle: ModelBundle) -> dict[str, object]:
     return {f"moved_{state}": moved[:, k] for k, state in enumerate(bundle.states)}
 
 
-def differing(bundle: ModelBundle, expected: pd.DataFrame) -> list[str]:
-    """Compare a model's answers to its golden profiles with those it gave when it was made.
-
-    Returns
-    -------
-    list of str
-        Columns that differ, numbers by more than 1e-6; empty for a model saved without these columns.
-    """
-    found = golden_answers(
-        bundle
-    )  # of every model: one that cannot answer is refused here and not at its first question
+def _differing(bundle: ModelBundle, expected: pd.DataFrame) -> list[str]:
+    # Asked of every model: one that cannot answer is refused here and not at its first question.
+    found = _golden_answers(bundle)
     if not any(name.startswith("whole_") for name in expected.columns):
         return []
     return [
@@ -88,8 +112,13 @@ def _alike(found: pd.Series, expected: pd.Series) -> bool:
     if not pd.api.types.is_numeric_dtype(found):
         return list(found) == list(expected)
     try:
-        numbers = expected.replace("", "nan").to_numpy().astype(np.float64)
+        theirs = numbers(expected)
     except ValueError:
         return False
     mine = found.to_numpy(dtype=np.float64)
-    return bool(np.isclose(mine, numbers, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True).all())
+    return bool(np.isclose(mine, theirs, rtol=PARITY, atol=PARITY, equal_nan=True).all())
+
+
+def numbers(texts: pd.DataFrame | pd.Series) -> Floats:
+    """Read numbers written as text; where there is none, NaN."""
+    return texts.replace("", "nan").to_numpy().astype(np.float64)

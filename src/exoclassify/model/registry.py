@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import re
@@ -20,57 +19,24 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from exoclassify.errors import FileError, ModelError, check_type, first_three
+from exoclassify.errors import FileError, InputError, ModelError, check_type, first_three
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.folder import copy_folder
+from exoclassify.model.promotions import VERSION, Promotion, in_use_before, now_in_use, promotions, put
 from exoclassify.model.signature import check_signature
 from exoclassify.model.version import free_version, order
-from exoclassify.tables.writing import write_atomically
+from exoclassify.tables.writing import write_text_atomically
 
-__all__ = ["Promotion", "Registry"]
+__all__ = ["Registry"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
 _PATIENCE = 60.0
 """Seconds that a change waits for another one of the same model."""
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """How one version came into use.
-
-    Parameters
-    ----------
-    number : int
-        1 for the first promotion of a name, and so on.
-    version : str
-        Put into use.
-    previous : str or None
-        In use before.
-    when : str
-        ISO 8601, UTC.
-    who, why : str
-        Of the person or scheduler that asked.
-    source : str or None
-        From what: the run, ticket or data that it rests on.
-    back : bool
-        It was a return to what was in use before.
-    """
-
-    number: int
-    version: str
-    previous: str | None
-    when: str
-    who: str
-    why: str
-    source: str | None = None
-    back: bool = False
 
 
 class Registry:
@@ -83,6 +49,9 @@ class Registry:
 
     Notes
     -----
+    Every method takes the model's `name`; where a `version` may be omitted it is the champion. `who` and `why` are kept
+    in the history. What is not there or cannot be trusted is a ModelError, and what the system refuses a FileError.
+
     Readers take no lock: a version is there whole or not at all, and the champion is one file that is replaced in one
     step. Changes of one name wait for each other.
     """
@@ -92,13 +61,7 @@ class Registry:
         self.root = Path(root)
 
     def names(self) -> tuple[str, ...]:
-        """Names that have a version, sorted.
-
-        Raises
-        ------
-        FileError
-            If a folder cannot be read.
-        """
+        """Names that have a version, sorted."""
         if not self.root.is_dir():
             return ()
         try:
@@ -110,75 +73,32 @@ class Registry:
             ) from error
 
     def versions(self, name: str) -> tuple[str, ...]:
-        """Versions of a name, oldest number first; empty when there is none.
-
-        Parameters
-        ----------
-        name : str
-            Of the model.
-
-        Returns
-        -------
-        tuple of str
-
-        Raises
-        ------
-        ModelError
-            If it is no name.
-        """
+        """Versions of a name, oldest number first; empty when there is none."""
         folder = self._folder(name)
         if not folder.is_dir():
             return ()
-        found = [entry.name for entry in folder.iterdir() if _VERSION.fullmatch(entry.name)]
+        found = [entry.name for entry in folder.iterdir() if VERSION.fullmatch(entry.name)]
         return tuple(sorted((v for v in found if (folder / v / "bundle.json").is_file()), key=order))
 
     def champion(self, name: str) -> str:
-        """Version in use.
-
-        Parameters
-        ----------
-        name : str
-            Of the model.
-
-        Returns
-        -------
-        str
-
-        Raises
-        ------
-        ModelError
-            If none was promoted, or the pointer cannot be read.
-        """
+        """Version in use."""
         return self.promotion(name).version
 
     def promotion(self, name: str) -> Promotion:
-        """How the version in use came to be; arguments and errors as `champion`."""
-        found = self._pointer(name)
+        """How the version in use came to be."""
+        found = now_in_use(self._folder(name))
         if found is None:
             versions = self.versions(name)
-            mend = f"promote one of {first_three(reversed(versions))}" if versions else self._known()
-            raise ModelError(f"{name}: no version is in use; {mend}")
+            fix = f"promote one of {first_three(reversed(versions))}" if versions else self._known()
+            raise ModelError(f"{name}: no version is in use; {fix}")
         return found
 
+    def history(self, name: str) -> tuple[Promotion, ...]:
+        """All promotions of a name, the first one first, the champion's own last."""
+        return promotions(self._folder(name))
+
     def path(self, name: str, version: str | None = None) -> Path:
-        """Folder of a version.
-
-        Parameters
-        ----------
-        name : str
-            Of the model.
-        version : str, optional
-            The champion if omitted.
-
-        Returns
-        -------
-        Path
-
-        Raises
-        ------
-        ModelError
-            If there is no such version.
-        """
+        """Folder of a version."""
         version = self.champion(name) if version is None else version
         versions = self.versions(name)
         if version not in versions:
@@ -198,26 +118,10 @@ class Registry:
 
         Parameters
         ----------
-        name : str
-            Of the model.
-        version : str, optional
-            The champion if omitted.
         verify : bool
             Also demand its golden answers.
         require_signature : path, optional
             A public key; the version must be signed by its owner.
-
-        Returns
-        -------
-        ModelBundle
-
-        Raises
-        ------
-        ModelError
-            If there is no such version, it was changed, is not what its place says, does not give its own answers, or
-            is not signed.
-        FileError
-            If the key cannot be read.
         """
         folder = self.path(name, version)
         if require_signature is not None:
@@ -230,26 +134,12 @@ class Registry:
         return bundle
 
     def copy(self, name: str, version: str, to: Path) -> Registry:
-        """Copy a version, with its signature, into a registry of its own that nobody else changes.
+        """Copy a version, with its signature, into a registry of its own that has no champion and that nobody changes.
 
         Parameters
         ----------
-        name, version : str
-            Of the model.
         to : Path
             A folder that only this user can reach.
-
-        Returns
-        -------
-        Registry
-            With this version and no champion.
-
-        Raises
-        ------
-        ModelError
-            If there is no such version.
-        FileError
-            If it cannot be copied.
         """
         folder = self.path(name, version)
         try:
@@ -268,27 +158,18 @@ class Registry:
         decision: dict[str, Any] | None = None,
         renumber: Callable[[ModelBundle, str], ModelBundle] | None = None,
     ) -> Path:
-        """Keep a new version; it is not in use before it is promoted.
+        """Keep a new version, and give its folder; it is not in use before it is promoted.
 
         Parameters
         ----------
         bundle : ModelBundle
-            With its name and version.
+            With its name and version; a version that is there already is refused.
         decision : dict, optional
             Plain values, kept beside the version.
         renumber : callable, optional
             Where its number is taken, take the next one with the same meaning; this writes it into the model.
-
-        Returns
-        -------
-        Path
-            Its folder.
-
-        Raises
-        ------
-        FileError
-            If the version is there already, or the system refuses to write.
         """
+        check_type(bundle, ModelBundle, "Registry.add: bundle", "a ModelBundle, as fit returns it")
         folder = self._folder(bundle.name)
         with self._lock(bundle.name, create=True):
             taken = self.versions(bundle.name)
@@ -301,31 +182,19 @@ class Registry:
                 )
             if decision is not None:
                 text = json.dumps(decision, indent=1, allow_nan=False) + "\n"
-                _write_text(folder / f"{bundle.version}.decision.json", text)
+                write_text_atomically(folder / f"{bundle.version}.decision.json", text)
             bundle.save(folder / bundle.version)
         return folder / bundle.version
 
     def decision(self, name: str, version: str) -> dict[str, Any] | None:
-        """Read what was decided of a version, and why; None where no gate was asked.
-
-        Parameters
-        ----------
-        name, version : str
-            Of the model.
-
-        Returns
-        -------
-        dict or None
-
-        Raises
-        ------
-        ModelError
-            If the file cannot be read.
-        """
+        """Read what was decided of a version, and why; None where no gate was asked."""
         path = self._folder(name) / f"{version}.decision.json"
         if not path.exists():
             return None
-        found = _read_json(path, path.read_text)
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ModelError(f"{path}: cannot be read ({error}); restore it, or remove it") from error
         if not isinstance(found, dict):
             raise ModelError(f"{path}: is not the record of a decision; restore it, or remove it")
         return found
@@ -345,27 +214,12 @@ class Registry:
 
         Parameters
         ----------
-        name, version : str
-            Of the model.
-        who, why : str
-            Kept in the history.
         source : str, optional
-            From what, kept there too.
+            From what, kept in the history too.
         instead_of : str, optional
             The version it was compared with; refuse when another one is in use by now.
         require_signature : path, optional
             As in `load`.
-
-        Returns
-        -------
-        Promotion
-
-        Raises
-        ------
-        ModelError
-            If the version is not there, cannot be trusted, who and why are not said, or another version is in use.
-        FileError
-            If the system refuses to write.
         """
         if not who.strip() or not why.strip():
             raise ModelError(f"{name} {version}: a promotion needs who and why; both are kept in the history")
@@ -376,30 +230,15 @@ class Registry:
                     "compare it with that one"
                 )
             self.load(name, version, verify=True, require_signature=require_signature)
-            return self._put(name, version, who, why, source)
+            return put(self._folder(name), version, who, why, source)
 
     def rollback(self, name: str, *, who: str, why: str, require_signature: str | Path | None = None) -> Promotion:
         """Return to the version that was in use before; once more, to the one before that.
 
         Parameters
         ----------
-        name : str
-            Of the model.
-        who, why : str
-            Kept in the history.
         require_signature : path, optional
             As in `load`.
-
-        Returns
-        -------
-        Promotion
-
-        Raises
-        ------
-        ModelError
-            If nothing was in use before, or that version cannot be trusted.
-        FileError
-            If the system refuses to write.
         """
         with self._lock(name):
             before = in_use_before(self.history(name))
@@ -408,44 +247,13 @@ class Registry:
                     f"{name}: no version was in use before {self.champion(name)}; promote one by its number"
                 )
             self.load(name, before[-1], verify=True, require_signature=require_signature)
-            return self._put(name, before[-1], who, why, None, back=True)
-
-    def history(self, name: str) -> tuple[Promotion, ...]:
-        """All promotions of a name, the first one first, the champion's own last.
-
-        Parameters
-        ----------
-        name : str
-            Of the model.
-
-        Returns
-        -------
-        tuple of Promotion
-
-        Raises
-        ------
-        ModelError
-            If the history cannot be read.
-        """
-        now = self._pointer(name)
-        if now is None:
-            return ()
-        path = self._folder(name) / "history.jsonl"
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: cannot be read ({error}); restore it") from error
-        # The champion's own line stands here too when a process was stopped between the two files.
-        past = [_promotion(path, line) for line in lines]
-        return (*(promotion for promotion in past if promotion.number < now.number), now)
+            return put(self._folder(name), before[-1], who, why, None, back=True)
 
     def prune(self, name: str, *, keep: int, dry_run: bool = False) -> tuple[str, ...]:
         """Remove old versions; never the champion, nor the one that a rollback would return to.
 
         Parameters
         ----------
-        name : str
-            Of the model.
         keep : int
             How many of the newest versions stay besides.
         dry_run : bool
@@ -455,48 +263,18 @@ class Registry:
         -------
         tuple of str
             The versions removed; decisions and history stay.
-
-        Raises
-        ------
-        ModelError
-            If there is no such model, or no version is in use.
-        FileError
-            If the system refuses.
         """
+        if keep < 0:
+            raise InputError(f"Registry.prune: keep is {keep}; give how many of the newest versions stay, from 0 on")
         with self._lock(name):
             needed = {self.champion(name), *in_use_before(self.history(name))[-1:]}
             versions = self.versions(name)
             old = tuple(v for v in versions[: max(len(versions) - keep, 0)] if v not in needed)
             for version in () if dry_run else old:
-                self._remove(name, version)
+                self._remove(self._folder(name), version)
             return old
 
-    def _put(self, name: str, version: str, who: str, why: str, source: str | None, *, back: bool = False) -> Promotion:
-        now, folder = self._pointer(name), self._folder(name)
-        if now is not None and now.version == version:
-            return now
-        when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        number, previous = (1, None) if now is None else (now.number + 1, now.version)
-        new = Promotion(number, version, previous, when, who, why, source, back)
-        if now is not None:
-            lines = "".join(f"{json.dumps(asdict(past))}\n" for past in self.history(name))
-            _write_text(folder / "history.jsonl", lines)
-        _write_text(folder / "champion", json.dumps(asdict(new)) + "\n")
-        return new
-
-    def _pointer(self, name: str) -> Promotion | None:
-        path = self._folder(name) / "champion"
-        try:
-            return _promotion(path, path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(
-                f"{path}: cannot be read ({error}); restore it, and give this user the right to read it"
-            ) from error
-
-    def _remove(self, name: str, version: str) -> None:
-        folder = self._folder(name)
+    def _remove(self, folder: Path, version: str) -> None:
         aside = folder / f".{version}.old-{secrets.token_hex(4)}"
         try:
             os.replace(folder / version, aside)  # gone in one step for whoever reads now
@@ -508,6 +286,7 @@ class Registry:
         shutil.rmtree(aside, ignore_errors=True)
 
     def _folder(self, name: str) -> Path:
+        check_type(name, str, "Registry: name", "the name of a model, such as pain")
         if not _NAME.fullmatch(name):
             raise ModelError(f"{name!r} is no name of a model; use letters, digits, -, _ and .")
         return self.root / name
@@ -537,44 +316,6 @@ class Registry:
             if create:
                 with suppress(OSError):  # what came to nothing leaves no empty folder behind
                     _remove_if_only_locked(folder)
-
-
-def in_use_before(history: tuple[Promotion, ...]) -> list[str]:
-    """Versions that a rollback returns to, the next one last."""
-    stack: list[str] = []
-    for promotion in history:
-        if promotion.back:
-            stack.pop()
-        else:
-            stack.append(promotion.version)
-    return stack[:-1]
-
-
-def _promotion(path: Path, line: str) -> Promotion:
-    found = _read_json(path, lambda: line)
-    try:
-        promotion = Promotion(**found)
-        whole = isinstance(promotion.number, int) and _VERSION.fullmatch(promotion.version)
-    except TypeError:
-        whole = None
-    if not whole:
-        raise ModelError(f"{path}: is not the record of a promotion; restore it, or remove it and promote again")
-    return promotion
-
-
-def _read_json(path: Path, read: Any) -> Any:
-    try:
-        return json.loads(read())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); restore it, or remove it and promote again") from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda partial: _fill(partial, text), force=True)
-
-
-def _fill(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _remove_if_only_locked(folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from exoclassify.errors import FileError, ModelError, first_three
 from exoclassify.model.folder import MODEL_FILES
-from exoclassify.tables.writing import write_atomically
+from exoclassify.tables.writing import write_atomically, write_text_atomically
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -32,14 +32,14 @@ def make_keys(private: str | Path, public: str | Path) -> None:
             raise FileError(f"{path}: is there already, and a key is never replaced; give another name")
     key = Ed25519PrivateKey.generate()
     secret = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
-    open_ = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+    open_ = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo).decode()
 
     def write_secret(path: Path) -> None:
         path.touch(mode=0o600)
         path.write_bytes(secret)
 
     write_atomically(Path(private), write_secret)
-    write_atomically(Path(public), lambda path: _fill(path, open_))
+    write_text_atomically(Path(public), open_, force=False)
 
 
 def sign(folder: Path, private: str | Path) -> Path:
@@ -49,7 +49,7 @@ def sign(folder: Path, private: str | Path) -> Path:
     signature = base64.b64encode(key.sign(_canonical(manifest))).decode()
     text = json.dumps({"manifest": manifest, "algorithm": "ed25519", "signature": signature}, indent=1) + "\n"
     path = _beside(folder)
-    write_atomically(path, lambda partial: _fill(partial, text.encode()), force=True)
+    write_text_atomically(path, text)
     return path
 
 
@@ -142,7 +142,3 @@ def _public_key(path: Path) -> Ed25519PublicKey:
 
 
 _MEND = "give an ed25519 key in PEM without a password, as `exoclassify models keys` writes it"
-
-
-def _fill(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

@@ -11,7 +11,7 @@ from pathlib import Path
 from exoclassify.report.html import Cell, Report, Section, Table
 from exoclassify.report.methods import legends
 from exoclassify.tables.encoding import guarded
-from exoclassify.tables.writing import write_atomically, write_folder_atomically
+from exoclassify.tables.writing import write_folder_atomically, write_text_atomically
 
 __all__ = ["files_beside", "save"]
 
@@ -36,7 +36,7 @@ def save(report: Report, path: Path, *, force: bool = False) -> Path:
     write_folder_atomically(
         folder, lambda to: _fill(to, report.sections, report.lead.table if report.lead else None), force=force
     )
-    write_atomically(path, lambda to: _put(to, report.html), force=force)
+    write_text_atomically(path, report.html, force=force)
     return folder
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from exoclassify.errors import FileError
 
-__all__ = ["system_refusals", "write_atomically", "write_folder_atomically"]
+__all__ = ["system_refusals", "write_atomically", "write_folder_atomically", "write_text_atomically"]
 
 _MENDS = {
     errno.ENOSPC: "; free some space, or write to another disk",
@@ -52,6 +52,15 @@ def write_atomically(path: Path, write: Callable[[Path], None], *, force: bool =
         finally:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str, *, force: bool = True) -> None:
+    """Write a text so that it is there whole, or as it was before."""
+    write_atomically(path, lambda partial: _fill(partial, text), force=force)
+
+
+def _fill(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def write_folder_atomically(path: Path, write: Callable[[Path], None], *, force: bool = False) -> None:
