@@ -384,6 +384,18 @@ def test_the_figures_count_what_was_answered(service: Running, bundle: ModelBund
     assert total('exoclassify_model_serving{model="pain",version="1.0.0"}') == 1
 
 
+def test_head_is_answered_like_get_without_the_body_and_a_path_is_taken_to_the_letter(service: Running) -> None:
+    whole = service.ask("GET", "/v1/models")
+    head = service.ask("HEAD", "/v1/models")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.body))
+    assert service.ask("HEAD", "/v1/predict").headers["allow"] == "POST"
+    assert service.ask("POST", "/livez").headers["allow"] == "GET"
+    for path in ("/livez%0A", "/livez/", "//livez", f"/v1/models/{'a' * 201}"):
+        assert service.ask("GET", path).code == "no_path"
+    assert service.ask("GET", f"/v1/models/{'a' * 200}").code == "no_model"
+
+
 def test_unknown_paths_make_no_new_labels(service: Running) -> None:
     service.ask("GET", "/first/of/them")
     before = len(service.ask("GET", "/metrics").body.splitlines())
