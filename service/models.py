@@ -62,7 +62,8 @@ class Models:
             csp = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
             return Answer(_page(bundle).encode(), 200, {"content-security-policy": csp}, "text/html")
         panel = bundle.panel
-        about = {key: bundle.about.get(key) for key in _KEPT}
+        told = bundle.about.to_json()
+        about = {key: told.get(key) for key in _KEPT}
         reads = {
             "kind": panel.kind, "unit": panel.unit, "min_coverage": panel.min_coverage, "molecules": panel.molecules,
         }  # fmt: skip

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli import options as opt
+from exoclassify.cli.explained import summary
 from exoclassify.cli.outputs import check_folder
-from exoclassify.cli.score import summary
 from exoclassify.cli.train import fitted
 
 if TYPE_CHECKING:

@@ -93,7 +93,7 @@ def export_bento(
     bentoml = _bentoml()
     tag = f"{name.lower()}:{bundle.version}"
     labels = {
-        "exoclassify": bundle.about["libraries"]["exoclassify"],
+        "exoclassify": bundle.about.libraries["exoclassify"],
         "kind": bundle.panel.kind,
         "unit": bundle.panel.unit,
     }

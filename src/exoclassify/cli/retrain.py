@@ -215,7 +215,7 @@ def _earlier(champion: ModelBundle, folder: Path, columns: _Columns) -> Cohort:
     cargo = files["cargo"] if not layers else None
     earlier = _read(champion, cargo, layers, files["samples"], columns, AS_WRITTEN)
     if not same_data(champion, as_trained(champion, earlier)):
-        trained = champion.about["training"]["data_sha256"]
+        trained = champion.training.data_sha256
         raise InputError(
             f"{folder}: its sha256 is {earlier.digest()[:12]}…, and {champion.name} {champion.version} was trained on data of "
             f"sha256 {trained[:12]}…; give the data it was trained on, or all samples by --cargo and --samples"
