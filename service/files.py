@@ -75,7 +75,7 @@ _HEADER = 3000
 
 
 class Files:
-    """Scores files; where there are several API keys (`n_keys`), none of them takes every turn. A file waits `patience` seconds for one."""
+    """Scores files, each after `patience` seconds at most; of several API keys (`n_keys`) none takes every turn."""
 
     def __init__(
         self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int,
