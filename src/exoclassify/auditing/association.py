@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, rankdata
+from scipy.stats import chi2, gamma, rankdata
 
-from exoclassify.typing import Codes
+from exoclassify.typing import Codes, Floats
 
-__all__ = ["association"]
+__all__ = ["association", "association_of_many"]
 
 
 def association(values: NDArray[Any], y: Codes) -> tuple[float, float, bool]:
@@ -48,6 +48,29 @@ def association(values: NDArray[Any], y: Codes) -> tuple[float, float, bool]:
         p_value = min(p_value, _limit(float(observed), prepared, y, numeric=numeric))
     same = not numeric and len(np.unique(prepared)) <= len(y) / 2 and _one_state_each(prepared, y)
     return float(observed), p_value, same
+
+
+def association_of_many(mask: Floats, y: Codes) -> float:
+    """P-value that none of many columns together, such as which values are missing, goes with the state.
+
+    Notes
+    -----
+    Sum over columns, in their standard deviations, of squared differences between states (a kernel score test, Wu et al. 2011);
+    999 permutations (199 of large cohorts), and beyond them a gamma distribution of the same mean and variance.
+    """
+    spread = mask.std(axis=0)
+    Z = (mask - mask.mean(axis=0))[:, spread > 0] / spread[spread > 0]
+    kernel, states = Z @ Z.T, np.eye(int(y.max()) + 1)[y]
+    states = states[:, states.any(axis=0)] / np.sqrt(states.sum(axis=0)[states.any(axis=0)])
+    rng = np.random.default_rng(0)
+    observed = float((states * (kernel @ states)).sum())
+    tries = 999 if len(y) <= 1000 else 199
+    permuted = np.array([(mixed * (kernel @ mixed)).sum() for mixed in (rng.permutation(states) for _ in range(tries))])
+    beaten = int((permuted >= observed - 1e-12).sum())
+    mean, variance = float(permuted.mean()), float(permuted.var())
+    if beaten or variance <= 0:
+        return (1 + beaten) / (1 + tries)
+    return min(1 / (1 + tries), float(gamma.sf(observed, mean**2 / variance, scale=variance / mean)))
 
 
 def _limit(observed: float, prepared: NDArray[Any], y: Codes, *, numeric: bool) -> float:

@@ -30,7 +30,7 @@ __all__ = [
     "n_detected",
 ]
 
-Family = Literal["input", "detection", "order", "column", "contamination"]
+Family = Literal["input", "mask", "detection", "order", "column", "contamination"]
 
 _NEIGHBOURS = 5
 
@@ -54,7 +54,7 @@ class Baseline:
     guess : callable
         Given training rows, test rows, state codes and their number, gives scores.
     family : str
-        Figures of one family are tested together: input, detection, order, column or contamination.
+        Figures of one family are tested together: input, mask, detection, order, column or contamination.
     column : str, optional
         The sheet's column, when it is one.
     values : ndarray of shape (n_samples,), optional

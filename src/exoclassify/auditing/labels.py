@@ -52,8 +52,8 @@ def audit_labels(cohort: Cohort, model: Judged) -> list[Finding]:
     )
     more = f" and {len(order) - _SHOWN} more" if len(order) > _SHOWN else ""
     message = (
-        f"{len(order)} samples contradict their label strongly while held out ({named}{more}): a swapped label or tube looks "
-        "like this, and so does a person who is simply hard to tell."
+        f"{len(order)} samples contradict their label strongly while held out ({named}{more}): swapped labels or tubes look "
+        "like this, and so do people who are hard to tell."
     )
     mend = "check these samples against the records, without changing a label for the model's sake"
     return [Finding("labels", f"{len(order)} samples", "samples", float(len(order)), "info", message, mend)]
