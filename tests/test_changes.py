@@ -256,11 +256,7 @@ def test_what_visits_cannot_be_trained_on_is_refused_with_the_fix(
     assert not (folder / "none").exists()
 
 
-def test_a_person_is_not_followed_with_a_model_of_several_layers(folder: Path) -> None:
-    bundle = ModelBundle.load(folder / "of-response")
-    bare = dataclasses.replace(bundle, about={**bundle.about, "visits": None})
-    with pytest.raises(ModelError, match=r"of-response reads several layers .*follow with a model of one layer"):
-        followed(bare, MADE.layers["mirna"], MADE.sheet)
+def test_a_person_is_not_followed_with_a_model_that_compares_samples_itself(folder: Path) -> None:
     done = asked(folder, "follow", "of-change", "--cargo", "cargo.csv", "--samples", "samples.csv")
     assert done.exit_code == 2
     assert "of-change compares samples of one person itself" in done.output

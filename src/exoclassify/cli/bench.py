@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def bench(
     ],
     kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
     unit: Annotated[
-        str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm, the same in all tables.")
+        str,
+        typer.Option(help="Unit of the values: counts, ct, intensity, log2_intensity or cpm, the same in all tables."),
     ],
     label: Annotated[str, typer.Option(help="Column of the sheets that holds the state.")] = "label",
     subject: Annotated[str, typer.Option(help="Column of the person, in each sheet that has it.")] = "subject",
@@ -41,12 +43,12 @@ def bench(
         typer.Option(help="A recipe to compare with the default, in TOML; may be given several times."),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often the random folds are drawn.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
+    jobs: opt.Jobs = -1,
     out: Annotated[
         Path | None, typer.Option(help="Also write the figures of every recipe on every task, as CSV.")
     ] = None,
 ) -> None:
-    """Compare recipes over the tables of a folder, on samples left out.
+    """Compare recipes over many tables, on held-out samples.
 
     The first line is the default recipe; each of its base learners stands beside it alone, then the recipes given. Figures of
     one table are noise: look at the differences and their intervals over tables.

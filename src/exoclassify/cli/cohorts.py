@@ -1,4 +1,4 @@
-"""The cohort that a command's options name: one table, or several layers."""
+"""The tables and cohorts that a command's options name: one table, or several layers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from exoclassify.data.cargo import CargoTable
     from exoclassify.data.cohort import Cohort
+    from exoclassify.data.samples import SampleSheet
+    from exoclassify.model.bundle import ModelBundle
     from exoclassify.tables.asked import Reading
 
-__all__ = ["cohort_of"]
+__all__ = ["cohort_for", "cohort_of", "tables_for", "tables_in"]
 
 
 def cohort_of(
@@ -26,17 +29,12 @@ def cohort_of(
         As in `Cohort.read`; of layers, kind and unit of those that do not say them.
     """
     from exoclassify.data.cohort import Cohort
-    from exoclassify.data.layers import LayerFile
-    from exoclassify.errors import InputError
+    from exoclassify.data.layers import LayerFile, check_once
 
-    if bool(layers) == (cargo is not None):
-        raise typer.BadParameter("give one table with --cargo, or layers with --layer NAME=TABLE:KIND:UNIT")
+    _check_one(cargo, layers)
     if layers:
         found = [LayerFile.parse(text, reading).stated(kind, unit, not_detected) for text in layers]
-        names = [layer.name for layer in found]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"--layer {twice} is given twice; each layer is one table, and needs a name of its own")
+        check_once(found)
         return Cohort.read_layers(found, samples=samples, label=label, subject=subject, batch=batch)
     if cargo is None or kind is None or unit is None:
         raise typer.BadParameter("say what the table holds with --kind and --unit, as in --kind mirna --unit counts")
@@ -44,3 +42,79 @@ def cohort_of(
         cargo, kind=kind, unit=unit, samples=samples, label=label, subject=subject, batch=batch,
         time=time, not_detected=not_detected, reading=reading,
     )  # fmt: skip
+
+
+def cohort_for(
+    bundle: ModelBundle, cargo: Path | None, layers: list[str] | None, *, samples: Path, label: str,
+    subject: str | None, batch: str | None, reading: Reading,
+) -> Cohort:  # fmt: skip
+    """Read the cohort that options name, of the kinds and units that a model reads."""
+    from exoclassify.data.cohort import Cohort
+    from exoclassify.data.samples import SampleSheet
+
+    sheet = SampleSheet.read(
+        samples, label=label, subject=subject, batch=batch, sample_id=reading.id_column or "sample_id"
+    )
+    found = tables_for(bundle, cargo, layers, reading, sheet, covariates=False)
+    return Cohort.from_layers(found if isinstance(found, dict) else {found.kind: found}, sheet)
+
+
+def tables_for(
+    bundle: ModelBundle,
+    cargo: Path | None,
+    layers: list[str] | None,
+    reading: Reading,
+    sheet: SampleSheet | None = None,
+    *,
+    covariates: bool = True,
+) -> CargoTable | dict[str, CargoTable]:
+    """Read the table that a model reads, or that of each layer by name.
+
+    Parameters
+    ----------
+    sheet : SampleSheet, optional
+        Of the samples that are expected; without it they are told from the panel's molecules.
+    covariates : bool
+        Take a layer of covariates from the sheet, where the model reads them and they are not given.
+    """
+    from exoclassify.data.layers import LayerFile
+    from exoclassify.errors import ModelError
+    from exoclassify.scoring.layers import layer_tables
+
+    _check_one(cargo, layers)
+    sample_ids = None if sheet is None else sheet.sample_ids
+    if layers:
+        found = layer_tables(bundle.panel, [LayerFile.parse(text, reading) for text in layers], sample_ids)
+        return found if sheet is None or not covariates else _with_covariates(bundle, found, sheet)
+    if bundle.layers:
+        raise ModelError(
+            f"{bundle.name} reads layers ({bundle.panel.measured_in}); give each with --layer NAME=TABLE, of which some may be "
+            "missing"
+        )
+    assert cargo is not None
+    panel = bundle.panel
+    as_one = LayerFile("", str(cargo), panel.kind, panel.unit, panel.not_detected, reading)
+    return as_one.read(sample_ids, panel.canonical)
+
+
+def _with_covariates(bundle: ModelBundle, found: dict[str, CargoTable], sheet: SampleSheet) -> dict[str, CargoTable]:
+    from exoclassify.data.covariates import COVARIATES, covariates_there
+    from exoclassify.model.layered_panel import LayeredPanel
+
+    if COVARIATES in found or not isinstance(bundle.panel, LayeredPanel) or COVARIATES not in bundle.layers:
+        return found
+    measured = {sample for table in found.values() for sample in table.sample_ids}
+    rows = [i for i, sample in enumerate(sheet.sample_ids) if sample in measured]
+    return found | covariates_there(sheet.take(rows), bundle.panel.layers[COVARIATES].molecules)
+
+
+def tables_in(cargo: Path | None, layers: list[str] | None) -> list[Path]:
+    """Give the paths of the tables that options name."""
+    from exoclassify.data.layers import LayerFile
+
+    return [cargo] if cargo is not None else [Path(LayerFile.parse(text).cargo) for text in layers or ()]
+
+
+def _check_one(cargo: Path | None, layers: list[str] | None) -> None:
+    if bool(layers) == (cargo is not None):
+        raise typer.BadParameter("give one table with --cargo, or layers with --layer NAME=TABLE:KIND:UNIT")

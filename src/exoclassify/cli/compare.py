@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
+
 __all__ = ["compare"]
 
 
 def compare(
     first: Annotated[Path, typer.Argument(help="Folder of a model.")],
     second: Annotated[Path, typer.Argument(help="Folder of another, trained on the same table, seed and folds.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
+    as_json: opt.AsJson = False,
 ) -> None:
-    """Compare two models, or two recipes, on the held-out samples.
+    """Compare two models, or two recipes, on held-out samples.
 
     Both must have been judged in the same folds (the sha256 in bundle.json): train both on the same table and sheet with the
     same seed, folds and repeats. The interval is that of a paired bootstrap over subjects; the p-value that of the corrected

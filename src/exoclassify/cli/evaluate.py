@@ -7,24 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
+from exoclassify.cli.cohorts import cohort_for, tables_in
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import (
-    BatchIs,
-    Columns,
-    Format,
-    IdColumn,
-    Level,
-    MaxWrong,
-    Prevalence,
-    ReportPage,
-    SameBatch,
-    Sheet,
-    Site,
-    columns_of,
-    reading_of,
-    thresholds_of,
-    used,
-)
+from exoclassify.cli.options import columns_of, reading_of, thresholds_of, used
 from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.score import INCOMPLETE
@@ -33,34 +19,35 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    cargo: Annotated[Path, typer.Option(help="Table of samples the model was not trained on.")],
-    samples: Annotated[Path, typer.Option(help="Their sample sheet.")],
-    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")] = "label",
-    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    model: opt.ModelFolder,
+    samples: opt.Samples,
+    cargo: Annotated[Path | None, typer.Option(help="Table of samples the model was not trained on.")] = None,
+    layer: opt.LayersOfModel = None,
+    label: opt.Label = "label",
+    subject: opt.Subject = None,
+    batch: opt.Batch = None,
     covariates: Annotated[
         str | None,
         typer.Option(help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"),
     ] = None,
-    prevalence: Prevalence = None,
+    prevalence: opt.Prevalence = None,
     thresholds: Annotated[
         str, typer.Option(help="Probabilities from which one would call a state, with commas between.")
     ] = "0.5",
-    same_batch: SameBatch = False,
-    batch_is: BatchIs = None,
-    site: Site = None,
-    max_wrong: MaxWrong = None,
-    level: Level = None,
-    report: ReportPage = None,
+    same_batch: opt.SameBatch = False,
+    batch_is: opt.BatchIs = None,
+    site: opt.Site = None,
+    max_wrong: opt.MaxWrong = None,
+    level: opt.Level = None,
+    report: opt.ReportPage = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Leave out the audit of the cohort.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
-    force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    as_json: opt.AsJson = False,
+    jobs: opt.Jobs = -1,
+    force: opt.Force = False,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
     """Judge a model on another cohort: external validation.
 
@@ -71,8 +58,7 @@ def evaluate(
     import json
 
     if report is not None:
-        check_report(report, force=force, inputs=[cargo, samples])
-    from exoclassify.data.cohort import Cohort
+        check_report(report, force=force, inputs=[*tables_in(cargo, layer), samples])
     from exoclassify.lifecycle.external import evaluate as judged_on
     from exoclassify.lifecycle.known import unseen
     from exoclassify.model.bundle import ModelBundle
@@ -81,9 +67,8 @@ def evaluate(
     use = used(prevalence, same_batch, batch_is, site, max_wrong, level)
     chosen = thresholds_of(thresholds)
     bundle = ModelBundle.load(model)
-    cohort = Cohort.read(
-        cargo, kind=bundle.panel.kind, unit=bundle.panel.unit, samples=samples, label=label, subject=subject, batch=batch,
-        not_detected=bundle.panel.not_detected,
+    cohort = cohort_for(
+        bundle, cargo, layer, samples=samples, label=label, subject=subject, batch=batch,
         reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     for text in cohort.notes:
@@ -94,7 +79,7 @@ def evaluate(
         note(seen)
     audit = None if no_audit else _audited(unseen(bundle, cohort)[0], columns_of(covariates), jobs)
     if report is not None:
-        _write(report, found, audit, bundle.about, cargo.name, force)
+        _write(report, found, audit, bundle.about, cohort.source, force)
     if as_json:
         heard: dict[str, Any] = {"verdict": None, "findings": None} if audit is None else audit
         told = {"model": bundle.name, "version": bundle.version, "evaluation": found}

@@ -7,21 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
+from exoclassify.cli.cohorts import tables_for
 from exoclassify.cli.columns import columns as lined_up
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import (
-    BatchIs,
-    Columns,
-    Format,
-    IdColumn,
-    Prevalence,
-    SameBatch,
-    Sheet,
-    Site,
-    columns_of,
-    reading_of,
-    used,
-)
+from exoclassify.cli.options import columns_of, reading_of, used
 from exoclassify.cli.outputs import check_folder
 
 if TYPE_CHECKING:
@@ -37,8 +27,9 @@ COURSE_FILES = ("course.csv", "course.json", "course.html")
 
 
 def follow(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    cargo: Annotated[Path, typer.Option(help="Table of the samples, one a visit; formats as for score.")],
+    model: opt.ModelFolder,
+    cargo: Annotated[Path | None, typer.Option(help="Table of the samples, one a visit; formats as for score.")] = None,
+    layer: opt.LayersOfModel = None,
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -46,7 +37,7 @@ def follow(
         ),
     ] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(help="Whom to follow; repeat for more.  [default: everyone with two visits]")
+        list[str] | None, typer.Option(help="Person to follow; repeat for more.  [default: everyone with two visits]")
     ] = None,
     subject_column: Annotated[str, typer.Option(help="Column of persons.")] = "subject",
     visit: Annotated[str, typer.Option("--visit", "--time", help="Column of visits.")] = "visit",
@@ -56,13 +47,15 @@ def follow(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for course.csv, course.json and course.html.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the batch each sample was measured in.")] = None,
-    batch_is: BatchIs = None,
-    same_batch: SameBatch = False,
-    site: Site = None,
-    prevalence: Prevalence = None,
+    batch_is: opt.BatchIs = None,
+    same_batch: opt.SameBatch = False,
+    site: opt.Site = None,
+    prevalence: opt.Prevalence = None,
     level: Annotated[
         float,
-        typer.Option(help="Of the intervals; 1 less it is the share of unchanged persons with an alarm, at most."),
+        typer.Option(
+            help="Level of the intervals. At .9, at most a tenth of the persons who do not change raise an alarm."
+        ),
     ] = 0.95,
     repeats: Annotated[
         Path | None,
@@ -71,17 +64,21 @@ def follow(
             "taught of it]"
         ),
     ] = None,
+    repeats_layer: Annotated[
+        list[str] | None,
+        typer.Option(help="For a model of several layers, instead of --repeats: NAME=TABLE; give it again for each."),
+    ] = None,
     repeats_samples: Annotated[
         Path | None,
         typer.Option(help="Sheet with the person of each repeated sample.  [default: columns of the table itself]"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a folder that is there.")] = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    force: opt.Force = False,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Follow persons over their visits: probabilities with measurement noise, and whether a change exceeds it.
+    """Follow persons over visits, and say which changes exceed noise.
 
     The noise is how far answers to repeated samples of one person in one state lie apart, learned in training from persons who
     gave several, or from --repeats. A change is compared with the first visit. Visits are best measured in one batch. Support
@@ -98,12 +95,12 @@ def follow(
 
     bundle, reading = ModelBundle.load(model), reading_of(form, columns, sheet, id_column)
     Retest.check(bundle)
-    table, persons = _read(bundle, cargo, samples, subject_column, visit, batch, reading)
+    table, persons = _read(bundle, cargo, layer, samples, (subject_column, visit, batch), reading)
     noise = None
-    if repeats is not None:
-        again, whose = _read(bundle, repeats, repeats_samples, subject_column, None, None, reading)
-        own = dict(zip(whose.sample_ids, whose.frame[subject_column], strict=True))
-        noise = retest_in(bundle, again, [own[sample] for sample in again.sample_ids], use)
+    if repeats is not None or repeats_layer:
+        columns_there = (subject_column, None, None)
+        again, whose = _read(bundle, repeats, repeats_layer, repeats_samples, columns_there, reading)
+        noise = retest_in(bundle, again, dict(zip(whose.sample_ids, whose.frame[subject_column], strict=True)), use)
     found = followed(
         bundle, table, persons, persons=subject or (), order=columns_of(order), use=use, noise=noise, level=level
     )
@@ -117,28 +114,28 @@ def follow(
 
 def _read(
     bundle: ModelBundle,
-    cargo: Path,
+    cargo: Path | None,
+    layers: list[str] | None,
     samples: Path | None,
-    subject: str,
-    visit: str | None,
-    batch: str | None,
+    columns: tuple[str, str | None, str | None],
     reading: Reading,
-) -> tuple[CargoTable, SampleSheet]:
+) -> tuple[CargoTable | dict[str, CargoTable], SampleSheet]:
     """Read the samples and who they are of; from one table, where there is no sheet."""
-    import dataclasses
-
     from exoclassify.data.cargo import CargoTable
     from exoclassify.data.samples import SampleSheet
 
     kind, unit, not_detected = bundle.panel.kind, bundle.panel.unit, bundle.panel.not_detected
+    whose = samples or cargo
+    if whose is None:
+        raise typer.BadParameter(
+            "name the sheet of the samples with --samples; without it give one --cargo that holds all"
+        )
+    subject, visit, batch = columns
     sheet = SampleSheet.read(
-        samples or cargo, subject=subject, batch=batch, time=visit, sample_id=reading.id_column or "sample_id"
+        whose, subject=subject, batch=batch, time=visit, sample_id=reading.id_column or "sample_id"
     )
-    if samples is not None:
-        as_table = dataclasses.replace(reading, id_if_there=True)
-        return CargoTable.read(
-            cargo, kind=kind, unit=unit, not_detected=not_detected, sample_ids=sheet.sample_ids, reading=as_table
-        ), sheet
+    if samples is not None or cargo is None or bundle.layers:
+        return tables_for(bundle, cargo, layers, reading, sheet), sheet
     values = sheet.frame.drop(columns=[name for name in (subject, visit, batch) if name is not None])
     return CargoTable.from_frame(values, kind=kind, unit=unit, not_detected=not_detected, source=cargo.name), sheet
 

@@ -19,7 +19,7 @@ __all__ = ["models"]
 
 models = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
-Name = Annotated[str, typer.Argument(help="Of the model.")]
+Name = Annotated[str, typer.Argument(help="Name of the model.")]
 Version = Annotated[str | None, typer.Argument(help="Three numbers.  [default: the one in use]")]
 Why = Annotated[str, typer.Option(help="Why; kept in the history.")]
 
@@ -144,7 +144,7 @@ def rollback(
 
 @models.command()
 def verify(
-    name: Annotated[str | None, typer.Argument(help="Of the model.  [default: all]")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the model.  [default: all]")] = None,
     version: Annotated[str | None, typer.Argument(help="Three numbers.  [default: all]")] = None,
     require_signature: Key = None,
     registry: Place = "models",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
+from exoclassify.cli.cohorts import tables_for, tables_in
 from exoclassify.cli.database import Database, database
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.registry import Json, Place, opened, say
@@ -23,23 +25,24 @@ _ALARM = 3
 
 
 def monitor(
-    name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
+    name: opt.ModelName,
     version: Annotated[str | None, typer.Option(help="Three numbers.  [default: the one in use]")] = None,
     since: Annotated[str, typer.Option(help="A date such as 2026-03-01, or a time back such as 30d or 12h.")] = "30d",
     cargo: Annotated[
         Path | None,
         typer.Option(help="Look at this table instead of the records: drift of its molecules, novelty of its samples."),
     ] = None,
+    layer: opt.LayersOfModel = None,
     out: Annotated[Path | None, typer.Option(help="Write a report, .html.")] = None,
     prometheus: Annotated[
         Path | None, typer.Option(help="Write gauges for the textfile collector, .prom; replaced each time.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
+    force: opt.Force = False,
     url: Database = "sqlite:///records.db",
     registry: Place = "models",
     as_json: Json = False,
 ) -> None:
-    """Look for drift of molecules, samples, calls and, where outcomes are known, of performance.
+    """Look for drift, and for how right the model was.
 
     Without drift, a look at the molecules alarms one time in 20 at most, and each other alarm one time in 100. Exit codes:
     0 no alarm; 3 an alarm; 2 a mistake that the message says how to correct.
@@ -47,10 +50,10 @@ def monitor(
     from exoclassify.tables.writing import write_text_atomically
 
     if out is not None:
-        check_file(out, force=force, inputs=() if cargo is None else (cargo,))
+        check_file(out, force=force, inputs=tables_in(cargo, layer))
     start = _since(since)
     bundle = opened(registry).load(name, version)
-    found = _from_records(url, bundle, start) if cargo is None else _from_table(cargo, bundle)
+    found = _from_tables(bundle, cargo, layer) if cargo or layer else _from_records(url, bundle, start)
     if out is not None:
         write_text_atomically(out, _report(bundle, found, start), force=force)
     if prometheus is not None:
@@ -82,15 +85,11 @@ def _from_records(url: str, bundle: ModelBundle, start: datetime.datetime) -> Wa
         return watch(engine, bundle, start)
 
 
-def _from_table(cargo: Path, bundle: ModelBundle) -> Watched:
-    from exoclassify.data.cargo import CargoTable
+def _from_tables(bundle: ModelBundle, cargo: Path | None, layers: list[str] | None) -> Watched:
     from exoclassify.monitoring.watch import watch_table
+    from exoclassify.tables.asked import AS_WRITTEN
 
-    panel = bundle.panel
-    table = CargoTable.read(
-        cargo, kind=panel.kind, unit=panel.unit, molecules=panel.canonical, not_detected=panel.not_detected
-    )
-    return watch_table(bundle, table)
+    return watch_table(bundle, tables_for(bundle, cargo, layers, AS_WRITTEN))
 
 
 def _lines(bundle: ModelBundle, found: Watched) -> list[str]:

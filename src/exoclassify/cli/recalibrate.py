@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
+from exoclassify.cli.cohorts import tables_for
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of, shares_of
+from exoclassify.cli.options import reading_of, shares_of
 from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
 
 if TYPE_CHECKING:
-    from exoclassify.data.cargo import CargoTable
     from exoclassify.data.samples import SampleSheet
+    from exoclassify.lifecycle.recalibrate import LocalSamples
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.registry import Registry
 
@@ -31,9 +34,12 @@ class Promote(StrEnum):
 
 
 def recalibrate(
-    name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
-    cargo: Annotated[Path, typer.Option(help="Table of local samples, of the model's kind and unit; 10 or more.")],
+    name: opt.ModelName,
     site: Annotated[str, typer.Option(help="Name of the site; the new model is called NAME-SITE.")],
+    cargo: Annotated[
+        Path | None, typer.Option(help="Table of local samples, of the model's kind and unit; 10 or more.")
+    ] = None,
+    layer: opt.LayersOfModel = None,
     mix: Annotated[
         str | None,
         typer.Option(
@@ -45,55 +51,57 @@ def recalibrate(
         str | None,
         typer.Option(help="Column of the sheet that holds the state; blank = not known. Controls only is enough."),
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Of the model.  [default: the one in use]")] = None,
-    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version of the model.  [default: the one in use]")] = None,
+    subject: opt.Subject = None,
     promote: Annotated[Promote, typer.Option(help="Put it into use for the site when it passes.")] = Promote.auto,
     who: Who = None,
-    why: Annotated[str, typer.Option(help="Kept in the history.")] = "recalibrated",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")] = False,
+    why: opt.Why = "recalibrated",
+    dry_run: opt.DryRun = False,
     require_signature: Key = None,
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Take a model on board at a new site: from 10 local samples, unlabelled with their mix, controls only, or labelled.
+    """Make a profile of a new site from 10 or more local samples.
 
-    Says how far the site lies from the training batches, what may be called there and at what error, and what more samples
-    would add. The new model is called NAME-SITE. It passes when the scores were shown to carry over: by training batches
-    that were left out, or by the local labels. Exit codes: 0 passed; 3 not passed; 2 a mistake that the message says how
-    to correct.
+    They are unlabelled with their mix, controls only, or labelled. Says how far the site lies from the training batches,
+    what may be called there and at what error, and what more samples would add. The new model is called NAME-SITE. It
+    passes when the scores were shown to carry over: by training batches that were left out, or by the local labels. Exit
+    codes: 0 passed; 3 not passed; 2 a mistake that the message says how to correct.
     """
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     if (samples is None) != (label is None):
         raise typer.BadParameter("give both --samples and --label, or neither")
-    from exoclassify.data.cargo import CargoTable
     from exoclassify.data.samples import SampleSheet
     from exoclassify.lifecycle.recalibrate import LocalSamples
     from exoclassify.lifecycle.recalibrate import recalibrate as refit
 
     place = opened(registry, change=True)
     model = place.load(name, version, verify=True, require_signature=require_signature)
-    panel = model.panel
-    known = None if samples is None else SampleSheet.read(samples, subject=subject)
-    table = CargoTable.read(
-        cargo, kind=panel.kind, unit=panel.unit, not_detected=panel.not_detected,
-        sample_ids=None if known is None else known.sample_ids, molecules=panel.molecules,
-        reading=reading_of(form, columns, sheet, id_column),
-    )  # fmt: skip
-    local = LocalSamples(
-        table,
-        () if known is None or label is None else _cells(known, label, table),
-        () if known is None or subject is None else _cells(known, subject, table),
-        None if mix is None else shares_of(mix, "--mix"),
-    )
+    reading = reading_of(form, columns, sheet, id_column)
+    known = None
+    if samples is not None:
+        known = SampleSheet.read(samples, subject=subject, sample_id=id_column or "sample_id")
+    tables = tables_for(model, cargo, layer, reading, known)
+    local = LocalSamples(tables, mix=None if mix is None else shares_of(mix, "--mix"))
+    if known is not None and label is not None:
+        whose = () if subject is None else _cells(known, subject, local)
+        local = replace(local, labels=_cells(known, label, local), subjects=whose)
     done = refit(model, local, site=site)
-    left_out = done.bundle.about["recalibration"]["left_out_as_trained_on"]
-    if left_out:
-        note(f"left out, for the model was trained on them: {left_out} samples")
+    told_of = done.bundle.about["recalibration"]
+    for n, why in (
+        (told_of["left_out_as_trained_on"], "for the model was trained on them"),
+        (
+            told_of["left_out_as_not_measured"],
+            "for too little of their panel was measured, or in layers that tell nothing",
+        ),
+    ):
+        if n:
+            note(f"left out, {why}: {n} samples")
     told: dict[str, Any] = {**done.decision, "name": done.bundle.name, "kept": None, "promoted": False}
     lines = [*done.decision["lines"], done.decision["sentence"]]
     if not dry_run:
@@ -119,20 +127,20 @@ def recalibrate(
         raise typer.Exit(_NOT_PASSED)
 
 
-def _cells(sheet: SampleSheet, column: str, table: CargoTable) -> tuple[str, ...]:
-    """Give a column of the sheet in the table's order; empty where a sample or a cell is missing."""
+def _cells(sheet: SampleSheet, column: str, local: LocalSamples) -> tuple[str, ...]:
+    """Give a column of the sheet in the order of the samples; empty where a sample or a cell is missing."""
     from exoclassify.errors import InputError, first_three
 
     if column not in sheet.frame.columns:
         raise InputError(f"{sheet.source}: has no column {column}; its columns are {', '.join(sheet.frame.columns)}")
     cells = sheet.frame[column].fillna("").astype(str).str.strip()
-    lacking = [sample for sample in table.sample_ids if sample not in cells.index]
+    lacking = [sample for sample in local.sample_ids if sample not in cells.index]
     if lacking:
         raise InputError(
-            f"{sheet.source}: lacks {len(lacking)} samples of {table.source} ({first_three(lacking)}); add a row for each, blank "
+            f"{sheet.source}: lacks {len(lacking)} samples of {local.source} ({first_three(lacking)}); add a row for each, blank "
             "where the state is not known"
         )
-    return tuple(cells.loc[list(table.sample_ids)])
+    return tuple(cells.loc[list(local.sample_ids)])
 
 
 def _numbered(place: Registry, bundle: ModelBundle) -> ModelBundle:

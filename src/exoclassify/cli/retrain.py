@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
+from exoclassify.cli.cohorts import cohort_for
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, columns_of, reading_of
+from exoclassify.cli.options import columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from exoclassify.data.cohort import Cohort
     from exoclassify.lifecycle.retrain import Retrained
     from exoclassify.model.bundle import ModelBundle
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["retrain"]
 
 _NOT_PASSED = 3
+
+_Columns = tuple[str, str | None, str | None]
+"""Of states, of persons, of batches."""
 
 
 class Promote(StrEnum):
@@ -36,12 +43,15 @@ class Promote(StrEnum):
 
 
 def retrain(
-    name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
-    cargo: Annotated[Path, typer.Option(help="Table of samples and molecules, of the model's kind and unit.")],
-    samples: Annotated[Path, typer.Option(help="Sample sheet.")],
-    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
-    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    name: opt.ModelName,
+    samples: opt.Samples,
+    label: opt.Label,
+    cargo: Annotated[
+        Path | None, typer.Option(help="Table of samples and molecules, of the model's kind and unit.")
+    ] = None,
+    layer: opt.LayersOfModel = None,
+    subject: opt.Subject = None,
+    batch: opt.Batch = None,
     covariates: Annotated[
         str | None,
         typer.Option(
@@ -52,8 +62,8 @@ def retrain(
     add_to: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with cargo.* and samples.* of earlier samples to add these to; they must be those that the "
-            "model in use was trained on (by sha256)."
+            help="Folder with cargo.* (of several layers NAME.*) and samples.* of earlier samples to add these to; they "
+            "must be those that the model in use was trained on (by sha256)."
         ),
     ] = None,
     keep_data: Annotated[
@@ -62,6 +72,10 @@ def retrain(
     ] = None,
     external_cargo: Annotated[
         Path | None, typer.Option(help="Table of samples that neither model was trained on.")
+    ] = None,
+    external_layer: Annotated[
+        list[str] | None,
+        typer.Option(help="For a model of several layers, instead of --external-cargo: NAME=TABLE; again for each."),
     ] = None,
     external_samples: Annotated[Path | None, typer.Option(help="Their sheet, with the same columns.")] = None,
     recipe: Annotated[
@@ -75,26 +89,26 @@ def retrain(
         ),
     ] = False,
     promote: Annotated[Promote, typer.Option(help="What to do when the gate lets it pass.")] = Promote.auto,
-    why: Annotated[str, typer.Option(help="Kept in the history.")] = "retrained",
+    why: opt.Why = "retrained",
     who: Who = None,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")] = False,
+    jobs: opt.Jobs = -1,
+    dry_run: opt.DryRun = False,
     require_signature: Key = None,
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
-    form: Format = None,
-    columns_of_table: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    form: opt.Format = None,
+    columns_of_table: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Train a challenger for the model in use, and promote it only if the gate lets it pass.
+    """Train a challenger, and let it into use through a gate.
 
     Both are judged on samples that the model in use was not trained on, in the same folds; where too few are new, its recipe
     is trained again in the same folds. The version is kept with the gate's decision either way. Exit codes: 0 passed;
     3 not passed, or nothing new; 2 a mistake that the message says how to correct.
     """
-    if (external_cargo is None) != (external_samples is None):
+    if (external_cargo is None and not external_layer) != (external_samples is None):
         raise typer.BadParameter("give both --external-cargo and --external-samples, or neither")
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     if keep_data is not None:
@@ -109,10 +123,10 @@ def retrain(
     choices = recipe_of(champion) if recipe is None else Recipe.read(recipe)
     columns = (label, subject, batch)
     reading = reading_of(form, columns_of_table, sheet, id_column)
-    cohort = _added(champion, add_to, _read(champion, cargo, samples, columns, reading), columns)
+    cohort = _added(champion, add_to, _read(champion, cargo, layer, samples, columns, reading), columns)
     external = None
-    if external_cargo is not None and external_samples is not None:
-        external = _read(champion, external_cargo, external_samples, columns, reading)
+    if external_samples is not None:
+        external = _read(champion, external_cargo, external_layer, external_samples, columns, reading)
     reason = nothing_new(champion, cohort, choices)
     if reason:
         sentence = f"nothing new: {reason}"
@@ -131,7 +145,7 @@ def retrain(
         told["kept"] = str(folder)
         lines.append(f"kept as {folder}")
         if keep_data is not None:
-            _write_data(cohort, keep_data)
+            _write_data(champion, cohort, keep_data)
         if done.decision["passed"] and _wanted(promote, name, folder.name):
             _promote(place, champion, folder.name, asker(who), why, done.decision, require_signature)
             told["promoted"] = True
@@ -161,54 +175,67 @@ def _promote(
 
 
 def _read(
-    champion: ModelBundle, cargo: Path, samples: Path, columns: tuple[str, str | None, str | None], reading: Reading
+    champion: ModelBundle,
+    cargo: Path | None,
+    layers: list[str] | None,
+    samples: Path,
+    columns: _Columns,
+    reading: Reading,
 ) -> Cohort:
-    from exoclassify.data.cohort import Cohort
-
-    panel, (label, subject, batch) = champion.panel, columns
-    return Cohort.read(
-        cargo, kind=panel.kind, unit=panel.unit, samples=samples, label=label, subject=subject, batch=batch,
-        not_detected=panel.not_detected, reading=reading,
-    )  # fmt: skip
+    label, subject, batch = columns
+    return cohort_for(
+        champion, cargo, layers, samples=samples, label=label, subject=subject, batch=batch, reading=reading
+    )
 
 
-def _added(
-    champion: ModelBundle, folder: Path | None, new: Cohort, columns: tuple[str, str | None, str | None]
-) -> Cohort:
-    whole = new if folder is None else _with_earlier(champion, folder, new, columns)
+def _added(champion: ModelBundle, folder: Path | None, new: Cohort, columns: _Columns) -> Cohort:
+    from exoclassify.learning.joined import joined
+    from exoclassify.lifecycle.known import as_trained
+
+    whole = as_trained(champion, new if folder is None else joined(_earlier(champion, folder, columns), new))
     for text in whole.notes:
         note(text)
     return whole
 
 
-def _with_earlier(
-    champion: ModelBundle, folder: Path, new: Cohort, columns: tuple[str, str | None, str | None]
-) -> Cohort:
+def _earlier(champion: ModelBundle, folder: Path, columns: _Columns) -> Cohort:
+    """Read the samples of a folder that `_write_data` wrote, and hold them to be those of training."""
     from exoclassify.errors import FileError, InputError
-    from exoclassify.learning.joined import joined
-    from exoclassify.lifecycle.known import same_data
+    from exoclassify.lifecycle.known import as_trained, same_data
+    from exoclassify.tables.asked import AS_WRITTEN
 
+    own = _tables_of(champion.layers)
     files = {}
-    for what in ("cargo", "samples"):
+    for what in (*own.values(), "samples"):
         found = sorted(folder.glob(f"{what}.*"))
         if len(found) != 1:
             raise FileError(f"{folder}: holds {len(found)} files {what}.*; it must hold one, with the earlier samples")
         files[what] = found[0]
-    earlier = _read(champion, files["cargo"], files["samples"], columns, reading_of(None, None, None, None))
-    if not same_data(champion, earlier):
+    layers = [f"{name}={files[what]}" for name, what in own.items() if name]
+    cargo = files["cargo"] if not layers else None
+    earlier = _read(champion, cargo, layers, files["samples"], columns, AS_WRITTEN)
+    if not same_data(champion, as_trained(champion, earlier)):
         trained = champion.about["training"]["data_sha256"]
         raise InputError(
             f"{folder}: its sha256 is {earlier.digest()[:12]}…, and {champion.name} {champion.version} was trained on data of "
             f"sha256 {trained[:12]}…; give the data it was trained on, or all samples by --cargo and --samples"
         )
-    return joined(earlier, new)
+    return earlier
 
 
-def _write_data(cohort: Cohort, folder: Path) -> None:
+def _tables_of(layers: Sequence[str]) -> dict[str, str]:
+    """Name the file of each layer, without its ending, after the layer; covariates stand in the sheet."""
+    from exoclassify.data.covariates import COVARIATES
+
+    return {name: name for name in layers if name != COVARIATES} or {"": "cargo"}
+
+
+def _write_data(champion: ModelBundle, cohort: Cohort, folder: Path) -> None:
     from exoclassify.tables.writing import write_folder_atomically
 
     def write(partial: Path) -> None:
-        cohort.cargo.write(partial / "cargo.parquet")
+        for name, what in _tables_of(champion.layers).items():
+            (cohort.layers[name] if name else cohort.cargo).write(partial / f"{what}.parquet")
         cohort.sheet.frame.to_csv(partial / "samples.csv")
 
     write_folder_atomically(folder, write)

@@ -72,7 +72,7 @@ def score(
         str | None, typer.Option(help="What was measured, to be checked against the model.  [default: the model's]")
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="Of the values, to be checked against the model.  [default: the model's]")
+        str | None, typer.Option(help="Unit of the values, to be checked against the model.  [default: the model's]")
     ] = None,
     prevalence: Prevalence = None,
     samples: Annotated[
@@ -153,7 +153,7 @@ def score(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Answer for new samples: a probability for each state, and a call only when it can be trusted.
+    """Answer for new samples: a probability for each state, and a call where it can be trusted.
 
     Writes one row a sample: sample_id, call, best_guess, p_best_guess, p_<state>…, prediction_set, novelty_p, coverage, flags,
     reason, place, model, version. A call is a state, or `uncertain` with the reason. Without a word on where the samples are

@@ -318,6 +318,11 @@ class Cohort:
         return self.layers[name].for_samples(self.sheet.sample_ids)
 
     @property
+    def source(self) -> str:
+        """Names of its tables, for messages."""
+        return ", ".join(dict.fromkeys(table.source for table in self.layers.values()))
+
+    @property
     def molecules(self) -> tuple[str, ...]:
         """Names of all columns; of several layers as ``layer:molecule``."""
         if len(self.layers) == 1:

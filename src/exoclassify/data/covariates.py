@@ -10,10 +10,11 @@ import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import InputError
 from exoclassify.typing import Floats
 
-__all__ = ["COVARIATES", "covariate_table", "with_covariates"]
+__all__ = ["COVARIATES", "covariate_table", "covariates_there", "with_covariates"]
 
 COVARIATES = "covariates"
 """Name of the layer."""
@@ -64,6 +65,14 @@ def covariate_table(frame: pd.DataFrame, wanted: Sequence[str], source: str) -> 
     known = np.asarray(~np.isnan(values).all(axis=1), dtype=bool)
     ids = tuple(str(name) for name, has in zip(frame.index, known, strict=True) if has)
     return CargoTable(values[known], ids, tuple(there), "other", "value", source)
+
+
+def covariates_there(sheet: SampleSheet, wanted: Sequence[str]) -> dict[str, CargoTable]:
+    """Give the layer of the covariates that a sheet has; none where it has no such column, or no cell is known."""
+    if not any(name.partition("=")[0] in sheet.frame.columns for name in wanted):
+        return {}
+    table = covariate_table(sheet.frame, wanted, sheet.source)
+    return {COVARIATES: table} if table.n_samples else {}
 
 
 def _values(frame: pd.DataFrame, name: str) -> Floats:

@@ -13,7 +13,7 @@ from exoclassify.data.units import KINDS, UNITS, known_kind, known_unit
 from exoclassify.errors import DesignError, InputError
 from exoclassify.tables.asked import AS_WRITTEN, Reading
 
-__all__ = ["MOST_LAYERS", "LayerFile", "checked_layers"]
+__all__ = ["MOST_LAYERS", "LayerFile", "check_once", "checked_layers"]
 
 MOST_LAYERS = 6
 """Every set of layers that may be there has weights of its own, and of six there are 63."""
@@ -75,6 +75,14 @@ class LayerFile:
             self.cargo, kind=self.kind, unit=self.unit, sample_ids=sample_ids, molecules=molecules,
             not_detected=self.not_detected, reading=replace(self.reading, id_if_there=True),
         )  # fmt: skip
+
+
+def check_once(files: Sequence[LayerFile]) -> None:
+    """Refuse a name that stands twice."""
+    names = [file.name for file in files]
+    if len(set(names)) < len(names):
+        twice = max(names, key=names.count)
+        raise InputError(f"--layer {twice} is given twice; each layer is one table, and needs a name of its own")
 
 
 def checked_layers(layers: Mapping[str, CargoTable]) -> dict[str, CargoTable]:

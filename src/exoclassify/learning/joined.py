@@ -15,39 +15,46 @@ __all__ = ["joined"]
 
 
 def joined(earlier: Cohort, new: Cohort) -> Cohort:
-    """Bring two cohorts of one kind and unit together, on the molecules that both measured.
+    """Bring two cohorts together, layer by layer, on the molecules that both measured.
 
     Returns
     -------
     Cohort
-        The earlier samples first. A molecule that one of them lacks is left out, for its absence would tell them apart.
+        The earlier samples first. A molecule that one of them lacks is left out, for its absence would tell them apart; a layer
+        that one of them lacks is kept.
     """
-    tables = _alike(earlier.cargo, new.cargo)
-    one, two = tables
-    where = f"{one.source} and {two.source}"
-    shared = [molecule for molecule in one.molecules if molecule in set(two.molecules)]
-    twice = sorted(set(one.sample_ids) & set(two.sample_ids))
-    if twice:
-        raise InputError(f"{where}: {len(twice)} samples are in both ({first_three(twice)}); give each sample once")
-    if not shared:
-        raise InputError(f"{where}: no molecule is in both; check the names of the molecules")
     sheets = (earlier.sheet, new.sheet)
+    where = f"{sheets[0].source} and {sheets[1].source}"
     columns = [(sheet.label_column, sheet.subject_column, sheet.batch_column) for sheet in sheets]
     if columns[0] != columns[1]:
-        raise InputError(
-            f"{sheets[0].source} and {sheets[1].source}: state, subject and batch are not the same columns"
-        )
-    values = np.concatenate([table.aligned(shared) for table in tables])
+        raise InputError(f"{where}: state, subject and batch are not the same columns")
+    twice = sorted(set(sheets[0].sample_ids) & set(sheets[1].sample_ids))
+    if twice:
+        raise InputError(f"{where}: {len(twice)} samples are in both ({first_three(twice)}); give each sample once")
+    first, notes = earlier.layers, []
+    second = dict(zip(first, new.layers.values(), strict=False)) if len(first) == len(new.layers) == 1 else new.layers
+    layers = {**first, **second}
+    for name in [name for name in first if name in second]:
+        layers[name], lacking = _joined(first[name], second[name])
+        if lacking:
+            notes.append(f"{lacking} molecules that only one of the two tables has are left out")
+    sheet = replace(sheets[0], frame=pd.concat([one.frame for one in sheets]), source=where)
+    whole = Cohort.from_layers(layers, sheet)
+    return replace(whole, notes=(*earlier.notes, *new.notes, *notes, *whole.notes))
+
+
+def _joined(earlier: CargoTable, new: CargoTable) -> tuple[CargoTable, int]:
+    """Join two tables on the molecules of both; also how many are of one alone."""
+    one, two = _alike(earlier, new)
+    shared = [molecule for molecule in one.molecules if molecule in set(two.molecules)]
+    if not shared:
+        raise InputError(f"{one.source} and {two.source}: no molecule is in both; check the names of the molecules")
+    values = np.concatenate([table.aligned(shared) for table in (one, two)])
     source = f"{one.source} + {two.source}"
     table = CargoTable(
         values, one.sample_ids + two.sample_ids, tuple(shared), one.kind, one.unit, source, one.not_detected
     )
-    frame = pd.concat([sheet.frame for sheet in sheets])
-    lacking = len(set(one.molecules) ^ set(two.molecules))
-    notes = (f"{lacking} molecules that only one of the two tables has are left out",) if lacking else ()
-    sheet = replace(sheets[0], frame=frame, source=source)
-    whole = Cohort.from_layers({one.kind: table}, sheet)
-    return replace(whole, notes=(*earlier.notes, *new.notes, *notes, *whole.notes))
+    return table, len(set(one.molecules) ^ set(two.molecules))
 
 
 def _alike(one: CargoTable, two: CargoTable) -> tuple[CargoTable, CargoTable]:

@@ -143,7 +143,7 @@ def on_external(
             f"{external.sheet.source}: {int(new.sum())} external samples are left that neither model was trained on, fewer than "
             f"{_MIN_SUBJECTS} subjects in some state; give samples that were never trained on"
         )
-    X = [model.panel.values(external.cargo)[new] for model in (champion, challenger)]
+    X = [model.values(external)[new] for model in (champion, challenger)]
     batches = None if external.batches is None else external.batches[new].tolist()
     use = Use(prevalence=_mix(external))
     both = [_answers(m, x, use, batches, 1) for m, x in zip((champion, challenger), X, strict=True)]

@@ -104,7 +104,7 @@ def evaluate(
     use = Use() if use is None else use
     stated = shifted_prevalence(bundle.states, bundle.blend.prevalence, use.prevalence)
     batches = None if cohort.batches is None or use.batch or use.same_batch or use.site else cohort.batches.tolist()
-    given = bundle.predict(cohort.cargo, use, batches=batches)
+    given = bundle.interpret(cohort.sheet.sample_ids, bundle.measure(bundle.values(cohort)), use, batches)
     y = np.array([bundle.states.index(state) for state in cohort.y], dtype=np.intp)
     groups = np.unique(cohort.groups, return_inverse=True)[1]
     log_odds = np.log(np.maximum(given.probabilities, 1e-300))

@@ -36,7 +36,7 @@ from exoclassify.model.card import card
 from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.panel import Panel
-from exoclassify.model.retest import retest_of
+from exoclassify.model.retest import Retest, retest_of
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.report.training import training_report
 from exoclassify.typing import Floats
@@ -252,9 +252,20 @@ def _examined(judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: 
 def _retest(judgement: Judgement) -> dict[str, Any] | None:
     """Learn how far held-out answers to one person in one state lie apart, where there are repeated samples."""
     samples, rows = judgement.samples, judgement.passes[0].rows
-    answers = [np.exp(kept.log_odds) for kept in judgement.passes]
-    found = retest_of(answers, samples.groups[rows], samples.y[rows], "training, held out")
-    return None if found is None else dataclasses.replace(found, sd=_GROWTH * found.sd).to_dict(samples.states)
+
+    def learned(given: Sequence[Floats]) -> Retest | None:
+        has = ~np.isnan(given[0][:, 0])  # those that have the layers
+        own = rows[has]
+        answers = [np.exp(one[has]) for one in given]
+        found = retest_of(answers, samples.groups[own], samples.y[own], "training, held out")
+        return None if found is None else dataclasses.replace(found, sd=_GROWTH * found.sd)
+
+    found = learned([kept.log_odds for kept in judgement.passes])
+    sets = judgement.passes[0].by_layers
+    parts = {code: learned([kept.by_layers[code] for kept in judgement.passes]) for code in sets}
+    known = {code: one for code, one in parts.items() if one is not None}
+    names = [layer.name for layer in samples.layers]
+    return None if found is None else dataclasses.replace(found, by_layers=known).to_dict(samples.states, names)
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:

@@ -7,20 +7,29 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.covariates import COVARIATES, with_covariates
 from exoclassify.errors import DesignError
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import on_panel
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.typing import Mask
+from exoclassify.model.layered_panel import LayeredPanel
+from exoclassify.typing import Floats, Mask
 
-__all__ = ["nothing_new", "recipe_of", "recognised", "same_data", "trained_on_before", "unseen"]
+__all__ = ["as_trained", "nothing_new", "recipe_of", "recognised", "same_data", "trained_on_before", "unseen"]
 
 
 def recipe_of(bundle: ModelBundle) -> Recipe:
     """Read the recipe that a model was made by."""
     return Recipe.of(bundle.about["recipe"], source=f"recipe of {bundle.name} {bundle.version}")
+
+
+def as_trained(model: ModelBundle, cohort: Cohort) -> Cohort:
+    """Give a cohort the layer of covariates that a model was trained with, if it was, from the same columns of the sheet."""
+    if COVARIATES not in model.layers or COVARIATES in cohort.layers or not isinstance(model.panel, LayeredPanel):
+        return cohort
+    own = model.panel.layers[COVARIATES].molecules
+    return with_covariates(cohort, list(dict.fromkeys(name.partition("=")[0] for name in own)))
 
 
 def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Mask]:
@@ -31,26 +40,17 @@ def trained_on_before(model: ModelBundle, cohort: Cohort) -> dict[str, Mask]:
     dict of str to ndarray of bool of shape (n_samples,)
         By sample id, subject and near-duplicate cargo; all of them where the model does not remember.
     """
-    return recognised(model, cohort.cargo, cohort.groups.tolist() if cohort.has_subjects else None)
-
-
-def recognised(model: ModelBundle, cargo: CargoTable, subjects: Sequence[str] | None) -> dict[str, Mask]:
-    """Say which samples of a table a model was trained on; results as `trained_on_before`.
-
-    Returns
-    -------
-    dict of str to ndarray of bool of shape (n_samples,)
-    """
-    if model.trained_on is None:
-        return {"not remembered by the model": np.ones(cargo.n_samples, dtype=bool)}
-    return model.trained_on.recognised(
-        model.blend,
-        model.panel.molecules,
-        model.panel.values(cargo),
-        cargo.sample_ids,
-        subjects,
-        model.about["training"]["data_sha256"],
+    return recognised(
+        model, cohort.sheet.sample_ids, model.values(cohort), cohort.groups.tolist() if cohort.has_subjects else None
     )
+
+
+def recognised(model: ModelBundle, ids: Sequence[str], X: Floats, subjects: Sequence[str] | None) -> dict[str, Mask]:
+    """Say which samples a model was trained on, by ids and raw values of its panel; results as `trained_on_before`."""
+    if model.trained_on is None:
+        return {"not remembered by the model": np.ones(len(ids), dtype=bool)}
+    key = model.about["training"]["data_sha256"]
+    return model.trained_on.recognised(model.blend, model.panel.molecules, X, ids, subjects, key)
 
 
 def unseen(model: ModelBundle, cohort: Cohort) -> tuple[Cohort, dict[str, int] | None]:
@@ -74,7 +74,7 @@ def unseen(model: ModelBundle, cohort: Cohort) -> tuple[Cohort, dict[str, int] |
     if known.all():
         told = ", ".join(f"{count} by {way}" for way, count in counts.items())
         raise DesignError(
-            f"{cohort.cargo.source}: {model.name} {model.version} was trained on all {cohort.n_samples} samples ({told}), so "
+            f"{cohort.source}: {model.name} {model.version} was trained on all {cohort.n_samples} samples ({told}), so "
             "nothing is left to judge it by; give samples that it has not seen, and other ids where only the ids are the same"
         )
     return cohort.take(~known), {"in all": int(known.sum()), **counts}
@@ -83,7 +83,7 @@ def unseen(model: ModelBundle, cohort: Cohort) -> tuple[Cohort, dict[str, int] |
 def same_data(model: ModelBundle, cohort: Cohort) -> bool:
     """Whether a model was trained on this very cohort; only the molecules that its recipe names count, if it names any."""
     recipe = recipe_of(model)
-    if not set(recipe.panel.molecules) <= set(cohort.cargo.molecules):
+    if not set(recipe.panel.molecules) <= set(cohort.molecules):
         return False
     return bool(model.about["training"]["data_sha256"] == on_panel(cohort, recipe).digest())
 
@@ -105,12 +105,12 @@ def nothing_new(champion: ModelBundle, cohort: Cohort, recipe: Recipe) -> str:
         return f"{who} was made of these samples by this recipe"
     if champion.trained_on is None:
         return ""
-    same = champion.trained_on.copies(champion.blend, champion.panel.molecules, champion.panel.values(cohort.cargo))
+    same = champion.trained_on.copies(champion.blend, champion.panel.molecules, champion.values(cohort))
     if (same < 0).any() or _relabelled(champion, cohort, same) or _better_described(champion, cohort, same):
         return ""
     ids = champion.trained_on.named(cohort.sheet.sample_ids, champion.about["training"]["data_sha256"])
     return (
-        f"{who} was trained on the cargo of all {cohort.n_samples} samples of {cohort.cargo.source}, {int(ids.sum())} of them "
+        f"{who} was trained on the cargo of all {cohort.n_samples} samples of {cohort.source}, {int(ids.sum())} of them "
         "under the same id, by this recipe; add samples that it was not trained on"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -42,20 +43,40 @@ class LocalSamples:
 
     Parameters
     ----------
-    cargo : CargoTable
-        Of the model's kind and unit.
+    cargo : CargoTable or mapping of str to CargoTable
+        Of the model's kind and unit; of several layers a table for each, by name, each of which may lack samples.
     labels : tuple of str
-        The state of each sample, empty where it is not known; nothing where none is.
+        The state of each of `sample_ids`, empty where it is not known; nothing where none is.
     subjects : tuple of str
-        The person of each sample; nothing where not given.
+        The person of each; nothing where not given.
     mix : mapping of str to float, optional
         Shares of the states among them.
     """
 
-    cargo: CargoTable
+    cargo: CargoTable | Mapping[str, CargoTable]
     labels: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     mix: Mapping[str, float] | None = None
+
+    @property
+    def tables(self) -> tuple[CargoTable, ...]:
+        """The table, or that of each layer."""
+        return (self.cargo,) if isinstance(self.cargo, CargoTable) else tuple(self.cargo.values())
+
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        """Every sample once, in the order of the tables."""
+        return tuple(dict.fromkeys(sample for table in self.tables for sample in table.sample_ids))
+
+    @property
+    def source(self) -> str:
+        """Names of the tables, for messages."""
+        return ", ".join(dict.fromkeys(table.source for table in self.tables))
+
+    def digest(self) -> str:
+        """Give the sha256 of the tables."""
+        each = [table.digest() for table in self.tables]
+        return each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,20 +152,24 @@ def recalibrate(model: ModelBundle, samples: LocalSamples, *, site: str) -> Reca
 
 
 def _read(model: ModelBundle, samples: LocalSamples, site: str) -> tuple[_Here, dict[str, Any]]:
-    source, states = samples.cargo.source, model.states
-    samples.cargo.check_rows()
-    labels = samples.labels or ("",) * samples.cargo.n_samples
+    source, states = samples.source, model.states
+    for table in samples.tables:
+        table.check_rows()
+    ids, X = model.rows(samples.cargo)
+    labels = samples.labels or ("",) * len(ids)
     unknown = sorted({label for label in labels if label and label not in states})
     if unknown:
         raise InputError(
             f"{source}: {unknown[0]} is not a state of {model.name}; its states are {', '.join(states)}; blank = not known"
         )
     mix = shifted_prevalence(states, model.blend.prevalence, samples.mix, what="mix")
-    X = model.panel.values(samples.cargo)
-    new = _not_trained_on(model, samples)
+    known, measured = _trained_on(model, samples, X), model.measure(X)
+    unread = ~known & (measured.coverage < model.panel.min_coverage)
+    new = ~known & ~unread
     y = np.array([states.index(label) if label else -1 for label in labels], dtype=np.intp)[new]
-    _check_enough(model, y, mix, int(len(new) - new.sum()), source)
-    log_odds, residuals = model.compiled.evaluate(X[new])
+    left_out = {"left_out_as_trained_on": int(known.sum()), "left_out_as_not_measured": int(unread.sum())}
+    _check_enough(model, y, mix, left_out, source)
+    log_odds, residuals = measured.log_odds[new].transpose(1, 0, 2), measured.residuals[new]
     alpha = model.about["answers"]["novelty_alpha"]
     novel = conformal_p(model.blend.calibration.unknown.novelty, residuals) <= alpha
     if novel.all() and not (y >= 0).all():
@@ -154,7 +179,7 @@ def _read(model: ModelBundle, samples: LocalSamples, site: str) -> tuple[_Here, 
         )
     head = model.blend.calibration.heads[0]
     share = model.blend.prevalence if mix is None else mix
-    subjects = samples.subjects or samples.cargo.sample_ids
+    subjects = samples.subjects or ids
     groups = np.unique(np.asarray(subjects, dtype=np.str_)[new], return_inverse=True)[1]
     here = _Here(Local(head.to_white(log_odds[0]), share, mix is not None, y), log_odds[0], residuals, groups)
     return here, {
@@ -165,25 +190,27 @@ def _read(model: ModelBundle, samples: LocalSamples, site: str) -> tuple[_Here, 
         },
         "mix": None if mix is None else dict(zip(states, map(float, mix), strict=True)),
         "subjects": len(np.unique(groups)) if samples.subjects else None,
-        "left_out_as_trained_on": int(len(new) - new.sum()),
-        "data_sha256": samples.cargo.digest(),
+        **left_out,
+        "data_sha256": samples.digest(),
         "novel_before": float(novel.mean()),
     }  # fmt: skip
 
 
-def _not_trained_on(model: ModelBundle, samples: LocalSamples) -> Mask:
+def _trained_on(model: ModelBundle, samples: LocalSamples, X: Floats) -> Mask:
     if model.trained_on is None:
-        return np.ones(samples.cargo.n_samples, dtype=bool)
-    ways = recognised(model, samples.cargo, samples.subjects or None)
-    new: Mask = ~np.any(list(ways.values()), axis=0)
-    return new
+        return np.zeros(len(X), dtype=bool)
+    ways = recognised(model, samples.sample_ids, X, samples.subjects or None)
+    known: Mask = np.any(list(ways.values()), axis=0)
+    return known
 
 
-def _check_enough(model: ModelBundle, y: Codes, mix: Floats | None, left_out: int, source: str) -> None:
-    trained = f" ({left_out} more were trained on and are left out)" if left_out else ""
+def _check_enough(model: ModelBundle, y: Codes, mix: Floats | None, left_out: Mapping[str, int], source: str) -> None:
     if len(y) < FEWEST:
+        trained, unread = left_out.values()
+        why = [f"{n} {how}" for n, how in ((trained, "as trained on"), (unread, "as hardly measured")) if n]
+        told = f" ({', '.join(why)} left out)" if why else ""
         raise DesignError(
-            f"{source}: {len(y)} local samples{trained}; a site needs {FEWEST} or more that the model has not seen"
+            f"{source}: {len(y)} local samples{told}; a site needs {FEWEST} or more that the model has not seen"
         )
     counts = np.bincount(y[y >= 0], minlength=len(model.states))
     if mix is None and counts.max() < _FEWEST_LABELLED:
@@ -325,8 +352,8 @@ def _bound(
     if model.trained_on is not None:
         remembered = model.trained_on.extended(
             blend,
-            model.panel.values(samples.cargo),
-            samples.cargo.sample_ids,
+            model.rows(samples.cargo)[1],
+            samples.sample_ids,
             samples.subjects or None,
             model.about["training"]["data_sha256"],
             here="novelty" in described["steps"],

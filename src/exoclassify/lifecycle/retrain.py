@@ -74,7 +74,7 @@ def retrain(
     recipe = recipe_of(champion) if recipe is None else recipe
     check_states(champion, cohort)
     _check_subgroups(cohort, recipe)
-    X = champion.panel.values(cohort.cargo)  # says what is wrong before any work is done
+    X = champion.values(cohort)  # says what is wrong before any work is done
     done = finish(
         cohort, recipe, covariates=covariates, cache=cache, name=champion.name, n_jobs=n_jobs, progress=progress
     )

@@ -6,14 +6,14 @@ other layers left out of sight: so each set is answered as well as its layers al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from exoclassify.methods.conformal import conformal_p
 from exoclassify.typing import Codes, Floats, Mask
 
-__all__ = ["fused", "set_codes", "trusted", "unusual"]
+__all__ = ["code_of", "fused", "named", "set_codes", "trusted", "unusual"]
 
 
 _NOTHING = 1e-9
@@ -26,6 +26,16 @@ _STRANGE = 0.05
 def set_codes(present: Mask) -> Codes:
     """Give each sample the number of its set of layers, by `present` (n_samples, n_layers): bit l of it is layer l."""
     return present.astype(np.intp) @ (1 << np.arange(present.shape[1], dtype=np.intp))
+
+
+def code_of(names: Iterable[str], of: Sequence[str]) -> int:
+    """Give the number of a set of layers by their names, among all of a model."""
+    return sum(1 << of.index(name) for name in set(names))
+
+
+def named(code: int, of: Sequence[str]) -> tuple[str, ...]:
+    """Name the layers of a set, in the model's order."""
+    return tuple(name for i, name in enumerate(of) if code >> i & 1)
 
 
 def fused(log_odds: Floats, weights: Floats) -> Floats:

@@ -71,6 +71,10 @@ class Blend(ABC):
         return replace(self, calibration=calibration)  # type: ignore[type-var]  # every subclass is a dataclass
 
     @abstractmethod
+    def steepness(self, head: int, layers: int) -> float:
+        """Say how much the log-odds of a head grow with the scores; `layers` is the set of layers (`set_codes`), 0 of one."""
+
+    @abstractmethod
     def log(self, X: Floats) -> Floats:
         """Give normalised values, of the same shape."""
 
@@ -185,6 +189,10 @@ class FittedBlend(Blend):
         heads = self.calibration.heads
         log_odds = np.stack([h.log_odds(np.einsum("m,mnk->nk", h.factors, scores)) for h in heads])
         return log_odds, self.novelty.residuals(views["log"])
+
+    def steepness(self, head: int, layers: int) -> float:
+        """See `Blend.steepness`."""
+        return float(np.linalg.norm(self.calibration.heads[head].map))
 
     def log(self, X: Floats) -> Floats:
         """Normalise and fill raw values of the panel; same shape, log2, no NaN."""

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.data.covariates import COVARIATES, covariates_there
 from exoclassify.errors import ModelError, check_type, first_three
-from exoclassify.methods.fusion import set_codes
+from exoclassify.methods.fusion import code_of, named, set_codes
 from exoclassify.model.answers import Answers
 from exoclassify.model.blend import Blend
 from exoclassify.model.compiled import CompiledBlend, check_parity
@@ -165,12 +167,22 @@ class ModelBundle:
         found = _table_for(self.panel, table)
         return found.sample_ids, self.panel.values(found)
 
+    def values(self, cohort: Cohort) -> Floats:
+        """Line a cohort up with the panel: raw values in the order of its sheet; covariates are read from the sheet."""
+        if not self.layers:
+            return self.rows(cohort.cargo)[1]
+        tables = {name: cohort.layer(name) for name in cohort.layers}
+        if COVARIATES in self.layers and COVARIATES not in tables:
+            own = self.panel.layers[COVARIATES].molecules if isinstance(self.panel, LayeredPanel) else ()
+            tables |= covariates_there(cohort.sheet, own)
+        return self.rows(tables)[1]
+
     def check_layers(self, names: Sequence[str]) -> None:
         """Refuse layers that are none of the model's, or that say no more than guessing without another."""
         if not isinstance(self.panel, LayeredPanel) or not isinstance(self.blend, LayeredBlend):
             raise ModelError(f"{self.name} {self.version} reads one table ({self.panel.measured_in}); give it alone")
         self.panel.check_names(names)
-        if not self.blend.able[sum(1 << self.layers.index(name) for name in set(names))]:
+        if not self.blend.able[code_of(names, self.layers)]:
             others = [name for name in self.layers if name not in names]
             lacks = f"; give {' and '.join(others)} too" if others else ""
             raise ModelError(
@@ -245,7 +257,7 @@ class ModelBundle:
         if not self.layers:
             return found
         codes, layers = np.unique(set_codes(measured.layers), return_inverse=True)
-        sets = tuple(";".join(name for i, name in enumerate(self.layers) if code >> i & 1) for code in codes.tolist())
+        sets = tuple(";".join(named(code, self.layers)) for code in codes.tolist())
         return replace(found, layers=layers, layer_sets=sets)
 
     def check(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.data.states import positive_states
 from exoclassify.data.visits import check_dates, check_one_each, in_order, named_visits
 from exoclassify.errors import InputError, first_three
-from exoclassify.model.bundle import ModelBundle
+from exoclassify.methods.fusion import named, set_codes
+from exoclassify.model.bundle import Measured, ModelBundle
+from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.prediction import Predictions, Use
 from exoclassify.model.retest import Retest, log_odds_of
 from exoclassify.typing import Floats, Mask
@@ -46,9 +48,11 @@ class Course:
     reliable : ndarray of bool of shape (n_visits, n_states)
         Whether the change exceeds the limit.
     noise : Retest
-        What the intervals and limits were made from.
+        What the limits were made from.
     level : float
         Of intervals and of the absence of alarms.
+    compared_on : tuple of str
+        Layers that every visit has, by which alone changes are told; none of a model of one layer.
     """
 
     person: str
@@ -61,6 +65,7 @@ class Course:
     reliable: Mask
     noise: Retest
     level: float
+    compared_on: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row a visit."""
@@ -91,6 +96,7 @@ class Course:
             "version": self.answers.version,
             "level": self.level,
             "noise": self.noise.to_dict(states),
+            **({"compared_on": list(self.compared_on)} if self.compared_on else {}),
             "limit": by_state(self.limit.tolist()),
             "changed": bool(self.reliable.any()),
             "summary": " ".join(self.in_words()),
@@ -108,6 +114,7 @@ class Course:
                     "coverage": float(self.answers.coverage[i]),
                     "flags": list(self.answers.flags[i]),
                     "place": self.answers.places[i],
+                    **({"layers": list(self.answers.layers[i])} if self.answers.layers else {}),
                 }
                 for i, visit in enumerate(self.visits)
             ],
@@ -162,29 +169,57 @@ def course(
         raise InputError(
             f"{person} has two samples at visit {twice}; keep one of them, or give each a visit of its own"
         )
-    there = noise.at(bundle, use, batches)
-    n_states = len(bundle.states)
-    n_tests = (len(visits) - 1) * (n_states if n_states > 2 else 1)
-    half = student.ppf(0.5 + level / 2, noise.freedom) * there.sd
-    limit = student.ppf(1 - (1 - level) / 2 / n_tests, noise.freedom) * math.sqrt(2) * noise.sd
     measured = bundle.measure(X)
     answers = bundle.interpret(ids, measured, use, batches or None)
+    shared = _shared(bundle, person, visits, measured)
+    own = noise.of(bundle, shared)
+    n_states = len(bundle.states)
+    n_tests = (len(visits) - 1) * (n_states if n_states > 2 else 1)
+    limit = student.ppf(1 - (1 - level) / 2 / n_tests, own.freedom) * math.sqrt(2) * own.sd
+    half = np.stack([_half(bundle, noise, code, use, batches, level) for code in set_codes(measured.layers).tolist()])
     low, high = np.empty((2, len(ids), n_states))
     for k in range(n_states):
         for bounds, side in ((low, -1), (high, 1)):
             moved = measured.log_odds.copy()
-            moved[:, :, k] += side * half[k]
+            moved[:, :, k] += side * half[:, k, None]
             bounds[:, k] = bundle.judge(measured._replace(log_odds=moved), use, batches or None).probabilities[:, k]
     trained = [batch if batch in bundle.blend.calibration.batches else "" for batch in batches or [use.batch]]
-    as_trained = answers if all(trained) else bundle.judge(measured, Use(same_batch=True))
+    if isinstance(bundle.blend, LayeredBlend) and not measured.layers.all(axis=1).all():
+        measured = bundle.measure(bundle.blend.only(X, shared)[1])
+    where = (use, batches or None) if all(trained) else (Use(same_batch=True), None)
+    as_trained = bundle.judge(measured, *where)
     eta = log_odds_of(as_trained.probabilities)
     change = eta - eta[0]
-    return Course(person, tuple(visits), answers, low, high, change, limit, np.abs(change) > limit, noise, level)
+    reliable, layers = np.abs(change) > limit, named(shared, bundle.layers)
+    return Course(person, tuple(visits), answers, low, high, change, limit, reliable, own, level, layers)
+
+
+def _shared(bundle: ModelBundle, person: str, visits: Sequence[str], measured: Measured) -> int:
+    """Give the layers that are read at every visit, as their `set_codes`; a change in which layers are there is none."""
+    if not bundle.layers:
+        return 0
+    shared: Mask = np.all(measured.layers, axis=0)
+    code = int(set_codes(shared[None])[0])
+    if not shared.any() or not (isinstance(bundle.blend, LayeredBlend) and bundle.blend.able[code]):
+        each = (" and ".join(named(code, bundle.layers)) or "none" for code in set_codes(measured.layers).tolist())
+        told = ", ".join(f"{visit}: {names}" for visit, names in zip(visits, each, strict=True))
+        raise InputError(
+            f"{person}: no layer that says more than guessing is read at every visit ({told}), and a change is told by such "
+            "layers: leave visits out, or measure what is missing"
+        )
+    return code
+
+
+def _half(bundle: ModelBundle, noise: Retest, code: int, use: Use, batches: Sequence[str], level: float) -> Floats:
+    """Half the width, in log-odds, of the interval of an answer that rests on a set of layers; shape (n_states,)."""
+    own = noise.of(bundle, code)
+    half: Floats = student.ppf(0.5 + level / 2, own.freedom) * own.at(bundle, code, use, batches).sd
+    return half
 
 
 def followed(
     bundle: ModelBundle,
-    table: CargoTable,
+    table: CargoTable | Mapping[str, CargoTable],
     sheet: SampleSheet,
     *,
     persons: Sequence[str] = (),
@@ -198,7 +233,7 @@ def followed(
     Parameters
     ----------
     table : CargoTable
-        Samples, of the model's kind and unit.
+        Samples, of the model's kind and unit; of several layers a table for each, by name.
     sheet : SampleSheet
         Their persons and visits; their batches where it names a column of them.
     order : sequence of str
@@ -211,7 +246,9 @@ def followed(
     unknown = [person for person in persons if person not in everyone]
     if unknown:
         raise InputError(f"{sheet.source}: there is no {first_three(unknown)} in column {sheet.subject_column}")
-    measured = np.isin(sheet.sample_ids, table.sample_ids) & (visits != "")
+    ids, values = bundle.rows(table)
+    row = {sample: i for i, sample in enumerate(ids)}
+    measured = np.isin(sheet.sample_ids, ids) & (visits != "")
     kept = measured & np.isin(everyone, persons) if len(persons) else measured
     part, visits, everyone = sheet.take(kept), visits[kept], everyone[kept]
     check_one_each(part, everyone.tolist(), visits.tolist())
@@ -224,7 +261,7 @@ def followed(
             continue
         own = part.take(np.array(rows, dtype=np.intp))
         batches = () if own.batch is None else tuple(own.batch.tolist())
-        X = bundle.panel.values(table.for_samples(own.sample_ids))
+        X = values[[row[sample] for sample in own.sample_ids]]
         found.append(course(bundle, person, visits[rows].tolist(), own.sample_ids, X, noise, use, batches, level))
     if not found:
         raise InputError(f"{sheet.source}: no person has samples at two visits; a course needs two or more")

@@ -33,7 +33,8 @@ class LayeredBlend(Blend):
     residuals : tuple of ndarray
         Sorted held-out residuals of each layer, by which novelty is counted, see `exoclassify.methods.fusion.unusual`.
     weights : ndarray of shape (n_heads, 2 ** n_layers, n_layers)
-        Of each layer's log-odds over the prior, for each set of layers that is there, see `fit_weights`.
+        Of each layer's log-odds over the prior, for each set of layers that is there, see `fit_weights`; a head that a site added
+        reads those of the first.
     calibration : Calibration
         Of the fused log-odds.
     able : ndarray of bool of shape (2 ** n_layers,)
@@ -61,6 +62,16 @@ class LayeredBlend(Blend):
         """Say which layers were measured in which sample; shape (n_samples, n_layers)."""
         return np.stack([~np.isnan(X[:, columns]).all(axis=1) for columns in self.columns()], axis=1)
 
+    def only(self, X: Floats, code: int) -> tuple[Mask, Floats]:
+        """Show the layers of a set alone: which samples have all of them, and values with NaN in the other layers."""
+        shown, has, present = X.copy(), np.ones(len(X), dtype=bool), self.present(X)
+        for i, columns in enumerate(self.columns()):
+            if code >> i & 1:
+                has &= present[:, i]
+            else:
+                shown[:, columns] = np.nan
+        return has, shown
+
     def evaluate(self, X: Floats) -> tuple[Floats, Floats]:
         """Answer step by step, as `FittedBlend.evaluate`; a missing layer is NaN throughout, and adds nothing."""
         return self.evaluated(X, self.layers)[:2]
@@ -80,29 +91,39 @@ class LayeredBlend(Blend):
         """
         X = np.asarray(X, dtype=np.float64)
         heads, present = self.calibration.heads, self.present(X)
-        each = np.full((len(heads), len(self.layers), len(X), len(self.states)), np.nan)
+        each = np.full((len(self.weights), len(self.layers), len(X), len(self.states)), np.nan)
         residuals = np.full((len(self.layers), len(X)), np.nan)
         for i, (scorer, columns) in enumerate(zip(scorers, self.columns(), strict=True)):
             rows = np.flatnonzero(present[:, i])
             if len(rows):
                 log_odds, residuals[i, rows] = scorer.evaluate(np.ascontiguousarray(X[rows, columns]))
-                for head in range(len(heads)):
+                for head in range(len(each)):
                     each[head, i, rows] = log_odds[self.own_head(head)]
         read = trusted(residuals, self.residuals)
         each[:, ~read] = np.nan
         residuals[~read] = np.nan
         blended = [fused(own, weights) for own, weights in zip(each, self.weights, strict=True)]
-        pairs = zip(heads, blended, strict=True)
+        pairs = [(head, blended[self.learned(at)]) for at, head in enumerate(heads)]
         odds = np.stack([_through(head.factors[0] * head.map, one) + head.shift for head, one in pairs])
         return odds, unusual(residuals, self.residuals), read.T
 
     def own_head(self, head: int) -> int:
         """Say which head of a layer a head of the fusion reads: of batches trained on the last, else the first."""
-        return -1 if head == len(self.calibration.heads) - 1 else 0
+        return -1 if self.learned(head) == len(self.weights) - 1 else 0
+
+    def learned(self, head: int) -> int:
+        """Say which head of training a head is, or was made from."""
+        return head if head < len(self.weights) else 0
+
+    def steepness(self, head: int, layers: int) -> float:
+        """See `Blend.steepness`; the sum over the layers."""
+        own, weights = self.calibration.heads[head], self.weights[self.learned(head), layers]
+        each = [layer.steepness(range(len(layer.calibration.heads))[self.own_head(head)], 0) for layer in self.layers]
+        return float(own.factors[0] * np.linalg.norm(own.map) * (weights @ each))
 
     def shares(self, X: Floats, head: int) -> Floats:
         """Give the weight of each layer in each sample's answer; shape (n_samples, n_layers), 0 for one that is not read."""
-        result: Floats = self.weights[head][set_codes(self.evaluated(X, self.layers)[2])]
+        result: Floats = self.weights[self.learned(head)][set_codes(self.evaluated(X, self.layers)[2])]
         return result
 
     def log(self, X: Floats) -> Floats:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import InputError, ModelError
+from exoclassify.methods.fusion import code_of, named
 from exoclassify.model.bundle import ModelBundle
-from exoclassify.model.layered_panel import LayeredPanel
+from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.prediction import Use
 from exoclassify.typing import Codes, Floats, Mask
 
@@ -39,12 +40,15 @@ class Retest:
         Persons with repeated samples.
     source : str
         Whose repeats: ``training``, held out, or the name of a file.
+    by_layers : mapping of int to Retest
+        Of a model of several layers: that of each set of layers (`set_codes`) of which there are enough repeats.
     """
 
     sd: Floats
     freedom: float
     persons: int
     source: str
+    by_layers: Mapping[int, Retest] = field(default_factory=dict)
 
     @classmethod
     def of_model(cls, bundle: ModelBundle) -> Retest:
@@ -55,9 +59,30 @@ class Retest:
                 f"{bundle.name} {bundle.version}: how far repeated samples of one person lie apart was not learned (training "
                 f"needs --subject, {FEWEST_REPEATS} repeats in one state, and to be judged); give repeats with --repeats"
             )
-        return cls(
-            np.array([found["sd"][state] for state in bundle.states]), found["freedom"], found["persons"], "training"
-        )
+        if bundle.layers and "layers" not in found:
+            raise ModelError(
+                f"{bundle.name} {bundle.version} was trained before noise was learned for each set of layers; train it again, "
+                "or give repeats with --repeats-layer"
+            )
+
+        def read(one: Mapping[str, Any], parts: Mapping[int, Retest]) -> Retest:
+            sd = np.array([one["sd"][state] for state in bundle.states])
+            return cls(sd, one["freedom"], one["persons"], "training", parts)
+
+        parts = {code_of(one["layers"], bundle.layers): read(one, {}) for one in found.get("layers", ())}
+        return read(found, parts)
+
+    def of(self, bundle: ModelBundle, layers: int) -> Retest:
+        """Give the noise where a set of layers is read (`set_codes`)."""
+        if not bundle.layers:
+            return self
+        if layers not in self.by_layers:
+            names = " and ".join(named(layers, bundle.layers)) or "no layer"
+            raise InputError(
+                f"{bundle.name}: how far repeated samples of one person lie apart is not known by {names} alone "
+                f"({self.source}: fewer than {FEWEST_REPEATS} repeats have it); give repeats with --repeats-layer"
+            )
+        return self.by_layers[layers]
 
     @staticmethod
     def check(bundle: ModelBundle) -> None:
@@ -66,27 +91,24 @@ class Retest:
             raise ModelError(
                 f"{bundle.name} compares samples of one person itself; score it, or follow with another model"
             )
-        if isinstance(bundle.panel, LayeredPanel):
-            raise ModelError(
-                f"{bundle.name} reads several layers ({bundle.panel.measured_in}), and noise differs by which are there; follow "
-                "with a model of one layer"
-            )
 
-    def at(self, bundle: ModelBundle, use: Use, batches: Sequence[str] = ()) -> Retest:
+    def at(self, bundle: ModelBundle, layers: int, use: Use, batches: Sequence[str] = ()) -> Retest:
         """Give the noise where samples are from: log-odds of a new batch or a site may be steeper or flatter."""
         known = bundle.blend.calibration
         where = {bundle.blend.place(replace(use, batch=batch))[0].head for batch in (batches or [use.batch])}
-        usual = float(np.linalg.norm(known.heads[known.some.head].map))
-        steepest = max(float(np.linalg.norm(known.heads[head].map)) for head in where)
+        usual = bundle.blend.steepness(known.some.head, layers)
+        steepest = max(bundle.blend.steepness(head, layers) for head in where)
         return replace(self, sd=self.sd * (steepest / usual if usual > 0 else 1.0))
 
-    def to_dict(self, states: Sequence[str]) -> dict[str, Any]:
-        """Give it as plain values, as a bundle keeps it."""
+    def to_dict(self, states: Sequence[str], layers: Sequence[str] = ()) -> dict[str, Any]:
+        """Give it as plain values, as a bundle keeps it; of several layers with their names."""
+        parts = [{"layers": list(named(c, layers)), **one.to_dict(states)} for c, one in self.by_layers.items()]
         return {
             "sd": dict(zip(states, self.sd.tolist(), strict=True)),
             "freedom": self.freedom,
             "persons": self.persons,
             "source": self.source,
+            **({"layers": parts} if layers else {}),
         }
 
 
@@ -137,14 +159,25 @@ def _pooled(probabilities: Sequence[Floats], persons: Codes, inside: Mask) -> tu
     return np.sqrt(np.mean(variances, axis=0)), freedom, int((n > 1).sum())
 
 
-def retest_in(bundle: ModelBundle, table: CargoTable, persons: Sequence[str], use: Use) -> Retest:
-    """Learn the noise from a file of repeated samples, every person of it in one state throughout."""
-    codes = np.unique(persons, return_inverse=True)[1]
-    answers = bundle.predict(table, use).probabilities
-    found = retest_of([answers], codes, np.zeros_like(codes), table.source)
+def retest_in(
+    bundle: ModelBundle, table: CargoTable | Mapping[str, CargoTable], person_of: Mapping[str, str], use: Use
+) -> Retest:
+    """Learn the noise from a file of repeated samples, or one a layer, every person of it in one state throughout."""
+    source = table.source if isinstance(table, CargoTable) else ", ".join(one.source for one in table.values())
+    ids, X = bundle.rows(table)
+    persons = np.unique([person_of[sample] for sample in ids], return_inverse=True)[1]
+
+    def learned(rows: Mask, shown: Floats) -> Retest | None:
+        answers = bundle.judge(bundle.measure(shown[rows]), use).probabilities
+        return retest_of([answers], persons[rows], np.zeros(int(rows.sum()), dtype=np.intp), source)
+
+    found = learned(np.ones(len(ids), dtype=bool), X)
     if found is None:
         raise InputError(
-            f"{table.source}: {table.n_samples} samples of {len(set(persons))} persons; measurement noise needs {FEWEST_REPEATS} "
+            f"{source}: {len(ids)} samples of {len(np.unique(persons))} persons; measurement noise needs {FEWEST_REPEATS} "
             "samples beyond the first of a person"
         )
-    return found
+    if not isinstance(bundle.blend, LayeredBlend):
+        return found
+    parts = {code: learned(*bundle.blend.only(X, code)) for code in range(1, 2 ** len(bundle.layers))}
+    return replace(found, by_layers={code: one for code, one in parts.items() if one is not None})

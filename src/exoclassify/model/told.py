@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["carries_over", "layers_add", "of_layers", "use_lines", "used_in", "visits_add"]
+__all__ = ["carries_over", "layers_add", "use_lines", "used_in", "visits_add"]
 
 
 def used_in(about: Mapping[str, Any]) -> list[str]:
@@ -29,8 +29,7 @@ def _unknown(about: Mapping[str, Any], place: Mapping[str, Any]) -> str:
     if place["closed"] == "one-batch":
         return (
             "In an unknown batch it makes no calls: it was never tested in one. "
-            + ("" if of_layers(about) else "10 local samples (exoclassify recalibrate) or ")
-            + "a second training batch would settle it."
+            "10 local samples (exoclassify recalibrate) or a second training batch would settle it."
         )
     if place["closed"]:
         return "In an unknown batch it makes no calls: its scores were not shown to carry over to the batches that were left out."
@@ -79,11 +78,6 @@ def use_lines(about: Mapping[str, Any]) -> list[list[Any]]:
     return rows
 
 
-def of_layers(about: Mapping[str, Any]) -> bool:
-    """Say whether a judged model reads several layers, of which no profile of a site can be made."""
-    return "layers" in (about["evaluation"] or {}).get("cross_validation", {})
-
-
 def carries_over(about: Mapping[str, Any]) -> str:
     """Say whether one cut-off carries over from batch to batch."""
     offsets = (about["evaluation"] or {}).get("offsets")
@@ -95,9 +89,7 @@ def carries_over(about: Mapping[str, Any]) -> str:
     )
     if offsets["spread"] < 0.5:
         return f"{words}. That is little: an unknown batch is answered nearly as well as a known one."
-    return f"{words}. In a new batch, probabilities are uncertain by that much" + (
-        "." if of_layers(about) else "; 10 local samples make them surer."
-    )
+    return f"{words}. In a new batch, probabilities are uncertain by that much; 10 local samples make them surer."
 
 
 def visits_add(about: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,10 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.errors import ModelError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.compiled import PARITY
+from exoclassify.model.layered_panel import LayeredPanel
+from exoclassify.model.panel import Panel
 from exoclassify.model.prediction import Predictions, Use
+from exoclassify.typing import Floats
 
 __all__ = ["free_version", "next_version", "order"]
 
@@ -79,7 +82,12 @@ def _other_calls(old: ModelBundle, new: ModelBundle) -> str:
 
 
 def _golden(old: ModelBundle, asked: ModelBundle, same_batch: bool) -> Predictions:
-    panel = old.panel
     ids = tuple(f"golden-{i + 1:02d}" for i in range(len(old.golden)))
-    table = CargoTable(old.golden, ids, panel.molecules, panel.kind, panel.unit, "golden profiles", panel.not_detected)
-    return asked.predict(table, Use(same_batch=same_batch))
+
+    def table(panel: Panel, X: Floats) -> CargoTable:
+        return CargoTable(X, ids, panel.molecules, panel.kind, panel.unit, "golden profiles", panel.not_detected)
+
+    use, panel = Use(same_batch=same_batch), old.panel
+    if not isinstance(panel, LayeredPanel):
+        return asked.predict(table(panel, old.golden), use)
+    return asked.predict({name: table(own, part) for name, own, part in panel.parts(old.golden)}, use)

@@ -32,5 +32,5 @@ def bins_of(quantiles: NDArray[np.float32], log: NDArray[np.float32]) -> Counts:
     for quantile in np.ascontiguousarray(quantiles[:, 1:-1].T):
         twice += log > quantile
         twice += log >= quantile
-    at = np.arange(n_molecules) * BINS + twice // 2
-    return np.bincount(at.ravel(), minlength=n_molecules * BINS).reshape(n_molecules, BINS)
+    at = (np.arange(n_molecules) * BINS + twice // 2)[~np.isnan(log)]  # of a layer that is missing nothing is counted
+    return np.bincount(at, minlength=n_molecules * BINS).reshape(n_molecules, BINS)

@@ -10,6 +10,7 @@ from scipy.special import gammainc, gammaln
 from scipy.stats import chi2, kstwobign
 
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.layered import LayeredBlend
 from exoclassify.monitoring.bins import BINS, Counts, bins_of
 from exoclassify.typing import Floats
 
@@ -93,11 +94,7 @@ def input_drift(bundle: ModelBundle, counts: Counts) -> InputDrift:
     nothing but chance at 60 samples. The Kolmogorov-Smirnov distance is taken at 19 points and therefore a little too small.
     """
     assert bundle.trained_on is not None
-    known = bundle.trained_on.subjects if len(bundle.trained_on.subjects) else bundle.trained_on.samples
-    m, n = (
-        len(np.unique(known)),
-        int(counts[0].sum()) if len(counts) else 0,
-    )  # repeats of a person are no new evidence
+    m, n = _trained(bundle)[:, None], counts.sum(axis=1, keepdims=True)
     expected = _training_shares(bundle)
     groups = np.arange(0, BINS, _BITES)
     old = np.add.reduceat(expected, groups, axis=1)
@@ -106,15 +103,29 @@ def input_drift(bundle: ModelBundle, counts: Counts) -> InputDrift:
     smooth_old, smooth_new = ((old * m + 0.5) / (m + 0.5 * old.shape[1]), (new + 0.5) / (n + 0.5 * new.shape[1]))
     psi = ((smooth_new - smooth_old) * np.log(smooth_new / smooth_old)).sum(axis=1)
     freedom = np.maximum((old > 0.05).sum(axis=1) - 1, 1)
-    scale = 1 / max(n, 1) + 1 / m
+    scale = (1 / np.maximum(n, 1) + 1 / m)[:, 0]
     p_psi = chi2.sf(psi / scale, freedom)
-    apart = np.cumsum(counts / max(n, 1), axis=1) - np.cumsum(expected, axis=1)
+    share = counts / np.maximum(n, 1)
+    apart = np.cumsum(share, axis=1) - np.cumsum(expected, axis=1)
     ks = np.abs(apart).max(axis=1)
     p_ks = kstwobign.sf(ks / np.sqrt(scale))
     p = np.minimum(1.0, 2 * np.minimum(p_psi, p_ks))
-    above = counts[:, BINS // 2 :].sum(axis=1) / max(n, 1) - expected[:, BINS // 2 :].sum(axis=1)
-    psi, p = np.where(usable, psi, np.nan), np.where(usable & (n > 0), p, np.nan)
-    return InputDrift(psi, freedom * scale, ks, p, above, n)
+    above = (share - expected)[:, BINS // 2 :].sum(axis=1)
+    seen = n[:, 0] > 0
+    psi, p = np.where(usable & seen, psi, np.nan), np.where(usable & seen, p, np.nan)
+    return InputDrift(psi, freedom * scale, ks, p, above, int(n.max(initial=0)))
+
+
+def _trained(bundle: ModelBundle) -> Floats:
+    """Count the persons of training behind each molecule's quantiles: repeats are no new evidence, and a layer may lack some."""
+    assert bundle.trained_on is not None
+    known = bundle.trained_on.subjects if len(bundle.trained_on.subjects) else bundle.trained_on.samples
+    m = np.full(len(bundle.panel.molecules), float(len(np.unique(known))))
+    if isinstance(bundle.blend, LayeredBlend):
+        have = [len(one) for one in bundle.blend.residuals]
+        for columns, n in zip(bundle.blend.columns(), have, strict=True):
+            m[columns] *= n / max(have)
+    return m
 
 
 def _training_shares(bundle: ModelBundle) -> Floats:

@@ -135,7 +135,10 @@ class InputTally:
         insert: Any = insert_postgresql if engine.dialect.name == "postgresql" else insert_sqlite
         for key in sorted(self._changed):
             counts = self._counts[key]
-            values = {"n_samples": int(counts[0].sum()), "counts": zlib.compress(counts.astype("<i4").tobytes())}
+            values = {
+                "n_samples": int(counts.sum(axis=1).max()),
+                "counts": zlib.compress(counts.astype("<i4").tobytes()),
+            }
             row = dict(zip(("model", "version", "day"), key, strict=True)) | {"writer": self._writer}
             statement = insert(TALLIES).values(**row, **values)
             statement = statement.on_conflict_do_update(index_elements=[*row], set_=values)

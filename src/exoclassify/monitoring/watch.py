@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,13 +88,14 @@ def watch(engine: Engine, bundle: ModelBundle, since: datetime.datetime) -> Watc
     return replace(found, alarms=tuple(alarms))
 
 
-def watch_table(bundle: ModelBundle, table: CargoTable) -> Watched:
-    """Look at a table instead of records."""
-    answers = bundle.predict(table)
+def watch_table(bundle: ModelBundle, table: CargoTable | Mapping[str, CargoTable]) -> Watched:
+    """Look at a table, or one a layer, instead of records."""
+    ids, X = bundle.rows(table)
+    answers = bundle.interpret(ids, bundle.measure(X), Use())
     alarms: list[str] = []
     drift = None
     if bundle.trained_on is not None:
-        drift = _input(bundle, count_bins(bundle, bundle.panel.values(table)), alarms)
+        drift = _input(bundle, count_bins(bundle, X), alarms)
     rows = [
         _Answered(call, float(p), float(coverage))
         for call, p, coverage in zip(answers.calls, answers.novelty_p, answers.coverage, strict=True)
@@ -147,7 +148,7 @@ def _input(bundle: ModelBundle, counts: Counts, alarms: list[str]) -> dict[str, 
         "n_moved": len(listed),
         "moved": listed,
         "mean_psi": float(known.mean()) if len(known) else None,
-        "mean_psi_by_chance": float(drift.psi_expected.mean()),
+        "mean_psi_by_chance": float(drift.psi_expected[~np.isnan(drift.psi)].mean()) if len(known) else None,
         "false_discovery_rate": INPUT_RATE,
     }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from exoclassify.model.told import of_layers
 from exoclassify.report.html import Lead, Table, Tone
 
 __all__ = ["lead_of_audit", "lead_of_model", "lead_of_validation", "verdict_of_audit", "verdict_of_model"]
@@ -118,17 +117,17 @@ def _steps(about: Mapping[str, Any]) -> list[str]:
     if about["evaluation"] is None:
         return ["Train without `--no-judge`, so that the model is judged and audited."]
     steps = [] if audit is None else _mends(audit, "critical")
-    if not steps and of_layers(about):
-        steps.append("Add samples of another centre and train again: it is then judged across centres.")
+    layered = "layers" in about["evaluation"].get("cross_validation", {})
+    given = "--layer NAME=" if layered else "--cargo "
     if not steps and places is not None and places["unknown"]["calls_from"] is None:
-        profile = "make a profile of the new site: `exoclassify recalibrate NAME --site SITE --cargo local.csv"
+        profile = f"make a profile of the new site: `exoclassify recalibrate NAME --site SITE {given}local.csv"
         steps.append(
             f"Measure 10 or more samples and {profile} --mix STATE=SHARE`."
             if _calls_with_profile(about)
             else f"Train with more batches; or label 10 local samples and {profile} --samples local-sheet.csv --label STATE`."
         )
     if not steps:
-        steps.append("Judge it on a cohort of another centre: `exoclassify evaluate MODEL --cargo … --samples …`.")
+        steps.append(f"Judge it on a cohort of another centre: `exoclassify evaluate MODEL {given}… --samples …`.")
     if audit is not None:
         steps += _mends(audit, "warning")
     return steps[:_MOST_STEPS]
