@@ -65,11 +65,8 @@ def _together(cohort: Cohort, V: Floats) -> bool:
 def haemolysis_index(table: CargoTable) -> Floats | None:
     """Log2 of miR-451a over miR-23a-3p in each sample.
 
-    Returns
-    -------
-    ndarray of shape (n_samples,) or None
-        For Ct the difference Cq(miR-23a-3p) − Cq(miR-451a) itself; NaN where one is missing or not detected. None when the
-        table lacks one of the two.
+    For Ct the difference Cq(miR-23a-3p) − Cq(miR-451a) itself; NaN where one is missing or not detected. None when the table
+    lacks one of the two.
 
     Notes
     -----

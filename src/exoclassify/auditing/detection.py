@@ -87,14 +87,7 @@ def _blank(table: CargoTable) -> Floats:
 def surprising_zeros(table: CargoTable) -> Mask_:
     """Say which values are zero though the molecule is abundant wherever it was found.
 
-    Parameters
-    ----------
-    table : CargoTable
-        Of any unit; only counts and cpm hold such zeros.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_samples, n_molecules)
+    Shape (n_samples, n_molecules).
     """
     zero = np.zeros(table.values.shape, dtype=bool)
     if table.unit not in ("counts", "cpm"):
@@ -110,9 +103,7 @@ def surprising_zeros(table: CargoTable) -> Mask_:
 def floor_mask(table: CargoTable) -> Mask_:
     """Say which values are a molecule's least, or the table's, where that is shared by many: filled in, not measured.
 
-    Returns
-    -------
-    ndarray of bool of shape (n_samples, n_molecules)
+    Shape (n_samples, n_molecules).
     """
     values = table.values
     if table.unit == "counts":

@@ -24,13 +24,9 @@ MOST = 5000  # samples compared pair by pair: the matrix of more would not fit
 
 
 def alike(table: CargoTable) -> tuple[Floats, Floats]:
-    """Rank correlation of every pair of samples on molecules found in half of them.
+    """Rank correlation of every pair of samples on molecules found in half of them, the diagonal NaN.
 
-    Returns
-    -------
-    raw, residual : ndarray of shape (n_samples, n_samples)
-        As it is (Spearman's), and with the mean rank of each molecule taken away, which leaves what is the sample's own.
-        The diagonal is NaN.
+    As it is (Spearman's), and with the mean rank of each molecule taken away, which leaves what is the sample's own.
     """
     ranks = _ranks(table)
     return _correlation(ranks), _correlation(ranks - ranks.mean(axis=0))
@@ -119,13 +115,7 @@ def _across(table: CargoTable, other: CargoTable) -> Finding:
 
 
 def alike_within(cohort: Cohort) -> Floats:
-    """Rank correlation of every pair of samples after the mean profile of their state and batch is taken away.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_samples)
-        The diagonal is NaN.
-    """
+    """Rank correlation of every pair of samples after the mean profile of their state and batch is taken away."""
     ranks = _ranks(cohort.cargo)
     batches = cohort.batches if cohort.batches is not None else np.zeros(len(ranks), dtype=np.str_)
     for labels in (cohort.y, batches):  # one after the other: cells of both may hold a single sample

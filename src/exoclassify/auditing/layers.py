@@ -42,10 +42,7 @@ def audit_layers(cohort: Cohort, audited: Callable[[Cohort], Audit]) -> Audit:
 def missing_layers(cohort: Cohort) -> list[Finding]:
     """Say of each layer that some samples lack whether that goes with the state.
 
-    Returns
-    -------
-    list of Finding
-        Critical where it does (p below .01), a warning below .05. Labels are permuted among subjects, within batches.
+    Critical where it does (p below .01), a warning below .05. Labels are permuted among subjects, within batches.
     """
     samples = Samples.of(cohort)
     dealt = [permuted_labels(samples, seed) for seed in range(_DRAWS)]

@@ -111,9 +111,7 @@ def _central(cohort: Cohort) -> list[int]:
 def outlying(cohort: Cohort) -> Mask:
     """Mark samples that lie far below all others by likeness or by library size, as `audit_outliers` counts them.
 
-    Returns
-    -------
-    ndarray of bool of shape (n_samples,)
+    Shape (n_samples,).
     """
     marked = np.zeros(cohort.n_samples, dtype=bool)
     for _, z in _standing(cohort):

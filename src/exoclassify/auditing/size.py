@@ -111,11 +111,8 @@ def _of_curve(curve: list[dict[str, Any]]) -> Finding:
 def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[dict[str, Any]] | None:
     """Judge a plain ridge regression on parts of the cohort.
 
-    Returns
-    -------
-    list of dict or None
-        n_subjects, auc, low, high (95 % interval by subject; all averaged over draws, or over folds anew for all samples), from
-        small to all. None when the cohort is too small.
+    n_subjects, auc, low, high (95 % interval by subject; all averaged over draws, or over folds anew for all samples), from
+    small to all. None when the cohort is too small.
     """
     rng = np.random.default_rng(seed)
     parts = [(share, _part(samples, share, rng), draw) for share in _SHARES for draw in range(_DRAWS)]
@@ -159,10 +156,7 @@ def _prepared(samples: Samples, rows: Codes, seed: int) -> tuple[Samples, list[F
 def audit_preselection(cohort: Cohort) -> list[Finding]:
     """Ask how the molecules were chosen, where they are far fewer than usual or nearly all differ between the states.
 
-    Returns
-    -------
-    list of Finding
-        Empty where as many as usual are there, or the kind has no usual number, and some do not differ.
+    Empty where as many as usual are there, or the kind has no usual number, and some do not differ.
     """
     table = cohort.cargo
     chances = alone(cohort, log_view(table)).p_value

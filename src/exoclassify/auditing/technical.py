@@ -124,11 +124,6 @@ def _values(baseline: Baseline) -> NDArray[Any] | None:
 def better(model: Figure, baseline: Figure, groups: Codes) -> float:
     """Give the one-sided p-value that the model's AUC is higher.
 
-    Parameters
-    ----------
-    groups : ndarray of shape (n_samples,)
-        Subject codes.
-
     Notes
     -----
     DeLong's paired test with variances by subject; pROC's but for the correction of small samples, which is by subjects here
@@ -144,15 +139,7 @@ def better(model: Figure, baseline: Figure, groups: Codes) -> float:
 def within_levels(model: Judged, levels: NDArray[Any]) -> Figure | None:
     """AUC of the model over pairs of samples of one fold and one level, such as one batch.
 
-    Parameters
-    ----------
-    levels : ndarray of shape (n_samples,)
-        Texts or codes.
-
-    Returns
-    -------
-    Figure or None
-        None where some state shares no level with another in any fold.
+    None where some state shares no level with another in any fold.
     """
     codes = np.unique(levels, return_inverse=True)[1]
     y = model.samples.y

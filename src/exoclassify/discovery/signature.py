@@ -225,10 +225,7 @@ class Signature:
     def recipe(self) -> str:
         """Write a recipe in TOML that trains on exactly the panel.
 
-        Returns
-        -------
-        str
-            Empty when there is no panel.
+        Empty when there is no panel.
         """
         if not self.panel:
             return ""
