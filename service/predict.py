@@ -48,7 +48,7 @@ _MAX_EXPLAINED = 100
 def notice(bundle: ModelBundle) -> str:
     """Say what every answer must say."""
     said = "Support for a decision by a person, not a diagnosis."
-    if bundle.about["training"]["simulated"]:
+    if bundle.about.training.simulated:
         said += " This model was trained on simulated samples: not for use on patients."
     return said
 

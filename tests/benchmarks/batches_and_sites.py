@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError
 from exoclassify.judging.evaluate import judge
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.lifecycle.fit import fit
 from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle
@@ -130,8 +130,8 @@ def real(folder: Path, recipe: Recipe, jobs: int) -> None:
                 print(
                     f"{name}, {what}: log-loss {loss:.3f}, recall {recall}, called {called.mean():.2f}, wrong among {wrong}"
                 )
-        slope = judged.summary["cross_validation"]["figures"].get("calibration_slope", {}).get("value")
-        print(f"{name}: calibration slope in cross-validation {slope}", flush=True)
+        slope = judged.evaluation.cross_validation.figures.calibration_slope
+        print(f"{name}: calibration slope in cross-validation {slope and slope.told(2)}", flush=True)
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from exoclassify.auditing.technical import SAME, better, within_levels
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, first_three
-from exoclassify.judging.metrics import Figure, against_rest, auc_within, macro_auc, mean_figure
+from exoclassify.judging.metrics import Estimate, against_rest, auc_within, macro_auc, mean_figure
 from exoclassify.learning.folds import leave_one_batch_out, stratified_folds
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 
 __all__ = ["audit_answers", "audit_batches", "audit_covariates", "audit_unseen", "batch_columns"]
 
@@ -166,7 +166,7 @@ def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
     fall = known.value - unseen.value
     influence = np.zeros(len(samples.y))
     influence[rows] = unseen.influence
-    reduced = Figure(unseen.value, influence, share=True)
+    reduced = Estimate(unseen.value, influence, share=True)
     severity: Severity = "info"
     if fall > _FALL and better(known, reduced, samples.groups) < _UNLIKELY:
         reversed_ranking = unseen.interval(samples.groups[rows])[1] < 0.5
@@ -179,7 +179,7 @@ def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
     return [Finding.of("batch-confounded", "batches left out", "fall of the AUC", fall, severity, message, mend)]
 
 
-def _left_out(model: Judged, n_jobs: int) -> tuple[Figure | None, NDArray[np.intp]]:
+def _left_out(model: Judged, n_jobs: int) -> tuple[Estimate | None, NDArray[np.intp]]:
     samples, judgement = model.samples, model.judgement
     if judgement is not None and not model.failed:
         kept = judgement.batched

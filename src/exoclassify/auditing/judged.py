@@ -10,9 +10,9 @@ import numpy as np
 
 from exoclassify.auditing.reference import ridge_scores
 from exoclassify.judging.judgement import Judgement
-from exoclassify.judging.metrics import Figure, macro_auc, mean_figure
+from exoclassify.judging.metrics import Estimate, macro_auc, mean_figure
 from exoclassify.learning.folds import Fold, stratified_folds
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from exoclassify.typing import Codes, Floats
 
 __all__ = ["Judged"]
@@ -74,11 +74,11 @@ class Judged:
         return dataclasses.replace(found, failed=found.name) if found.silent else found
 
     @cached_property
-    def figure(self) -> Figure:
+    def figure(self) -> Estimate:
         """Macro AUC within folds, averaged over repeats, by sample."""
         return mean_figure([macro_auc(scores, self.samples.y, fold) for scores, fold in self.passes])
 
-    def above_chance(self, figure: Figure) -> bool:
+    def above_chance(self, figure: Estimate) -> bool:
         """Whether an AUC in the folds surely exceeds that of guessing."""
         return figure.over_folds(len(self.repeats[0])).interval(self.samples.groups)[0] > 0.5
 

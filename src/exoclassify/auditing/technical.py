@@ -19,7 +19,7 @@ from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.order import order_baselines
 from exoclassify.data.cohort import Cohort
-from exoclassify.judging.metrics import Figure, against_rest, auc_within, mean_figure
+from exoclassify.judging.metrics import Estimate, against_rest, auc_within, mean_figure
 from exoclassify.typing import Codes
 
 __all__ = ["SAME", "Technical", "audit_technical", "better", "technical_baselines", "within_levels"]
@@ -67,11 +67,11 @@ class _Weighed:
     """A baseline, its AUC, and what speaks for and against it."""
 
     baseline: Baseline
-    figure: Figure
+    figure: Estimate
     chance: float
     p_better: float
     n_family: int
-    within: Figure | None
+    within: Estimate | None
 
 
 def technical_baselines(cohort: Cohort) -> list[Baseline]:
@@ -121,7 +121,7 @@ def _values(baseline: Baseline) -> NDArray[Any] | None:
     return baseline.guess.mask.sum(axis=1) if isinstance(baseline.guess, Mask) else baseline.values
 
 
-def better(model: Figure, baseline: Figure, groups: Codes) -> float:
+def better(model: Estimate, baseline: Estimate, groups: Codes) -> float:
     """Give the one-sided p-value that the model's AUC is higher.
 
     Notes
@@ -136,7 +136,7 @@ def better(model: Figure, baseline: Figure, groups: Codes) -> float:
     return float(norm.sf(difference / error)) if error > 0 else float(difference <= 0)
 
 
-def within_levels(model: Judged, levels: NDArray[Any]) -> Figure | None:
+def within_levels(model: Judged, levels: NDArray[Any]) -> Estimate | None:
     """AUC of the model over pairs of samples of one fold and one level, such as one batch.
 
     None where some state shares no level with another in any fold.
@@ -185,7 +185,7 @@ def _chance(baseline: Baseline, model: Judged) -> float:
     return min(1.0, 2 * min(p_value, association(apart, y[first])[1]))
 
 
-def _row(name: str, figure: Figure, model: Judged, p_value: float | None) -> dict[str, Any]:
+def _row(name: str, figure: Estimate, model: Judged, p_value: float | None) -> dict[str, Any]:
     low, high = figure.over_folds(len(model.repeats[0])).interval(model.samples.groups)
     return {"name": name, "auc": figure.value, "low": low, "high": high, "p_model_better": p_value}
 

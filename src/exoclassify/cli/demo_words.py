@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from exoclassify.data.cohort import Cohort
     from exoclassify.model.bundle import ModelBundle
+    from exoclassify.model.evaluation import Judged
     from exoclassify.model.prediction import Predictions
 
 __all__ = ["in_new_batch", "judged", "log_loss_of", "marker_weights", "markers", "with_local"]
@@ -22,14 +23,15 @@ __all__ = ["in_new_batch", "judged", "log_loss_of", "marker_weights", "markers",
 
 def judged(bundle: ModelBundle) -> list[str]:
     """Say what the judgement found inside and across batches."""
-    evaluation = bundle.about["evaluation"]
-    crossed, batched = evaluation["cross_validation"], evaluation["leave_one_batch_out"]
-    held = ", ".join(f"{state} {share:.0%}" for state, share in batched["sets"]["coverage"].items())
+    assert bundle.evaluation is not None  # the demo judges
+    crossed, batched = bundle.evaluation.cross_validation, bundle.evaluation.leave_one_batch_out
+    assert batched is not None
+    held = ", ".join(f"{state} {share:.0%}" for state, share in batched.sets.coverage.items())
     return [
         f"Cross-validation, new persons of the same centres: {_auc(crossed)}.",
         f"Within each centre, left out in turn: {_auc(batched)}. This is the headline; 0.5 is chance, 1 is perfect.",
         *used_in(bundle.about),
-        f"In a centre left out its {batched['sets']['level']:.0%} prediction sets held the true state in: {held}.",
+        f"In a centre left out its {batched.sets.level:.0%} prediction sets held the true state in: {held}.",
     ]
 
 
@@ -40,8 +42,9 @@ def in_new_batch(predictions: Predictions, new: Cohort) -> list[str]:
     best = int((np.array(predictions.best_guesses) == true).sum())
     total = len(true)
     return [
-        f"Against the truth: {called} of {total} called, {right} of them rightly and {called - right} wrongly; {total - called} "
-        f"uncertain. The best guess is right for {best} of the {total}; log-loss {log_loss_of(predictions, true):.2f}."
+        f"Compared with the truth: {called} of {total} samples called, {right} of them rightly and {called - right} wrongly; "
+        f"{total - called} uncertain. The best guess is right for {best} of the {total}; log-loss "
+        f"{log_loss_of(predictions, true):.2f}."
     ]
 
 
@@ -89,10 +92,10 @@ def with_local(bundle: ModelBundle, new: Cohort, n_local: int = 10, draws: int =
         loss, n_called, wrong = total.tolist()
         share = f"{wrong / n_called:.0%} of these calls wrong" if n_called else "none called"
         asked = draws * (new.n_samples - n_local)
-        told.append(f"{name} them log-loss {loss:.2f}, {n_called / asked:.0%} called, {share}")
+        told.append(f"{name} the profile log-loss {loss:.2f}, {n_called / asked:.0%} called, {share}")
     return [
-        f"With {n_local} samples of the new centre, not labelled, only their mix stated, and asked about its others, mean of "
-        f"{draws} draws: {'; '.join(told)}."
+        f"A profile from {n_local} samples of the new centre, without labels but with the mix stated, then asked about the "
+        f"other samples; mean of {draws} draws: {'; '.join(told)}."
     ]
 
 
@@ -146,6 +149,6 @@ def _of_state(state: str, weights: pd.Series[float], effects: Mapping[str, float
     ]
 
 
-def _auc(found: Mapping[str, Any]) -> str:
-    figure = found["figures"]["auc"]
-    return f"AUC {figure['value']:.2f} (95 % interval {figure['low']:.2f} to {figure['high']:.2f})"
+def _auc(found: Judged) -> str:
+    figure = found.figures.auc
+    return f"AUC {figure.value:.2f} (95 % interval {figure.low:.2f} to {figure.high:.2f})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,10 @@ from exoclassify.cli.options import columns_of, reading_of, thresholds_of, used
 from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.score import INCOMPLETE
+
+if TYPE_CHECKING:
+    from exoclassify.model.about import About
+    from exoclassify.model.evaluation import Validation
 
 __all__ = ["evaluate"]
 
@@ -74,7 +78,7 @@ def evaluate(
     for text in cohort.notes:
         note(text)
     found = judged_on(bundle, cohort, use=use, thresholds=chosen, covariates=columns_of(covariates))
-    seen = seen_before(found["trained_on"], bundle.about)
+    seen = seen_before(found.trained_on, bundle.about)
     if seen:
         note(seen)
     audit = None if no_audit else _audited(unseen(bundle, cohort)[0], columns_of(covariates), jobs)
@@ -82,14 +86,14 @@ def evaluate(
         _write(report, found, audit, bundle.about, cohort.source, force)
     if as_json:
         heard: dict[str, Any] = {"verdict": None, "findings": None} if audit is None else audit
-        told = {"model": bundle.name, "version": bundle.version, "evaluation": found}
+        told = {"model": bundle.name, "version": bundle.version, "evaluation": found.to_json()}
         print(json.dumps(told | {key: heard[key] for key in ("verdict", "findings")}, indent=1))
     else:
         for line in _told(found, audit, f"{bundle.name} {bundle.version}"):
             print(line)
         if report is not None:
             print(f"written to {report}")
-    if found["trained_on"]:
+    if found.trained_on:
         raise typer.Exit(INCOMPLETE)
 
 
@@ -100,29 +104,29 @@ def _audited(cohort: Any, covariates: tuple[str, ...], jobs: int) -> dict[str, A
         return audit(cohort, covariates=covariates, n_jobs=jobs, progress=progress).to_dict()
 
 
-def _write(report: Path, found: Any, audit: Any, about: Any, source: str, force: bool) -> None:
+def _write(report: Path, found: Validation, audit: Any, about: About, source: str, force: bool) -> None:
     from exoclassify.report.external import validation_report
     from exoclassify.report.saving import save
 
     save(validation_report(found, audit, source=source, about=about), report, force=force)
 
 
-def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> list[str]:
+def _told(found: Validation, audit: dict[str, Any] | None, model: str) -> list[str]:
     import textwrap
 
-    auc, calls = found["figures"]["auc"], found["calls"]
+    calls = found.calls
     lines = [
-        f"{model} on {found['n_samples']} samples: AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), p = "
-        f"{found['permutation']['p_value']:.2g} against permuted labels"
+        f"{model} on {found.n_samples} samples: AUC {found.figures.auc.told()}, p = {found.permutation.p_value:.2g} against "
+        "permuted labels"
     ]
     for name in ("brier", "log_loss", "calibration_slope"):
-        figure = found["figures"].get(name)
+        figure = found.figures.get(name)
         if figure is not None:
             words = name.replace("_", " ").replace("log loss", "log-loss")
-            lines.append(f"{words} {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})")
+            lines.append(f"{words} {figure.told()}")
     lines.append(
-        f"It called {calls['called']:.0%} of the samples"
-        + (f"; {calls['wrong_among_called']:.0%} of the calls were wrong." if calls["called"] else ".")
+        f"It called {calls.called:.0%} of the samples"
+        + (f"; {calls.wrong_among_called:.0%} of the calls were wrong." if calls.called else ".")
     )
     if audit is not None:
         lines += textwrap.wrap(f"The cohort itself: {audit['verdict']}", 100)

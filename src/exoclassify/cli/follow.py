@@ -9,10 +9,10 @@ import typer
 
 from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for
-from exoclassify.cli.columns import columns as lined_up
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import columns_of, reading_of, used
 from exoclassify.cli.outputs import check_folder
+from exoclassify.cli.outputs import columns as lined_up
 
 if TYPE_CHECKING:
     from exoclassify.data.cargo import CargoTable
@@ -141,11 +141,11 @@ def _read(
 
 
 def _say_notes(bundle: ModelBundle, found: list[Course]) -> None:
-    if bundle.about["training"]["simulated"]:
+    if bundle.about.training.simulated:
         note("this model was trained on simulated samples: not for use on patients")
     ids = [sample for one in found for sample in one.answers.sample_ids]
     known = bundle.trained_on
-    if known is not None and known.named(ids, bundle.about["training"]["data_sha256"]).any():
+    if known is not None and known.named(ids, bundle.about.training.data_sha256).any():
         note(
             "some of these samples were trained on: the model is surer of them than of new ones, and so is their course"
         )
@@ -195,7 +195,7 @@ def _write(found: list[Course], bundle: ModelBundle, out: Path, *, force: bool) 
         guarded_frame(pd.concat([one.to_frame() for one in found])).to_csv(folder / "course.csv", index=False)
         said = [one.to_dict() for one in found]
         (folder / "course.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-        simulated = bundle.about["training"]["simulated"]
+        simulated = bundle.about.training.simulated
         text = page(
             f"Over time, by {bundle.name} {bundle.version}",
             [course_section(one) for one in found],

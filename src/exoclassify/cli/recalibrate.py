@@ -13,7 +13,7 @@ from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import reading_of, shares_of
-from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
+from exoclassify.cli.registry import Key, Place, SignWith, Who, asker, check_signing, opened, say
 
 if TYPE_CHECKING:
     from exoclassify.data.samples import SampleSheet
@@ -60,7 +60,7 @@ def recalibrate(
     require_signature: Key = None,
     sign_with: SignWith = None,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
     form: opt.Format = None,
     columns: opt.Columns = None,
     sheet: opt.Sheet = None,
@@ -92,13 +92,11 @@ def recalibrate(
         whose = () if subject is None else _cells(known, subject, local)
         local = replace(local, labels=_cells(known, label, local), subjects=whose)
     done = refit(model, local, site=site)
-    told_of = done.bundle.about["recalibration"]
+    made = done.bundle.about.recalibration
+    assert made is not None
     for n, why in (
-        (told_of["left_out_as_trained_on"], "for the model was trained on them"),
-        (
-            told_of["left_out_as_not_measured"],
-            "for too little of their panel was measured, or in layers that tell nothing",
-        ),
+        (made.left_out_as_trained_on, "for the model was trained on them"),
+        (made.left_out_as_not_measured, "for too little of their panel was measured, or in layers that tell nothing"),
     ):
         if n:
             note(f"left out, {why}: {n} samples")
@@ -116,7 +114,7 @@ def recalibrate(
         told["kept"] = str(folder)
         lines.append(f"kept as {folder}")
         if done.decision["passed"] and promote is Promote.auto:
-            source = f"{model.name} {model.version}, data {done.bundle.about['recalibration']['data_sha256'][:12]}"
+            source = f"{model.name} {model.version}, data {made.data_sha256[:12]}"
             place.promote(
                 bundle.name, folder.name, who=asker(who), why=why, source=source, require_signature=require_signature
             )

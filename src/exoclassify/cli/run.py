@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exoclassify.data.study import Study
+    from exoclassify.model.about import About
 
 __all__ = ["run"]
 
@@ -54,7 +55,7 @@ def run(
         **options, out=out / "model", predictions=out / "predictions.csv", report=out / "model.html", jobs=jobs, force=force
     )  # fmt: skip
     about = ModelBundle.load(out / "model").about
-    sought = _sought(about["states"], said.reference)
+    sought = _sought(about.states, said.reference)
     for folder, state in sought.items():
         discover(**options, out=out / folder, state=state, reference=said.reference, force=force)
     pages = {**_PAGES, **{
@@ -84,13 +85,12 @@ def _options(study: Study) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _index(about: Mapping[str, Any], source: str, pages: Mapping[str, tuple[str, str]]) -> str:
+def _index(about: About, source: str, pages: Mapping[str, tuple[str, str]]) -> str:
     """Give the page: the verdict on the model, word for word as its report has it, then where the rest is."""
     from exoclassify.report.html import Section, page
     from exoclassify.report.verdict import lead_of_model
 
-    counts = ", ".join(f"{n} {state}" for state, n in about["training"]["samples"].items())
-    sections = [Section("The study", f"{counts}, as {source} says.", notes=tuple(about["training"]["notes"]))]
+    sections = [Section("The study", f"{about.training.mix} ({source}).", notes=tuple(about.training.notes))]
     text = page(
         "One study: audit, model and markers",
         sections,
@@ -98,4 +98,4 @@ def _index(about: Mapping[str, Any], source: str, pages: Mapping[str, tuple[str,
         footer="Support for a decision, not a diagnosis.",
     )
     links = "".join(f'<li><a href="{place}">{escape(name)}</a>: {told}</li>' for name, (place, told) in pages.items())
-    return text.replace("</main>", f"<section><h2>Pages</h2><ul>{links}</ul></section></main>", 1)
+    return text.replace("</main>", f"<section><h2>The pages</h2><ul>{links}</ul></section></main>", 1)

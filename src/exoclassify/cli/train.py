@@ -124,7 +124,7 @@ def train(
     bundle = finished.bundle
     bundle.save(out, force=force)
     _write_own(finished, cohort, predictions, report, force)
-    for text in bundle.about["training"]["notes"][len(cohort.notes) :]:  # what the recipe added
+    for text in bundle.about.training.notes[len(cohort.notes) :]:  # what the recipe added
         note(text)
     for line in _found(bundle):
         print(line)
@@ -241,11 +241,10 @@ def _found(bundle: ModelBundle) -> list[str]:
     from exoclassify.model.card import headline
     from exoclassify.model.told import carries_over, layers_add, used_in, visits_add
 
-    training = bundle.about["training"]
-    simulated = ", simulated: not for use on patients" if training["simulated"] else ""
-    counts = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
+    training = bundle.training
+    simulated = ", simulated: not for use on patients" if training.simulated else ""
     lines = [
-        f"{bundle.name} {bundle.version}: trained on {sum(training['samples'].values())} samples ({counts}{simulated}), "
+        f"{bundle.name} {bundle.version}: trained on {training.n_samples} samples ({training.mix}{simulated}), "
         f"reads {len(bundle.panel.molecules)} molecules",
         headline(bundle.about).replace("**", ""),
     ]
@@ -253,8 +252,8 @@ def _found(bundle: ModelBundle) -> list[str]:
     lines += used_in(bundle.about)
     if carried := carries_over(bundle.about):
         lines.append(carried)
-    if bundle.about["audit"] is not None:
-        lines.append(bundle.about["audit"]["verdict"])
+    if bundle.about.audit is not None:
+        lines.append(bundle.about.audit["verdict"])
     return lines
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,14 +142,6 @@ class VisitTables:
     kind: str
     unit: str
     not_detected: float | None
-
-    @classmethod
-    def of(cls, about: Mapping[str, Any]) -> VisitTables | None:
-        """Read what a bundle says; None for a model that reads samples as they are."""
-        found = about.get("visits")
-        if found is None:
-            return None
-        return cls(found["reads"], tuple(found["visits"]), found["kind"], found["unit"], found["not_detected"])
 
     def tables(self, table: CargoTable, sheet: SampleSheet) -> dict[str, CargoTable]:
         """Make what the model reads, by layer; of one layer under the kind's name.

@@ -95,7 +95,7 @@ class Course:
             "model": self.answers.model,
             "version": self.answers.version,
             "level": self.level,
-            "noise": self.noise.to_dict(states),
+            "noise": self.noise.told(states).to_json(),
             **({"compared_on": list(self.compared_on)} if self.compared_on else {}),
             "limit": by_state(self.limit.tolist()),
             "changed": bool(self.reliable.any()),

@@ -79,7 +79,8 @@ def _counting(table: WideTable) -> set[int]:
     """Find columns that count the rows, as 1, 2, 3, …: they hold row numbers, whatever they are called."""
     if len(table.row_ids) < _COUNTED:
         return set()
-    return set(np.flatnonzero((np.diff(table.cells, axis=0) == 1).all(axis=0)).tolist())
+    counted = np.arange(len(table.row_ids))[:, None]
+    return set(np.flatnonzero((table.cells - counted == table.cells[0]).all(axis=0) & (table.cells[0] <= 1)).tolist())
 
 
 _COUNTED = 5

@@ -85,7 +85,7 @@ def read_sheet(path: Path, sheet: str | None = None) -> pd.DataFrame:
 
 
 def _folder(path: Path, asked: Reading) -> WideTable:
-    from exoclassify.tables.field.lanes import joined
+    from exoclassify.tables.field.headed import joined
 
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     lanes = []
