@@ -37,7 +37,8 @@ from xgboost import XGBClassifier
 
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.fit import fit
-from exoclassify.model.bundle import Measured, ModelBundle
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.compiled import Measured
 from exoclassify.model.prediction import Use
 from exoclassify.scoring.job import Job
 from exoclassify.scoring.planning import planned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from exoclassify.methods.fusion import code_of, named, set_codes
 from exoclassify.model.about import About, Training
 from exoclassify.model.answers import Answers
 from exoclassify.model.blend import Blend
-from exoclassify.model.compiled import CompiledBlend, check_parity
+from exoclassify.model.compiled import CompiledBlend, Measured, check_parity
 from exoclassify.model.evaluation import Evaluation
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import demand, golden_table, numbers
@@ -30,32 +30,11 @@ from exoclassify.model.prediction import Limits, Predictions, Use, layers_of
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
-from exoclassify.typing import Floats, Mask
+from exoclassify.typing import Floats
 
-__all__ = ["Measured", "ModelBundle"]
+__all__ = ["ModelBundle"]
 
 Table = CargoTable | pd.DataFrame
-
-
-class Measured(NamedTuple):
-    """What the scorer finds in samples.
-
-    Parameters
-    ----------
-    log_odds : ndarray of shape (n_samples, n_heads, n_states)
-        Of each head, in a batch without an offset, the mix not added.
-    residuals : ndarray of shape (n_samples,)
-        How unlike the training samples each is.
-    coverage : ndarray of shape (n_samples,)
-        Measured share of the panel, 0 to 1.
-    layers : ndarray of bool of shape (n_samples, n_layers)
-        Which layers were used; no column for a model of one.
-    """
-
-    log_odds: Floats
-    residuals: Floats
-    coverage: Floats
-    layers: Mask
 
 
 @dataclass(frozen=True, eq=False, repr=False)

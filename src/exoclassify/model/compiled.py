@@ -8,7 +8,7 @@ trees at once; many go through XGBoost itself where that gives the same bits.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,12 @@ from exoclassify.methods.learners.trees import Boosted, Forest, Trees
 from exoclassify.methods.views import Views, normal_scores
 from exoclassify.model.blend import FittedBlend, Scorer
 from exoclassify.tables import sizes
-from exoclassify.typing import Floats
+from exoclassify.typing import Floats, Mask
 
 if TYPE_CHECKING:
     import xgboost
 
-__all__ = ["PARITY", "CompiledBlend", "check_parity", "rows_in_block"]
+__all__ = ["PARITY", "CompiledBlend", "Measured", "check_parity", "rows_in_block"]
 
 
 PARITY = 1e-6
@@ -33,6 +33,27 @@ PARITY = 1e-6
 
 _NODES = 2_000_000  # visited nodes held at once while trees are walked: 16 MB
 _FEW = 16  # samples up to which walking the trees is faster than calling XGBoost
+
+
+class Measured(NamedTuple):
+    """What the scorer finds in samples.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n_samples, n_heads, n_states)
+        Of each head, in a batch without an offset, the mix not added.
+    residuals : ndarray of shape (n_samples,)
+        How unlike the training samples each is.
+    coverage : ndarray of shape (n_samples,)
+        Measured share of the panel, 0 to 1.
+    layers : ndarray of bool of shape (n_samples, n_layers)
+        Which layers were used; no column for a model of one.
+    """
+
+    log_odds: Floats
+    residuals: Floats
+    coverage: Floats
+    layers: Mask
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,8 @@ from exoclassify.data.states import positive_states
 from exoclassify.data.visits import check_dates, check_one_each, in_order, named_visits
 from exoclassify.errors import InputError, first_three
 from exoclassify.methods.fusion import named, set_codes
-from exoclassify.model.bundle import Measured, ModelBundle
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.compiled import Measured
 from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.prediction import Predictions, Use
 from exoclassify.model.retest import Retest, log_odds_of

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from exoclassify.errors import FileError
 from exoclassify.model.answers import Answers, columns_of, worded
-from exoclassify.model.bundle import Measured, ModelBundle
+from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.compiled import Measured
 from exoclassify.model.prediction import Use
 from exoclassify.model.trained_on import id_keys
 from exoclassify.scoring.rows import RowPiece, Rows, checked
