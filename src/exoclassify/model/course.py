@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.samples import SampleSheet
@@ -175,7 +175,7 @@ def course(
     own = noise.of(bundle, shared)
     n_states = len(bundle.states)
     n_tests = (len(visits) - 1) * (n_states if n_states > 2 else 1)
-    limit = student.ppf(1 - (1 - level) / 2 / n_tests, own.freedom) * math.sqrt(2) * own.sd
+    limit = stdtrit(own.freedom, 1 - (1 - level) / 2 / n_tests) * math.sqrt(2) * own.sd
     half = np.stack([_half(bundle, noise, code, use, batches, level) for code in set_codes(measured.layers).tolist()])
     low, high = np.empty((2, len(ids), n_states))
     for k in range(n_states):
@@ -213,7 +213,7 @@ def _shared(bundle: ModelBundle, person: str, visits: Sequence[str], measured: M
 def _half(bundle: ModelBundle, noise: Retest, code: int, use: Use, batches: Sequence[str], level: float) -> Floats:
     """Half the width, in log-odds, of the interval of an answer that rests on a set of layers; shape (n_states,)."""
     own = noise.of(bundle, code)
-    half: Floats = student.ppf(0.5 + level / 2, own.freedom) * own.at(bundle, code, use, batches).sd
+    half: Floats = stdtrit(own.freedom, 0.5 + level / 2) * own.at(bundle, code, use, batches).sd
     return half
 
 
