@@ -30,6 +30,7 @@ from exoclassify.cli.options import (
 from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.score import INCOMPLETE
+from exoclassify.cli.visits import Visit
 
 __all__ = ["evaluate"]
 
@@ -42,6 +43,7 @@ def evaluate(
     label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")] = "label",
     subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    visit: Visit = None,
     covariates: Annotated[
         str | None,
         typer.Option(help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"),
@@ -84,7 +86,7 @@ def evaluate(
     chosen = thresholds_of(thresholds)
     bundle = ModelBundle.load(model)
     cohort = cohort_for(
-        bundle, cargo, layer, samples=samples, label=label, subject=subject, batch=batch,
+        bundle, cargo, layer, samples=samples, label=label, subject=subject, batch=batch, visit=visit,
         reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     for text in cohort.notes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from exoclassify.data.changes import VisitTables, against_baseline, against_each_other, of_response
+from exoclassify.data.changes import VisitTables, over
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.visits import before_and_after
 from exoclassify.judging.compare import compare
@@ -29,11 +29,7 @@ def over_visits(
     """
     if reads == "pair":
         cohort, visits = before_and_after(cohort, visits)
-    made = {
-        "baseline": lambda: against_baseline(cohort, visits[0]),
-        "pair": lambda: against_each_other(cohort, (visits[0], visits[1])),
-        "response": lambda: of_response(cohort, (visits[0], visits[1])),
-    }[reads]()
+    made = over(cohort, reads, visits)
     table = cohort.cargo
     told: dict[str, Any] = vars(VisitTables(reads, tuple(visits), table.kind, table.unit, table.not_detected)) | {
         "plain": None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from exoclassify.data.cargo import CargoTable
+from exoclassify.data.changes import VisitTables
 from exoclassify.errors import InputError, ModelError
 from exoclassify.methods.fusion import code_of, named
 from exoclassify.model.bundle import ModelBundle
@@ -87,9 +88,11 @@ class Retest:
     @staticmethod
     def check(bundle: ModelBundle) -> None:
         """Refuse a model that no single person is followed with."""
-        if bundle.about.get("visits") is not None:
+        plan = VisitTables.of(bundle.about)
+        if plan is not None and plan.reads != "baseline":
             raise ModelError(
-                f"{bundle.name} compares samples of one person itself; score it, or follow with another model"
+                f"{bundle.name} compares samples of one person itself, and answers once for a person; score it, or follow with "
+                "another model"
             )
 
     def at(self, bundle: ModelBundle, layers: int, use: Use, batches: Sequence[str] = ()) -> Retest:
