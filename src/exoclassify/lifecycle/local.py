@@ -18,7 +18,7 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import shifted_prevalence
 from exoclassify.typing import Codes, Floats, Mask
 
-__all__ = ["FEWEST_LABELLED", "Here", "LocalSamples", "measured_here"]
+__all__ = ["FEWEST", "FEWEST_LABELLED", "Here", "LocalSamples", "measured_here"]
 
 FEWEST = 10
 """Local samples from which an offset is worth knowing: 10 cut the log-loss of new simulated batches by a third."""
@@ -71,7 +71,17 @@ class LocalSamples:
 
 @dataclass(frozen=True, eq=False)
 class Here:
-    """The local samples as the model sees them."""
+    """The local samples as the model sees them.
+
+    Parameters
+    ----------
+    local : Local
+        What is known of them.
+    eta : ndarray of shape (n_local, n_states)
+        Log-odds as of an unknown batch, without an offset.
+    residuals, groups : ndarray of shape (n_local,)
+        How unlike training each is; codes of persons.
+    """
 
     local: Local
     eta: Floats
