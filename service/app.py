@@ -133,6 +133,7 @@ class PainApp:
     def _start(self) -> None:
         _check_reach(self._settings, self._keys, _host())
         self._records.start()
+        self._files.start()
         self._served.start()
         self._pressure.start()
         if threading.current_thread() is threading.main_thread():

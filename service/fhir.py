@@ -79,7 +79,7 @@ class Fhir:
 
 def _assessment(result: Result, response: PredictResponse, bundle: ModelBundle, now: str) -> dict[str, Any]:
     """Probabilities are percentages in FHIR, up to 100."""
-    level = bundle.about["answers"]["level"]
+    level = bundle.about.answers.level
     said = [response.notice, f"Call: {result.call}; best guess {result.best_guess} ({result.place})."]
     said.append(f"States not excluded at {level:.0%}: {', '.join(result.prediction_set) or 'none'}.")
     said += [f"{flag}: {reason}" for flag, reason in zip(result.flags, result.reasons, strict=True)]

@@ -94,6 +94,10 @@ class Files:
         self._turns = Turns(_AT_ONCE, _AT_ONCE - 1 if n_keys > 1 else _AT_ONCE, _PATIENCE)
         self._readers = _Readers(settings)
 
+    def start(self) -> None:
+        """Start a process that reads files, so that it gets ready while the worker does."""
+        self._readers.start()
+
     def warm(self, folder: Path) -> None:
         """Get a process ready to answer with a model, beside what goes on; arguments as `Standing.folder`."""
         threading.Thread(target=self._readers.warm, args=(folder,), name="warm", daemon=True).start()
@@ -168,18 +172,25 @@ class _Readers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._idle: list[Child] = []
-        self._lock = threading.Lock()
+        self._lock, self._warming = threading.Lock(), threading.Lock()
         self._stopped = False
 
+    def start(self) -> None:
+        self._idle.append(self._new())
+
     def order(self, job: dict[str, Any]) -> dict[str, Any]:
-        child = self._taken()
+        with self._warming:  # a process that is getting ready answers sooner than a new one
+            child = self._taken()
+        return self._ordered(child, job)
+
+    def warm(self, folder: Path) -> None:
+        with self._warming, suppress(ChildLostError):  # it is started again when it is needed
+            self._ordered(self._taken(), {"warm": str(folder)})
+
+    def _ordered(self, child: Child, job: dict[str, Any]) -> dict[str, Any]:
         outcome = child.order(job, self._settings.file_seconds)
         self._give_back(child, outcome["peak"])
         return outcome
-
-    def warm(self, folder: Path) -> None:
-        with suppress(ChildLostError):  # it is started again when it is needed
-            self.order({"warm": str(folder)})
 
     def stop(self) -> None:
         with self._lock:
@@ -193,6 +204,9 @@ class _Readers:
                 child = self._idle.pop()
                 if child.alive:
                     return child
+        return self._new()
+
+    def _new(self) -> Child:
         return Child("service.filejob", self._settings.file_memory)
 
     def _give_back(self, child: Child, peak: int) -> None:

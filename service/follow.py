@@ -42,7 +42,7 @@ class Following:
         asked = decoded(request.body, FollowRequest)
         bundle = self._served.bundle(asked.model, asked.site)
         Retest.check(bundle)
-        plan, samples = VisitTables.of(bundle.about), asked.samples
+        plan, samples = bundle.about.visit_tables, asked.samples
         check_asked(asked, bundle, plan)
         _check_order([sample.visit for sample in samples])
         if plan is None:

@@ -85,7 +85,8 @@ class Models:
                 _page(bundle).encode(), "text/html; charset=utf-8", headers=((b"content-security-policy", csp),)
             )
         panel = bundle.panel
-        about = {key: bundle.about.get(key) for key in _KEPT}
+        told = bundle.about.to_json()
+        about = {key: told.get(key) for key in _KEPT}
         reads = {
             "kind": panel.kind, "unit": panel.unit, "min_coverage": panel.min_coverage, "molecules": panel.molecules,
         }  # fmt: skip

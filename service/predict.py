@@ -49,7 +49,7 @@ _MAX_EXPLAINED = 100
 def notice(bundle: ModelBundle) -> str:
     """Say what every answer must say."""
     said = "Support for a decision by a person, not a diagnosis."
-    if bundle.about["training"]["simulated"]:
+    if bundle.about.training.simulated:
         said += " This model was trained on simulated samples: not for use on patients."
     return said
 
@@ -217,7 +217,7 @@ def check_asked(asked: PredictRequest, bundle: ModelBundle, plan: VisitTables | 
     read = bundle.panel if plan is None else plan
     for what, mine, theirs in (("kind", read.kind, asked.kind), ("unit", read.unit, asked.unit)):
         if mine != theirs:
-            changes = plan is None and VisitTables.of(bundle.about) is not None
+            changes = plan is None and bundle.about.visit_tables is not None
             raise ModelError(
                 f"request: its {what} is {theirs}, and {bundle.name} was trained on {mine}; send {mine}"
                 + (", the change against the person's other sample" if changes else ", or ask another model")

@@ -6,9 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cohorts import FAST, counts
+from exoclassify.cli.bench import report
 from exoclassify.cli.main import app
-from exoclassify.errors import FileError, InputError, RecipeError
-from exoclassify.judging.bench import Bench, benched, cost_of
+from exoclassify.errors import FileError, InputError
+from exoclassify.judging.bench import Bench, Cost, benched, cost_of
 from exoclassify.judging.bench_tables import Columns, table_in, tables_in, tasks_of
 from exoclassify.learning.learn import Samples, learn, learn_each
 from exoclassify.learning.recipe import Recipe
@@ -34,20 +35,16 @@ def write(folder: Path, samples: Samples, *, batch: bool = False, cargo: str = "
 @pytest.mark.parametrize("n_batches", [0, 2])
 def test_recipes_learned_together_are_what_each_is_alone(n_batches: int) -> None:
     samples = counts(n=48, p=30, n_batches=n_batches)
-    together = learn_each(samples, [FAST, RIDGE, STUMP])
-    for recipe, found in zip((FAST, RIDGE, STUMP), together, strict=True):
+    other = FAST.model_copy(update={"seed": 5})
+    tmm = Recipe.of({**RIDGE.model_dump(), "normalise": {"method": "tmm"}})
+    recipes = [FAST, tmm, RIDGE, other, STUMP]
+    for recipe, found in zip(recipes, learn_each(samples, recipes), strict=True):
         alone = learn(samples, recipe)
         X = samples.X[:, alone.support]
         expected = CompiledBlend.of(alone.blend).evaluate(X)
         got = CompiledBlend.of(found.blend).evaluate(X)
         assert (got[0] == expected[0]).all()
         assert (got[1] == expected[1]).all()
-
-
-def test_recipes_that_differ_in_more_than_learners_are_not_learned_together() -> None:
-    other = FAST.model_copy(update={"seed": 5})
-    with pytest.raises(RecipeError, match=r"differ in more than their base learners.*keep seed, panel"):
-        learn_each(counts(n=48, p=30), [FAST, other])
 
 
 def test_a_table_with_two_batches_is_judged_from_each_to_the_other() -> None:
@@ -149,3 +146,22 @@ def test_the_command_compares_recipes_and_writes_every_figure(tmp_path: Path) ->
     assert set(figures["task"]) == {"t0", "t1"}
     assert len(figures) == 2 * (len(Recipe().voices) + 2)
     assert figures["log_loss"].between(0, 3).all()
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
+    for out, message in (("nowhere/figures.csv", "there is no folder"), ("old.csv", "give --force to replace it")):
+        (tmp_path / "old.csv").write_text("kept")
+        asked = ["bench", str(tmp_path), "--kind", "mirna", "--unit", "counts", "--out", str(tmp_path / out)]
+        done = CliRunner().invoke(app, asked)
+        assert done.exit_code == 2
+        assert message in done.output
+        assert (tmp_path / "old.csv").read_text() == "kept"
+
+
+def test_one_table_gives_no_interval() -> None:
+    alone = by_hand([[0.5, 0.4], [0.6, 0.6]], ["x", "x"])
+    first, _, _, other, *rest = report(alone, [Cost(1.0, 2.0)] * 2)
+    assert first == "2 tasks from 1 table; differences from a, of one table, which gives no interval"
+    assert "+0.150" in other
+    assert " to " not in other
+    assert not any(line.startswith("Chosen") for line in rest)

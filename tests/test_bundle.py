@@ -37,7 +37,7 @@ def saved(tmp_path: Path) -> Path:
 def test_a_model_read_again_answers_the_same(saved: Path) -> None:
     again = ModelBundle.load(saved, verify=True)
     pd.testing.assert_frame_equal(again.predict(TABLE).to_frame(), BUNDLE.predict(TABLE).to_frame())
-    assert again.about == json.loads(json.dumps(BUNDLE.about))
+    assert again.about == BUNDLE.about
     assert again.card == BUNDLE.card
 
 

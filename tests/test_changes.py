@@ -178,7 +178,7 @@ def test_a_model_of_changes_is_judged_beside_the_plain_one_and_answers_from_two_
     done = asked(folder, "score", "of-change", "--cargo", "cargo.csv", *WHO, "--out", "answers.csv")
     assert done.exit_code == 0, done.output
     bundle = ModelBundle.load(folder / "of-change")
-    plan = VisitTables.of(bundle.about)
+    plan = bundle.about.visit_tables
     assert plan is not None
     expected = bundle.predict(plan.tables(MADE.layers["mirna"], MADE.sheet)["mirna"]).to_frame().set_index("sample_id")
     found = pd.read_csv(folder / "answers.csv").set_index("sample_id")

@@ -126,7 +126,7 @@ def test_train_says_the_headline_and_where_the_model_is(trained):
     ]
     bundle = ModelBundle.load(model, verify=True)
     assert (bundle.name, bundle.version) == ("toy", "1.0.0")
-    assert bundle.about["evaluation"]["leave_one_batch_out"] is not None
+    assert bundle.evaluation.leave_one_batch_out is not None
 
 
 @pytest.mark.slow
@@ -233,7 +233,7 @@ def test_a_turned_table_gives_the_same_answers(cohort, model, copy, tmp_path):
         "--out", tmp_path / "m",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    made = [ModelBundle.load(path).about["training"]["data_sha256"] for path in (model, tmp_path / "m")]
+    made = [ModelBundle.load(path).about.training.data_sha256 for path in (model, tmp_path / "m")]
     assert made[0] == made[1]
 
 

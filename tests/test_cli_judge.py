@@ -1,6 +1,7 @@
 """The commands that judge: audit, evaluate, compare, and what train says of them."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -93,11 +94,11 @@ def test_audit_refuses_what_it_cannot_read(cohort, changed, match):  # noqa: F81
 @pytest.mark.slow
 def test_train_keeps_the_audit_in_the_bundle_the_card_and_the_page(model):  # noqa: F811
     bundle = ModelBundle.load(model, verify=True)
-    assert bundle.about["audit"]["findings"]
-    assert bundle.about["audit"]["verdict"] in bundle.card
+    assert bundle.about.audit["findings"]
+    assert bundle.about.audit["verdict"] in bundle.card
     assert bundle.report is not None
     read(bundle.report)
-    assert bundle.about["evaluation"]["cross_validation"]["examined"]["states"]
+    assert bundle.evaluation.cross_validation.examined.states
     files = json.loads((model / "bundle.json").read_text())["files"]
     assert set(files) == {path.name for path in model.iterdir()} - {"bundle.json"}
 
@@ -205,3 +206,17 @@ def test_score_says_how_many_samples_were_trained_on(model, cohort, elsewhere, t
     assert f"note: 12 of these {len(mixed)} samples were trained on" in done.stderr
     done = in_process("score", model, "--cargo", tmp_path / f"new{suffix}", "--out", tmp_path / "q.csv")
     assert "trained on:" not in done.stderr
+
+
+def test_run_leads_from_one_page_to_audit_model_and_the_markers_of_each_state(cohort, tmp_path):  # noqa: F811
+    study, out = tmp_path / "cohort.toml", tmp_path / "study"
+    done = in_process("init", "--cargo", cohort / "cargo.csv", "--samples", cohort / "samples.csv", "--out", study)
+    assert done.exit_code == 0, done.output
+    done = in_process("run", study, "--out", out, "--jobs", 1)
+    assert done.exit_code == 0, done.output
+    linked = re.findall(r'<a href="([^"#]+)"', (out / "index.html").read_text())
+    states = set(pd.read_csv(cohort / "samples.csv")["label"]) - {"control"}
+    markers = {"markers"} if len(states) == 1 else {f"markers-{state}" for state in states}
+    assert {place.partition("/")[0] for place in linked if place.startswith("markers")} == markers
+    assert all((out / place).is_file() for place in linked)
+    assert "give --force" in in_process("run", study, "--out", out).output

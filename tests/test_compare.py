@@ -33,17 +33,17 @@ def test_answers_kept_aside_bear_short_names_and_every_sample_once_a_pass(frame:
 
 
 def test_a_model_is_as_good_as_itself(frame: pd.DataFrame) -> None:
-    for figure in compare(frame, frame.copy(), digests=("a", "a")).values():
-        assert figure["difference"] == figure["low"] == figure["high"] == 0
-        assert figure["within_folds"]["p_value"] == 1
+    for _, figure in compare(frame, frame.copy(), digests=("a", "a")):
+        assert figure.difference == figure.low == figure.high == 0
+        assert figure.within_folds.p_value == 1
 
 
 def test_noise_makes_a_model_worse_and_the_interval_says_so(frame: pd.DataFrame) -> None:
     found = compare(frame, worse(frame, 6.0), digests=("a", "a"))
-    assert found["auc"]["low"] > 0
-    assert found["log_loss"]["high"] < 0
-    assert found["brier"]["high"] < 0
-    assert found["auc"]["difference"] == pytest.approx(found["auc"]["first"] - found["auc"]["second"])
+    assert found.auc.low > 0
+    assert found.log_loss.high < 0
+    assert found.brier.high < 0
+    assert found.auc.difference == pytest.approx(found.auc.first - found.auc.second)
 
 
 @pytest.mark.slow
@@ -51,8 +51,8 @@ def test_two_as_good_as_each_other_are_seldom_told_apart(frame: pd.DataFrame) ->
     told = 0
     for seed in range(20):
         pair = worse(frame, 1.0, seed), worse(frame, 1.0, seed + 100)
-        found = compare(*pair, digests=("a", "a"))["auc"]
-        told += not found["low"] <= 0 <= found["high"]
+        found = compare(*pair, digests=("a", "a")).auc
+        told += not found.low <= 0 <= found.high
     assert told <= 4
 
 

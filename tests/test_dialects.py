@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exoclassify.data.cohort import Cohort
 from exoclassify.data.orientation import samples_in_rows
-from exoclassify.errors import ExoclassifyError
+from exoclassify.errors import ExoclassifyError, InputError
 from exoclassify.tables import sizes
 from exoclassify.tables.blocks import TextFile, text_stretches
 from exoclassify.tables.cells import column_numbers
@@ -235,3 +236,93 @@ def refusal(path: Path) -> str | None:
     except ExoclassifyError as error:
         return str(error)
     return None
+
+
+PLAIN = "sample_id,hsa-miR-1-3p,hsa-miR-9-5p,hsa-miR-21-5p\nA1,5,0,31\nA2,7,3,41\nA3,6,1,29\nA4,9,2,35\nA5,4,4,38\n"
+SHEET = "sample_id,label\nA1,pain\nA2,none\nA3,pain\nA4,none\nA5,pain\n"
+
+
+def cohort(tmp_path: Path, text: str, name: str = "cargo.csv", sheet: str = SHEET, unit: str = "counts") -> Cohort:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "sheet.csv").write_text(sheet, encoding="utf-8")
+    return Cohort.read(tmp_path / name, kind="mirna", unit=unit, samples=tmp_path / "sheet.csv", label="label")
+
+
+def below(text: str, line: int, *more: str) -> str:
+    lines = text.splitlines()
+    return "\n".join([*lines[:line], *more, *lines[line:]]) + "\n"
+
+
+def beside(text: str, *cells: object) -> str:
+    return "".join(f"{line},{cell}\n" for line, cell in zip(text.splitlines(), cells, strict=True))
+
+
+R_SPACE = '"hsa-miR-1-3p" "hsa-miR-9-5p" "hsa-miR-21-5p"\n' + "".join(
+    '"' + line.replace(",", '" ', 1).replace(",", " ") + "\n" for line in PLAIN.splitlines()[1:]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PLAIN.replace(",", "|"), ""),
+        (below(PLAIN, 0, "Run,5", "# by me, and others", ""), ""),
+        (below(PLAIN, 0, "# a, b, c", "# d, e"), ""),
+        (PLAIN.replace("p,h", "p (counts),h").replace("21-5p", "21-5p [reads]"), ""),
+        ("\n".join([PLAIN.splitlines()[0], *(line + "," for line in PLAIN.splitlines()[1:])]), ""),
+        (beside(PLAIN, "Gesamt", 36, 51, 36, 46, 46), "1 name is no molecule (Gesamt): left out"),
+        (beside(PLAIN, "library_size", 36, 51, 36, 46, 46), "1 name is no molecule (library_size): left out"),
+        (beside(PLAIN, "lfd. Nr.", 1, 2, 3, 4, 5), "1 name is no molecule (lfd. Nr.): left out"),
+        (below(PLAIN, 6, "Mittelwert,6,2,35"), "Mittelwert (no samples by their names)"),
+        (below(PLAIN, 6, "Témoin négatif,6,2,35"), "Témoin négatif (no samples by their names)"),
+        (below(PLAIN, 6, "Suma total,6,2,35"), "Suma total (no samples by their names)"),
+        (below(PLAIN, 1, "Biotype,miRNA,miRNA,miRNA"), "Biotype (text)"),
+        (below(PLAIN, 1, "unit,counts,counts,counts"), "unit (text)"),
+        (PLAIN.replace("A1,5", "A1,N/A"), ""),
+    ],
+)
+def test_a_table_written_in_another_way_is_read_as_it_is_meant(text: str, said: str, tmp_path: Path) -> None:
+    table = cohort(tmp_path, text).cargo
+    expected = np.array([line.split(",")[1:] for line in PLAIN.splitlines()[1:]], dtype=float)
+    if "N/A" in text:
+        expected[0, 0] = np.nan
+    assert table.sample_ids == ("A1", "A2", "A3", "A4", "A5")
+    assert table.molecules == ("hsa-miR-1-3p", "hsa-miR-9-5p", "hsa-miR-21-5p")
+    np.testing.assert_array_equal(table.values, expected)
+    assert any(said in note for note in table.notes) or not said, table.notes
+
+
+def test_what_r_writes_with_blanks_between_is_read(tmp_path: Path) -> None:
+    table = cohort(tmp_path, R_SPACE, "cargo.txt").cargo
+    np.testing.assert_array_equal(table.values[:2], [[5, 0, 31], [7, 3, 41]])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (below(PLAIN, 6, "exported by me"), r"line 7, 'exported by me': a remark is no row of a table; take it out"),
+        (PLAIN + PLAIN, r"line 7 is its header again: give each table in a file of its own"),
+        (beside(PLAIN, "class", "pain", "none", "pain", "none", "pain"), r"column class is text throughout: move"),
+        (below(PLAIN, 6, "A1,5,0,31"), r"A1\); the rows are the same: keep one"),
+        (below(PLAIN, 6, "A1,5,0,30"), r"A1\); keep one of them, or give each its own name and one subject"),
+        (PLAIN.replace("31", "1_031.5"), r"'1_031\.5' has _ as a thousands separator: write 1031\.5"),
+        (
+            PLAIN.replace(",", ";").replace("31", "1.031,5").replace("41", "2,5"),
+            r"has \. as a thousands separator: write 1031",
+        ),
+        (PLAIN.replace("31", "31 pg"), r"'31 pg' has pg behind the number: write the number alone"),
+        (PLAIN.replace("31", "<5"), r"'<5' is a bound and no value"),
+        (PLAIN.replace("miR-9-5p", "miR-1-3p_2"), r"hsa-miR-1-3p_2 looks like hsa-miR-1-3p a second time"),
+        (PLAIN.replace("hsa-miR-9-5p", "44806"), r"44806 look like gene names that .* dates \(SEPTIN2\)"),
+        (PLAIN.replace("hsa-miR-9-5p", "1-mars"), r"1-mars look like gene names that .* dates \(MARCHF1\)"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_fix_for_it(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"cargo\.csv: .*{said}"):
+        cohort(tmp_path, text)
+
+
+def test_decimal_commas_beside_marks_are_read(tmp_path: Path) -> None:
+    text = PLAIN.replace(",", ";").replace("31", "31,5").replace(";0;", ";Undetermined;")
+    table = cohort(tmp_path, text, unit="ct").cargo
+    assert table.values[0].tolist() == [5, 40, 31.5]

@@ -20,8 +20,8 @@ from exoclassify.discovery.signature_page import discovery_sections
 from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.evidence.blood_cells import blood_cells
 from exoclassify.learning.recipe import Recipe
-from exoclassify.lifecycle.finish import on_panel
 from exoclassify.lifecycle.fit import fit
+from exoclassify.lifecycle.known import on_panel
 from exoclassify.report.html import page
 from exoclassify.simulation.simulate import SimulationDesign, simulate
 

@@ -63,7 +63,7 @@ def test_its_numbers_are_those_of_fit() -> None:
         np.testing.assert_array_equal(fitted.predict_set(X, batches), expected.sets)
         assert fitted.predict_call(X, batches).tolist() == list(expected.calls)
         assert fitted.predict(X, batches).tolist() == list(expected.best_guesses)
-    assert fitted.bundle_.about["training"]["data_sha256"] == bundle.about["training"]["data_sha256"]
+    assert fitted.bundle_.about.training.data_sha256 == bundle.about.training.data_sha256
 
 
 def test_its_parameters_are_the_recipes() -> None:
@@ -95,8 +95,8 @@ def test_groups_and_batches_are_routed_through_cross_validation() -> None:
             scoring="accuracy",
         )
     for fitted, rows in zip(found["estimator"], found["indices"]["train"], strict=True):
-        assert fitted.bundle_.about["training"]["subjects"] == len(set(COHORT.groups[rows]))
-        assert fitted.bundle_.about["training"]["batches"] is not None
+        assert fitted.bundle_.about.training.subjects == len(set(COHORT.groups[rows]))
+        assert fitted.bundle_.about.training.batches is not None
     assert found["test_score"].mean() > 0.5
 
 

@@ -8,18 +8,19 @@ from exoclassify.errors import DesignError
 from exoclassify.judging.evaluate import judge
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.model.evaluation import Evaluation
 
 
-def judged(samples: Samples, recipe: Recipe = FAST, n_jobs: int = 1) -> dict:
-    return judge(samples, [f"S{i:03d}" for i in range(len(samples.y))], recipe, n_jobs=n_jobs).summary
+def judged(samples: Samples, recipe: Recipe = FAST, n_jobs: int = 1) -> Evaluation:
+    return judge(samples, [f"S{i:03d}" for i in range(len(samples.y))], recipe, n_jobs=n_jobs).evaluation
 
 
 def test_a_clear_cohort_is_judged_well_and_its_interval_holds_the_value() -> None:
-    found = judged(counts(n=60))["cross_validation"]
-    auc = found["figures"]["auc"]
-    assert auc["low"] <= auc["value"] <= auc["high"]
-    assert auc["value"] > 0.9
-    assert found["n_samples"] == 60
+    found = judged(counts(n=60)).cross_validation
+    auc = found.figures.auc
+    assert auc.low <= auc.value <= auc.high
+    assert auc.value > 0.9
+    assert found.n_samples == 60
 
 
 @pytest.mark.slow
@@ -28,8 +29,8 @@ def test_shuffled_labels_score_one_half_within_the_interval() -> None:
     for seed in range(10):
         samples = counts(n=60, seed=seed)
         samples = dataclasses.replace(samples, y=np.random.default_rng(seed).permutation(samples.y))
-        auc = judged(samples)["cross_validation"]["figures"]["auc"]
-        inside += auc["low"] <= 0.5 <= auc["high"]
+        auc = judged(samples).cross_validation.figures.auc
+        inside += auc.low <= 0.5 <= auc.high
     assert inside >= 8
 
 
@@ -45,8 +46,8 @@ def test_repeats_of_a_person_never_flatter() -> None:
     y = np.repeat(rng.permutation(np.arange(20) % 2), 3)
     grouped = Samples(X, y, np.repeat(np.arange(20), 3), None, people.states, "counts", None)
     parted = dataclasses.replace(grouped, groups=np.arange(60))
-    honest = judged(grouped)["cross_validation"]["figures"]["auc"]["value"]
-    flattered = judged(parted)["cross_validation"]["figures"]["auc"]["value"]
+    honest = judged(grouped).cross_validation.figures.auc.value
+    flattered = judged(parted).cross_validation.figures.auc.value
     assert flattered > 0.9
     assert honest < 0.75
 
@@ -59,44 +60,44 @@ def test_confounding_with_batch_shows_when_batches_are_left_out() -> None:
     shift = rng.normal(0, 1, (2, 50))[batches]
     X = rng.poisson(np.exp2(rng.normal(5, 1, 50) + shift)).astype(float)
     found = judged(Samples(X, y, np.arange(80), batches, ("a", "b"), "counts", None))
-    pooled = found["cross_validation"]["figures"]["auc"]["value"]
-    unseen = found["leave_one_batch_out"]["figures"]["auc"]["value"]
+    pooled = found.cross_validation.figures.auc.value
+    unseen = found.leave_one_batch_out.figures.auc.value
     assert pooled > unseen
-    assert found["headline"]["from"] == "leave_one_batch_out"
-    assert found["headline"]["value"] == unseen
+    assert found.headline.source == "leave_one_batch_out"
+    assert found.headline.value == unseen
 
 
 @pytest.mark.slow
 def test_the_headline_is_the_auc_within_left_out_batches_and_as_wide_as_they_differ() -> None:
     found = judged(counts(n=90, n_batches=3, effect=1.0))
-    each = [batch["auc"] for batch in found["leave_one_batch_out"]["batches"].values()]
-    headline = found["headline"]
-    assert headline["value"] == found["leave_one_batch_out"]["figures"]["auc"]["value"]
-    assert headline["n_batches"] == len(each) == 3
+    each = [batch.auc for batch in found.leave_one_batch_out.batches.values()]
+    headline = found.headline
+    assert headline.value == found.leave_one_batch_out.figures.auc.value
+    assert headline.n_batches == len(each) == 3
     half = 1.96 * np.std(each, ddof=1) / np.sqrt(3)
-    assert headline["low"] <= headline["value"] - half + 1e-12
-    assert headline["high"] >= min(1.0, headline["value"] + half) - 1e-12
-    assert min(each) <= headline["value"] <= max(each)
+    assert headline.low <= headline.value - half + 1e-12
+    assert headline.high >= min(1.0, headline.value + half) - 1e-12
+    assert min(each) <= headline.value <= max(each)
 
 
 def test_without_batches_the_headline_is_that_of_cross_validation() -> None:
     found = judged(counts(n=60))
-    assert found["leave_one_batch_out"] is None
-    assert found["headline"]["value"] == found["cross_validation"]["figures"]["auc"]["value"]
-    assert (found["headline"]["from"], found["headline"]["n_batches"]) == ("cross_validation", None)
+    assert found.leave_one_batch_out is None
+    assert found.headline.value == found.cross_validation.figures.auc.value
+    assert (found.headline.source, found.headline.n_batches) == ("cross_validation", None)
 
 
 def test_a_batch_equal_to_a_state_leaves_nothing_to_leave_out() -> None:
     samples = counts(n=40)
-    assert judged(dataclasses.replace(samples, batches=samples.y))["leave_one_batch_out"] is None
+    assert judged(dataclasses.replace(samples, batches=samples.y)).leave_one_batch_out is None
 
 
 @pytest.mark.slow
 def test_models_of_one_batch_make_no_call_on_another() -> None:
     found = judged(counts(n=60, n_batches=2, effect=3.0))
-    assert found["leave_one_batch_out"]["calls"]["called"] == 0
-    assert found["leave_one_batch_out"]["calls"]["wrong_among_called"] is None
-    assert found["cross_validation"]["calls"]["called"] > 0.5
+    assert found.leave_one_batch_out.calls.called == 0
+    assert found.leave_one_batch_out.calls.wrong_among_called is None
+    assert found.cross_validation.calls.called > 0.5
 
 
 def test_progress_is_told_fold_by_fold() -> None:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from itertools import combinations
 from math import factorial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,12 +20,15 @@ SAMPLES = {k: counts(n=60, n_states=k, n_batches=2) for k in (2, 3)}
 LEARNED = {k: learn(samples, EVERY_VOICE) for k, samples in SAMPLES.items()}
 
 
+ABOUT = ModelBundle.load(Path(__file__).parents[1] / "models" / "pain-state-demo" / "3.0.0").about
+"""Of another model: what is explained here does not depend on what is told of it."""
+
+
 def bundled(samples: Samples, learned: Learned) -> ModelBundle:
     n = len(learned.support)
     names = tuple(f"hsa-miR-{i}-5p" for i in learned.support)
     panel = Panel(names, "mirna", "counts", None, np.ones(n), float(n), 0.8, False)
-    about = {"answers": {"level": 0.9, "novelty_alpha": 0.05}}
-    return ModelBundle(learned.blend, panel, about, samples.X[:20, learned.support], "")
+    return ModelBundle(learned.blend, panel, ABOUT, samples.X[:20, learned.support], "")
 
 
 BUNDLES = {k: bundled(SAMPLES[k], LEARNED[k]) for k in (2, 3)}

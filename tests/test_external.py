@@ -13,6 +13,8 @@ from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, FileError, InputError
 from exoclassify.lifecycle.external import check_labels, evaluate
 from exoclassify.lifecycle.fit import fit
+from exoclassify.model.about import About
+from exoclassify.model.evaluation import Validation
 from exoclassify.model.prediction import Use
 from exoclassify.report.external import audit_report, seen_before, validation_report
 from exoclassify.report.saving import save
@@ -48,32 +50,43 @@ def renamed(cohort: Cohort, prefix: str) -> Cohort:
 ELSEWHERE = renamed(SAME_NAMES, "new-")
 
 
+def changed(about: About, **parts: object) -> About:
+    """The same, read again with some of its JSON replaced, however deep."""
+
+    def merged(one: object, other: object) -> object:
+        if not isinstance(one, dict) or not isinstance(other, dict):
+            return other
+        return one | {key: merged(one.get(key), value) for key, value in other.items()}
+
+    return About.model_validate(merged(about.to_json(), parts))
+
+
 def test_figures_on_another_cohort_are_those_of_its_predictions() -> None:
     found = evaluate(judged_bundle(), ELSEWHERE)
     given = judged_bundle().predict(ELSEWHERE.cargo, batches=list(ELSEWHERE.batches))
     right = given.probabilities.argmax(axis=1) == np.unique(ELSEWHERE.y, return_inverse=True)[1]
-    assert found["figures"]["balanced_accuracy"]["value"] == pytest.approx(right.mean())
-    assert found["calls"]["called"] == np.mean([call != "uncertain" for call in given.calls])
-    assert found["n_samples"] == 40
-    assert found["measured"] == 1.0
-    assert found["permutation"]["p_value"] < 0.01
-    json.dumps(found, allow_nan=False)
+    assert found.figures.balanced_accuracy.value == pytest.approx(right.mean())
+    assert found.calls.called == np.mean([call != "uncertain" for call in given.calls])
+    assert found.n_samples == 40
+    assert found.measured == 1.0
+    assert found.permutation.p_value < 0.01
+    assert Validation.model_validate(json.loads(json.dumps(found.to_json(), allow_nan=False))) == found
 
 
 def test_subgroups_and_thresholds_are_those_asked_for() -> None:
     found = evaluate(judged_bundle(), ELSEWHERE, thresholds=(0.2, 0.8), use=Use(prevalence={"state-1": 0.1}))
-    groups = {group["by"] for group in found["examined"]["subgroups"]}
+    groups = {group.by for group in found.examined.subgroups}
     assert groups == {"batch", "age"}
-    of_state = found["examined"]["states"]["state-1"]
-    assert [point["chosen"] for point in of_state["thresholds"]][:2] == ["0.2", "0.8"]
-    assert of_state["prevalence"] == pytest.approx(0.1)
+    of_state = found.examined.states["state-1"]
+    assert [point.chosen for point in of_state.thresholds][:2] == ["0.2", "0.8"]
+    assert of_state.prevalence == pytest.approx(0.1)
 
 
 def test_dealt_labels_do_no_better_than_chance() -> None:
     samples = counts(n=40, n_batches=2, seed=1)
     dealt = np.random.default_rng(0).permutation(samples.y)
     other = renamed(cohort_of(dataclasses.replace(samples, y=dealt)), "new-")
-    assert evaluate(judged_bundle(), other)["permutation"]["p_value"] > 0.05
+    assert evaluate(judged_bundle(), other).permutation.p_value > 0.05
 
 
 def together(*cohorts: Cohort) -> Cohort:
@@ -96,11 +109,12 @@ def together(*cohorts: Cohort) -> Cohort:
 )
 def test_samples_that_were_trained_on_are_left_out_of_every_figure(seen: Cohort, ways: set[str]) -> None:
     found = evaluate(judged_bundle(), together(ELSEWHERE, seen))
-    assert found["trained_on"]["in all"] == seen.n_samples
-    assert set(found["trained_on"]) == {"in all", *ways}
+    assert found.trained_on is not None
+    assert found.trained_on["in all"] == seen.n_samples
+    assert set(found.trained_on) == {"in all", *ways}
     alone = evaluate(judged_bundle(), together(ELSEWHERE))
-    assert alone["trained_on"] == {}
-    assert {**found, "trained_on": {}} == alone
+    assert alone.trained_on == {}
+    assert found.model_copy(update={"trained_on": {}}) == alone
 
 
 def test_a_cohort_that_was_trained_on_wholly_or_but_for_a_state_judges_nothing() -> None:
@@ -114,14 +128,14 @@ def test_a_cohort_that_was_trained_on_wholly_or_but_for_a_state_judges_nothing()
 def test_what_cannot_be_known_is_said_and_not_promised() -> None:
     bare = dataclasses.replace(judged_bundle(), trained_on=None)
     found = evaluate(bare, ELSEWHERE)
-    assert found["trained_on"] is None
+    assert found.trained_on is None
     assert "no record" in seen_before(None, judged_bundle().about)
     page = validation_report(found, None, source="new.csv", about=judged_bundle().about).html
     assert "has no record of its training samples" in page
     assert "The AUC quoted when" not in page
     with pytest.raises(DesignError, match="was trained on all 60 samples"):
         evaluate(bare, TRAINED_ON)
-    about = {**judged_bundle().about, "training": {**judged_bundle().about["training"], "subjects": None}}
+    about = changed(judged_bundle().about, training={"subjects": None})
     assert "without subject ids" in seen_before({}, about)
     assert seen_before({}, judged_bundle().about) == ""
 
@@ -137,7 +151,7 @@ def test_labels_of_another_kind_are_refused() -> None:
 
 
 def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
-    audit = judged_bundle().about["audit"]
+    audit = judged_bundle().about.audit
     found = evaluate(judged_bundle(), ELSEWHERE)
     pages = {
         "training": training_report(judged_bundle().about, judged_bundle().panel.molecules).html,
@@ -153,11 +167,11 @@ def test_every_report_is_a_sound_page_that_begins_with_plain_words() -> None:
 
 
 def test_one_critical_finding_gives_every_page_of_a_cohort_the_same_verdict_and_colour() -> None:
-    about = json.loads(json.dumps(judged_bundle().about))
-    audit = about["audit"]
-    audit["findings"].insert(
-        0, {**audit["findings"][0], "check": "depth", "subject": "library size", "severity": "critical"}
-    )
+    findings = judged_bundle().about.to_json()["audit"]["findings"]
+    worst = {**findings[0], "check": "depth", "subject": "library size", "severity": "critical"}
+    about = changed(judged_bundle().about, audit={"findings": [worst, *findings]})
+    audit = about.audit
+    assert audit is not None
     leads = [
         lead_of_model(about),
         lead_of_audit(audit, {"a": 3}),
@@ -169,20 +183,17 @@ def test_one_critical_finding_gives_every_page_of_a_cohort_the_same_verdict_and_
 
 
 def test_the_verdict_follows_what_was_shown_and_the_figure_lies_in_its_interval() -> None:
-    about = json.loads(json.dumps(judged_bundle().about))
-    about["audit"]["findings"] = []
-    about["evaluation"]["headline"] |= {"value": 0.6, "low": 0.45, "high": 0.75}
+    clean = changed(judged_bundle().about, audit={"findings": []})
+    about = changed(clean, evaluation={"headline": {"value": 0.6, "low": 0.45, "high": 0.75}})
     assert verdict_of_model(about) == (
         "critical",
         "The model was not shown to distinguish state-0 and state-1 better than guessing.",
     )
-    about["evaluation"]["headline"] |= {"value": 0.9, "low": 0.8, "high": 0.95}
-    about["answers"]["places"] = {
-        "trained_on": {"calls_from": 0.8, "closed": ""},
-        "unknown": {"calls_from": 0.9, "closed": ""},
-    }
+    about = changed(clean, evaluation={"headline": {"value": 0.9, "low": 0.8, "high": 0.95}})
+    known, unknown = {"calls_from": 0.8, "closed": ""}, {"calls_from": 0.9, "closed": ""}
+    about = changed(about, answers={"places": {"trained_on": known, "unknown": unknown}})
     assert verdict_of_model(about)[0] == "good"
-    about["answers"]["places"]["unknown"] = {"calls_from": None, "closed": "one-batch"}
+    about = changed(about, answers={"places": {"unknown": {"calls_from": None, "closed": "one-batch"}}})
     assert verdict_of_model(about)[0] == "warning"
     name, value, low, high = lead_of_model(about).figure or ("", 0.0, 1.0, 1.0)
     assert 0 <= low <= value <= high <= 1
@@ -198,7 +209,7 @@ def test_a_saved_report_has_its_figures_tables_and_texts_beside_it(tmp_path: Pat
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pngs)
     assert all("var(" not in path.read_text() for path in svgs)
     assert (
-        f"exoclassify {judged_bundle().about['libraries']['exoclassify']}"
+        f"exoclassify {judged_bundle().about.libraries['exoclassify']}"
         in (folder / "methods-and-legends.txt").read_text()
     )
     with pytest.raises(FileError, match="is there already"):
@@ -210,7 +221,7 @@ def test_a_model_that_was_not_judged_has_a_report_that_says_so() -> None:
     text = training_report(bare.about, bare.panel.molecules).html
     read(text)
     assert "Not judged" in text
-    assert bare.about["audit"] is None
+    assert bare.about.audit is None
 
 
 def test_checklists_say_what_only_the_authors_can() -> None:
@@ -241,7 +252,7 @@ def test_report_and_answers_kept_aside_are_saved_with_their_checksums(tmp_path) 
 
 def test_models_made_long_ago_have_a_report_too() -> None:
     for folder in sorted((Path(__file__).parents[1] / "models" / "pain-state-demo").glob("*.*.*/bundle.json")):
-        about = json.loads(folder.read_text())
+        about = About.model_validate(json.loads(folder.read_text()))
         report = training_report(about, ("hsa-miR-21-5p",))
         read(report.html)
         assert report.lead is not None

@@ -58,10 +58,10 @@ def told(bundle: ModelBundle) -> dict[str, object]:
     assert bundle.trained_on is not None
     assert bundle.report is not None
     arrays |= {"weight": bundle.panel.weight, "golden": bundle.golden, **bundle.trained_on.arrays()}
-    about = {key: value for key, value in bundle.about.items() if key not in ("version", "created")}
+    about = {key: value for key, value in bundle.about.to_json().items() if key not in ("version", "created")}
 
     def bare(text: str) -> str:
-        text = text.replace(str(bundle.about["created"]), "")
+        text = text.replace(str(bundle.about.created), "")
         return re.sub(rf"pain {re.escape(bundle.version)}\b", "pain", text)
 
     return {
@@ -98,7 +98,7 @@ def test_the_gate_judges_the_molecules_that_the_recipe_names() -> None:
     assert auc["champion"] > 0.9
     assert auc["challenger"] < 0.7
     assert not done.decision["passed"]
-    assert done.bundle.about["evaluation"]["headline"]["value"] < 0.7
+    assert done.bundle.evaluation.headline.value < 0.7
 
 
 def test_a_sample_without_any_of_the_named_molecules_is_refused_before_any_work() -> None:
@@ -119,8 +119,8 @@ def test_a_champion_of_named_molecules_is_trained_again_on_these_alone() -> None
     own = fit(COHORT, few, name="pain", n_jobs=1)
     checks = retrain(champion, COHORT, FAST, n_jobs=1).decision["checks"]
     auc = next(check for check in checks if check["what"] == "AUC")
-    crossed = own.about["evaluation"]["cross_validation"]["figures"]
-    assert auc["champion"] == pytest.approx(crossed["auc_pooled"]["value"], abs=1e-6)
+    pooled = own.evaluation.cross_validation.figures.get("auc_pooled")
+    assert auc["champion"] == pytest.approx(pooled.value, abs=1e-6)
 
 
 def test_a_retrained_model_can_be_compared_with_a_trained_one() -> None:
@@ -128,9 +128,9 @@ def test_a_retrained_model_can_be_compared_with_a_trained_one() -> None:
     retrained = retrain(CHAMPION, COHORT, n_jobs=1).bundle
     assert isinstance(trained.aside, pd.DataFrame)
     assert isinstance(retrained.aside, pd.DataFrame)
-    folds = (trained.about["evaluation"]["folds"], retrained.about["evaluation"]["folds"])
+    folds = (trained.evaluation.folds, retrained.evaluation.folds)
     found = compare(trained.aside, retrained.aside, digests=folds)
-    assert found["auc"]["difference"] == 0
+    assert found.auc.difference == 0
 
 
 def test_a_new_number_is_written_into_card_and_report() -> None:

@@ -337,7 +337,7 @@ def test_a_missing_file_and_a_folder_are_file_errors(tmp_path: Path) -> None:
             r"4 rows have another .* header, which has 3 \(line 3 has 2, line 4 has 4, line 7 has 1, …\)",
         ),
         ("id,a\nS1,1,5\n", r"1 row has another number of cells than the header, which has 2 \(line 2 has 3\)"),
-        ("id,a\nS1,1,\n", r"1 row has another number of cells than the header, which has 2 \(line 2 has 3\)"),
+        ("id,a\nS1,1,2\n", r"1 row has another number of cells than the header, which has 2 \(line 2 has 3\)"),
         ('id,"a\nb"\n"S\n1",1\n\nS2,1,2\n', r"\(line 6 has 3\)"),
     ],
 )

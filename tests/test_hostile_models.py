@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from exoclassify.model.about import About
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
 from hostile import tried
@@ -27,7 +28,9 @@ def test_mutated_models_are_refused_or_answer_the_same(version: str, seeds: rang
 def test_labels_put_neither_tags_nor_links_into_the_card() -> None:
     bundle = ModelBundle.load(ROOT / "3.0.0")
     label = "<img src=x onerror=alert(1)>[a](javascript:b)</script><!--"
-    about = json.loads(json.dumps(bundle.about).replace("neuropathic", json.dumps(label)[1:-1]))
+    about = About.model_validate_json(
+        json.dumps(bundle.about.to_json()).replace("neuropathic", json.dumps(label)[1:-1])
+    )
     written = card(about, bundle.panel)
     assert "&lt;img src=x" in written
     assert not re.search(r"<[a-z/!?]|[^\\]\]\(", written)

@@ -27,10 +27,10 @@ def test_selection_inside_the_fold_scores_noise_one_half_and_intervals_hold_it()
     values, held = [], 0
     for seed in range(20):
         samples = noise(seed)
-        figure = judge(samples, [str(i) for i in range(32)], SELECTING, n_jobs=1).summary["cross_validation"][
-            "figures"
-        ]["auc"]
-        values.append(figure["value"])
-        held += figure["low"] <= 0.5 <= figure["high"]
+        figure = judge(
+            samples, [str(i) for i in range(32)], SELECTING, n_jobs=1
+        ).evaluation.cross_validation.figures.auc
+        values.append(figure.value)
+        held += figure.low <= 0.5 <= figure.high
     assert abs(np.mean(values) - 0.5) < 0.06  # 20 cohorts: the standard error of the mean is about .025
     assert held >= 17

@@ -17,7 +17,7 @@ def test_a_run_that_was_stopped_goes_on_from_the_folds_it_had_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     samples = counts(n=30)
-    whole = judge(samples, IDS, FAST, n_jobs=1).summary
+    whole = judge(samples, IDS, FAST, n_jobs=1).evaluation
     learned: list[int] = []
     learn = evaluating.learn
 
@@ -36,9 +36,9 @@ def test_a_run_that_was_stopped_goes_on_from_the_folds_it_had_finished(
         return learn(part, recipe)
 
     monkeypatch.setattr(evaluating, "learn", counted)
-    assert judge(samples, IDS, FAST, n_jobs=1, cache=tmp_path).summary == whole
+    assert judge(samples, IDS, FAST, n_jobs=1, cache=tmp_path).evaluation == whole
     assert len(learned) == 3
-    assert judge(samples, IDS, FAST, n_jobs=1, cache=tmp_path).summary == whole
+    assert judge(samples, IDS, FAST, n_jobs=1, cache=tmp_path).evaluation == whole
     assert len(learned) == 3
 
 
@@ -84,7 +84,7 @@ def test_nothing_of_the_cargo_is_kept(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     samples = counts(n=30)
-    assert judge(samples, IDS, FAST, n_jobs=1, cache=tmp_path / "file" / "cache").summary
+    assert judge(samples, IDS, FAST, n_jobs=1, cache=tmp_path / "file" / "cache").evaluation
 
 
 def test_the_folder_is_named_by_the_environment_and_empty_means_none(monkeypatch: pytest.MonkeyPatch) -> None:

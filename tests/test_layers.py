@@ -190,22 +190,22 @@ def test_explanations_add_up_over_the_layers() -> None:
 
 
 def test_every_set_of_layers_is_judged_in_the_same_folds_and_so_is_what_a_layer_adds() -> None:
-    found = judged_on_layers().about["evaluation"]["cross_validation"]["layers"]
-    assert [one["layers"] for one in found["sets"]] == [["mirna", "cells"], ["mirna"], ["cells"]]
-    assert [one["n_samples"] for one in found["sets"]] == [60, 72, 60]
-    by_name = {"+".join(one["layers"]): one["figures"]["auc"] for one in found["sets"]}
-    assert by_name["mirna+cells"]["value"] > 0.8
-    added = {one["layer"]: one for one in found["added"]}
-    gain = added["cells"]["figures"]["auc"]
-    assert gain["low"] < gain["value"] < gain["high"]
-    assert f"Adding cells to mirna changes the AUC by {gain['value']:+.3f}" in judged_on_layers().card
-    assert added["cells"]["sentence"] in (judged_on_layers().report or "")
+    found = judged_on_layers().evaluation.cross_validation.layers
+    assert [one.layers for one in found.sets] == [("mirna", "cells"), ("mirna",), ("cells",)]
+    assert [one.n_samples for one in found.sets] == [60, 72, 60]
+    by_name = {"+".join(one.layers): one.figures.auc for one in found.sets}
+    assert by_name["mirna+cells"].value > 0.8
+    added = {one.layer: one for one in found.added}
+    gain = added["cells"].figures.auc
+    assert gain.low < gain.value < gain.high
+    assert f"Adding cells to mirna changes the AUC by {gain.value:+.3f}" in judged_on_layers().card
+    assert added["cells"].sentence in (judged_on_layers().report or "")
 
 
 @pytest.mark.slow
 def test_a_layer_without_signal_costs_little() -> None:
-    useless = fit(layered(100, seed=3, noise=True), FAST, n_jobs=1).about["evaluation"]["cross_validation"]["layers"]
-    lost = next(one for one in useless["added"] if one["layer"] == "cells")["figures"]["auc"]["value"]
+    useless = fit(layered(100, seed=3, noise=True), FAST, n_jobs=1).evaluation.cross_validation.layers
+    lost = next(one for one in useless.added if one.layer == "cells").figures.auc.value
     assert lost > -0.01
 
 
@@ -219,8 +219,8 @@ def test_a_layer_missing_with_the_state_is_critical_and_never_a_feature() -> Non
     noise = layered(120, seed=4, noise=True, lacking=30, with_state=True)
     shuffled = replace(noise.layers["mirna"], values=np.random.default_rng(0).permutation(noise.layers["mirna"].values))
     blind = Cohort.from_layers({"mirna": shuffled, "cells": noise.layers["cells"]}, noise.sheet)
-    figures = fit(blind, FAST, n_jobs=1).about["evaluation"]["cross_validation"]["figures"]
-    assert figures["auc"]["value"] < 0.65  # which samples lack the layer alone would give .75
+    figures = fit(blind, FAST, n_jobs=1).evaluation.cross_validation.figures
+    assert figures.auc.value < 0.65  # which samples lack the layer alone would give .75
 
 
 @pytest.mark.slow
@@ -276,7 +276,7 @@ def test_a_study_file_names_layers(folder: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     about = json.loads((folder / "of-study" / "bundle.json").read_text())
-    assert about["training"]["data_sha256"] == NEW.digest()
+    assert about.training.data_sha256 == NEW.digest()
 
 
 @pytest.mark.parametrize(
@@ -361,13 +361,13 @@ AGED = aged()
 
 def test_covariates_alone_cargo_alone_and_both_are_judged_in_the_same_folds() -> None:
     plain, told = (fit(AGED, FAST, n_jobs=1, covariates=named) for named in ((), ("age", "sex")))
-    found = told.about["evaluation"]["covariates"]
-    assert plain.about["evaluation"]["covariates"] is None
-    sets = {"+".join(one["layers"]): one["figures"]["auc"]["value"] for one in found["sets"]}
+    found = told.evaluation.covariates
+    assert plain.evaluation.covariates is None
+    sets = {"+".join(one.layers): one.figures.auc.value for one in found.sets}
     assert set(sets) == {"mirna", "covariates", "mirna+covariates"}
     assert 0.65 < sets["covariates"] < 0.95
     assert told.layers == ()
-    assert [one["layer"] for one in found["added"]] == ["mirna", "covariates"]
+    assert [one.layer for one in found.added] == ["mirna", "covariates"]
     assert "Adding mirna to covariates changes the AUC by" in told.card
     assert (told.golden == plain.golden).all()
 

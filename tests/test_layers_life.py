@@ -90,14 +90,14 @@ def test_layers_are_judged_on_another_cohort_as_the_library_judges_them(model: M
     told = json.loads(done.stdout)["evaluation"]
     expected = evaluate(model, NEW)
     assert told["n_samples"] == NEW.n_samples
-    assert told["figures"]["log_loss"]["value"] == pytest.approx(expected["figures"]["log_loss"]["value"], abs=1e-9)
+    assert told["figures"]["log_loss"]["value"] == pytest.approx(expected.figures.log_loss.value, abs=1e-9)
     alone = run(
         "evaluate", folder / "model", *layers(folder / "new", "protein"), *sheet, *COLUMNS, "--no-audit", "--jobs", 1, "--json"
     )  # fmt: skip
     one = json.loads(alone.stdout)["evaluation"]
     assert one["n_samples"] == NEW.layers["protein"].n_samples < NEW.n_samples
     assert one["figures"]["log_loss"]["value"] == pytest.approx(
-        evaluate(model, NEW.of_layer("protein"))["figures"]["log_loss"]["value"], abs=1e-9
+        evaluate(model, NEW.of_layer("protein")).figures.log_loss.value, abs=1e-9
     )
 
 
@@ -199,9 +199,9 @@ def test_local_samples_in_which_too_little_was_measured_are_left_out_and_counted
     others = protein.take(~np.isin(protein.sample_ids, table.sample_ids[:4]))
     tables = {"mirna": dataclasses.replace(table, values=values), "protein": others}
     done = recalibrate(model, LocalSamples(tables, mix=MIX), site="b").bundle
-    told = done.about["recalibration"]
-    assert told["left_out_as_not_measured"] == 4
-    assert sum(told["samples"].values()) == len(FIRST) - 4
+    told = done.about.recalibration
+    assert told.left_out_as_not_measured == 4
+    assert sum(told.samples.values()) == len(FIRST) - 4
     few = {name: one.take(np.arange(6)) for name, one in tables.items()}
     with pytest.raises(DesignError, match=r"local samples \(4 as hardly measured left out\); a site needs 10"):
         recalibrate(model, LocalSamples(few, mix=MIX), site="b")
@@ -223,8 +223,8 @@ def test_a_course_compares_visits_by_the_layers_that_all_of_them_have(model: Mod
         shared = ["mirna", "protein"] if all(mine) else ["mirna"]
         assert one["compared_on"] == shared, person
         assert [len(visit["layers"]) for visit in one["visits"]] == [1 + there for there in mine]
-        noise = next(part for part in model.about["retest"]["layers"] if part["layers"] == shared)
-        assert one["noise"]["sd"] == pytest.approx(noise["sd"])
+        noise = next(part for part in model.about.retest.layers if list(part.layers) == shared)
+        assert one["noise"]["sd"] == pytest.approx(noise.sd)
     assert {tuple(one["compared_on"]) for one in told.values()} == {("mirna",), ("mirna", "protein")}
     recovered = set(NEW.sheet.frame.loc[NEW.sheet.frame["response"] == "responder", "subject"])
     seen = {person: told[person]["changed"] for person in told if len(told[person]["compared_on"]) == 2}
@@ -264,9 +264,9 @@ def test_noise_of_each_set_of_layers_may_come_from_files_of_repeats(folder: Path
 
 
 def test_a_model_whose_noise_was_learned_for_all_layers_together_says_what_it_needs(model: ModelBundle) -> None:
-    old = {key: value for key, value in model.about["retest"].items() if key != "layers"}
+    old = model.about.model_copy(update={"retest": model.about.retest.model_copy(update={"layers": None})})
     with pytest.raises(ModelError, match=r"before noise was learned for each set of layers; train it again, or give"):
-        followed(dataclasses.replace(model, about={**model.about, "retest": old}), NEW.layers, NEW.sheet)
+        followed(dataclasses.replace(model, about=old), NEW.layers, NEW.sheet)
 
 
 # Watched.
@@ -309,7 +309,7 @@ def test_a_challenger_of_layers_is_trained_on_earlier_and_new_samples_and_judged
     assert {line.split(",")[0].split("  ")[1] for line in told["lines"]} == {"new samples", "external samples"}
     challenger = ModelBundle.load(told["kept"], verify=True)
     assert challenger.layers == ("mirna", "protein")
-    assert sum(challenger.about["training"]["samples"].values()) == HOME.n_samples + NEW.n_samples
+    assert sum(challenger.training.samples.values()) == HOME.n_samples + NEW.n_samples
     assert sorted(path.name for path in (folder / "kept").iterdir()) == [
         "mirna.parquet",
         "protein.parquet",
@@ -373,8 +373,8 @@ def test_covariates_of_a_model_are_read_from_the_sheet_at_every_door(folder: Pat
     registry = Registry(tmp_path / "models")
     registry.add(bundle)
     registry.promote("aged", "1.0.0", who="ann", why="first")
-    expected = evaluate(bundle, cohorts["new"])["figures"]["log_loss"]["value"]
-    assert expected != pytest.approx(evaluate(bundle, NEW)["figures"]["log_loss"]["value"], abs=1e-6)
+    expected = evaluate(bundle, cohorts["new"]).figures.log_loss.value
+    assert expected != pytest.approx(evaluate(bundle, NEW).figures.log_loss.value, abs=1e-6)
     said = ("--samples", tmp_path / "new" / "samples.csv")
     done = run(
         "evaluate", tmp_path / "model", *layers(tmp_path / "new"), *said, *COLUMNS, "--no-audit", "--jobs", 1, "--json"

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cohorts import EVERY_VOICE, FAST, counts
-from exoclassify.errors import DesignError, RecipeError
+from exoclassify.errors import DesignError, InputError, RecipeError
+from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
 from exoclassify.methods.normalise_ct import DeltaCt
@@ -149,3 +150,53 @@ def test_class_weights_do_not_change_what_the_probabilities_mean() -> None:
     share = (both.y == 1).mean()
     p = learned.answers(both.X, recipe).probabilities
     assert abs(p[:, 1].mean() - share) < 0.1
+
+
+INFORMED = Recipe.of(
+    {
+        "folds": FAST.folds.model_dump(),
+        "voices": [
+            {"learner": "ridge", "prior": "catalogue"},
+            {"learner": "svm", "view": "ranks", "prior": "catalogue"},
+        ],
+    }
+)
+
+
+def called(*names: str) -> Samples:
+    samples = counts(n=40, p=30)
+    unknown = [f"hsa-miR-{9000 + i}-5p" for i in range(30 - len(names))]  # of no hairpin that anyone has named
+    return dataclasses.replace(samples, molecules=(*names, *unknown))
+
+
+def told(samples: Samples, recipe: Recipe) -> np.ndarray:
+    """Each molecule's weight, by what it is divided by beside its spread."""
+    learned = learn(samples, recipe)
+    plain = learn(samples, recipe.model_copy(update={"voices": (Recipe.of({"voices": [{"learner": "ridge"}]}).voices)}))
+    of = [one.blend.members[0].learner for one in (plain, learned)]
+    weights = of[0].scale / of[1].scale
+    return weights / weights.min()
+
+
+def test_a_molecule_counts_as_often_as_studies_name_it() -> None:
+    name = "hsa-miR-21-5p"
+    n = len({at.evidence.study_key for at in Catalogue.read().of(name)})
+    assert n > 1
+    weights = told(called(name), INFORMED)
+    np.testing.assert_allclose(weights, [1 + np.log2(1 + n), *[1.0] * (len(weights) - 1)])
+
+
+def test_claims_of_ones_own_study_can_be_left_out() -> None:
+    name = "hsa-miR-21-5p"
+    claims = [at.evidence for at in Catalogue.read().of(name)]
+    own = claims[0]
+    others = {each.study_key for each in claims if own.reference.split()[-1] not in (each.pmid, each.doi)}
+    recipe = Recipe.of({**INFORMED.model_dump(), "prior": {"without": [own.pmid or own.doi]}})
+    assert told(called(name), recipe)[0] == pytest.approx(1 + np.log2(1 + len(others)))
+    with pytest.raises(InputError, match="the catalogue has no condition 'hunger'"):
+        learn(called(name), Recipe.of({**INFORMED.model_dump(), "prior": {"without": ["hunger"]}}))
+
+
+def test_a_table_of_which_the_catalogue_names_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="the catalogue names none of these molecules"):
+        learn(called(), INFORMED)

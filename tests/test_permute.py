@@ -45,8 +45,8 @@ def test_a_clear_signal_beats_every_deal() -> None:
         n_jobs=1,
         progress=lambda done, of: told.append((done, of)),
     )
-    assert found["p_value"] == 1 / 20
-    assert 0.3 < found["mean"] < 0.7
+    assert found.p_value == 1 / 20
+    assert 0.3 < found.mean < 0.7
     assert told[-1] == (19, 19)
 
 
@@ -61,7 +61,7 @@ def test_noise_gives_p_values_of_every_size() -> None:
     values = []
     for seed in range(8):
         samples = counts(n=24, p=10, effect=0.0, seed=seed)
-        observed = permutation_test(samples, RIDGE, 0.0, n_permutations=1, n_jobs=1)["mean"]  # a deal like any other
+        observed = permutation_test(samples, RIDGE, 0.0, n_permutations=1, n_jobs=1).mean  # a deal like any other
         later = RIDGE.model_copy(update={"seed": 50})
-        values.append(permutation_test(samples, later, observed, n_permutations=5, n_jobs=1)["p_value"])
+        values.append(permutation_test(samples, later, observed, n_permutations=5, n_jobs=1).p_value)
     assert min(values) < 0.5 < max(values)

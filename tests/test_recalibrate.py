@@ -140,10 +140,10 @@ def test_how_far_a_site_lies_is_told_in_units_of_the_usual_distance() -> None:
     assert held is not None
     nodes = done.bundle.blend.place(Use())[0].nodes
     usual = float(held.tau @ held.tau_weight)
-    found = done.bundle.about["recalibration"]
-    assert found["distance"] == pytest.approx(np.sqrt((nodes.mean(axis=0) ** 2).mean()) / usual)
-    assert found["uncertainty"] == pytest.approx(nodes.std(axis=0).mean() / usual)
-    assert any(f"{found['distance']:.1f} times as far" in line for line in done.decision["lines"])
+    found = done.bundle.about.recalibration
+    assert found.distance == pytest.approx(np.sqrt((nodes.mean(axis=0) ** 2).mean()) / usual)
+    assert found.uncertainty == pytest.approx(nodes.std(axis=0).mean() / usual)
+    assert any(f"{found.distance:.1f} times as far" in line for line in done.decision["lines"])
 
 
 def test_the_same_samples_give_the_same_profile() -> None:
@@ -166,8 +166,8 @@ def test_the_model_is_bound_to_its_site_and_says_so(tmp_path: Path) -> None:
     again = ModelBundle.load(tmp_path / "M", verify=True)
     assert again.name == "pain-clinic-b"
     assert "clinic-b" in again.card
-    assert again.about["recalibration"]["from"] == "pain 1.0.0"
-    assert again.about["recalibration"]["mix"] == pytest.approx(MIX)
+    assert again.about.recalibration.source == "pain 1.0.0"
+    assert again.about.recalibration.mix == pytest.approx(MIX)
     assert (again.predict(AWAY.cargo).probabilities == done.bundle.predict(AWAY.cargo).probabilities).all()
     by_name = again.predict(AWAY.cargo, Use(site="clinic-b"))
     assert (by_name.probabilities == again.predict(AWAY.cargo).probabilities).all()
@@ -190,8 +190,8 @@ def test_samples_that_the_model_was_trained_on_are_left_out() -> None:
     both = COHORT.take(np.flatnonzero(np.isin(COHORT.groups, np.r_[HOME.groups[:20], AWAY.groups[:30]])))
     done = recalibrate(MODEL, given(both, mix=MIX, subjects=True), site="home").bundle
     inside = np.isin(both.groups, HOME.groups)
-    assert done.about["recalibration"]["left_out_as_trained_on"] == inside.sum() > 0
-    assert sum(done.about["recalibration"]["samples"].values()) == (~inside).sum()
+    assert done.about.recalibration.left_out_as_trained_on == inside.sum() > 0
+    assert sum(done.about.recalibration.samples.values()) == (~inside).sum()
     with pytest.raises(DesignError, match=r"0 local samples \(\d+ as trained on left out\)"):
         recalibrate(MODEL, given(HOME, mix=MIX), site="home")
 
@@ -202,7 +202,7 @@ def test_a_model_of_a_site_remembers_its_local_samples() -> None:
     assert there.trained_on is not None
     ways = there.trained_on.recognised(
         there.blend, there.panel.molecules, there.panel.values(local.cargo), local.cargo.sample_ids, None,
-        there.about["training"]["data_sha256"],
+        there.about.training.data_sha256,
     )  # fmt: skip
     assert np.any(list(ways.values()), axis=0).all()
 

@@ -31,6 +31,7 @@ def test_a_recipe_survives_its_own_plain_values() -> None:
         ('[[voices]]\nlearner = "neural-net"', "voices.0.learner: .*'ridge'.*found 'neural-net'"),
         ('[[voices]]\nlearner = "ratios"\nview = "ranks"', "a difference of ranks is no ratio"),
         ('[[voices]]\nlearner = "svm"\n[[voices]]\nlearner = "svm"', "svm-log stands twice"),
+        ('[[voices]]\nlearner = "forest"\nprior = "catalogue"', "prior = catalogue is for ridge and svm"),
         ("voices = []", "voices: .*at least 1"),
         ("[answers]\nlevel = nan", "answers.level: .*finite"),
     ],

@@ -48,7 +48,7 @@ def test_many_more_samples_make_a_challenger_that_passes() -> None:
     assert decision["passed"], decision["lines"]
     assert decision["champion"] == "1.0.0"
     assert done.bundle.version == decision["challenger"] != "0.0.0"
-    assert done.bundle.about["evaluation"]["headline"]["value"] > 0.6
+    assert done.bundle.evaluation.headline.value > 0.6
     assert f"{many.n_samples - few.n_samples} samples that 1.0.0 was not trained on" in decision["sentence"]
     assert done.bundle.card.startswith(f"# pain {done.bundle.version}")
 

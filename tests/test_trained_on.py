@@ -19,7 +19,7 @@ BUNDLE = fit(FIRST, FAST, judge=False)
 
 def recognised(X: np.ndarray, ids: list[str], subjects: list[str] | None = None) -> dict[str, np.ndarray]:
     assert BUNDLE.trained_on is not None
-    key = BUNDLE.about["training"]["data_sha256"]
+    key = BUNDLE.about.training.data_sha256
     return BUNDLE.trained_on.recognised(BUNDLE.blend, BUNDLE.panel.molecules, X, ids, subjects, key)
 
 

@@ -71,7 +71,7 @@ def test_the_committed_model_in_use_passed_its_gate():
     version = registry.champion("pain-state-demo")
     decision = json.loads((ROOT / f"models/pain-state-demo/{version}.decision.json").read_text())
     assert decision["passed"]
-    assert decision["data_sha256"] == registry.load("pain-state-demo").about["training"]["data_sha256"]
+    assert decision["data_sha256"] == registry.load("pain-state-demo").about.training.data_sha256
     last = registry.history("pain-state-demo")[-1]
     assert (last.version, last.previous) == (version, decision["champion"])
 

@@ -379,7 +379,7 @@ def test_what_cannot_be_followed_is_refused_with_the_fix(
 
 
 def test_a_model_without_repeats_says_what_it_needs(model: ModelBundle) -> None:
-    bare = dataclasses.replace(model, about={**model.about, "retest": None})
+    bare = dataclasses.replace(model, about=model.about.model_copy(update={"retest": None}))
     with pytest.raises(
         Exception,
         match=r"how far repeated samples of one person lie apart was not learned.*give repeats with --repeats",

@@ -14,12 +14,12 @@ print(found.verdict)
 
 recipe = exo.Recipe.of({"folds": {"repeats": 1}})  # three repeats unless it is said
 bundle = exo.fit(two, recipe, name="pain", n_jobs=1)
-for way in ("cross_validation", "leave_one_batch_out"):
-    auc = bundle.about["evaluation"][way]["figures"]["auc"]
-    print(f"{way}: AUC {auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f})")
+assert bundle.evaluation is not None
+for way, judged in bundle.evaluation.ways():
+    print(f"{way}: AUC {judged.figures.auc.told(2)}")
 
 elsewhere = exo.evaluate(bundle, third)
-print(f"third centre: AUC {elsewhere['figures']['auc']['value']:.2f}, called {elsewhere['calls']['called']:.0%}")
+print(f"third centre: AUC {elsewhere.figures.auc.told(2)}, called {elsewhere.calls.called:.0%}")
 
 answers = bundle.predict(third.cargo).to_frame()
 print(answers[["sample_id", "call", "best_guess", "p_best_guess", "prediction_set", "reason"]].head(3).to_string())

@@ -130,8 +130,8 @@ def real(folder: Path, recipe: Recipe, jobs: int) -> None:
                 print(
                     f"{name}, {what}: log-loss {loss:.3f}, recall {recall}, called {called.mean():.2f}, wrong among {wrong}"
                 )
-        slope = judged.summary["cross_validation"]["figures"].get("calibration_slope", {}).get("value")
-        print(f"{name}: calibration slope in cross-validation {slope}", flush=True)
+        slope = judged.evaluation.cross_validation.figures.calibration_slope
+        print(f"{name}: calibration slope in cross-validation {slope and slope.told(2)}", flush=True)
 
 
 def main() -> None:

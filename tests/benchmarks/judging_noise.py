@@ -46,26 +46,26 @@ def cohort(n: int, p: int, effect: float, seed: int, profile: int = 0) -> Sample
 def noise(seed: int, n: int, p: int) -> tuple[float, bool]:
     """AUC of one cohort of noise, within folds as quoted, and whether its interval holds one half."""
     samples = cohort(n, p, 0.0, seed)
-    found = judge(samples, [str(i) for i in range(n)], RECIPE, n_jobs=1).summary
-    figure = found["cross_validation"]["figures"]["auc"]
-    return figure["value"], figure["low"] <= 0.5 <= figure["high"]
+    found = judge(samples, [str(i) for i in range(n)], RECIPE, n_jobs=1).evaluation
+    figure = found.cross_validation.figures.auc
+    return figure.value, figure.low <= 0.5 <= figure.high
 
 
 def p_value(seed: int, n: int, p: int, permutations: int) -> float:
     """Permutation p-value of one cohort of noise."""
     recipe = RECIPE.model_copy(update={"seed": seed * 1000})
     samples = cohort(n, p, 0.0, seed)
-    value = judge(samples, [str(i) for i in range(n)], recipe, n_jobs=1).summary
-    observed = value["cross_validation"]["figures"]["auc"]["value"]
-    return permutation_test(samples, recipe, observed, n_permutations=permutations, n_jobs=1)["p_value"]
+    value = judge(samples, [str(i) for i in range(n)], recipe, n_jobs=1).evaluation
+    observed = value.cross_validation.figures.auc.value
+    return permutation_test(samples, recipe, observed, n_permutations=permutations, n_jobs=1).p_value
 
 
 def covered(seed: int, n: int, effect: float) -> list[float]:
     """AUC pooled, within folds (the one quoted), and in truth; whether either interval holds the truth."""
     samples = cohort(n, 200, effect, seed)
     judgement = judge(samples, [str(i) for i in range(n)], RECIPE, n_jobs=1)
-    found = judgement.summary["cross_validation"]["figures"]
-    pooled, within = found["auc_pooled"], found["auc"]
+    found = judgement.evaluation.cross_validation.figures
+    pooled, within = found.root["auc_pooled"], found.auc
     rng, truths = np.random.default_rng(seed + 10**6), []
     for train, _ in judgement.folds:
         learned = learn(samples.take(train), RECIPE)
@@ -73,8 +73,8 @@ def covered(seed: int, n: int, effect: float) -> list[float]:
         log_odds = CompiledBlend.of(learned.blend).evaluate(new.X[:, learned.support])[0]
         truths.append(auc(against_rest(log_odds, 1), new.y == 1).value)
     truth = float(np.mean(truths))
-    held = [float(figure["low"] <= truth <= figure["high"]) for figure in (pooled, within)]
-    return [pooled["value"], within["value"], truth, *held]
+    held = [float(figure.low <= truth <= figure.high) for figure in (pooled, within)]
+    return [pooled.value, within.value, truth, *held]
 
 
 def main() -> None:

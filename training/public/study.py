@@ -69,17 +69,14 @@ def _patients(cohort: Cohort) -> str:
 def _judged(cohort: Cohort) -> str:
     """AUC with its interval, and log-loss beside that of guessing, by the worse of the judgements that the data allow."""
     try:
-        evaluation = fit(cohort, Recipe.read(HERE / "recipe.toml"), n_jobs=1).about["evaluation"]
+        evaluation = fit(cohort, Recipe.read(HERE / "recipe.toml"), n_jobs=1).evaluation
     except DesignError as error:
         return f"refused: {str(error).split(';')[0]} | –"
+    assert evaluation is not None
     told = []
-    for how, word in (("cross_validation", "within"), ("leave_one_batch_out", "batches left out")):
-        if evaluation.get(how):
-            figures = evaluation[how]["figures"]
-            auc = figures["auc_within_folds"] if "auc_within_folds" in figures else figures["auc"]
-            told.append(
-                (f"{auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}) {word}", figures["log_loss"]["value"])
-            )
+    for found, word in ((evaluation.cross_validation, "within"), (evaluation.leave_one_batch_out, "batches left out")):
+        if found is not None:
+            told.append((f"{found.figures.auc.told(2)} {word}", found.figures.log_loss.value))
     shares = np.array([(cohort.y == state).mean() for state in cohort.states])
     guessing = float(-(shares * np.log(shares)).sum())
     losses = ", ".join(f"{loss:.2f}" for _, loss in told)

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.quality import missing_mask
-from exoclassify.judging.metrics import Figure, macro_auc, mean_figure
+from exoclassify.judging.metrics import Estimate, macro_auc, mean_figure
 from exoclassify.learning.folds import Fold
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
 from exoclassify.typing import Codes, Floats
@@ -77,7 +77,7 @@ class Baseline:
     mild: bool = False
 
 
-def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_states: int) -> Figure:
+def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_states: int) -> Estimate:
     """AUC of a baseline on held-out samples in the very folds of the model.
 
     Parameters

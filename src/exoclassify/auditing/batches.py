@@ -21,7 +21,7 @@ from exoclassify.auditing.technical import SAME, better, within_levels
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, first_three
-from exoclassify.judging.metrics import Figure, against_rest, auc_within, macro_auc, mean_figure
+from exoclassify.judging.metrics import Estimate, against_rest, auc_within, macro_auc, mean_figure
 from exoclassify.learning.folds import leave_one_batch_out, stratified_folds
 from exoclassify.learning.learn import Samples
 
@@ -176,7 +176,7 @@ def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
     if known is None or unseen is None:
         return []
     fall = known.value - unseen.value
-    reduced = Figure(unseen.value, _spread_to(unseen.influence, rows, len(samples.y)), share=True)
+    reduced = Estimate(unseen.value, _spread_to(unseen.influence, rows, len(samples.y)), share=True)
     surely = better(known, reduced, samples.groups) < _UNLIKELY
     severity: Severity = "info"
     if surely and fall > _FALL:
@@ -193,7 +193,7 @@ def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _left_out(model: Judged, n_jobs: int) -> tuple[Figure | None, NDArray[np.intp]]:
+def _left_out(model: Judged, n_jobs: int) -> tuple[Estimate | None, NDArray[np.intp]]:
     samples, judgement = model.samples, model.judgement
     if judgement is not None and not model.failed:
         kept = judgement.batched

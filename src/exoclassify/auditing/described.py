@@ -46,6 +46,7 @@ def table_one(cohort: Cohort) -> list[dict[str, Any]]:
     for column in columns[:_MOST_COLUMNS]:
         found += _of_column(str(column), sheet.frame[column], cohort)
     name, sizes = library_sizes(cohort.cargo)
+    name += ", log2" * name.startswith(("library", "sum"))
     for what, values in ((name, sizes), ("molecules detected", n_detected(cohort.cargo))):
         found.append(_of_numbers(what, values, cohort))
     return found
@@ -82,7 +83,8 @@ def _of_numbers(what: str, values: Floats, cohort: Cohort) -> dict[str, Any]:
         known = values[(cohort.y == state) & np.isfinite(values)]
         enough = len(known) > 1
         spread = float(known.std(ddof=1)) if enough else np.nan
-        texts[state] = f"{known.mean():,.4g} ({spread:,.3g})" if enough else "–"
+        form = ",.0f" if enough and known.mean() >= 1000 else ".4g"
+        texts[state] = f"{known.mean():{form}} ({spread:{form}})" if enough else "–"
         parts.append((float(known.mean()) if enough else np.nan, spread**2))
     missing = int((~np.isfinite(values)).sum())
     return {"what": f"{what}, mean (SD)", "states": texts, "difference": _largest(parts), "missing": missing}

@@ -10,7 +10,7 @@ import numpy as np
 
 from exoclassify.auditing.reference import ridge_scores
 from exoclassify.judging.judgement import Judgement
-from exoclassify.judging.metrics import Figure, macro_auc, mean_figure
+from exoclassify.judging.metrics import Estimate, macro_auc, mean_figure
 from exoclassify.learning.folds import Fold, stratified_folds
 from exoclassify.learning.learn import Samples
 from exoclassify.typing import Codes, Floats
@@ -74,7 +74,7 @@ class Judged:
         return dataclasses.replace(found, failed=found.name) if found.silent else found
 
     @cached_property
-    def figure(self) -> Figure:
+    def figure(self) -> Estimate:
         """Macro AUC within folds, averaged over repeats, by sample."""
         return mean_figure([macro_auc(scores, self.samples.y, fold) for scores, fold in self.passes])
 

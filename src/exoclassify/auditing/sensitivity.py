@@ -15,7 +15,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import failed_libraries
 from exoclassify.errors import DesignError
 from exoclassify.judging.evaluate import cross_validated
-from exoclassify.judging.metrics import described, macro_auc
+from exoclassify.judging.metrics import macro_auc
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples
 from exoclassify.typing import Codes, Floats, Mask
@@ -69,5 +69,5 @@ def _scores(model: Judged, samples: Samples, folds: list[Fold], n_jobs: int) -> 
 
 def _figure(samples: Samples, kept: Mask, scores: Floats, fold: Codes, n_folds: int) -> dict[str, float]:
     groups = np.unique(samples.groups[kept], return_inverse=True)[1]
-    found = described(macro_auc(scores[kept], samples.y[kept], fold[kept]), groups, n_folds)
-    return {"auc": found["value"], "low": found["low"], "high": found["high"]}
+    found = macro_auc(scores[kept], samples.y[kept], fold[kept]).figure(groups, n_folds)
+    return {"auc": found.value, "low": found.low, "high": found.high}

@@ -19,7 +19,7 @@ from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.order import order_baselines
 from exoclassify.data.cohort import Cohort
-from exoclassify.judging.metrics import Figure, against_rest, auc_within, mean_figure
+from exoclassify.judging.metrics import Estimate, against_rest, auc_within, mean_figure
 from exoclassify.typing import Codes
 
 __all__ = ["SAME", "Technical", "audit_technical", "better", "technical_baselines", "within_levels"]
@@ -67,11 +67,11 @@ class _Weighed:
     """A baseline, its AUC, and what speaks for and against it."""
 
     baseline: Baseline
-    figure: Figure
+    figure: Estimate
     chance: float
     p_better: float
     n_family: int
-    within: Figure | None
+    within: Estimate | None
 
 
 def technical_baselines(cohort: Cohort) -> list[Baseline]:
@@ -121,7 +121,7 @@ def _values(baseline: Baseline) -> NDArray[Any] | None:
     return baseline.guess.mask.sum(axis=1) if isinstance(baseline.guess, Mask) else baseline.values
 
 
-def better(model: Figure, baseline: Figure, groups: Codes) -> float:
+def better(model: Estimate, baseline: Estimate, groups: Codes) -> float:
     """Give the one-sided p-value that the model's AUC is higher.
 
     Parameters
@@ -141,7 +141,7 @@ def better(model: Figure, baseline: Figure, groups: Codes) -> float:
     return float(norm.sf(difference / error)) if error > 0 else float(difference <= 0)
 
 
-def within_levels(model: Judged, levels: NDArray[Any]) -> Figure | None:
+def within_levels(model: Judged, levels: NDArray[Any]) -> Estimate | None:
     """AUC of the model over pairs of samples of one fold and one level, such as one batch.
 
     Parameters
@@ -151,7 +151,7 @@ def within_levels(model: Judged, levels: NDArray[Any]) -> Figure | None:
 
     Returns
     -------
-    Figure or None
+    Estimate or None
         None where some state shares no level with another in any fold.
     """
     codes = np.unique(levels, return_inverse=True)[1]
@@ -182,7 +182,7 @@ def _weigh(cohort: Cohort, baseline: Baseline, model: Judged, n_family: int) -> 
     return _Weighed(baseline, figure, chance, better(model.figure, figure, samples.groups), n_family, within)
 
 
-def _chance(baseline: Baseline, figure: Figure, model: Judged) -> float:
+def _chance(baseline: Baseline, figure: Estimate, model: Judged) -> float:
     """P-value that the figure has nothing to do with the state: by its own test, else by Mann and Whitney's variance."""
     y, groups = model.samples.y, model.samples.groups
     if baseline.p_value is not None:
@@ -197,10 +197,10 @@ def _chance(baseline: Baseline, figure: Figure, model: Judged) -> float:
         return min(1.0, 2 * min(p_value, association(apart, y[first])[1]))
     n, smallest = len(first), int(np.bincount(y[first]).min())
     error = np.sqrt((n + 1) / (12 * smallest * (n - smallest)))
-    return float(norm.sf((figure.value - 0.5) / (error * np.sqrt(1.5))))  # as `Figure.over_folds` widens it
+    return float(norm.sf((figure.value - 0.5) / (error * np.sqrt(1.5))))  # as `Estimate.over_folds` widens it
 
 
-def _row(name: str, figure: Figure, model: Judged, p_value: float | None) -> dict[str, Any]:
+def _row(name: str, figure: Estimate, model: Judged, p_value: float | None) -> dict[str, Any]:
     low, high = figure.over_folds(len(model.repeats[0])).interval(model.samples.groups)
     return {"name": name, "auc": figure.value, "low": low, "high": high, "p_model_better": p_value}
 
@@ -219,7 +219,7 @@ def _severity(one: _Weighed, model: Judged) -> Severity:
     return "warning" if one.p_better < _ALPHA and not strong else "critical"
 
 
-def _holds(within: Figure, model: Judged) -> bool:
+def _holds(within: Estimate, model: Judged) -> bool:
     """Whether the model surely finds something within levels: that is not theirs."""
     return within.over_folds(len(model.repeats[0])).interval(model.samples.groups)[0] > 0.5
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import cohort_of
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Layers, ReportPage, Sheet, columns_of, reading_of
+from exoclassify.cli.options import columns_of, reading_of
 from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 
@@ -20,16 +21,14 @@ __all__ = ["audit"]
 
 
 def audit(
-    samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample.")],
-    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
-    cargo: Annotated[Path | None, typer.Option(help="Table of samples and molecules, as for train.")] = None,
-    kind: Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity, cpm or value.")
-    ] = None,
-    layer: Layers = None,
-    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    samples: opt.Samples,
+    label: opt.Label,
+    cargo: opt.Cargo = None,
+    kind: opt.Kind = None,
+    unit: opt.Unit = None,
+    layer: opt.Layers = None,
+    subject: opt.Subject = None,
+    batch: opt.Batch = None,
     covariates: Annotated[
         str | None,
         typer.Option(
@@ -39,19 +38,17 @@ def audit(
     against: Annotated[
         Path | None, typer.Option(help="Another table of the same kind, to be searched for the same libraries.")
     ] = None,
-    not_detected: Annotated[
-        float | None, typer.Option(help="For ct: from this many cycles on, none was found.  [default: 40]")
-    ] = None,
-    report: ReportPage = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print verdict and findings as JSON.")] = False,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
-    force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    not_detected: opt.NotDetected = None,
+    report: opt.ReportPage = None,
+    as_json: opt.AsJson = False,
+    jobs: opt.Jobs = -1,
+    force: opt.Force = False,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Find what makes a classifier of this cohort look better than it is: before anything is trained.
+    """Find what could fool a classifier of this cohort.
 
     Depth, zeros, order and time, contamination and every column of the sheet are judged like a model, in the same folds; so is
     each molecule alone. Batch, sex and age are compared with the state, samples with each other, and values with their unit;

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
+from exoclassify.cli.outputs import check_file
 from exoclassify.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ def bench(
     ],
     kind: Annotated[str, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")],
     unit: Annotated[
-        str, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity or cpm, the same in all tables.")
+        str,
+        typer.Option(help="Unit of the values: counts, ct, intensity, log2_intensity or cpm, the same in all tables."),
     ],
     label: Annotated[str, typer.Option(help="Column of the sheets that holds the state.")] = "label",
     subject: Annotated[str, typer.Option(help="Column of the person, in each sheet that has it.")] = "subject",
@@ -41,18 +44,21 @@ def bench(
         typer.Option(help="A recipe to compare with the default, in TOML; may be given several times."),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often the random folds are drawn.")] = 3,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
+    jobs: opt.Jobs = -1,
     out: Annotated[
         Path | None, typer.Option(help="Also write the figures of every recipe on every task, as CSV.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --out.")] = False,
 ) -> None:
-    """Compare recipes over the tables of a folder, on samples left out.
+    """Compare recipes over many tables, on held-out samples.
 
     The first line is the default recipe; each of its base learners stands beside it alone, then the recipes given. Figures of
     one table are noise: look at the differences and their intervals over tables.
     """
     if jobs == 0:
         raise typer.BadParameter("0 processes do no work; give 1 or more, or -1 for all cores", param_hint="--jobs")
+    if out is not None:
+        check_file(out, force=force, inputs=recipe or [])
     from exoclassify.judging.bench import benched
     from exoclassify.judging.bench_tables import Columns, tables_in, tasks_of
 
@@ -94,10 +100,11 @@ def report(bench: Bench, costs: list[Cost]) -> list[str]:
     """Lines of a table, one recipe each, and what they rest on."""
     import numpy as np
 
-    width = max(len(name) for name in bench.recipes) + 2
+    width, several = max(len(name) for name in bench.recipes) + 2, len(set(bench.tables)) > 1
+    tables = f"{len(set(bench.tables))} tables" if several else "1 table"
+    intervals = "with 95 % intervals over tables" if several else "of one table, which gives no interval"
     lines = [
-        f"{len(bench.tasks)} tasks from {len(set(bench.tables))} tables; differences from {bench.recipes[0]}, with 95 % "
-        "intervals over tables",
+        f"{len(bench.tasks)} tasks from {tables}; differences from {bench.recipes[0]}, {intervals}",
         f"{'':{width}}{'log-loss':>9}{'difference':>27}{'AUC':>7}{'difference':>27}{'slope':>7}{'better':>8}{'deficit':>9}"
         f"{'worst':>7}  {'on':<28}{'fit s':>6}{'us/row':>8}",
     ]
@@ -105,7 +112,7 @@ def report(bench: Bench, costs: list[Cost]) -> list[str]:
         deficit = bench.deficit[i]
         worst = int(deficit.argmax())
         loss, auc = (bench.against_reference(figures, i) for figures in (bench.log_loss, bench.auc))
-        spans = [f"{d.mean:+.3f} ({d.low:+.3f} to {d.high:+.3f})" for d in (loss, auc)]
+        spans = [f"{d.mean:+.3f}" + f" ({d.low:+.3f} to {d.high:+.3f})" * several for d in (loss, auc)]
         slope = float(np.nanmedian(bench.slope[i])) if np.isfinite(bench.slope[i]).any() else float("nan")
         better = int((bench.log_loss[i] < bench.log_loss[0]).sum())
         lines.append(
@@ -113,12 +120,16 @@ def report(bench: Bench, costs: list[Cost]) -> list[str]:
             f"{spans[1] if i else '':>27}{slope:>7.2f}{better if i else '':>8}{deficit.mean():>9.3f}{deficit[worst]:>7.3f}"
             f"  {bench.tasks[worst]:<28.28}{cost.fitting:>6.2f}{cost.scoring:>8.1f}"
         )
-    chosen, gain = bench.chosen_elsewhere()
-    names = [bench.recipes[k] for k in np.bincount(chosen, minlength=len(bench.recipes)).argsort()[::-1][:1]]
+    if several:
+        chosen, gain = bench.chosen_elsewhere()
+        mostly = bench.recipes[int(np.bincount(chosen).argmax())]
+        lines.append(
+            f"Chosen for each table on the other tables (mostly {mostly}): {gain.mean:+.3f} "
+            f"({gain.low:+.3f} to {gain.high:+.3f})."
+        )
     lines += [
-        f"Chosen for each table on the other tables (mostly {names[0]}): {gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}).",
         "AUC within folds; slope: median over tasks, 1 is ideal; better: tasks with a lower log-loss; deficit: log-loss above "
-        f"the best base learner of {bench.recipes[0]} alone on each task, mean and worst; fit and row: on the largest table.",
+        f"the best base learner of {bench.recipes[0]} alone on each task, mean and worst; fit and row: on the largest table."
     ]
     return lines
 

@@ -49,12 +49,12 @@ def cohort_for(
     subject: str | None, batch: str | None, reading: Reading, visit: str | None = None,
 ) -> Cohort:  # fmt: skip
     """Read the cohort that options name as a model reads it: of its kinds and units, and as changes where it compares visits."""
-    from exoclassify.data.changes import VisitTables, over
+    from exoclassify.data.changes import over
     from exoclassify.data.cohort import Cohort
     from exoclassify.data.samples import SampleSheet
     from exoclassify.errors import ModelError
 
-    plan = VisitTables.of(bundle.about)
+    plan = bundle.about.visit_tables
     if plan is not None and (visit is None or subject is None):
         raise ModelError(
             f"{bundle.name} compares samples of one person ({plan.reads}: {', '.join(plan.visits)}); name the columns of the "
@@ -91,7 +91,6 @@ def tables_for(
     covariates : bool
         Take a layer of covariates from the sheet, where the model reads them and they are not given.
     """
-    from exoclassify.data.changes import VisitTables
     from exoclassify.data.layers import LayerFile
     from exoclassify.errors import ModelError
     from exoclassify.scoring.layers import layer_tables
@@ -101,7 +100,7 @@ def tables_for(
     if layers:
         found = layer_tables(bundle.panel, [LayerFile.parse(text, reading) for text in layers], sample_ids)
         return found if sheet is None or not covariates else _with_covariates(bundle, found, sheet)
-    plan = VisitTables.of(bundle.about)
+    plan = bundle.about.visit_tables
     if bundle.layers and plan is None:
         raise ModelError(
             f"{bundle.name} reads layers ({bundle.panel.measured_in}); give each with --layer NAME=TABLE, of which some may be "

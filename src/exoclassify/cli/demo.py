@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.score import summary
 from exoclassify.cli.train import fitted
@@ -52,10 +53,12 @@ def demo(
     out: Annotated[
         Path | None, typer.Option(help="Folder to keep everything in.  [default: a temporary one, removed at the end]")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder of an earlier demo.")] = False,
+    jobs: opt.Jobs = -1,
+    force: opt.Force = False,
 ) -> None:
-    """Simulate, train, judge, score and say what was found, in under two minutes; no data needed.
+    """Simulate, train, judge, score, and say what was found.
+
+    Takes under two minutes, and no data.
 
     Everything in it is simulated: it shows what the tool does, and nothing about pain.
     """

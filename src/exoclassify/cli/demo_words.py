@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from exoclassify.data.cohort import Cohort
     from exoclassify.model.bundle import ModelBundle
+    from exoclassify.model.evaluation import Judged
     from exoclassify.model.prediction import Predictions
 
 __all__ = ["in_new_batch", "judged", "log_loss_of", "marker_weights", "markers", "with_local"]
@@ -22,14 +23,15 @@ __all__ = ["in_new_batch", "judged", "log_loss_of", "marker_weights", "markers",
 
 def judged(bundle: ModelBundle) -> list[str]:
     """Say what the judgement found inside and across batches."""
-    evaluation = bundle.about["evaluation"]
-    crossed, batched = evaluation["cross_validation"], evaluation["leave_one_batch_out"]
-    held = ", ".join(f"{state} {share:.0%}" for state, share in batched["sets"]["coverage"].items())
+    assert bundle.evaluation is not None  # the demo judges
+    crossed, batched = bundle.evaluation.cross_validation, bundle.evaluation.leave_one_batch_out
+    assert batched is not None
+    held = ", ".join(f"{state} {share:.0%}" for state, share in batched.sets.coverage.items())
     return [
         f"Cross-validation, new persons of the same centres: {_auc(crossed)}.",
         f"Within each centre, left out in turn: {_auc(batched)}. This is the headline; 0.5 is chance, 1 is perfect.",
         *used_in(bundle.about),
-        f"In a centre left out its {batched['sets']['level']:.0%} prediction sets held the true state in: {held}.",
+        f"In a centre left out its {batched.sets.level:.0%} prediction sets held the true state in: {held}.",
     ]
 
 
@@ -146,6 +148,6 @@ def _of_state(state: str, weights: pd.Series[float], effects: Mapping[str, float
     ]
 
 
-def _auc(found: Mapping[str, Any]) -> str:
-    figure = found["figures"]["auc"]
-    return f"AUC {figure['value']:.2f} (95 % interval {figure['low']:.2f} to {figure['high']:.2f})"
+def _auc(found: Judged) -> str:
+    figure = found.figures.auc
+    return f"AUC {figure.value:.2f} (95 % interval {figure.low:.2f} to {figure.high:.2f})"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import cohort_of
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Layers, Sheet, columns_of, reading_of
+from exoclassify.cli.options import columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 
@@ -30,30 +31,25 @@ _SHOWN = 15
 
 
 def discover(
-    samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample; same formats.")],
+    samples: opt.Samples,
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    cargo: Annotated[
-        Path | None,
-        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
-    ] = None,
-    kind: Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Of the values: counts, ct, intensity, log2_intensity, cpm or value.")
-    ] = None,
-    layer: Layers = None,
+    cargo: opt.Cargo = None,
+    kind: opt.Kind = None,
+    unit: opt.Unit = None,
+    layer: opt.Layers = None,
     label: Annotated[
         str | None, typer.Option(help="Column of the sheet that holds the state; needed but for --paired.")
     ] = None,
     state: Annotated[
         str | None,
         typer.Option(
-            help="Whose markers are sought.  [default: of two states the one that is not control, healthy or none]"
+            help="State whose markers are sought.  [default: of two states the one that is not control, healthy or none]"
         ),
     ] = None,
     reference: Annotated[
         str | None, typer.Option(help="State, or states with commas between, to compare with.  [default: all others]")
     ] = None,
-    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
+    subject: opt.Subject = None,
     paired: Annotated[
         str | None,
         typer.Option(
@@ -64,13 +60,11 @@ def discover(
     between: Annotated[
         str | None, typer.Option(help="With --paired, the earlier visit and the later one, as in before,after.")
     ] = None,
-    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    batch: opt.Batch = None,
     covariates: Annotated[
         str | None, typer.Option(help="Columns to adjust for, with commas between, as in age,sex.")
     ] = None,
-    not_detected: Annotated[
-        float | None, typer.Option(help="For ct: from this many cycles on nothing was found.  [default: 40]")
-    ] = None,
+    not_detected: opt.NotDetected = None,
     condition: Annotated[
         str | None,
         typer.Option(help="The condition studied, to tell what is known of each marker in it, as in migraine."),
@@ -86,21 +80,22 @@ def discover(
     min_prevalence: Annotated[
         float, typer.Option(help="Least share of the samples in which a molecule is found.")
     ] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of all chance.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     no_panel: Annotated[
         bool, typer.Option("--no-panel", help="Leave out the smallest panel, which takes most of the time.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a folder that is there.")] = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    force: opt.Force = False,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Find the molecules that mark a state, with stated error control, and the smallest panel that keeps the performance.
+    """Find the molecules that mark a state, and the smallest panel.
 
-    Writes signature.csv (one row a marker), molecules.csv (every test), report.html, and recipe.toml, which trains on exactly
-    the panel. A marker of one cohort is a hypothesis until another cohort confirms it. With --paired VISITS --subject ID it
-    finds what changes within a person between two visits; no panel is then sought.
+    The error of the list is controlled, and the panel keeps the performance of all molecules. Writes signature.csv (one row
+    a marker), molecules.csv (every test), report.html, and recipe.toml, which trains on exactly the panel. A marker of one
+    cohort is a hypothesis until another cohort confirms it. With --paired VISITS --subject ID it finds what changes within
+    a person between two visits; no panel is then sought.
     """
     check_folder(out, force=force, own=SIGNATURE_FILES)
     _check_shares(level, min_prevalence, seed)

@@ -3,69 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import cohort_for, tables_in
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import (
-    BatchIs,
-    Columns,
-    Format,
-    IdColumn,
-    LayersOfModel,
-    Level,
-    MaxWrong,
-    Prevalence,
-    ReportPage,
-    SameBatch,
-    Sheet,
-    Site,
-    columns_of,
-    reading_of,
-    thresholds_of,
-    used,
-)
+from exoclassify.cli.options import columns_of, reading_of, thresholds_of, used
 from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.score import INCOMPLETE
 from exoclassify.cli.visits import Visit
 
+if TYPE_CHECKING:
+    from exoclassify.model.about import About
+    from exoclassify.model.evaluation import Validation
+
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    samples: Annotated[Path, typer.Option(help="Sample sheet.")],
+    model: opt.ModelFolder,
+    samples: opt.Samples,
     cargo: Annotated[Path | None, typer.Option(help="Table of samples the model was not trained on.")] = None,
-    layer: LayersOfModel = None,
-    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")] = "label",
-    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    layer: opt.LayersOfModel = None,
+    label: opt.Label = "label",
+    subject: opt.Subject = None,
+    batch: opt.Batch = None,
     visit: Visit = None,
     covariates: Annotated[
         str | None,
         typer.Option(help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"),
     ] = None,
-    prevalence: Prevalence = None,
+    prevalence: opt.Prevalence = None,
     thresholds: Annotated[
         str, typer.Option(help="Probabilities from which one would call a state, with commas between.")
     ] = "0.5",
-    same_batch: SameBatch = False,
-    batch_is: BatchIs = None,
-    site: Site = None,
-    max_wrong: MaxWrong = None,
-    level: Level = None,
-    report: ReportPage = None,
+    same_batch: opt.SameBatch = False,
+    batch_is: opt.BatchIs = None,
+    site: opt.Site = None,
+    max_wrong: opt.MaxWrong = None,
+    level: opt.Level = None,
+    report: opt.ReportPage = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Leave out the audit of the cohort.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
-    force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    as_json: opt.AsJson = False,
+    jobs: opt.Jobs = -1,
+    force: opt.Force = False,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
     """Judge a model on another cohort: external validation.
 
@@ -92,7 +80,7 @@ def evaluate(
     for text in cohort.notes:
         note(text)
     found = judged_on(bundle, cohort, use=use, thresholds=chosen, covariates=columns_of(covariates))
-    seen = seen_before(found["trained_on"], bundle.about)
+    seen = seen_before(found.trained_on, bundle.about)
     if seen:
         note(seen)
     audit = None if no_audit else _audited(unseen(bundle, cohort)[0], columns_of(covariates), jobs)
@@ -100,14 +88,14 @@ def evaluate(
         _write(report, found, audit, bundle.about, cohort.source, force)
     if as_json:
         heard: dict[str, Any] = {"verdict": None, "findings": None} if audit is None else audit
-        told = {"model": bundle.name, "version": bundle.version, "evaluation": found}
+        told = {"model": bundle.name, "version": bundle.version, "evaluation": found.to_json()}
         print(json.dumps(told | {key: heard[key] for key in ("verdict", "findings")}, indent=1))
     else:
         for line in _told(found, audit, f"{bundle.name} {bundle.version}"):
             print(line)
         if report is not None:
             print(f"written to {report}")
-    if found["trained_on"]:
+    if found.trained_on:
         raise typer.Exit(INCOMPLETE)
 
 
@@ -118,29 +106,29 @@ def _audited(cohort: Any, covariates: tuple[str, ...], jobs: int) -> dict[str, A
         return audit(cohort, covariates=covariates, n_jobs=jobs, progress=progress).to_dict()
 
 
-def _write(report: Path, found: Any, audit: Any, about: Any, source: str, force: bool) -> None:
+def _write(report: Path, found: Validation, audit: Any, about: About, source: str, force: bool) -> None:
     from exoclassify.report.external import validation_report
     from exoclassify.report.saving import save
 
     save(validation_report(found, audit, source=source, about=about), report, force=force)
 
 
-def _told(found: dict[str, Any], audit: dict[str, Any] | None, model: str) -> list[str]:
+def _told(found: Validation, audit: dict[str, Any] | None, model: str) -> list[str]:
     import textwrap
 
-    auc, calls = found["figures"]["auc"], found["calls"]
+    calls = found.calls
     lines = [
-        f"{model} on {found['n_samples']} samples: AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), p = "
-        f"{found['permutation']['p_value']:.2g} against permuted labels"
+        f"{model} on {found.n_samples} samples: AUC {found.figures.auc.told()}, p = {found.permutation.p_value:.2g} against "
+        "permuted labels"
     ]
     for name in ("brier", "log_loss", "calibration_slope"):
-        figure = found["figures"].get(name)
+        figure = found.figures.get(name)
         if figure is not None:
             words = name.replace("_", " ").replace("log loss", "log-loss")
-            lines.append(f"{words} {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})")
+            lines.append(f"{words} {figure.told()}")
     lines.append(
-        f"It called {calls['called']:.0%} of the samples"
-        + (f"; {calls['wrong_among_called']:.0%} of the calls were wrong." if calls["called"] else ".")
+        f"It called {calls.called:.0%} of the samples"
+        + (f"; {calls.wrong_among_called:.0%} of the calls were wrong." if calls.called else ".")
     )
     if audit is not None:
         lines += textwrap.wrap(f"The cohort itself: {audit['verdict']}", 100)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.outputs import check_file, check_folder
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def evidence(
         list[Path] | None,
         typer.Option(help="CSV of your own rows with the catalogue's columns; may be given several times."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON instead.")] = False,
+    as_json: opt.AsJson = False,
     summary: Annotated[
         bool, typer.Option("--summary", help="Draw which molecule was reported in which condition.")
     ] = False,
@@ -60,9 +61,11 @@ def evidence(
         Path | None,
         typer.Option(help="Write the whole catalogue to this folder as it can be cited: CSV, JSON-LD, data package."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file or folder that is there.")] = False,
+    force: opt.Force = False,
 ) -> None:
-    """Show what exosomes carry under each pain condition: published claims, and what public tables say, people apart.
+    """Show what is published of a condition or a molecule.
+
+    Published claims, and what public tables say; people and animals apart.
 
     Each claim was read at the address it gives. Most compare a painful disease with controls, not pain with its absence.
     """

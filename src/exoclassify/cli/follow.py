@@ -7,23 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for
 from exoclassify.cli.columns import columns as lined_up
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import (
-    BatchIs,
-    Columns,
-    Format,
-    IdColumn,
-    LayersOfModel,
-    Prevalence,
-    SameBatch,
-    Sheet,
-    Site,
-    columns_of,
-    reading_of,
-    used,
-)
+from exoclassify.cli.options import columns_of, reading_of, used
 from exoclassify.cli.outputs import check_folder
 
 if TYPE_CHECKING:
@@ -39,9 +27,9 @@ COURSE_FILES = ("course.csv", "course.json", "course.html")
 
 
 def follow(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    model: opt.ModelFolder,
     cargo: Annotated[Path | None, typer.Option(help="Table of the samples, one a visit; formats as for score.")] = None,
-    layer: LayersOfModel = None,
+    layer: opt.LayersOfModel = None,
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -49,7 +37,7 @@ def follow(
         ),
     ] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(help="Whom to follow; repeat for more.  [default: everyone with two visits]")
+        list[str] | None, typer.Option(help="Person to follow; repeat for more.  [default: everyone with two visits]")
     ] = None,
     subject_column: Annotated[str, typer.Option(help="Column of persons.")] = "subject",
     visit: Annotated[str, typer.Option("--visit", "--time", help="Column of visits.")] = "visit",
@@ -59,13 +47,15 @@ def follow(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for course.csv, course.json and course.html.")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the batch each sample was measured in.")] = None,
-    batch_is: BatchIs = None,
-    same_batch: SameBatch = False,
-    site: Site = None,
-    prevalence: Prevalence = None,
+    batch_is: opt.BatchIs = None,
+    same_batch: opt.SameBatch = False,
+    site: opt.Site = None,
+    prevalence: opt.Prevalence = None,
     level: Annotated[
         float,
-        typer.Option(help="Of the intervals; 1 less it is the share of unchanged persons with an alarm, at most."),
+        typer.Option(
+            help="Level of the intervals. At .9, at most a tenth of the persons who do not change raise an alarm."
+        ),
     ] = 0.95,
     repeats: Annotated[
         Path | None,
@@ -82,13 +72,13 @@ def follow(
         Path | None,
         typer.Option(help="Sheet with the person of each repeated sample.  [default: columns of the table itself]"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a folder that is there.")] = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    force: opt.Force = False,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Follow persons over their visits: probabilities with measurement noise, and whether a change exceeds it.
+    """Follow persons over visits, and say which changes exceed noise.
 
     The noise is how far answers to repeated samples of one person in one state lie apart, learned in training from persons who
     gave several, or from --repeats. A change is compared with the first visit. Visits are best measured in one batch. Support
@@ -132,10 +122,9 @@ def _read(
 ) -> tuple[CargoTable | dict[str, CargoTable], SampleSheet]:
     """Read the samples and who they are of; from one table, where there is no sheet."""
     from exoclassify.data.cargo import CargoTable
-    from exoclassify.data.changes import VisitTables
     from exoclassify.data.samples import SampleSheet
 
-    read = VisitTables.of(bundle.about) or bundle.panel
+    read = bundle.about.visit_tables or bundle.panel
     whose = samples or cargo
     if whose is None:
         raise typer.BadParameter(
@@ -154,11 +143,11 @@ def _read(
 
 
 def _say_notes(bundle: ModelBundle, found: list[Course]) -> None:
-    if bundle.about["training"]["simulated"]:
+    if bundle.about.training.simulated:
         note("this model was trained on simulated samples: not for use on patients")
     ids = [sample for one in found for sample in one.answers.sample_ids]
     known = bundle.trained_on
-    if known is not None and known.named(ids, bundle.about["training"]["data_sha256"]).any():
+    if known is not None and known.named(ids, bundle.about.training.data_sha256).any():
         note(
             "some of these samples were trained on: the model is surer of them than of new ones, and so is their course"
         )
@@ -208,7 +197,7 @@ def _write(found: list[Course], bundle: ModelBundle, out: Path, *, force: bool) 
         guarded_frame(pd.concat([one.to_frame() for one in found])).to_csv(folder / "course.csv", index=False)
         said = [one.to_dict() for one in found]
         (folder / "course.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-        simulated = bundle.about["training"]["simulated"]
+        simulated = bundle.about.training.simulated
         text = page(
             f"Over time, by {bundle.name} {bundle.version}",
             [course_section(one) for one in found],

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exoclassify.cli.options import Columns, Format, IdColumn, Sheet, reading_of
+from exoclassify.cli import options as opt
+from exoclassify.cli.options import reading_of
 from exoclassify.cli.outputs import check_file
 
 if TYPE_CHECKING:
@@ -22,26 +23,26 @@ __all__ = ["init"]
 
 def init(
     cargo: Annotated[Path, typer.Option(help="Table of samples and molecules, as for train.")],
-    samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample.")],
+    samples: opt.Samples,
     out: Annotated[Path, typer.Option(help="Study file to write.")] = Path("cohort.toml"),
     kind: Annotated[str | None, typer.Option(help="What was measured.  [default: by the names]")] = None,
-    unit: Annotated[str | None, typer.Option(help="Of the values.  [default: by their look]")] = None,
+    unit: Annotated[str | None, typer.Option(help="Unit of the values.  [default: by their look]")] = None,
     label: Annotated[str | None, typer.Option(help="Column of the states.  [default: by name]")] = None,
     subject: Annotated[str | None, typer.Option(help="Column of the persons.  [default: by name]")] = None,
     batch: Annotated[str | None, typer.Option(help="Column of the batches.  [default: by name]")] = None,
     time: Annotated[str | None, typer.Option(help="Column of the visits.  [default: by name]")] = None,
     reference: Annotated[str | None, typer.Option(help="State to compare with.  [default: by name]")] = None,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
     yes: Annotated[bool, typer.Option("--yes", help="Take the guesses; ask nothing, also on a terminal.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: opt.Force = False,
 ) -> None:
-    """Look at a table and a sample sheet, and write what they are to a study file that every command reads.
+    """Look at a table and a sample sheet, and write a study file.
 
-    What is not given is guessed; on a terminal each guess is asked about, and the reason is written beside it. Every command then
-    takes the file, as in `exoclassify train cohort.toml --out model`, and its options override what the file says.
+    What is not given is guessed; on a terminal each guess is asked about, and the reason is written beside it. Every command
+    then takes the file, as in `exoclassify train cohort.toml --out model`, and its options override what the file says.
     """
     check_file(out, force=force, inputs=(cargo, samples))
     from exoclassify.data.cohort import Cohort

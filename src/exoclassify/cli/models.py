@@ -19,7 +19,7 @@ __all__ = ["models"]
 
 models = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
-Name = Annotated[str, typer.Argument(help="Of the model.")]
+Name = Annotated[str, typer.Argument(help="Name of the model.")]
 Version = Annotated[str | None, typer.Argument(help="Three numbers.  [default: the one in use]")]
 Why = Annotated[str, typer.Option(help="Why; kept in the history.")]
 
@@ -56,6 +56,7 @@ def list_(registry: Place = "models", as_json: Json = False) -> None:
 
 def _listed(place: Registry, name: str, version: str) -> dict[str, Any]:
     from exoclassify.errors import ExoclassifyError
+    from exoclassify.model.about import About
     from exoclassify.model.card import headline
     from exoclassify.model.folder import describe, only_refusals
 
@@ -66,11 +67,11 @@ def _listed(place: Registry, name: str, version: str) -> dict[str, Any]:
             history, decision = place.history(name), place.decision(name, version)
             known["champion"] = bool(history) and history[-1].version == version
             known["gate"] = None if decision is None else bool(decision.get("passed"))
-            about = describe(place.path(name, version))
+            about = About.model_validate(describe(place.path(name, version)))
             return {
                 **known,
-                "created": str(about["created"]),
-                "samples": sum(about["training"]["samples"].values()),
+                "created": about.created,
+                "samples": about.training.n_samples,
                 "headline": headline(about).replace("**", "").split(":")[0].rstrip("."),
             }
     except ExoclassifyError as error:
@@ -144,7 +145,7 @@ def rollback(
 
 @models.command()
 def verify(
-    name: Annotated[str | None, typer.Argument(help="Of the model.  [default: all]")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the model.  [default: all]")] = None,
     version: Annotated[str | None, typer.Argument(help="Three numbers.  [default: all]")] = None,
     require_signature: Key = None,
     registry: Place = "models",

@@ -39,7 +39,7 @@ def compare(
         "models": [_told(bundle) for bundle in (one, two)],
         "molecules_shared": shared,
         "same_folds": _folds(one) is not None and _folds(one) == _folds(two),
-        "recipe": _differences(one.about["recipe"], two.about["recipe"]),
+        "recipe": _differences(one.about.recipe, two.about.recipe),
         "answers": meaning,
         "decision": decision,
     }
@@ -52,21 +52,21 @@ def _parted(given: str) -> tuple[str, str | None]:
 
 
 def _folds(bundle: ModelBundle) -> str | None:
-    evaluation = bundle.about["evaluation"]
-    return None if evaluation is None else str(evaluation["folds"])
+    evaluation = bundle.about.evaluation
+    return None if evaluation is None else str(evaluation.folds)
 
 
 def _told(bundle: ModelBundle) -> dict[str, Any]:
-    evaluation, training = bundle.about["evaluation"], bundle.about["training"]
-    figures = {} if evaluation is None else evaluation[evaluation["headline"]["from"]]["figures"]
+    evaluation, training = bundle.about.evaluation, bundle.about.training
+    figures = {} if evaluation is None else evaluation.quoted.figures.model_dump()
     return {
         "name": bundle.name,
         "version": bundle.version,
-        "created": bundle.about["created"],
-        "samples": training["samples"],
-        "batches": training["batches"],
+        "created": bundle.about.created,
+        "samples": training.samples,
+        "batches": training.batches,
         "molecules": len(bundle.panel.molecules),
-        "judged": None if evaluation is None else evaluation["headline"]["from"],
+        "judged": None if evaluation is None else evaluation.headline.source,
         "figures": {name: figures[name] for name in _FIGURES if name in figures},
     }
 
@@ -88,10 +88,9 @@ def _differences(one: Any, two: Any, where: str = "") -> list[str]:
 
 
 def _voices(given: list[dict[str, Any]]) -> str:
-    def name(voice: dict[str, Any]) -> str:
-        return f"{voice['learner']}-{voice['view']}" + "-centred" * (voice.get("scaling") == "none")
+    from exoclassify.learning.recipe import Voice
 
-    return ", ".join(f"{name(voice)} {voice['share']:g}" for voice in given)
+    return ", ".join(f"{Voice.model_validate(voice).name} {voice['share']:g}" for voice in given)
 
 
 def _lines(plain: dict[str, Any], decision: dict[str, Any] | None) -> list[str]:

@@ -33,7 +33,7 @@ def keys(
 
 
 def sign(
-    name: Annotated[str, typer.Argument(help="Of the model.")],
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
     version: Annotated[str, typer.Argument(help="Three numbers.")],
     key: Annotated[Path, typer.Option(help="Private key (PEM, ed25519), as `exoclassify models keys` makes.")],
     registry: Place = "models",
@@ -80,7 +80,7 @@ def import_(
 
 
 def export_bento(
-    name: Annotated[str, typer.Argument(help="Of the model.")],
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
     version: Annotated[str | None, typer.Argument(help="Three numbers.  [default: the one in use]")] = None,
     registry: Place = "models",
     as_json: Json = False,
@@ -93,7 +93,7 @@ def export_bento(
     bentoml = _bentoml()
     tag = f"{name.lower()}:{bundle.version}"
     labels = {
-        "exoclassify": bundle.about["libraries"]["exoclassify"],
+        "exoclassify": bundle.about.libraries["exoclassify"],
         "kind": bundle.panel.kind,
         "unit": bundle.panel.unit,
     }

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for, tables_in
 from exoclassify.cli.database import Database, database
-from exoclassify.cli.options import LayersOfModel
 from exoclassify.cli.outputs import check_file
 from exoclassify.cli.registry import Json, Place, opened, say
 
@@ -25,24 +25,24 @@ _ALARM = 3
 
 
 def monitor(
-    name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
+    name: opt.ModelName,
     version: Annotated[str | None, typer.Option(help="Three numbers.  [default: the one in use]")] = None,
     since: Annotated[str, typer.Option(help="A date such as 2026-03-01, or a time back such as 30d or 12h.")] = "30d",
     cargo: Annotated[
         Path | None,
         typer.Option(help="Look at this table instead of the records: drift of its molecules, novelty of its samples."),
     ] = None,
-    layer: LayersOfModel = None,
+    layer: opt.LayersOfModel = None,
     out: Annotated[Path | None, typer.Option(help="Write a report, .html.")] = None,
     prometheus: Annotated[
         Path | None, typer.Option(help="Write gauges for the textfile collector, .prom; replaced each time.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a report that is there.")] = False,
+    force: opt.Force = False,
     url: Database = "sqlite:///records.db",
     registry: Place = "models",
     as_json: Json = False,
 ) -> None:
-    """Look for drift of molecules, samples, calls and, where outcomes are known, of performance.
+    """Look for drift, and for how right the model was.
 
     Without drift, a look at the molecules alarms one time in 20 at most, and each other alarm one time in 100. Exit codes:
     0 no alarm; 3 an alarm; 2 a mistake that the message says how to correct.

@@ -12,24 +12,39 @@ if TYPE_CHECKING:
     from exoclassify.tables.asked import Reading
 
 __all__ = [
-    "BatchIs",
-    "Columns",
-    "Format",
-    "IdColumn",
-    "Layers",
-    "LayersOfModel",
-    "Level",
-    "MaxWrong",
-    "Prevalence",
-    "SameBatch",
-    "Sheet",
-    "Site",
-    "columns_of",
-    "reading_of",
-    "shares_of",
-    "thresholds_of",
-    "used",
+    "AsJson", "Batch", "BatchIs", "Cargo", "Columns", "DryRun", "Force", "Format", "IdColumn", "Jobs", "Kind",
+    "Label", "Layers", "LayersOfModel", "Level", "MaxWrong", "ModelFolder", "ModelName", "NotDetected", "Prevalence",
+    "ReportPage", "SameBatch", "Samples", "Sheet", "Site", "Subject", "Unit", "Why", "columns_of", "reading_of",
+    "shares_of", "thresholds_of", "used",
+]  # fmt: skip
+
+Cargo = Annotated[
+    Path | None, typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx.")
 ]
+Kind = Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        help="Unit of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), log2_intensity, cpm (per "
+        "million), or value (any additive scale, as arcsinh intensities or scores)."
+    ),
+]
+NotDetected = Annotated[
+    float | None, typer.Option(help="For ct: from this many cycles on, nothing was found.  [default: 40]")
+]
+Samples = Annotated[Path, typer.Option(help="Sample sheet, one row a sample; formats as for --cargo.")]
+Label = Annotated[str, typer.Option(help="Column of the sheet that holds the state.")]
+Subject = Annotated[
+    str | None, typer.Option(help="Column that says which person a sample is of; needed when one gave several.")
+]
+Batch = Annotated[str | None, typer.Option(help="Column of the centre, run or plate; models are judged across these.")]
+Jobs = Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")]
+ModelFolder = Annotated[Path, typer.Argument(help="Folder of the model.")]
+ModelName = Annotated[str, typer.Argument(help="Name of the model in the registry.")]
+Why = Annotated[str, typer.Option(help="Kept in the history.")]
 
 Prevalence = Annotated[
     str | None,
@@ -86,8 +101,8 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Of the table: maxquant, diann, diann-report, fragpipe, spectronaut, discoverer, olink, adat, featurecounts, htseq, "
-        "mirdeep2, mirtop, geo, rcc, nsolver, quantstudio, perseus, or plain.  [default: what its content says]",
+        help="Format of the table: maxquant, diann, diann-report, fragpipe, spectronaut, discoverer, olink, adat, featurecounts, "
+        "htseq, mirdeep2, mirtop, geo, rcc, nsolver, quantstudio, perseus, or plain.  [default: what its content says]",
     ),
 ]
 Columns = Annotated[

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, LayersOfModel, Sheet, reading_of, shares_of
+from exoclassify.cli.options import reading_of, shares_of
 from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ class Promote(StrEnum):
 
 
 def recalibrate(
-    name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
+    name: opt.ModelName,
     site: Annotated[str, typer.Option(help="Name of the site; the new model is called NAME-SITE.")],
     cargo: Annotated[
         Path | None, typer.Option(help="Table of local samples, of the model's kind and unit; 10 or more.")
     ] = None,
-    layer: LayersOfModel = None,
+    layer: opt.LayersOfModel = None,
     mix: Annotated[
         str | None,
         typer.Option(
@@ -50,27 +51,27 @@ def recalibrate(
         str | None,
         typer.Option(help="Column of the sheet that holds the state; blank = not known. Controls only is enough."),
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Of the model.  [default: the one in use]")] = None,
-    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version of the model.  [default: the one in use]")] = None,
+    subject: opt.Subject = None,
     promote: Annotated[Promote, typer.Option(help="Put it into use for the site when it passes.")] = Promote.auto,
     who: Who = None,
-    why: Annotated[str, typer.Option(help="Kept in the history.")] = "recalibrated",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")] = False,
+    why: opt.Why = "recalibrated",
+    dry_run: opt.DryRun = False,
     require_signature: Key = None,
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Take a model on board at a new site: from 10 local samples, unlabelled with their mix, controls only, or labelled.
+    """Make a profile of a new site from 10 or more local samples.
 
-    Says how far the site lies from the training batches, what may be called there and at what error, and what more samples
-    would add. The new model is called NAME-SITE. It passes when the scores were shown to carry over: by training batches
-    that were left out, or by the local labels. Exit codes: 0 passed; 3 not passed; 2 a mistake that the message says how
-    to correct.
+    They are unlabelled with their mix, controls only, or labelled. Says how far the site lies from the training batches,
+    what may be called there and at what error, and what more samples would add. The new model is called NAME-SITE. It
+    passes when the scores were shown to carry over: by training batches that were left out, or by the local labels. Exit
+    codes: 0 passed; 3 not passed; 2 a mistake that the message says how to correct.
     """
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     if (samples is None) != (label is None):
@@ -91,13 +92,11 @@ def recalibrate(
         whose = () if subject is None else _cells(known, subject, local)
         local = replace(local, labels=_cells(known, label, local), subjects=whose)
     done = refit(model, local, site=site)
-    told_of = done.bundle.about["recalibration"]
+    made = done.bundle.about.recalibration
+    assert made is not None
     for n, why in (
-        (told_of["left_out_as_trained_on"], "for the model was trained on them"),
-        (
-            told_of["left_out_as_not_measured"],
-            "for too little of their panel was measured, or in layers that tell nothing",
-        ),
+        (made.left_out_as_trained_on, "for the model was trained on them"),
+        (made.left_out_as_not_measured, "for too little of their panel was measured, or in layers that tell nothing"),
     ):
         if n:
             note(f"left out, {why}: {n} samples")
@@ -115,7 +114,7 @@ def recalibrate(
         told["kept"] = str(folder)
         lines.append(f"kept as {folder}")
         if done.decision["passed"] and promote is Promote.auto:
-            source = f"{model.name} {model.version}, data {done.bundle.about['recalibration']['data_sha256'][:12]}"
+            source = f"{model.name} {model.version}, data {made.data_sha256[:12]}"
             place.promote(
                 bundle.name, folder.name, who=asker(who), why=why, source=source, require_signature=require_signature
             )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import cohort_for
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, LayersOfModel, Sheet, columns_of, reading_of
+from exoclassify.cli.options import columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
@@ -42,15 +43,15 @@ class Promote(StrEnum):
 
 
 def retrain(
-    name: Annotated[str, typer.Argument(help="Of the model in the registry.")],
-    samples: Annotated[Path, typer.Option(help="Sample sheet.")],
-    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
+    name: opt.ModelName,
+    samples: opt.Samples,
+    label: opt.Label,
     cargo: Annotated[
         Path | None, typer.Option(help="Table of samples and molecules, of the model's kind and unit.")
     ] = None,
-    layer: LayersOfModel = None,
-    subject: Annotated[str | None, typer.Option(help="Column that says which person a sample is of.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Column of the centre, run or plate.")] = None,
+    layer: opt.LayersOfModel = None,
+    subject: opt.Subject = None,
+    batch: opt.Batch = None,
     covariates: Annotated[
         str | None,
         typer.Option(
@@ -88,20 +89,20 @@ def retrain(
         ),
     ] = False,
     promote: Annotated[Promote, typer.Option(help="What to do when the gate lets it pass.")] = Promote.auto,
-    why: Annotated[str, typer.Option(help="Kept in the history.")] = "retrained",
+    why: opt.Why = "retrained",
     who: Who = None,
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Find out, and write nothing.")] = False,
+    jobs: opt.Jobs = -1,
+    dry_run: opt.DryRun = False,
     require_signature: Key = None,
     sign_with: SignWith = None,
     registry: Place = "models",
     as_json: Json = False,
-    form: Format = None,
-    columns_of_table: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    form: opt.Format = None,
+    columns_of_table: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Train a challenger for the model in use, and promote it only if the gate lets it pass.
+    """Train a challenger, and let it into use through a gate.
 
     Both are judged on samples that the model in use was not trained on, in the same folds; where too few are new, its recipe
     is trained again in the same folds. The version is kept with the gate's decision either way. Exit codes: 0 passed;
@@ -120,7 +121,7 @@ def retrain(
 
     place = opened(registry, change=True)
     champion = place.load(name, verify=True, require_signature=require_signature)
-    if champion.about.get("visits") is not None:
+    if champion.about.visits is not None:
         raise ModelError(
             f"{name} compares samples of one person, and is not retrained; train it anew with exoclassify train, and judge both "
             "with exoclassify evaluate"
@@ -220,7 +221,7 @@ def _earlier(champion: ModelBundle, folder: Path, columns: _Columns) -> Cohort:
     cargo = files["cargo"] if not layers else None
     earlier = _read(champion, cargo, layers, files["samples"], columns, AS_WRITTEN)
     if not same_data(champion, as_trained(champion, earlier)):
-        trained = champion.about["training"]["data_sha256"]
+        trained = champion.training.data_sha256
         raise InputError(
             f"{folder}: its sha256 is {earlier.digest()[:12]}…, and {champion.name} {champion.version} was trained on data of "
             f"sha256 {trained[:12]}…; give the data it was trained on, or all samples by --cargo and --samples"

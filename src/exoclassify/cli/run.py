@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.audit import audit
 from exoclassify.cli.discover import discover
 from exoclassify.cli.train import train
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from exoclassify.data.study import Study
+    from exoclassify.model.about import About
 
 __all__ = ["run"]
 
-_PAGES = {"audit": "audit.html", "model": "model.html", "markers": "markers/report.html"}
+_PAGES = {
+    "Audit": ("audit.html", "what could explain the result without biology"),
+    "Model": ("model.html", "how good the model is, with every figure"),
+    "Predictions": ("predictions.csv", "every out-of-fold answer, with your sample ids"),
+}
 
 
 def run(
     study: Annotated[Path, typer.Argument(help="Study file, as exoclassify init writes it.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
-    force: Annotated[bool, typer.Option("--force", help="Replace what an earlier run wrote there.")] = False,
+    jobs: opt.Jobs = -1,
+    force: opt.Force = False,
 ) -> None:
-    """Audit a study, train and judge a model of it, and find its markers; index.html says what came of it.
+    """Audit, train, judge and find the markers of one study.
 
-    The same as `audit`, `train` and `discover` with the study file, each with its usual choices.
+    index.html says what came of it. The same as `audit`, `train` and `discover` with the study file, each with its usual
+    choices. With more than two states the markers of each are sought, in a folder of its own.
     """
     from exoclassify.data.study import Study
     from exoclassify.errors import FileError
@@ -41,14 +50,28 @@ def run(
         raise FileError(f"{out}: is there already; give --force to replace what an earlier run wrote in it")
     out.mkdir(parents=True, exist_ok=True)
     options = _options(said)
-    audit(**options, report=out / _PAGES["audit"], jobs=jobs, force=force)
+    audit(**options, report=out / "audit.html", jobs=jobs, force=force)
     train(
-        **options, out=out / "model", predictions=out / "predictions.csv", report=out / _PAGES["model"], jobs=jobs, force=force
+        **options, out=out / "model", predictions=out / "predictions.csv", report=out / "model.html", jobs=jobs, force=force
     )  # fmt: skip
-    discover(**options, out=out / "markers", reference=said.reference, force=force)
-    text = _index(ModelBundle.load(out / "model").about, study.name)
+    about = ModelBundle.load(out / "model").about
+    sought = _sought(about.states, said.reference)
+    for folder, state in sought.items():
+        discover(**options, out=out / folder, state=state, reference=said.reference, force=force)
+    pages = {**_PAGES, **{
+        f"Markers of {state}" if state else "Markers": (f"{folder}/report.html", "which molecules mark the state")
+        for folder, state in sought.items()
+    }}  # fmt: skip
+    text = _index(about, study.name, pages)
     write_text_atomically(out / "index.html", text, force=force)
     print(f"all of it, to read: {out / 'index.html'}")
+
+
+def _sought(states: Sequence[str], reference: str | None) -> dict[str, str | None]:
+    """Give the states whose markers are sought, by the folder they are written to; of two states, `discover` chooses."""
+    if len(states) == 2:
+        return {"markers": None}
+    return {f"markers-{re.sub(r'[^A-Za-z0-9._-]+', '-', state)}": state for state in states if state != reference}
 
 
 def _options(study: Study) -> dict[str, Any]:
@@ -62,23 +85,17 @@ def _options(study: Study) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _index(about: Mapping[str, Any], source: str) -> str:
+def _index(about: About, source: str, pages: Mapping[str, tuple[str, str]]) -> str:
     """Give the page: the verdict on the model, word for word as its report has it, then where the rest is."""
     from exoclassify.report.html import Section, page
     from exoclassify.report.verdict import lead_of_model
 
-    counts = ", ".join(f"{n} {state}" for state, n in about["training"]["samples"].items())
-    sections = [Section("The study", f"{counts}, as {source} says.", notes=tuple(about["training"]["notes"]))]
+    sections = [Section("The study", f"{about.training.mix} ({source}).", notes=tuple(about.training.notes))]
     text = page(
         "One study: audit, model and markers",
         sections,
         lead=lead_of_model(about),
         footer="Support for a decision, not a diagnosis.",
     )
-    told = {"audit": "what could explain the result without biology", "model": "how good the model is, with every figure",
-            "markers": "which molecules mark the state"}  # fmt: skip
-    links = "".join(
-        f'<li><a href="{place}">{name.capitalize()}</a>: {told[name]}</li>' for name, place in _PAGES.items()
-    )
-    links += '<li><a href="predictions.csv">Predictions</a>: every out-of-fold answer, with your sample ids</li>'
-    return text.replace("</main>", f"<section><h2>Pages</h2><ul>{links}</ul></section></main>", 1)
+    links = "".join(f'<li><a href="{place}">{escape(name)}</a>: {told}</li>' for name, (place, told) in pages.items())
+    return text.replace("</main>", f"<section><h2>The pages</h2><ul>{links}</ul></section></main>", 1)

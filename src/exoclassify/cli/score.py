@@ -72,7 +72,7 @@ def score(
         str | None, typer.Option(help="What was measured, to be checked against the model.  [default: the model's]")
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="Of the values, to be checked against the model.  [default: the model's]")
+        str | None, typer.Option(help="Unit of the values, to be checked against the model.  [default: the model's]")
     ] = None,
     prevalence: Prevalence = None,
     samples: Annotated[
@@ -153,7 +153,7 @@ def score(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Answer for new samples: a probability for each state, and a call only when it can be trusted.
+    """Answer for new samples: a probability for each state, and a call where it can be trusted.
 
     Writes one row a sample: sample_id, call, best_guess, p_best_guess, p_<state>…, prediction_set, novelty_p, coverage, flags,
     reason, place, model, version. A call is a state, or `uncertain` with the reason. Without a word on where the samples are
@@ -201,12 +201,12 @@ def score(
         report = _scored(bundle, given, out, asked, runner)
         told = [] if explain is None else write_explained(bundle, given, asked, report, explain, force=force)
     if report.tally.trained_on:
-        profile = " or made the profile of its site" if "recalibration" in bundle.about else ""
+        profile = " or made the profile of its site" if bundle.about.recalibration is not None else ""
         note(
             f"{report.tally.trained_on} of these {report.tally.n} samples were trained on{profile}: what the model says of "
             "them does not show how good it is"
         )
-    if bundle.about["training"]["simulated"]:
+    if bundle.about.training.simulated:
         note("this model was trained on simulated samples: not for use on patients")
     for text in report.notes[:_MOST_NOTES]:
         note(text)

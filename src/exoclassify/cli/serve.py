@@ -21,13 +21,16 @@ def serve(
     models: Annotated[Path, typer.Option(help="Folder of models (a registry); made when it is not there.")] = Path(
         "models"
     ),
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of this machine, which alone is answered.")] = 3000,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port on this machine; other machines get no answer.")
+    ] = 3000,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Start the page: answer for a table, audit and train from your own files, look evidence up. Ctrl-C stops it.
+    """Start the page and the REST service on this machine.
 
-    The same service as `bentoml serve service.app:PainService`, in one process and for this machine alone; settings are
-    the EXOCLASSIFY_ variables that service/README.md lists.
+    The page answers for a table, audits and trains on your own files, and shows evidence. Ctrl-C stops it. The same service
+    as `bentoml serve service.app:PainService`, in one process and for this machine alone; settings are the EXOCLASSIFY_
+    variables that service/README.md lists.
     """
     from exoclassify.errors import InputError
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from exoclassify.cli import options as opt
 
 __all__ = ["show"]
 
 
 def show(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    model: opt.ModelFolder,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print bundle.json instead, without the fitted numbers.")
     ] = False,
 ) -> None:
-    """Show what a model is, how it was judged, and when it says that it does not know.
+    """Show what a model is, and how it was judged.
 
     The model's checksums are checked first.
     """

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
+
 __all__ = ["simulate"]
 
 
@@ -45,7 +47,7 @@ def simulate(
         float, typer.Option(help="Standard deviation, in log2, between persons for good, 0 to 10.")
     ] = 0.25,
     layers: Annotated[
-        str, typer.Option(help="Of mirna (counts), ct (cycles) and protein (intensities), with commas between.")
+        str, typer.Option(help="Layers: of mirna (counts), ct (cycles) and protein (intensities), with commas between.")
     ] = "mirna",
     lacking: Annotated[
         float, typer.Option(help="Share of the samples, 0 to 0.9, that each layer but the first lacks.")
@@ -53,7 +55,7 @@ def simulate(
     lacking_with_state: Annotated[
         float, typer.Option(help="Share of those, 0 to 1, that are taken from the states but the first.")
     ] = 0.0,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: opt.Force = False,
 ) -> None:
     """Simulate a cohort of pain states, to try the tool on.
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import cohort_of
 from exoclassify.cli.doors import note
-from exoclassify.cli.options import Columns, Format, IdColumn, Layers, ReportPage, Sheet, columns_of, reading_of
+from exoclassify.cli.options import columns_of, reading_of
 from exoclassify.cli.outputs import check_file, check_folder, check_report
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.visits import Baseline, Pair, Response, Visit, trained_over
@@ -30,28 +31,15 @@ __all__ = ["fitted", "train"]
 
 
 def train(
-    samples: Annotated[Path, typer.Option(help="Sample sheet, one row a sample; same formats.")],
-    label: Annotated[str, typer.Option(help="Column of the sheet that holds the state.")],
+    samples: opt.Samples,
+    label: opt.Label,
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
-    cargo: Annotated[
-        Path | None,
-        typer.Option(help="Table of samples and molecules: .csv, .tsv (also .gz), .parquet, .arrow, .xlsx."),
-    ] = None,
-    kind: Annotated[str | None, typer.Option(help="What was measured: mirna, mrna, lncrna, protein or other.")] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the values: counts (whole numbers), ct (cycles, 0 to 50), intensity (0 or more), "
-            "log2_intensity, cpm (per million), or value (any additive scale, as arcsinh intensities or scores)."
-        ),
-    ] = None,
-    layer: Layers = None,
-    subject: Annotated[
-        str | None, typer.Option(help="Column that says which person a sample is of; needed when one gave several.")
-    ] = None,
-    batch: Annotated[
-        str | None, typer.Option(help="Column of the centre, run or plate; a model is judged across these.")
-    ] = None,
+    cargo: opt.Cargo = None,
+    kind: opt.Kind = None,
+    unit: opt.Unit = None,
+    layer: opt.Layers = None,
+    subject: opt.Subject = None,
+    batch: opt.Batch = None,
     visit: Visit = None,
     baseline: Baseline = None,
     paired: Pair = None,
@@ -59,26 +47,22 @@ def train(
     covariates: Annotated[
         str | None,
         typer.Option(
-            help="Columns to compare with the state and to report apart, with commas between; those named are also judged as a "
-            "model of their own, beside one of the cargo and one of both, which takes as long again.  "
-            "[default: those called sex, age, bmi, without that judgement]"
+            help="Columns to compare with the state and to report apart, as in age,sex. A model of them alone, and one with "
+            "the cargo, are judged too, which takes as long again.  [default: those called sex, age, bmi, not judged]"
         ),
     ] = None,
     add_covariates: Annotated[
         bool,
         typer.Option("--with-covariates", help="Ship the covariates too, as a layer of the model called covariates."),
     ] = False,
-    not_detected: Annotated[
-        float | None,
-        typer.Option(help="For ct: values at or above this many cycles mean measured and none found.  [default: 40]"),
-    ] = None,
+    not_detected: opt.NotDetected = None,
     recipe: Annotated[
         Path | None,
         typer.Option(help="Choices of this run in TOML, see training/recipes; the default blend if omitted."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the model.  [default: the name of the folder]")] = None,
-    version: Annotated[str, typer.Option(help="Of the model, three numbers.")] = "1.0.0",
-    jobs: Annotated[int, typer.Option(help="Processes at once, -1 for all cores; the result is the same.")] = -1,
+    name: Annotated[str | None, typer.Option(help="Name of the model.  [default: the name of the folder]")] = None,
+    version: Annotated[str, typer.Option(help="Version of the model, three numbers.")] = "1.0.0",
+    jobs: opt.Jobs = -1,
     scheduler: Annotated[
         str | None,
         typer.Option(
@@ -99,20 +83,17 @@ def train(
     predictions: Annotated[
         Path | None,
         typer.Option(
-            help="Table for every out-of-fold answer, with your sample ids: .csv, .tsv, .parquet, .jsonl or .arrow. It is yours; "
-            "the model's folder does not have the ids."
+            help="Table for every out-of-fold answer, with your sample ids: .csv, .tsv, .parquet, .jsonl or .arrow."
         ),
     ] = None,
-    report: ReportPage = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a model, and pages and tables, that are there.")
-    ] = False,
-    form: Format = None,
-    columns: Columns = None,
-    sheet: Sheet = None,
-    id_column: IdColumn = None,
+    report: opt.ReportPage = None,
+    force: opt.Force = False,
+    form: opt.Format = None,
+    columns: opt.Columns = None,
+    sheet: opt.Sheet = None,
+    id_column: opt.IdColumn = None,
 ) -> None:
-    """Train a classifier of pain state, and judge it on held-out samples.
+    """Train a classifier, and judge it on held-out samples.
 
     The headline is the AUC within batches that were left out, where batches are given, else of cross-validation.
     Nothing is written to --out before everything is done. Folds that are finished are kept in the cache folder
@@ -143,7 +124,7 @@ def train(
     bundle = finished.bundle
     bundle.save(out, force=force)
     _write_own(finished, cohort, predictions, report, force)
-    for text in bundle.about["training"]["notes"][len(cohort.notes) :]:  # what the recipe added
+    for text in bundle.about.training.notes[len(cohort.notes) :]:  # what the recipe added
         note(text)
     for line in _found(bundle):
         print(line)
@@ -260,11 +241,10 @@ def _found(bundle: ModelBundle) -> list[str]:
     from exoclassify.model.card import headline
     from exoclassify.model.told import carries_over, layers_add, used_in, visits_add
 
-    training = bundle.about["training"]
-    simulated = ", simulated: not for use on patients" if training["simulated"] else ""
-    counts = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
+    training = bundle.training
+    simulated = ", simulated: not for use on patients" if training.simulated else ""
     lines = [
-        f"{bundle.name} {bundle.version}: trained on {sum(training['samples'].values())} samples ({counts}{simulated}), "
+        f"{bundle.name} {bundle.version}: trained on {training.n_samples} samples ({training.mix}{simulated}), "
         f"reads {len(bundle.panel.molecules)} molecules",
         headline(bundle.about).replace("**", ""),
     ]
@@ -272,8 +252,8 @@ def _found(bundle: ModelBundle) -> list[str]:
     lines += used_in(bundle.about)
     if carried := carries_over(bundle.about):
         lines.append(carried)
-    if bundle.about["audit"] is not None:
-        lines.append(bundle.about["audit"]["verdict"])
+    if bundle.about.audit is not None:
+        lines.append(bundle.about.audit["verdict"])
     return lines
 
 

@@ -103,11 +103,10 @@ def _visit_files(bundle: ModelBundle, given: list[str], who: Who, reading: Readi
     """Write what a model reads of visits as one file a layer, and remove them afterwards; none for other models."""
     from tempfile import TemporaryDirectory
 
-    from exoclassify.data.changes import VisitTables
     from exoclassify.data.layers import LayerFile
     from exoclassify.errors import ModelError
 
-    plan, (samples, subject, visit, baseline) = VisitTables.of(bundle.about), who
+    plan, (samples, subject, visit, baseline) = bundle.about.visit_tables, who
     if plan is None:
         if visit is not None or baseline is not None:
             raise ModelError(f"{bundle.name} reads each sample by itself; leave out --visit and --baseline")

@@ -41,7 +41,7 @@ def watched(
     watch = Watch(bundle, inbox, outbox, ending, asked, runner)
     watch.begin()
     signal.signal(signal.SIGTERM, _stop)  # of a service manager: no fault of the table that is being scored
-    if bundle.about["training"]["simulated"]:
+    if bundle.about.training.simulated:
         note("this model was trained on simulated samples: not for use on patients")
     try:
         if not once:

@@ -204,7 +204,7 @@ class CargoTable:
     def _from_wide(cls, wide: WideTable, kind: str, unit: str, not_detected: float | None) -> CargoTable:
         wide = without_control_molecules(wide)
         rows, source = tuple(name.strip() for name in wide.row_ids), wide.source
-        check_unique(source, "sample ids", rows)
+        check_unique(source, "sample ids", rows, _fix_of_twice(rows, wide.cells))
         molecules = canonical_names(wide.columns, kind, source=source, values=wide.cells)
         mark = _NOT_DETECTED if not_detected is None else not_detected
         cells = without_texts(wide, not_detected=mark if unit == "ct" else None)
@@ -335,3 +335,11 @@ class CargoTable:
             WRITERS[suffix](partial, names, self.sample_ids, self.values, self.unit == "counts")
 
         write_atomically(Path(path), write, force=force)
+
+
+def _fix_of_twice(rows: Sequence[str], cells: Floats) -> str:
+    """Say what becomes of rows of one sample."""
+    first: dict[str, int] = {}
+    pairs = [(first[name], i) for i, name in enumerate(rows) if first.setdefault(name, i) != i]
+    same = all(np.array_equal(cells[i], cells[j], equal_nan=True) for i, j in pairs)
+    return "the rows are the same: keep one" if same else "keep one of them, or give each its own name and one subject"

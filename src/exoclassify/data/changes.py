@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,14 +143,6 @@ class VisitTables:
     kind: str
     unit: str
     not_detected: float | None
-
-    @classmethod
-    def of(cls, about: Mapping[str, Any]) -> VisitTables | None:
-        """Read what a bundle says; None for a model that reads samples as they are."""
-        found = about.get("visits")
-        if found is None:
-            return None
-        return cls(found["reads"], tuple(found["visits"]), found["kind"], found["unit"], found["not_detected"])
 
     def since_baseline(self, table: CargoTable | Mapping[str, CargoTable], sheet: SampleSheet) -> CargoTable:
         """Give the samples of all visits but the baseline as changes against it, of persons who have both."""

@@ -76,19 +76,22 @@ def _is_named_so(molecule: str, kind: str) -> bool:
 
 
 def check_not_scaled(table: CargoTable) -> None:
-    """Refuse a table whose molecules were brought to mean 0 and SD 1 over its samples."""
-    if table.unit != "log2_intensity" or table.n_samples < _FEWEST:
+    """Refuse a table whose molecules were brought to mean 0, or between 0 and 1, over its samples."""
+    if table.unit not in ("log2_intensity", "intensity") or table.n_samples < _FEWEST:
         return
     measured = (~np.isnan(table.values)).sum(axis=0)
     values = table.values[:, measured == table.n_samples]
     if values.shape[1] < 2:
         return
     spread, n = values.std(axis=0), table.n_samples
-    scaled = (np.abs(values.mean(axis=0)) < 0.01) & (
-        (np.abs(spread - 1) < 0.01) | (np.abs(spread * np.sqrt(n / (n - 1)) - 1) < 0.01)
-    )
-    if scaled.all():
+    one = (np.abs(spread - 1) < 0.01) | (np.abs(spread * np.sqrt(n / (n - 1)) - 1) < 0.01)
+    has = ""
+    if (np.abs(values.mean(axis=0)) < 0.01).all():
+        has = "mean 0 and SD 1" if one.all() else "mean 0"
+    elif ((values.min(axis=0) == 0) & (values.max(axis=0) == 1)).all():
+        has = "a least value of 0 and a largest of 1"
+    if has:
         raise InputError(
-            f"{table.source}: every molecule has mean 0 and SD 1: scaled over the cohort, as no new sample can be; give the "
+            f"{table.source}: every molecule has {has}: scaled over the cohort, as no new sample can be; give the "
             "values before scaling"
         )

@@ -21,16 +21,34 @@ _MIRNA = re.compile(r"(?:([a-z]{3,4})-)?(mir|let)-?(.+)", re.IGNORECASE | re.ASC
 # 21, 133a, 548ab, 7f-1, 199a-3p, 125b-1-3p, 21*
 _NUMBERED = re.compile(r"\d+[a-z]{0,2}(?:-\d+)?(?:-[35]p)?\*?", re.IGNORECASE | re.ASCII)
 _HUMAN = "hsa"
+_MEASURE = re.compile(
+    r"\s*[(\[](?:raw |normali[sz]ed |read |log2 ?)*(?:counts?|reads?|cpm|rpm|tpm|ct|cq|npx|rfu|intensity|abundance|copies)[)\]]$",
+    re.IGNORECASE,
+)  # hsa-miR-21-5p (counts)
 _PROBE = re.compile(r"\|[\d.]+$")  # hsa-miR-451a|0.012, of nSolver
 _LONG = re.compile(r"[_ ]MIMAT\d{7}(?:_\d+)?(?:[_ ].*)?$")  # hsa-let-7a-5p_MIMAT0000062_Homo_sapiens_let-7a-5p
 _FASTA = re.compile(r"(?:sp|tr)\|([^|]+)\|\S+", re.IGNORECASE)
-_SECOND = re.compile(r"(.+)\.[1-9]\d?")  # what R's make.unique adds to a name that comes again
+# What R, pandas, readr and people add to a name that comes again.
+_SECOND = re.compile(
+    r"(.+?)(?:(?:\.{1,3}|_)[1-9]\d?|\s*\([1-9]\d?\)|[ _.-](?:dup|copy)\w*|\.[xy]|(?<=-[35]p)-[1-9])", re.IGNORECASE
+)
+# As spreadsheets in English, German, French and Spanish write them.
 _DATE = re.compile(
-    r"(?:\d{1,2}-(?P<m1>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|(?P<m2>Mar|Sept?|Dec|Oct)-\d{1,2}|"
-    r"\d{4}-\d\d-\d\d(?: 00:00:00)?|\d{1,2}/\d{1,2}/\d{4})",
+    r"(?:\d{1,2}[.-] ?(?:jan|feb|f[eé]vr?|m[aä]r[sz]?|mrz|a[pvb]r|ma[iy]o?|ju[ni]|juin|juil|a[ug][ugo]|ao[uû]t|sept?|o[ck]t|nov|"
+    r"d[eé][cz]|dic|ene)\.?|(?:mar|mrz|sept?|de[cz]|o[ck]t)-\d{1,2}|\d{4}-\d\d-\d\d(?: 00:00:00)?|\d{1,2}[/.]\d{1,2}[/.]\d{4})",
     re.IGNORECASE,
 )
-_MONTHS = {"mar": "MARCHF", "sep": "SEPTIN", "dec": "DELEC", "03": "MARCHF", "09": "SEPTIN", "12": "DELEC"}
+_SERIAL = re.compile(r"[345]\d{4}")  # days since 1900, from 1982 on
+_MONTHS = {
+    "mar": "MARCHF",
+    "mrz": "MARCHF",
+    "mär": "MARCHF",
+    "sep": "SEPTIN",
+    "dec": "DELEC",
+    "dez": "DELEC",
+    "déc": "DELEC",
+}
+_MONTHS |= {"03": "MARCHF", "09": "SEPTIN", "12": "DELEC", "dic": "DELEC"}
 _ARM = re.compile(r"[-_]([35])[pP]$")
 _HAIRPIN = re.compile(r"[a-z]{3,4}-mir-\S+", re.ASCII)
 _MATURE = re.compile(r"[a-z]{3,4}-miR-\S+", re.ASCII)
@@ -72,7 +90,7 @@ def canonical_name(name: str, kind: str) -> str:
     >>> canonical_name("p12345-2", "protein")
     'P12345-2'
     """
-    name = name.strip()
+    name = _MEASURE.sub("", name.strip())
     if kind == "mirna":
         return _canonical_mirna(name)
     return _canonical_protein(name) if kind == "protein" else name
@@ -117,6 +135,9 @@ def canonical_names(
 
 def _refuse_dates(names: Sequence[str], source: str) -> None:
     dates = [name for name in names if name[:1].isalnum() and _DATE.fullmatch(name)]
+    serials = [name for name in names if _SERIAL.fullmatch(name)]
+    if 2 * len(serials) < len(names) and not any(name.isdigit() for name in set(names) - set(serials)):
+        dates += serials
     if not dates:
         return
     meant = first_three([gene for name in dates if (gene := _gene_of(name))])
@@ -126,7 +147,11 @@ def _refuse_dates(names: Sequence[str], source: str) -> None:
 
 def _gene_of(date: str) -> str:
     """Name the gene that a date was, where the month and day say it."""
-    parts = re.split(r"[-/ ]", date.lower())
+    if date.isdigit():
+        date = str(np.datetime64("1899-12-30") + int(date))
+    parts = re.split(r"[-/. ]+", date.lower().rstrip("."))
+    if len(parts) == 3 and parts[2].isdigit() and "." in date:
+        parts = parts[::-1]  # 02.09.2024
     if parts[0].isdigit() and len(parts[0]) == 4:
         month, day = parts[1], parts[2]
     else:

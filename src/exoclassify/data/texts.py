@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -12,15 +11,12 @@ from pandas.api.types import is_any_real_numeric_dtype
 
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
-from exoclassify.tables.cells import as_text, numbers
+from exoclassify.tables.cells import NOT_DETECTED_MARKS, as_text, numbers
 from exoclassify.tables.foreign import advice
 from exoclassify.tables.ids import counted
 from exoclassify.tables.reading import WideTable
 
-__all__ = ["NOT_DETECTED_MARKS", "frame_cells", "without_texts"]
-
-NOT_DETECTED_MARKS = {"undetermined", "nd", "n.d.", "no ct", "no cq"}
-"""What qPCR software writes where no cycle was reached, in lower case."""
+__all__ = ["frame_cells", "without_texts"]
 
 
 def frame_cells(frame: pd.DataFrame) -> tuple[NDArray[np.float64], tuple[tuple[int, int, str], ...]]:
@@ -75,10 +71,14 @@ def _refuse(wide: WideTable, texts: list[tuple[int, int, str]], *, qpcr: bool) -
     rows, columns, words = zip(*texts, strict=True)
     named = Cells(wide.cells, wide.row_ids, wide.columns, wide.source).named(rows, columns, [*map(repr, words)])
     foreign = [said for word in _settling_first(words) if (said := advice(word))]
-    full = [column for column, times in Counter(columns).items() if times == len(wide.row_ids)]
+    without = np.isnan(wide.cells)
+    full = [column for column in dict.fromkeys(columns) if without[:, column].all()]
+    headers = [row for row in dict.fromkeys(rows) if len(wide.columns) > 1 and without[row].all()]
     mend = "leave a cell that was not measured empty"
     if foreign:
         mend = foreign[0]
+    elif headers and len(headers) < len(wide.row_ids):
+        mend = f"row {wide.row_ids[headers[0]]} is text throughout, as a second header or a remark: take it out"
     elif full:
         mend = f"column {wide.columns[full[0]]} is text throughout: move it to the sample sheet"
     elif qpcr:
@@ -88,5 +88,6 @@ def _refuse(wide: WideTable, texts: list[tuple[int, int, str]], *, qpcr: bool) -
 
 
 def _settling_first(words: tuple[str, ...]) -> list[str]:
-    """Put numbers first whose comma can be nothing but a decimal one: 1,25 says what 1,234 means."""
-    return sorted(words, key=lambda word: not re.fullmatch(r"[+-]?\d+,(?:\d{1,2}|\d{4,})", word.strip()))
+    """Put first what has both marks, as 1.234,5, then what can have nothing but a decimal comma: 1,25 says what 1,234 means."""
+    both, decimal = re.compile(r".*\d[^\d]\d{3}[.,]\d+"), re.compile(r"[+-]?\d+,(?:\d{1,2}|\d{4,})")
+    return sorted(words, key=lambda word: (not both.fullmatch(word.strip()), not decimal.fullmatch(word.strip())))

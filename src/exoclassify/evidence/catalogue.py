@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.evidence.evidence import COLUMNS, MECHANISMS, SITES, Evidence
 from exoclassify.evidence.links import RELATIONS, Link, link
+from exoclassify.typing import Floats
 
 __all__ = ["ABBREVIATIONS", "VERSION", "Catalogue"]
 
@@ -84,6 +86,27 @@ class Catalogue:
                 key=lambda at: (nearest.index(at.relation), at.evidence.system != "patients", at.evidence.condition),
             )
         )
+
+    def weights(self, molecules: Sequence[str]) -> Floats:
+        """Say how often each molecule counts for a learner that knows the catalogue: ``1 + log2(1 + n)``, n its studies."""
+        weights: Floats = 1 + np.log2([1 + len({at.evidence.study_key for at in self.of(name)}) for name in molecules])
+        if (weights == 1).all():
+            raise InputError(
+                "the catalogue names none of these molecules (a table of another kind?); take prior = catalogue out of the recipe"
+            )
+        return weights
+
+    def without(self, names: Sequence[str]) -> Catalogue:
+        """Leave out the claims of PMIDs, DOIs or conditions, the last as `condition` understands them."""
+        rows = self.rows
+        for name in names:
+            word = name.strip().casefold()
+            kept = tuple(row for row in rows if word not in (row.pmid, row.doi.casefold()))
+            if len(kept) == len(rows):
+                meant = self.condition(name)
+                kept = tuple(row for row in rows if row.condition not in meant)
+            rows = kept
+        return Catalogue(rows)
 
     def demand(self, molecule: str) -> tuple[Link, ...]:
         """Give the claims on a molecule, as `of`, and refuse one of which nothing is known."""

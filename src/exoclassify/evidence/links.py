@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from exoclassify.data.names import canonical_name
@@ -65,6 +66,11 @@ class _Parts:
         return cls(species, family, number, letters, copy, arm)
 
 
+@lru_cache(maxsize=8192)
+def _parsed(name: str) -> _Parts | None:
+    return _Parts.of(canonical_name(name, "mirna"))
+
+
 def link(molecule: str, evidence: Evidence) -> Link | None:
     """Relate one claim to a molecule.
 
@@ -76,9 +82,8 @@ def link(molecule: str, evidence: Evidence) -> Link | None:
     """
     if evidence.scope == "set":
         return None
-    asked = _Parts.of(canonical_name(molecule, "mirna"))
     if evidence.kind == "mirna":
-        there = _Parts.of(evidence.molecule)
+        asked, there = _parsed(molecule), _parsed(evidence.molecule)
         relation = None if asked is None or there is None else _relation(asked, there, evidence.scope)
         return None if relation is None else Link(evidence, relation)
     names = {evidence.molecule.casefold(), evidence.written.casefold(), evidence.accession.casefold()} - {""}

@@ -132,7 +132,7 @@ def benched(
     Parameters
     ----------
     recipes : mapping of str to Recipe
-        By name; the first is the reference. They may differ in base learners and blend alone.
+        By name; the first is the reference.
     n_jobs : int
         Parallel processes; -1 for all cores. The result does not depend on it.
     """

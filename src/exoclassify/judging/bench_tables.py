@@ -74,6 +74,8 @@ def tables_in(folder: Path, columns: Columns) -> dict[str, Samples]:
         Holds a folder for each table, and in it the cargo as ``X`` or ``cargo`` and the sample sheet as ``y`` or ``samples``, in
         any format that `exoclassify train` reads.
     """
+    if not folder.is_dir():
+        raise FileError(f"{folder}: there is no such folder; give one that holds a folder for each table")
     inside = [path for path in sorted(folder.glob("*")) if path.is_dir() and _file_of(path, _CARGO)]
     if not inside:
         raise FileError(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.judging.judgement import KeptAside
-from exoclassify.judging.metrics import Figure, described, log_loss_figure, macro_auc, mean_figure
+from exoclassify.judging.metrics import Estimate, log_loss_figure, macro_auc, mean_figure
 from exoclassify.learning.learn import Samples
 from exoclassify.methods.fusion import set_codes
+from exoclassify.model.evaluation import LayerAdded, Layers, LayerSet
+from exoclassify.model.figures import Figure, Figures
 from exoclassify.typing import Floats, Mask
 
 __all__ = ["judged_sets", "layers_judged", "masked"]
@@ -42,14 +44,11 @@ def masked(samples: Samples, rows: NDArray[np.intp], code: int) -> tuple[Floats,
     return X, set_codes(_present(samples)[rows]) & code == code
 
 
-def layers_judged(samples: Samples, passes: Sequence[KeptAside]) -> dict[str, Any]:
+def layers_judged(samples: Samples, passes: Sequence[KeptAside]) -> Layers:
     """Make figures of every set of layers, and of what each layer adds to the others.
 
-    Returns
-    -------
-    dict
-        Plain values: ``sets`` and ``added``. The model answered for samples that have at least the layers of a set, shown these
-        alone; a layer adds what the answers gain over those without it, on the samples that have all layers (paired).
+    The model answered for samples that have at least the layers of a set, shown these alone; a layer adds what the answers gain
+    over those without it, on the samples that have all layers (paired).
     """
     names = [layer.name for layer in samples.layers]
     whole = 2 ** len(names) - 1
@@ -58,10 +57,9 @@ def layers_judged(samples: Samples, passes: Sequence[KeptAside]) -> dict[str, An
         have = ~np.isnan(passes[0].by_layers[code][:, 0])
         found = [_figures(samples, kept, code, have) for kept in passes]
         if found[0] is not None:
-            layers = [name for i, name in enumerate(names) if code >> i & 1]
-            sets.append(
-                {"layers": layers, **_told(samples, passes[0], have, [one for one in found if one is not None])}
-            )
+            layers = tuple(name for i, name in enumerate(names) if code >> i & 1)
+            told = _told(samples, passes[0], have, [one for one in found if one is not None])
+            sets.append(LayerSet(layers=layers, **told._asdict()))
     have = ~np.isnan(passes[0].by_layers[whole][:, 0])
     added = []
     for i, name in enumerate(names):
@@ -72,15 +70,21 @@ def layers_judged(samples: Samples, passes: Sequence[KeptAside]) -> dict[str, An
         if gains:
             told = _told(samples, passes[0], have, gains)
             others = " and ".join(other for other in names if other != name)
-            added.append({"layer": name, **told, "sentence": _sentence(name, others, told["figures"]["auc"])})
-    return {"sets": sets, "added": added}
+            added.append(LayerAdded(layer=name, **told._asdict(), sentence=_sentence(name, others, told.figures.auc)))
+    return Layers(sets=tuple(sets), added=tuple(added))
+
+
+class _Told(NamedTuple):
+    n_samples: int
+    n_subjects: int
+    figures: Figures
 
 
 def _present(samples: Samples) -> Mask:
     return np.stack([~np.isnan(samples.X[:, one.start : one.stop]).all(axis=1) for one in samples.layers], axis=1)
 
 
-def _figures(samples: Samples, kept: KeptAside, code: int, have: Mask) -> dict[str, Figure] | None:
+def _figures(samples: Samples, kept: KeptAside, code: int, have: Mask) -> dict[str, Estimate] | None:
     y = samples.y[kept.rows][have]
     if np.bincount(y, minlength=len(samples.states)).min() < 2:
         return None
@@ -88,21 +92,18 @@ def _figures(samples: Samples, kept: KeptAside, code: int, have: Mask) -> dict[s
     return {"auc": macro_auc(log_odds, y, kept.fold[have]), "log_loss": log_loss_figure(log_odds, y)}
 
 
-def _difference(one: dict[str, Figure], other: dict[str, Figure]) -> dict[str, Figure]:
+def _difference(one: dict[str, Estimate], other: dict[str, Estimate]) -> dict[str, Estimate]:
     return {
-        name: Figure(one[name].value - other[name].value, one[name].influence - other[name].influence) for name in one
+        name: Estimate(one[name].value - other[name].value, one[name].influence - other[name].influence) for name in one
     }
 
 
-def _told(samples: Samples, kept: KeptAside, have: Mask, found: Sequence[dict[str, Figure]]) -> dict[str, Any]:
+def _told(samples: Samples, kept: KeptAside, have: Mask, found: Sequence[dict[str, Estimate]]) -> _Told:
     groups = np.unique(samples.groups[kept.rows][have], return_inverse=True)[1]
     n_folds = len(np.unique(kept.fold))
-    return {
-        "n_samples": int(have.sum()),
-        "n_subjects": len(np.unique(groups)),
-        "figures": {name: described(mean_figure([one[name] for one in found]), groups, n_folds) for name in found[0]},
-    }
+    figures = {name: mean_figure([one[name] for one in found]).figure(groups, n_folds) for name in found[0]}
+    return _Told(int(have.sum()), len(np.unique(groups)), Figures(figures))
 
 
-def _sentence(name: str, others: str, gain: dict[str, float]) -> str:
-    return f"Adding {name} to {others} changes the AUC by {gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})."
+def _sentence(name: str, others: str, gain: Figure) -> str:
+    return f"Adding {name} to {others} changes the AUC by {gain.told(sign='+')}."

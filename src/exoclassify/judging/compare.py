@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from exoclassify.errors import DesignError
 from exoclassify.judging.resampling import bootstrap_weights, corrected_resampled_t, percentile_interval, weighted_aucs
+from exoclassify.model.evaluation import Comparison, Paired, WithinFolds
 from exoclassify.typing import Floats
 
 __all__ = ["compare"]
@@ -19,14 +19,11 @@ _DRAWS = 2000
 _KEYS = ["judged", "sample", "fold"]
 
 
-def compare(first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, str], seed: int = 0) -> dict[str, Any]:
+def compare(first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, str], seed: int = 0) -> Comparison:
     """Compare two sets of out-of-fold answers.
 
-    Returns
-    -------
-    dict
-        For auc (larger is better), log_loss and brier (smaller is better): first, second, difference, the interval of the
-        paired bootstrap over subjects, and the corrected resampled t test over folds.
+    By AUC, log-loss and Brier score, with the interval of the paired bootstrap over subjects and the corrected resampled t test
+    over folds.
     """
     if digests[0] != digests[1]:
         raise DesignError(
@@ -41,12 +38,11 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, digests: tuple[str, st
         )
     pair = (_Answers(first, states), _Answers(second, states))
     weights = bootstrap_weights(pair[0].y, pair[0].groups, _DRAWS, seed)
-    figures: dict[str, Callable[[_Answers, Floats], Floats]] = {
-        "auc": _Answers.auc,
-        "log_loss": _Answers.log_loss,
-        "brier": _Answers.brier,
-    }
-    return {name: _paired(pair, figure, weights) for name, figure in figures.items()}
+    return Comparison(
+        auc=_paired(pair, _Answers.auc, weights),
+        log_loss=_paired(pair, _Answers.log_loss, weights),
+        brier=_paired(pair, _Answers.brier, weights),
+    )
 
 
 def _crossed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -106,9 +102,7 @@ class _Answers:
         return float(figure(part, np.ones((1, int(rows.sum()))))[0])
 
 
-def _paired(
-    pair: tuple[_Answers, _Answers], figure: Callable[[_Answers, Floats], Floats], weights: Floats
-) -> dict[str, Any]:
+def _paired(pair: tuple[_Answers, _Answers], figure: Callable[[_Answers, Floats], Floats], weights: Floats) -> Paired:
     ones = np.ones((1, weights.shape[1]))
     first, second = (float(figure(one, ones)[0]) for one in pair)
     drawn = figure(pair[0], weights) - figure(pair[1], weights)
@@ -118,15 +112,13 @@ def _paired(
     aside = float(np.mean([(pair[0].fold == f).sum() for f in folds]))
     mean, statistic, p_value = corrected_resampled_t(known, aside / (len(pair[0].y) - aside))
     low, high = percentile_interval(drawn)
-    return {
-        "first": first,
-        "second": second,
-        "difference": first - second,
-        "low": low,
-        "high": high,
-        "within_folds": {"difference": mean, "t": _finite(statistic), "p_value": p_value, "folds": len(known)},
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return Paired(
+        first=first,
+        second=second,
+        difference=first - second,
+        low=low,
+        high=high,
+        within_folds=WithinFolds(
+            difference=mean, t=statistic if np.isfinite(statistic) else None, p_value=p_value, folds=len(known)
+        ),
+    )

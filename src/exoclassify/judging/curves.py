@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.judging.metrics import Figure
+from exoclassify.judging.metrics import Estimate
 from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = [
@@ -174,7 +174,7 @@ class CalibrationBins:
     ----------
     said : ndarray of shape (n_bins,)
         Mean probability.
-    seen : tuple of Figure
+    seen : tuple of Estimate
         Share of the state, with intervals by subject.
     count : ndarray of shape (n_bins,)
         Answers in the bin, over all passes.
@@ -183,7 +183,7 @@ class CalibrationBins:
     """
 
     said: Floats
-    seen: tuple[Figure, ...]
+    seen: tuple[Estimate, ...]
     count: NDArray[np.intp]
     brier: float
 
@@ -241,7 +241,7 @@ def calibration_bins(probabilities: Sequence[Floats], positive: Mask, n_bins: in
         share = float(truth[here].mean())
         influence = np.bincount(row[here], (truth[here] - share) / here.sum(), minlength=n).astype(np.float64)
         said.append(float(p[here].mean()))
-        seen.append(Figure(share, influence, share=True))
+        seen.append(Estimate(share, influence, share=True))
         count.append(int(here.sum()))
     return CalibrationBins(
         np.array(said), tuple(seen), np.array(count, dtype=np.intp), float(((p - truth) ** 2).mean())

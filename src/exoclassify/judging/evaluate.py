@@ -22,6 +22,7 @@ from exoclassify.judging.summary import by_batch, headline, summarised
 from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.model.evaluation import CrossValidation, Evaluation
 from exoclassify.typing import Codes, Floats
 
 __all__ = ["Answer", "cross_validated", "judge", "said", "workers_started_undisturbed"]
@@ -52,8 +53,8 @@ def judge(
     Returns
     -------
     Judgement
-        Its summary holds plain values: ``cross_validation``, ``leave_one_batch_out`` (or None), ``headline`` (the worse of the
-        two), ``folds``.
+        Its evaluation holds ``cross_validation``, ``leave_one_batch_out`` (or None), ``new_site``, ``headline`` (the worse of
+        the two) and ``folds``.
     """
     repeats = [
         stratified_folds(samples.y, samples.groups, recipe.folds.outer, recipe.seed + 1000 * (r + 1))
@@ -78,20 +79,22 @@ def judge(
         passes.append(_gather(folds, answers[at : at + len(folds)], by_set[at : at + len(folds)]))
         at += len(folds)
     batched_kept = _gather(left_out, answers[at:], by_set[at:]) if left_out else None
-    crossed = summarised(samples, passes, recipe, within=True)
-    batched = None if batched_kept is None else by_batch(samples, batched_kept, recipe)
+    crossed = CrossValidation(
+        folds=len(repeats[0]), repeats=len(repeats), **summarised(samples, passes, recipe, within=True)._asdict()
+    )
     if samples.layers:
-        crossed["layers"] = layers_judged(samples, passes)
-    summary = {
-        "cross_validation": {"folds": len(repeats[0]), "repeats": len(repeats), **crossed},
-        "leave_one_batch_out": batched,
-        "new_site": at_new_sites(sites),
-        "headline": headline(crossed, batched),
-        "folds": fold_digest(sample_ids, plan),
-    }
+        crossed = crossed.model_copy(update={"layers": layers_judged(samples, passes)})
+    batched = None if batched_kept is None else by_batch(samples, batched_kept, recipe)
+    evaluation = Evaluation(
+        cross_validation=crossed,
+        leave_one_batch_out=batched,
+        new_site=at_new_sites(sites),
+        headline=headline(crossed, batched),
+        folds=fold_digest(sample_ids, plan),
+    )
     crossing = np.array(moves[: len(plan) - len(left_out)])
     kept = None if batched is None else batched_kept
-    return Judgement(samples, recipe, tuple(sample_ids), tuple(plan), tuple(passes), kept, summary, crossing)
+    return Judgement(samples, recipe, tuple(sample_ids), tuple(plan), tuple(passes), kept, evaluation, crossing)
 
 
 @contextmanager

@@ -1,10 +1,9 @@
-"""Every figure a reviewer asks of answers given to held-out samples, or to another cohort, as plain values."""
+"""Every figure a reviewer asks of answers given to held-out samples, or to another cohort."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,25 @@ from exoclassify.judging.curves import (
     roc_band,
     roc_curve,
 )
-from exoclassify.judging.metrics import Figure, against_rest, auc, auc_within, brier, described, macro_auc, mean_figure
+from exoclassify.judging.metrics import Estimate, against_rest, auc, auc_within, brier, macro_auc, mean_figure
 from exoclassify.judging.operating import OperatingPoint, operating_point, reaching, share_of
 from exoclassify.judging.resampling import bootstrap_weights, percentile_interval, weighted_aucs
-from exoclassify.typing import Codes, Floats
+from exoclassify.model.figures import (
+    AucIntervals,
+    BrierParts,
+    CalibrationCurve,
+    Examined,
+    Figure,
+    NetBenefit,
+    OfState,
+    PrecisionRecall,
+    RiskCoverage,
+    Roc,
+    SetsOfGroup,
+    Subgroup,
+    Threshold,
+)
+from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["Answered", "examine"]
 
@@ -60,12 +74,12 @@ class Answered:
     strata : mapping of str to ndarray of str
         Such as batch, sex, age band; blank = not known.
     n_folds : int
-        Models that answered in one pass; see `Figure.over_folds`.
+        Models that answered in one pass; see `Estimate.over_folds`.
     """
 
     log_odds: Floats
-    sets: NDArray[np.bool_]
-    called: NDArray[np.bool_]
+    sets: Mask
+    called: Mask
     y: Codes
     groups: Codes
     states: tuple[str, ...]
@@ -81,49 +95,47 @@ class Answered:
         result: Floats = softmax(self.log_odds, axis=2)
         return result
 
-    def described(self, figure: Figure, groups: Codes | None = None) -> dict[str, float]:
-        """Give a figure's value and interval; of some samples, where their subjects are given."""
-        return described(figure, self.groups if groups is None else groups, self.n_folds)
+    def figure(self, estimate: Estimate, groups: Codes | None = None) -> Figure:
+        """Give an estimate with its interval; of some samples, where their subjects are given."""
+        return estimate.figure(self.groups if groups is None else groups, self.n_folds)
 
 
-def examine(answered: Answered, *, thresholds: Sequence[float] = (0.5,), seed: int = 0) -> dict[str, Any]:
+def examine(
+    answered: Answered, *, thresholds: Sequence[float] = (0.5,), quoted: Figure | None = None, seed: int = 0
+) -> Examined:
     """Work out curves, intervals, operating points, sets, abstaining and subgroups.
 
     Parameters
     ----------
     thresholds : sequence of float
         Probabilities from which a state is called, beside those that reach 90 % sensitivity or specificity.
-
-    Returns
-    -------
-    dict
-        Plain values: ``auc_intervals``, ``states`` (curves and thresholds of each), ``confusion`` (samples by state and call),
-        ``sets``, ``risk_coverage``, ``subgroups``.
+    quoted : Figure, optional
+        The AUC as it is told elsewhere, where its interval is another one than that of these answers.
     """
     p = answered.probabilities
     coverage, risk, area = risk_coverage(list(p), answered.y)
-    return {
-        "auc_intervals": _auc_intervals(answered, seed),
-        "states": {
+    return Examined(
+        auc_intervals=_auc_intervals(answered, quoted, seed),
+        states={
             state: _of_state(answered, p[:, :, answered.states.index(state)], state, thresholds, seed)
             for state in positive_states(answered.states)
         },
-        "confusion": _confusion(answered),
-        "sets": _sets(answered),
-        "risk_coverage": {
-            "coverage": _short(coverage),
-            "risk": _short(risk),
-            "area": area,
-            "called": float(answered.called.mean()),
-            "wrong_among_called": _wrong_among_called(answered),
-        },
-        "subgroups": _subgroups(answered),
-    }
+        confusion=_confusion(answered),
+        sets=_sets(answered),
+        risk_coverage=RiskCoverage(
+            coverage=_short(coverage),
+            risk=_short(risk),
+            area=area,
+            called=float(answered.called.mean()),
+            wrong_among_called=_wrong_among_called(answered),
+        ),
+        subgroups=_subgroups(answered),
+    )
 
 
-def _short(values: Floats) -> list[float]:
+def _short(values: Floats) -> tuple[float, ...]:
     """Round what is only drawn: four decimals."""
-    return [round(float(v), 4) for v in values]
+    return tuple(round(float(v), 4) for v in values)
 
 
 def _folds(answered: Answered) -> list[Codes | None]:
@@ -131,7 +143,7 @@ def _folds(answered: Answered) -> list[Codes | None]:
     return [None] * len(answered.log_odds) if answered.fold is None else list(answered.fold)
 
 
-def _state_auc(answered: Answered, k: int) -> Figure:
+def _state_auc(answered: Answered, k: int) -> Estimate:
     """AUC of one state against the rest, within folds where these are given."""
     positive, found = answered.y == k, []
     for one, fold in zip(answered.log_odds, _folds(answered), strict=True):
@@ -141,7 +153,7 @@ def _state_auc(answered: Answered, k: int) -> Figure:
     return mean_figure(found)
 
 
-def _auc_intervals(answered: Answered, seed: int) -> dict[str, Any]:
+def _auc_intervals(answered: Answered, quoted: Figure | None, seed: int) -> AucIntervals:
     passes = list(zip(answered.log_odds, _folds(answered), strict=True))
     figure = mean_figure([macro_auc(one, answered.y, fold) for one, fold in passes])
     draws = int(np.clip(_MOST_WEIGHTS // len(answered.y), 200, _DRAWS))
@@ -154,17 +166,18 @@ def _auc_intervals(answered: Answered, seed: int) -> dict[str, Any]:
         ],
         axis=0,
     )
-    return {
-        "value": figure.value,
-        "quoted": list(figure.over_folds(answered.n_folds).interval(answered.groups)),
-        "delong_by_subject": list(figure.interval(answered.groups)),
-        "delong_by_sample": list(figure.interval(np.arange(len(answered.y)))),
-        "bootstrap_by_subject": list(percentile_interval(drawn)),
-        "draws": draws,
-    }
+    told = answered.figure(figure) if quoted is None else quoted
+    return AucIntervals(
+        value=figure.value,
+        quoted=(told.low, told.high),
+        delong_by_subject=figure.interval(answered.groups),
+        delong_by_sample=figure.interval(np.arange(len(answered.y))),
+        bootstrap_by_subject=percentile_interval(drawn),
+        draws=draws,
+    )
 
 
-def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[float], seed: int) -> dict[str, Any]:
+def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[float], seed: int) -> OfState:
     k = answered.states.index(state)
     positive = answered.y == k
     scores = [against_rest(one, k) for one in answered.log_odds]
@@ -172,44 +185,41 @@ def _of_state(answered: Answered, p: Floats, state: str, thresholds: Sequence[fl
     bins = calibration_bins(list(p), positive)
     at = np.round(np.arange(0.01, 1.0, 0.01), 2)
     model, everyone = net_benefit(list(p), positive, at, rate)
-    folds, ranked = _folds(answered), answered.described(_state_auc(answered, k))
+    folds, ranked = _folds(answered), answered.figure(_state_auc(answered, k))
     (fpr, tpr), (recall, precision) = roc_curve(scores, positive, folds), pr_curve(scores, positive, folds)
     weights = bootstrap_weights(answered.y, answered.groups, _BAND_DRAWS, seed)
     low, high = roc_band(scores, positive, folds, weights)
     points = [(f"{t:g}", t) for t in thresholds] + [
         (f"90 % {of}", reaching(list(p), positive, 0.9, of=of)) for of in ("sensitivity", "specificity")
     ]
-    return {
-        "prevalence": rate,
-        "share": float(positive.mean()),
-        "auc": ranked,
-        "average_precision": average_precision(scores, positive, folds),
-        "roc": {
-            "false_positive_rate": _short(fpr),
-            "sensitivity": _short(tpr),
-            "low": _short(np.minimum(low, tpr)),
-            "high": _short(np.maximum(high, tpr)),
-            "area": ranked["value"],
-        },
-        "precision_recall": {"recall": _short(recall), "precision": _short(precision)},
-        "calibration": _calibration(bins, answered, p, seed),
-        "net_benefit": {"threshold": _short(at), "model": _short(model), "everyone": _short(everyone)},
-        "thresholds": [
-            {"chosen": name, **_point(operating_point(list(p), positive, t, rate), answered)} for name, t in points
-        ],
-    }
+    return OfState(
+        prevalence=rate,
+        share=float(positive.mean()),
+        auc=ranked,
+        average_precision=average_precision(scores, positive, folds),
+        roc=Roc(
+            false_positive_rate=_short(fpr),
+            sensitivity=_short(tpr),
+            low=_short(np.minimum(low, tpr)),
+            high=_short(np.maximum(high, tpr)),
+            area=ranked.value,
+        ),
+        precision_recall=PrecisionRecall(recall=_short(recall), precision=_short(precision)),
+        calibration=_calibration(bins, answered, p, seed),
+        net_benefit=NetBenefit(threshold=_short(at), model=_short(model), everyone=_short(everyone)),
+        thresholds=tuple(_threshold(name, operating_point(list(p), positive, t, rate), answered) for name, t in points),
+    )
 
 
-def _calibration(bins: CalibrationBins, answered: Answered, p: Floats, seed: int) -> dict[str, Any]:
-    each = [answered.described(figure) for figure in bins.seen]
-    return {
-        "said": _short(bins.said),
-        "seen": each,
-        "count": [int(count) for count in bins.count],
-        "ece": bins.ece,
-        "ece_if_calibrated": _ece_if_calibrated(p, seed),
-        "brier_parts": bins.decomposition(),
-    }
+def _calibration(bins: CalibrationBins, answered: Answered, p: Floats, seed: int) -> CalibrationCurve:
+    return CalibrationCurve(
+        said=_short(bins.said),
+        seen=tuple(answered.figure(estimate) for estimate in bins.seen),
+        count=tuple(int(count) for count in bins.count),
+        ece=bins.ece,
+        ece_if_calibrated=_ece_if_calibrated(p, seed),
+        brier_parts=BrierParts(**bins.decomposition()),
+    )
 
 
 def _ece_if_calibrated(p: Floats, seed: int) -> float:
@@ -218,29 +228,45 @@ def _ece_if_calibrated(p: Floats, seed: int) -> float:
     return float(np.mean([calibration_bins(list(p), rng.random(p.shape[1]) < p.mean(axis=0)).ece for _ in range(50)]))
 
 
-def _point(point: OperatingPoint, answered: Answered) -> dict[str, Any]:
-    shares = {name: getattr(point, name) for name in ("sensitivity", "specificity", "ppv", "npv")}
-    told = {name: None if share is None else answered.described(share) for name, share in shares.items()}
-    return {"threshold": point.threshold, **told}
+def _threshold(chosen: str, point: OperatingPoint, answered: Answered) -> Threshold:
+    def told(share: Estimate | None) -> Figure | None:
+        return None if share is None else answered.figure(share)
+
+    return Threshold(
+        chosen=chosen,
+        threshold=point.threshold,
+        sensitivity=told(point.sensitivity),
+        specificity=told(point.specificity),
+        ppv=told(point.ppv),
+        npv=told(point.npv),
+    )
 
 
-def _sets(answered: Answered) -> list[dict[str, Any]]:
+def _sets(answered: Answered) -> tuple[SetsOfGroup, ...]:
     n = len(answered.y)
     held = answered.sets[:, np.arange(n), answered.y].mean(axis=0)
     size = answered.sets.sum(axis=2).mean(axis=0)
-    groups = [("state", state, answered.y == k) for k, state in enumerate(answered.states)]
-    for by, values in answered.strata.items():
-        groups += [(by, str(level), values == level) for level in np.unique(values) if level]
+    states = [("state", state, answered.y == k) for k, state in enumerate(answered.states)]
+    return tuple(
+        SetsOfGroup(
+            by=by,
+            of=level,
+            n_samples=int(here.sum()),
+            promised=answered.level,
+            coverage=answered.figure(share_of(held, here)),
+            mean_size=float(size[here].mean()),
+        )
+        for by, level, here in (*states, *_groups(answered))
+    )
+
+
+def _groups(answered: Answered) -> list[tuple[str, str, Mask]]:
+    """Give stratum, level and samples of each group."""
     return [
-        {
-            "by": by,
-            "of": level,
-            "n_samples": int(here.sum()),
-            "promised": answered.level,
-            "coverage": answered.described(share_of(held, here)),
-            "mean_size": float(size[here].mean()),
-        }
-        for by, level, here in groups
+        (by, str(level), values == level)
+        for by, values in answered.strata.items()
+        for level in np.unique(values)
+        if level
     ]
 
 
@@ -260,34 +286,26 @@ def _wrong_among_called(answered: Answered) -> float | None:
     return float(wrong.sum() / called) if called else None
 
 
-def _subgroups(answered: Answered) -> list[dict[str, Any]]:
-    rows = []
-    for by, values in answered.strata.items():
-        for level in np.unique(values):
-            if level:
-                rows.append({"by": by, "of": str(level), **_subgroup(answered, values == level)})
-    return rows
+def _subgroups(answered: Answered) -> tuple[Subgroup, ...]:
+    return tuple(_subgroup(answered, by, level, here) for by, level, here in _groups(answered))
 
 
-def _subgroup(answered: Answered, here: NDArray[np.bool_]) -> dict[str, Any]:
+def _subgroup(answered: Answered, by: str, level: str, here: Mask) -> Subgroup:
     counts = np.bincount(answered.y[here], minlength=len(answered.states))
-    groups = answered.groups[here]
-    complete = bool(counts.min() >= 2)
+    groups = np.unique(answered.groups[here], return_inverse=True)[1]
     score = mean_figure([brier(one[here], answered.y[here]) for one in answered.log_odds])
-    return {
-        "n_samples": int(here.sum()),
-        "n_subjects": len(np.unique(groups)),
-        "samples": {state: int(n) for state, n in zip(answered.states, counts, strict=True)},
-        "auc": answered.described(_pooled(answered, here), _codes(groups)) if complete else None,
-        "brier": answered.described(score, _codes(groups)),
-        "called": float(answered.called[:, here].mean()),
-    }
+    return Subgroup(
+        by=by,
+        of=level,
+        n_samples=int(here.sum()),
+        n_subjects=int(groups.max()) + 1,
+        samples={state: int(n) for state, n in zip(answered.states, counts, strict=True)},
+        auc=answered.figure(_pooled(answered, here), groups) if counts.min() >= 2 else None,
+        brier=answered.figure(score, groups),
+        called=float(answered.called[:, here].mean()),
+    )
 
 
-def _pooled(answered: Answered, here: NDArray[np.bool_]) -> Figure:
+def _pooled(answered: Answered, here: Mask) -> Estimate:
     """AUC of a group, all folds together: within a fold it has too few pairs."""
     return mean_figure([macro_auc(one[here], answered.y[here]) for one in answered.log_odds])
-
-
-def _codes(groups: Codes) -> Codes:
-    return np.unique(groups, return_inverse=True)[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from scipy.stats import t as student
 
 from exoclassify.learning.folds import Fold
 from exoclassify.model.blend import Blend
+from exoclassify.model.evaluation import Mover
 from exoclassify.model.explain import of_blend
 from exoclassify.typing import Floats
 
@@ -43,7 +43,7 @@ def moved(blend: Blend, support: NDArray[np.intp], X: Floats) -> Floats:
     return result
 
 
-def importance(found: Floats, folds: Sequence[Fold], molecules: Sequence[str]) -> list[dict[str, Any]]:
+def importance(found: Floats, folds: Sequence[Fold], molecules: Sequence[str]) -> tuple[Mover, ...]:
     """Average over folds, with an interval.
 
     Parameters
@@ -53,9 +53,8 @@ def importance(found: Floats, folds: Sequence[Fold], molecules: Sequence[str]) -
 
     Returns
     -------
-    list of dict
-        molecule, mean, low, high (95 %), read_in (share of the folds whose panel holds it); the largest mean first, at most
-        50. A fold that does not read a molecule counts as 0.
+    tuple of Mover
+        The largest mean first, at most 50. A fold that does not read a molecule counts as 0.
 
     Notes
     -----
@@ -68,14 +67,14 @@ def importance(found: Floats, folds: Sequence[Fold], molecules: Sequence[str]) -
     ratio = float(np.mean([len(test) / len(train) for train, test in folds]))
     half = student.ppf(0.975, max(J - 1, 1)) * np.sqrt(values.var(axis=0, ddof=1 if J > 1 else 0) * (1 / J + ratio))
     order = np.argsort(-mean, kind="stable")[:_MOST]
-    return [
-        {
-            "molecule": molecules[i],
-            "mean": float(mean[i]),
-            "low": float(max(mean[i] - half[i], 0.0)),
-            "high": float(mean[i] + half[i]),
-            "read_in": float((~np.isnan(found[:, i])).mean()),
-        }
+    return tuple(
+        Mover(
+            molecule=molecules[i],
+            mean=float(mean[i]),
+            low=float(max(mean[i] - half[i], 0.0)),
+            high=float(mean[i] + half[i]),
+            read_in=float((~np.isnan(found[:, i])).mean()),
+        )
         for i in order
         if mean[i] > 0
-    ]
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.model.evaluation import Evaluation
 from exoclassify.typing import Floats
 
 __all__ = ["Judgement", "KeptAside"]
@@ -65,8 +65,8 @@ class Judgement:
         One for each repeat of cross-validation.
     batched : KeptAside or None
         Leaving out each batch, where that is possible.
-    summary : dict
-        Plain values, see `evaluate`.
+    evaluation : Evaluation
+        The figures.
     moved : ndarray of shape (n_folds, n_molecules)
         How far each molecule moved the answers in each fold of cross-validation, see `exoclassify.judging.importance.moved`.
     """
@@ -77,7 +77,7 @@ class Judgement:
     plan: tuple[Fold, ...]
     passes: tuple[KeptAside, ...]
     batched: KeptAside | None
-    summary: dict[str, Any]
+    evaluation: Evaluation
     moved: Floats
 
     @property

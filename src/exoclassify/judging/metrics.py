@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, logit, softmax
 from scipy.stats import norm, rankdata
 
+from exoclassify.model.figures import Figure
 from exoclassify.typing import Codes, Floats
 
 __all__ = [
-    "Figure",
+    "Estimate",
     "against_rest",
     "auc",
     "auc_within",
     "balanced_accuracy",
     "brier",
     "calibration",
-    "described",
     "figures",
     "log_loss_figure",
     "macro_auc",
@@ -36,8 +36,8 @@ _GO_TOGETHER = 5 / 8
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
-    """A figure of merit and what each sample adds to it.
+class Estimate:
+    """A figure of merit and what each sample adds to it; `figure` gives it with its interval.
 
     Parameters
     ----------
@@ -84,7 +84,12 @@ class Figure:
         centre, width = float(logit(self.value)), z * error / (self.value * (1 - self.value))
         return float(expit(centre - width)), float(expit(centre + width))
 
-    def over_folds(self, n_folds: int) -> Figure:
+    def figure(self, groups: Codes, n_folds: int = 1) -> Figure:
+        """Give it with its interval by subject; `groups` are subject codes of shape (n_samples,)."""
+        low, high = self.over_folds(n_folds).interval(groups)
+        return Figure(value=self.value, low=low, high=high)
+
+    def over_folds(self, n_folds: int) -> Estimate:
         """Give the same figure with the variance that it has when as many models answered, each for its fold.
 
         Notes
@@ -100,22 +105,10 @@ class Figure:
         return replace(self, influence=self.influence * widening)
 
 
-def mean_figure(parts: list[Figure]) -> Figure:
+def mean_figure(parts: list[Estimate]) -> Estimate:
     """Average figures of the same samples, as over repeats or states."""
     value = float(np.mean([part.value for part in parts]))
     return replace(parts[0], value=value, influence=np.mean([part.influence for part in parts], axis=0))
-
-
-def described(figure: Figure, groups: Codes, n_folds: int = 1) -> dict[str, float]:
-    """Give a figure's value and interval as plain values.
-
-    Parameters
-    ----------
-    groups : ndarray of shape (n_samples,)
-        Subject codes.
-    """
-    low, high = figure.over_folds(n_folds).interval(groups)
-    return {"value": figure.value, "low": low, "high": high}
 
 
 def against_rest(log_odds: Floats, k: int) -> Floats:
@@ -135,7 +128,7 @@ def against_rest(log_odds: Floats, k: int) -> Floats:
     return score
 
 
-def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
+def auc(score: Floats, positive: NDArray[np.bool_]) -> Estimate:
     """Area under the ROC curve of one state against the rest.
 
     Parameters
@@ -152,10 +145,10 @@ def auc(score: Floats, positive: NDArray[np.bool_]) -> Figure:
     above[~positive] = 1 - (ranks[~positive] - rankdata(score[~positive])) / n1
     value = float(above[positive].mean())
     influence = np.where(positive, (above - value) / n1, (above - value) / n0)
-    return Figure(value, influence, share=True)
+    return Estimate(value, influence, share=True)
 
 
-def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figure | None:
+def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Estimate | None:
     """Area under the ROC curve over pairs of samples that were left out together, so that one model ranked both.
 
     Parameters
@@ -171,7 +164,7 @@ def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figur
     -----
     Pooling compares scores of different models and is biased low for shrunk ones. Over 220 simulated cohorts of 40 samples
     with a mean true AUC of .835 this gave .840 and pooling .817, and nominal 95 % intervals held the truth in .94 and .82; over
-    60 of 80 samples (true .757) .757 and .739, held .90 and .87; `Figure.over_folds` has since widened both.
+    60 of 80 samples (true .757) .757 and .739, held .90 and .87; `Estimate.over_folds` has since widened both.
     """
     wins, pairs, value = np.zeros(len(score)), np.zeros(len(score)), 0.0
     for k in np.unique(fold):
@@ -184,10 +177,10 @@ def auc_within(score: Floats, positive: NDArray[np.bool_], fold: Codes) -> Figur
     if total == 0:
         return None
     value /= total
-    return Figure(value, (wins - value * pairs) / total, share=True)
+    return Estimate(value, (wins - value * pairs) / total, share=True)
 
 
-def macro_auc(log_odds: Floats, y: Codes, fold: Codes | None = None) -> Figure:
+def macro_auc(log_odds: Floats, y: Codes, fold: Codes | None = None) -> Estimate:
     """Mean over states of the area under the ROC curve of one against the rest.
 
     Parameters
@@ -208,7 +201,7 @@ def macro_auc(log_odds: Floats, y: Codes, fold: Codes | None = None) -> Figure:
     return mean_figure([auc(against_rest(log_odds, k), y == k) for k in states])
 
 
-def balanced_accuracy(log_odds: Floats, y: Codes) -> Figure:
+def balanced_accuracy(log_odds: Floats, y: Codes) -> Estimate:
     """Mean over states of the share of its samples for which it is the most probable.
 
     Parameters
@@ -221,10 +214,10 @@ def balanced_accuracy(log_odds: Floats, y: Codes) -> Figure:
     right = (log_odds.argmax(axis=1) == y).astype(np.float64)
     counts = np.bincount(y)
     shares = np.bincount(y, weights=right) / counts
-    return Figure(float(shares.mean()), (right - shares[y]) / counts[y] / len(counts), share=True)
+    return Estimate(float(shares.mean()), (right - shares[y]) / counts[y] / len(counts), share=True)
 
 
-def brier(log_odds: Floats, y: Codes) -> Figure:
+def brier(log_odds: Floats, y: Codes) -> Estimate:
     """Half the mean squared distance of the probabilities from the truth: for two states the usual Brier score.
 
     Parameters
@@ -239,7 +232,7 @@ def brier(log_odds: Floats, y: Codes) -> Figure:
     return _mean((wrong**2).sum(axis=1) / 2)
 
 
-def log_loss_figure(log_odds: Floats, y: Codes) -> Figure:
+def log_loss_figure(log_odds: Floats, y: Codes) -> Estimate:
     """Mean negative log-probability of the true state, in nats.
 
     Parameters
@@ -252,7 +245,7 @@ def log_loss_figure(log_odds: Floats, y: Codes) -> Figure:
     return _mean(-log_softmax(log_odds, axis=1)[np.arange(len(y)), y])
 
 
-def calibration(log_odds: Floats, y: Codes) -> tuple[Figure, list[Figure]] | None:
+def calibration(log_odds: Floats, y: Codes) -> tuple[Estimate, list[Estimate]] | None:
     """Slope and intercepts of a recalibration of the log-odds by the samples they were given for.
 
     Parameters
@@ -264,9 +257,9 @@ def calibration(log_odds: Floats, y: Codes) -> tuple[Figure, list[Figure]] | Non
 
     Returns
     -------
-    slope : Figure
+    slope : Estimate
         One for all states (Van Hoorde et al. 2014); 1 is ideal, less is overconfident.
-    intercepts : list of Figure
+    intercepts : list of Estimate
         For each state after the first, against the first, with the slope at 1; 0 is ideal.
         None when the samples are perfectly separated and no finite slope exists.
     """
@@ -278,7 +271,7 @@ def calibration(log_odds: Floats, y: Codes) -> tuple[Figure, list[Figure]] | Non
     return slope[0], intercepts
 
 
-def _recalibrate(relative: Floats, y: Codes, *, with_slope: bool) -> list[Figure] | None:
+def _recalibrate(relative: Floats, y: Codes, *, with_slope: bool) -> list[Estimate] | None:
     n, k = relative.shape
     # Design of shape (n, k, parameters): [slope,] one intercept for each state after the first.
     design = np.zeros((n, k, k - 1 + with_slope))
@@ -303,17 +296,17 @@ def _recalibrate(relative: Floats, y: Codes, *, with_slope: bool) -> list[Figure
             return None
         if np.abs(step).max() < 1e-9:
             influence = gradient @ np.linalg.inv(curvature)
-            return [Figure(float(value), column) for value, column in zip(w, influence.T, strict=True)]
+            return [Estimate(float(value), column) for value, column in zip(w, influence.T, strict=True)]
     return None
 
 
-def _mean(values: Floats) -> Figure:
+def _mean(values: Floats) -> Estimate:
     value = float(values.mean())
-    return Figure(value, (values - value) / len(values), loss=True)
+    return Estimate(value, (values - value) / len(values), loss=True)
 
 
-def figures(log_odds: Floats, y: Codes, states: tuple[str, ...]) -> dict[str, Figure]:
-    """All figures of one set of kept-aside answers.
+def figures(log_odds: Floats, y: Codes, states: tuple[str, ...]) -> dict[str, Estimate]:
+    """All figures of one set of answers to held-out samples.
 
     Parameters
     ----------
@@ -324,7 +317,7 @@ def figures(log_odds: Floats, y: Codes, states: tuple[str, ...]) -> dict[str, Fi
 
     Returns
     -------
-    dict of str to Figure
+    dict of str to Estimate
         auc (macro over one against the rest), auc:<state>, balanced_accuracy, brier, log_loss, and calibration_slope and
         calibration_intercept:<state> where they exist.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exoclassify.judging.metrics import Figure, mean_figure
+from exoclassify.judging.metrics import Estimate, mean_figure
 from exoclassify.typing import Floats, Mask
 
 __all__ = ["OperatingPoint", "operating_point", "reaching", "share_of"]
@@ -22,20 +22,20 @@ class OperatingPoint:
     ----------
     threshold : float
         Probability from which the state is called.
-    sensitivity, specificity : Figure
+    sensitivity, specificity : Estimate
         Of the samples.
-    ppv, npv : Figure or None
+    ppv, npv : Estimate or None
         At the prevalence; None where nothing is called, or everything.
     """
 
     threshold: float
-    sensitivity: Figure
-    specificity: Figure
-    ppv: Figure | None
-    npv: Figure | None
+    sensitivity: Estimate
+    specificity: Estimate
+    ppv: Estimate | None
+    npv: Estimate | None
 
 
-def share_of(held: NDArray[np.bool_] | Floats, among: Mask) -> Figure:
+def share_of(held: NDArray[np.bool_] | Floats, among: Mask) -> Estimate:
     """Share of some samples for which something holds.
 
     Parameters
@@ -46,7 +46,7 @@ def share_of(held: NDArray[np.bool_] | Floats, among: Mask) -> Figure:
         At least one sample.
     """
     value = float(np.mean(held[among]))
-    return Figure(value, np.where(among, (held - value) / among.sum(), 0.0), share=True)
+    return Estimate(value, np.where(among, (held - value) / among.sum(), 0.0), share=True)
 
 
 def operating_point(
@@ -80,14 +80,14 @@ def operating_point(
     )
 
 
-def _predictive(hit: Figure, spared: Figure, prevalence: float) -> Figure | None:
+def _predictive(hit: Estimate, spared: Estimate, prevalence: float) -> Estimate | None:
     """Give the PPV from sensitivity and specificity; the NPV from the same the other way round."""
     a, b = prevalence * hit.value, (1 - prevalence) * (1 - spared.value)
     if a + b == 0:
         return None
     by_hit = prevalence * b / (a + b) ** 2
     by_spared = (1 - prevalence) * a / (a + b) ** 2
-    return Figure(a / (a + b), by_hit * hit.influence + by_spared * spared.influence, share=True)
+    return Estimate(a / (a + b), by_hit * hit.influence + by_spared * spared.influence, share=True)
 
 
 def reaching(probabilities: Sequence[Floats], positive: Mask, least: float, *, of: str) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -15,6 +14,7 @@ from exoclassify.judging.metrics import macro_auc
 from exoclassify.learning.folds import stratified_folds
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.model.evaluation import Permutation
 from exoclassify.typing import Codes
 
 __all__ = ["permutation_test", "permuted_labels"]
@@ -66,18 +66,13 @@ def permutation_test(
     n_permutations: int,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> Permutation:
     """Run the whole judgement on permuted labels, and count how often the AUC is at least as high.
 
     Parameters
     ----------
     recipe : Recipe
         Judged in every permutation with one pass of cross-validation, nested as it is.
-
-    Returns
-    -------
-    dict
-        ``p_value``, ``n_permutations``, ``mean`` and ``highest`` AUC of permuted labels.
 
     Notes
     -----
@@ -95,12 +90,12 @@ def permutation_test(
         found.append(value)
         if progress is not None:
             progress(len(found), n_permutations)
-    return {
-        "p_value": (1 + sum(value >= observed for value in found)) / (1 + n_permutations),
-        "n_permutations": n_permutations,
-        "mean": float(np.mean(found)),
-        "highest": float(np.max(found)),
-    }
+    return Permutation(
+        p_value=(1 + sum(value >= observed for value in found)) / (1 + n_permutations),
+        n_permutations=n_permutations,
+        mean=float(np.mean(found)),
+        highest=float(np.max(found)),
+    )
 
 
 def _auc_of(samples: Samples, recipe: Recipe) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from exoclassify.learning.learn import Learned, Samples
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.site import Local, site_place
+from exoclassify.model.evaluation import NewSite
 from exoclassify.model.layered import compiled
 from exoclassify.model.prediction import Limits, Use
 
@@ -86,26 +87,20 @@ def rehearsed(learned: Learned, samples: Samples, recipe: Recipe, test: NDArray[
     return found
 
 
-def at_new_sites(found: Sequence[Sequence[Rehearsal]]) -> list[dict[str, Any]]:
-    """Sum up what profiles from 10 and 20 local samples would do at a new site.
-
-    Returns
-    -------
-    list of dict
-        Plain values: ``n_local``, ``n_batches`` that carry the figures, ``log_loss``, ``called``, ``wrong_among_called``.
-    """
+def at_new_sites(found: Sequence[Sequence[Rehearsal]]) -> tuple[NewSite, ...]:
+    """Sum up what profiles from 10 and 20 local samples would do at a new site."""
     every = [one for fold in found for one in fold]
     rows = []
     for n in sorted({one.n_local for one in every}):
         mine = [one for one in every if one.n_local == n]
         total, called = sum(one.n for one in mine), sum(one.called for one in mine)
         rows.append(
-            {
-                "n_local": n,
-                "n_batches": len({one.batch for one in mine}),
-                "log_loss": sum(one.loss for one in mine) / total,
-                "called": called / total,
-                "wrong_among_called": sum(one.wrong for one in mine) / called if called else None,
-            }
+            NewSite(
+                n_local=n,
+                n_batches=len({one.batch for one in mine}),
+                log_loss=sum(one.loss for one in mine) / total,
+                called=called / total,
+                wrong_among_called=sum(one.wrong for one in mine) / called if called else None,
+            )
         )
-    return rows
+    return tuple(rows)

@@ -1,34 +1,35 @@
-"""The figures of what was said of held-out samples, as plain values."""
+"""The figures of what was said of held-out samples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 from exoclassify.judging.judgement import KeptAside
-from exoclassify.judging.metrics import (
-    Figure,
-    against_rest,
-    auc,
-    auc_within,
-    described,
-    figures,
-    macro_auc,
-    mean_figure,
-)
+from exoclassify.judging.metrics import Estimate, against_rest, auc, auc_within, figures, macro_auc, mean_figure
 from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.model.evaluation import BatchLeftOut, Calls, CrossValidation, Headline, LeftOutBatches, SetsInAll
+from exoclassify.model.figures import Figure, Figures
+from exoclassify.typing import Codes
 
 __all__ = ["by_batch", "headline", "summarised"]
 
 
-def summarised(
-    samples: Samples, passes: Sequence[KeptAside], recipe: Recipe, *, within: bool = False
-) -> dict[str, Any]:
+class Summary(NamedTuple):
+    """The figures that every way of judging has; see `CrossValidation`."""
+
+    n_samples: int
+    n_subjects: int
+    figures: Figures
+    sets: SetsInAll
+    calls: Calls
+
+
+def summarised(samples: Samples, passes: Sequence[KeptAside], recipe: Recipe, *, within: bool = False) -> Summary:
     """Make figures of passes over the same samples.
 
     Parameters
@@ -42,16 +43,16 @@ def summarised(
     n_folds = len(np.unique(passes[0].fold))
     found = [_figures(kept, y, samples.states, within=within) for kept in passes]
     shared = [name for name in found[0] if all(name in each for each in found)]
-    return {
-        "n_samples": len(rows),
-        "n_subjects": len(np.unique(groups)),
-        "figures": {name: described(mean_figure([each[name] for each in found]), groups, n_folds) for name in shared},
-        "sets": _sets(passes, y, samples.states, recipe),
-        "calls": _calls(passes, y, recipe),
-    }
+    return Summary(
+        n_samples=len(rows),
+        n_subjects=len(np.unique(groups)),
+        figures=Figures({name: mean_figure([each[name] for each in found]).figure(groups, n_folds) for name in shared}),
+        sets=_sets(passes, y, samples.states, recipe),
+        calls=_calls(passes, y, recipe),
+    )
 
 
-def _figures(kept: KeptAside, y: NDArray[np.intp], states: tuple[str, ...], *, within: bool) -> dict[str, Figure]:
+def _figures(kept: KeptAside, y: Codes, states: tuple[str, ...], *, within: bool) -> dict[str, Estimate]:
     """All figures of one pass, with the AUC both ways."""
     found = figures(kept.log_odds, y, states)
     inside = macro_auc(kept.log_odds, y, kept.fold)
@@ -64,33 +65,33 @@ def _figures(kept: KeptAside, y: NDArray[np.intp], states: tuple[str, ...], *, w
     return found | {"auc": inside, "auc_pooled": found["auc"]}
 
 
-def _sets(passes: Sequence[KeptAside], y: NDArray[np.intp], states: tuple[str, ...], recipe: Recipe) -> dict[str, Any]:
+def _sets(passes: Sequence[KeptAside], y: Codes, states: tuple[str, ...], recipe: Recipe) -> SetsInAll:
     held = np.mean([kept.sets[np.arange(len(y)), y] for kept in passes], axis=0)
-    return {
-        "level": recipe.answers.level,
-        "coverage": {state: float(held[y == k].mean()) for k, state in enumerate(states)},
-        "mean_size": float(np.mean([kept.sets.sum(axis=1).mean() for kept in passes])),
-    }
+    return SetsInAll(
+        level=recipe.answers.level,
+        coverage={state: float(held[y == k].mean()) for k, state in enumerate(states)},
+        mean_size=float(np.mean([kept.sets.sum(axis=1).mean() for kept in passes])),
+    )
 
 
-def _calls(passes: Sequence[KeptAside], y: NDArray[np.intp], recipe: Recipe) -> dict[str, Any]:
+def _calls(passes: Sequence[KeptAside], y: Codes, recipe: Recipe) -> Calls:
     called = np.stack([kept.calls >= 0 for kept in passes])
     wrong = np.stack([(kept.calls >= 0) & (kept.calls != y) for kept in passes])
-    return {
-        "called": float(called.mean()),
-        "called_wrong": float(wrong.mean()),
-        "wrong_among_called": float(wrong.sum() / called.sum()) if called.any() else None,
-        "max_wrong": recipe.answers.max_wrong,
-        "novel": float(np.mean([kept.novelty_p <= recipe.answers.novelty_alpha for kept in passes])),
-    }
+    return Calls(
+        called=float(called.mean()),
+        called_wrong=float(wrong.mean()),
+        wrong_among_called=float(wrong.sum() / called.sum()) if called.any() else None,
+        max_wrong=recipe.answers.max_wrong,
+        novel=float(np.mean([kept.novelty_p <= recipe.answers.novelty_alpha for kept in passes])),
+    )
 
 
-def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any] | None:
+def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> LeftOutBatches | None:
     """Make figures of leaving out each batch, and of each batch alone.
 
     Returns
     -------
-    dict or None
+    LeftOutBatches or None
         None when a state is in none of the batches that could be left out. The interval of the AUC is the wider one of that
         over subjects and that over batches.
     """
@@ -105,33 +106,26 @@ def by_batch(samples: Samples, kept: KeptAside, recipe: Recipe) -> dict[str, Any
         complete = len(np.unique(y[here])) == len(samples.states)
         p = softmax(kept.log_odds[here], axis=1)
         value = np.mean([auc(p[:, k], y[here] == k).value for k in range(p.shape[1])]) if complete else None
-        each[str(samples.batches[kept.rows[here][0]])] = {
-            "n_samples": int(here.sum()),
-            "auc": None if value is None else float(value),
-        }
-    summary["figures"]["auc"] = _over_batches(summary["figures"]["auc"], [found["auc"] for found in each.values()])
-    return {"batches": each, **summary}
+        name = samples.named(samples.batches[kept.rows[here][0]])
+        each[name] = BatchLeftOut(n_samples=int(here.sum()), auc=None if value is None else float(value))
+    figures = dict(summary.figures.items())
+    figures["auc"] = _over_batches(figures["auc"], [found.auc for found in each.values()])
+    return LeftOutBatches(batches=each, **summary._replace(figures=Figures(figures))._asdict())
 
 
-def _over_batches(figure: dict[str, float], values: Sequence[float | None]) -> dict[str, float]:
+def _over_batches(figure: Figure, values: Sequence[float | None]) -> Figure:
     """Widen an interval over subjects to that over batches, where the latter is the wider one."""
     known = np.array([value for value in values if value is not None])
     if len(known) < 2:
         return figure
     half = 1.96 * float(known.std(ddof=1)) / np.sqrt(len(known))
-    low, high = figure["value"] - half, figure["value"] + half
-    return {**figure, "low": max(0.0, min(figure["low"], low)), "high": min(1.0, max(figure["high"], high))}
+    low, high = figure.value - half, figure.value + half
+    return Figure(value=figure.value, low=max(0.0, min(figure.low, low)), high=min(1.0, max(figure.high, high)))
 
 
-def headline(crossed: dict[str, Any], batched: dict[str, Any] | None) -> dict[str, Any]:
-    """Give the AUC to quote: within batches that were left out where that was possible, else of cross-validation.
-
-    Returns
-    -------
-    dict
-        figure, value, low, high, ``from``: which of the two, and ``n_batches`` that carry it.
-    """
+def headline(crossed: CrossValidation, batched: LeftOutBatches | None) -> Headline:
+    """Give the AUC to quote: within batches that were left out where that was possible, else of cross-validation."""
     if batched is None:
-        return {"figure": "auc", **crossed["figures"]["auc"], "from": "cross_validation", "n_batches": None}
-    judged = sum(found["auc"] is not None for found in batched["batches"].values())
-    return {"figure": "auc", **batched["figures"]["auc"], "from": "leave_one_batch_out", "n_batches": judged}
+        return Headline(figure="auc", **dict(crossed.figures.auc), source="cross_validation", n_batches=None)
+    judged = sum(found.auc is not None for found in batched.batches.values())
+    return Headline(figure="auc", **dict(batched.figures.auc), source="leave_one_batch_out", n_batches=judged)

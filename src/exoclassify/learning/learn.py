@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, RecipeError
+from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.learning.calibration import HeldOut, calibrated
 from exoclassify.learning.folds import Fold, batches_left_out, stratified_folds
 from exoclassify.learning.fuse import LayerHeldOut, calibrated_layers
@@ -35,6 +37,15 @@ __all__ = ["Layer", "Learned", "Samples", "learn", "learn_each"]
 _FEW_COLUMNS = 10
 _PLAIN = Voice(learner="ridge", view="log", C=30.0)
 """Of a layer of fewer columns, such as covariates: ranks within a sample and ratios mean nothing there."""
+
+
+_Rotation = tuple[str, Scaling, str]
+"""View, scaling and prior that linear learners share a table of."""
+
+_BESIDE_LEARNERS: dict[str, bool | set[str]] = {
+    "seed": True, "panel": True, "normalise": True, "prior": True, "answers": True, "folds": {"inner"}, "blend": {"class_weight"},
+}  # fmt: skip
+"""What a fitted base learner depends on beside its own settings."""
 
 
 class Layer(NamedTuple):
@@ -83,6 +94,8 @@ class Samples:
         What the batch codes stand for.
     layers : tuple of Layer
         Of several layers, whose columns stand side by side, all of them NaN where a sample lacks the layer; empty for one.
+    molecules : tuple of str
+        Names of the columns; needed where a recipe weighs molecules by what is known of them.
     """
 
     X: Floats
@@ -94,6 +107,7 @@ class Samples:
     not_detected: float | None
     batch_names: tuple[str, ...] = ()
     layers: tuple[Layer, ...] = ()
+    molecules: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, cohort: Cohort) -> Samples:
@@ -111,6 +125,7 @@ class Samples:
         return cls(
             X, y, groups, batches, tuple(str(s) for s in states), first.unit if alone else "", first.not_detected,
             tuple(str(name) for name in names), () if alone else tuple(layers),
+            tuple(name for table in tables.values() for name in table.molecules),
         )  # fmt: skip
 
     def named(self, code: int) -> str:
@@ -133,7 +148,10 @@ class Samples:
                     f"layer {layer.name}: {n} subjects of {state} have it, and no model can be learned of it; give it for more "
                     "samples of that state, or leave the layer out"
                 )
-        alone = replace(self.take(rows), X=X[rows], unit=layer.unit, not_detected=layer.not_detected, layers=())
+        names = self.molecules[layer.start : layer.stop]
+        alone = replace(
+            self.take(rows), X=X[rows], unit=layer.unit, not_detected=layer.not_detected, layers=(), molecules=names
+        )
         return rows, alone
 
 
@@ -194,14 +212,15 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
 
 
 def learn_each(samples: Samples, recipes: Sequence[Recipe]) -> list[Learned]:
-    """Learn by several recipes that share all but base learners and blend, and fit each base learner once.
-
-    Returns
-    -------
-    list of Learned
-        In the order of the recipes, each what `learn` gives for it alone.
-    """
-    return _learn_and_hold_out(samples, recipes)[0]
+    """Learn by several recipes, each as `learn` does; a base learner is fitted once for all that share everything else."""
+    alike: dict[str, list[int]] = {}
+    for place, recipe in enumerate(recipes):
+        alike.setdefault(recipe.model_dump_json(include=_BESIDE_LEARNERS), []).append(place)
+    learned: dict[int, Learned] = {}
+    for places in alike.values():
+        found = _learn_and_hold_out(samples, [recipes[place] for place in places])[0]
+        learned |= zip(places, found, strict=True)
+    return [learned[place] for place in range(len(recipes))]
 
 
 def _learn_and_hold_out(
@@ -289,21 +308,9 @@ def _blended(
 
 
 def _joined(recipes: Sequence[Recipe]) -> Recipe:
-    """One recipe with the base learners of all."""
-    first = recipes[0]
-    shared = {"panel", "normalise", "answers", "seed"}
-    for recipe in recipes:
-        if (
-            recipe.model_dump(include=shared) != first.model_dump(include=shared)
-            or recipe.folds.inner != first.folds.inner
-            or recipe.blend.class_weight != first.blend.class_weight
-        ):
-            raise RecipeError(
-                "recipes that are learned together differ in more than their base learners and shares; keep seed, panel, "
-                "normalise, answers, folds.inner and blend.class_weight the same"
-            )
+    """One recipe with the base learners of all, which differ in nothing else."""
     voices = dict.fromkeys(_whatever_share(voice) for recipe in recipes for voice in recipe.voices)
-    return first.model_copy(update={"voices": tuple(voices)})
+    return recipes[0].model_copy(update={"voices": tuple(voices)})
 
 
 def _whatever_share(voice: Voice) -> Voice:
@@ -333,35 +340,43 @@ def _fit_voices(samples: Samples, recipe: Recipe) -> _Fitted:
     panel = np.ascontiguousarray(samples.X[:, support])
     views = Views.fit(panel, normaliser, imputer_for(samples.unit))
     tables = views.of(panel)
-    rotated = {(name, scaling): Rotated.fit(name, tables[name], scaling) for name, scaling in _rotated_views(recipe)}
+    known = None
+    if any(voice.prior == "catalogue" for voice in recipe.voices):
+        known = _known(samples.molecules, recipe.prior.without)[support]
+    rotated = {
+        (view, scaling, prior): Rotated.fit(view, tables[view], scaling, None if prior == "none" else known)
+        for view, scaling, prior in _rotated_views(recipe)
+    }
     learners = tuple(_fit_voice(voice, rotated, tables, samples, recipe) for voice in recipe.voices)
     return _Fitted(
         support,
         views,
         learners,
-        PCAResidual.from_rotated(rotated["log", "standard"], recipe.answers.novelty_components),
+        PCAResidual.from_rotated(rotated["log", "standard", "none"], recipe.answers.novelty_components),
     )
 
 
-def _rotated_views(recipe: Recipe) -> set[tuple[str, Scaling]]:
-    novelty: tuple[str, Scaling] = ("log", "standard")
-    return {novelty} | {(v.view, v.scaling) for v in recipe.voices if v.learner in ("ridge", "svm")}
+@lru_cache(maxsize=4)
+def _known(molecules: tuple[str, ...], without: tuple[str, ...]) -> Floats:
+    """How often each molecule counts for learners that know the catalogue."""
+    return Catalogue.read().without(without).weights(molecules)
+
+
+def _rotated_views(recipe: Recipe) -> set[_Rotation]:
+    novelty: _Rotation = ("log", "standard", "none")
+    return {novelty} | {(v.view, v.scaling, v.prior) for v in recipe.voices if v.learner in ("ridge", "svm")}
 
 
 def _fit_voice(
-    voice: Voice,
-    rotated: dict[tuple[str, Scaling], Rotated],
-    tables: dict[str, Floats],
-    samples: Samples,
-    recipe: Recipe,
+    voice: Voice, rotated: dict[_Rotation, Rotated], tables: dict[str, Floats], samples: Samples, recipe: Recipe
 ) -> Learner:
     y, V = samples.y, tables[voice.view]
     class_weight = None if recipe.blend.class_weight == "none" else "balanced"
     match voice.learner:
         case "ridge":
-            return fit_ridge(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
+            return fit_ridge(rotated[voice.view, voice.scaling, voice.prior], y, voice.C, class_weight)
         case "svm":
-            return fit_svm(rotated[voice.view, voice.scaling], y, voice.C, class_weight)
+            return fit_svm(rotated[voice.view, voice.scaling, voice.prior], y, voice.C, class_weight)
         case "elastic-net":
             return fit_elastic_net(voice.view, V, y, voice.C / V.shape[1], voice.l1_ratio, class_weight, recipe.seed)
         case "ratios":

@@ -39,6 +39,8 @@ class Voice(_Part):
         Of forest, extra-trees (n_trees, min_leaf) and xgboost (n_trees, max_depth, learning_rate).
     n_ratios, pool, uses : int
         How many ratios, chosen among how many molecules, each in at most so many ratios.
+    prior : str
+        Of ridge and svm: ``catalogue`` lets a molecule count the more, the more studies name it; see `Prior`.
     scaling : str
         Of ridge, svm and ratios: ``standard`` divides each molecule or ratio by its spread, ``none`` only centres it, so that
         it counts as much as it varies.
@@ -57,11 +59,13 @@ class Voice(_Part):
     pool: Annotated[int, Field(ge=2, le=500)] = 120
     uses: Annotated[int, Field(ge=1)] = 4
     scaling: Scaling = "standard"
+    prior: Literal["none", "catalogue"] = "none"
 
     @property
     def name(self) -> str:
-        """Learner and view, such as ``ridge-ranks``, and ``-centred`` where nothing is divided by its spread."""
-        return f"{self.learner}-{self.view}" + "-centred" * (self.scaling == "none")
+        """Learner and view, such as ``ridge-ranks``; ``-centred`` without scaling, ``-informed`` with a prior."""
+        more = "-centred" * (self.scaling == "none") + "-informed" * (self.prior != "none")
+        return f"{self.learner}-{self.view}{more}"
 
     @model_validator(mode="after")
     def _fits_its_learner(self) -> Self:
@@ -69,6 +73,8 @@ class Voice(_Part):
             raise ValueError("ratios need view = log or damped: a difference of ranks is no ratio")
         if self.scaling == "none" and self.learner not in ("ridge", "svm", "ratios"):
             raise ValueError(f"scaling = none is for ridge, svm and ratios; leave it out for {self.learner}")
+        if self.prior == "catalogue" and (self.learner not in ("ridge", "svm") or self.scaling == "none"):
+            raise ValueError("prior = catalogue is for ridge and svm with scaling = standard; leave it out here")
         return self
 
 
@@ -90,6 +96,17 @@ class Panel(_Part):
         if twice:
             raise ValueError(f"molecules: {', '.join(twice)} stands twice; name it once")
         return self
+
+
+class Prior(_Part):
+    """What base learners with ``prior = catalogue`` are not told.
+
+    A molecule counts ``1 + log2(1 + n)`` times, n the studies of the catalogue that name it, its hairpin or its counterpart in
+    another species. `without` names conditions, PMIDs or DOIs whose claims are left out: those of the cohort's own study, for a
+    model weighed by them is judged too well.
+    """
+
+    without: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class Normalise(_Part):
@@ -182,7 +199,7 @@ class Recipe(_Part):
     ----------
     seed : int
         Of folds, forests and boosting; the same seed gives the same model, bit for bit, on the same library versions.
-    panel, normalise, blend, folds, answers, gate
+    panel, normalise, prior, blend, folds, answers, gate
         See their classes.
     voices : tuple of Voice
         The base learners of the blend, in a recipe under ``learners`` or ``voices``; one alone is a single learner.
@@ -197,6 +214,7 @@ class Recipe(_Part):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     panel: Panel = Panel()
     normalise: Normalise = Normalise()
+    prior: Prior = Prior()
     blend: Blend = Blend()
     folds: Folds = Folds()
     answers: Answers = Answers()

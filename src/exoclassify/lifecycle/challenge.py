@@ -17,8 +17,7 @@ from exoclassify.judging.judgement import Judgement, KeptAside
 from exoclassify.learning.folds import Fold
 from exoclassify.learning.learn import Samples, learn
 from exoclassify.learning.recipe import Recipe
-from exoclassify.lifecycle.finish import on_panel
-from exoclassify.lifecycle.known import recipe_of, trained_on_before
+from exoclassify.lifecycle.known import on_panel, recipe_of, trained_on_before
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use
 from exoclassify.typing import Floats, Mask
@@ -68,7 +67,7 @@ def as_it_is(champion: ModelBundle, cohort: Cohort, recipe: Recipe, judged: Judg
     """
     theirs = _passes(judged, cohort.n_samples)
     if judged.batched is not None and cohort.batches is not None:
-        known = list(champion.about["training"]["batches"] or {})
+        known = list(champion.about.training.batches or {})
         rows = judged.batched.rows
         left_out = ~np.isin(cohort.batches[rows], known)
         theirs.log_odds[:, rows[left_out]] = judged.batched.log_odds[left_out]

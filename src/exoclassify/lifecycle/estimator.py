@@ -37,6 +37,7 @@ RECIPE_PARAMETERS: dict[str, tuple[str, ...]] = {
     "min_prevalence": ("panel", "min_prevalence"),
     "min_coverage": ("panel", "min_coverage"),
     "normalise": ("normalise", "method"),
+    "without_claims": ("prior", "without"),
     "weights": ("blend", "weights"),
     "temperature": ("blend", "temperature"),
     "class_weight": ("blend", "class_weight"),
@@ -62,8 +63,8 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         all of a layer NaN where a sample lacks it.
     not_detected : float, optional
         For Ct, see `CargoTable`.
-    random_state, learners, molecules, min_prevalence, min_coverage, normalise, weights, temperature, class_weight
-        Of the recipe: seed, base learners (dicts or `Voice`; None for the default blend), panel, normalise and blend.
+    random_state, learners, molecules, min_prevalence, min_coverage, normalise, without_claims, weights, temperature, class_weight
+        Of the recipe: seed, base learners (dicts or `Voice`; None for the default blend), panel, normalise, prior and blend.
     outer_folds, repeats, inner_folds, level, max_wrong, novelty_alpha, novelty_components
         Of the recipe: folds and answers; the outer folds count only with `judge`.
     judge : bool
@@ -101,6 +102,7 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         min_prevalence: float = _DEFAULT.panel.min_prevalence,
         min_coverage: float = _DEFAULT.panel.min_coverage,
         normalise: str = _DEFAULT.normalise.method,
+        without_claims: Sequence[str] = _DEFAULT.prior.without,
         weights: str = _DEFAULT.blend.weights,
         temperature: float = _DEFAULT.blend.temperature,
         class_weight: str = _DEFAULT.blend.class_weight,
@@ -123,6 +125,7 @@ class ExoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         self.min_prevalence = min_prevalence
         self.min_coverage = min_coverage
         self.normalise = normalise
+        self.without_claims = without_claims
         self.weights = weights
         self.temperature = temperature
         self.class_weight = class_weight

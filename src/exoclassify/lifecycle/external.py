@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,11 @@ from exoclassify.data.cohort import Cohort, cohort_of
 from exoclassify.errors import DesignError, InputError, check_type
 from exoclassify.judging.aside import strata_of
 from exoclassify.judging.examine import Answered, examine
-from exoclassify.judging.metrics import against_rest, described, figures
+from exoclassify.judging.metrics import against_rest, figures
 from exoclassify.lifecycle.known import unseen
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.evaluation import Calls, Permutation, Validation
+from exoclassify.model.figures import Figures
 from exoclassify.model.prediction import Use, shifted_prevalence
 from exoclassify.typing import Codes, Floats
 
@@ -60,7 +61,7 @@ def evaluate(
     thresholds: Sequence[float] = (0.5,),
     covariates: Sequence[str] = (),
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Validation:
     """Judge a model on samples of another cohort, each answered alone; those that it was trained on are left out.
 
     Parameters
@@ -82,10 +83,8 @@ def evaluate(
 
     Returns
     -------
-    dict
-        Plain values as `exoclassify.judging.evaluate.judge` gives them for one way of judging, with ``examined``,
-        ``permutation``, ``measured`` (mean share of the panel) and ``trained_on`` (samples left out, see
-        `exoclassify.lifecycle.known.unseen`).
+    Validation
+        Figures with intervals, calls, curves and subgroups; ``to_json()`` gives plain values.
 
     Raises
     ------
@@ -116,32 +115,32 @@ def evaluate(
         y=y,
         groups=groups,
         states=bundle.states,
-        level=bundle.about["answers"]["level"] if use.level is None else use.level,
+        level=bundle.about.answers.level if use.level is None else use.level,
         prevalence=stated,
         strata=strata_of(cohort, covariates),
     )
     found = figures(log_odds, y, bundle.states)
     wrong = called & (np.array(given.calls) != cohort.y)
-    return {
-        "n_samples": cohort.n_samples,
-        "n_subjects": len(np.unique(groups)),
-        "samples": {state: int((cohort.y == state).sum()) for state in bundle.states},
-        "figures": {name: described(figure, groups) for name, figure in found.items()},
-        "calls": {
-            "called": float(called.mean()),
-            "called_wrong": float(wrong.mean()),
-            "wrong_among_called": float(wrong.sum() / called.sum()) if called.any() else None,
-            "novel": float(np.mean(["novel" in flags for flags in given.flags])),
-        },
-        "measured": float(given.coverage.mean()),
-        "trained_on": left_out,
-        "prevalence": None if stated is None else dict(zip(bundle.states, map(float, stated), strict=True)),
-        "permutation": _dealt(log_odds, y, groups, found["auc"].value, seed),
-        "examined": examine(answered, thresholds=thresholds, seed=seed),
-    }
+    return Validation(
+        n_samples=cohort.n_samples,
+        n_subjects=len(np.unique(groups)),
+        samples={state: int((cohort.y == state).sum()) for state in bundle.states},
+        figures=Figures({name: estimate.figure(groups) for name, estimate in found.items()}),
+        calls=Calls(
+            called=float(called.mean()),
+            called_wrong=float(wrong.mean()),
+            wrong_among_called=float(wrong.sum() / called.sum()) if called.any() else None,
+            novel=float(np.mean(["novel" in flags for flags in given.flags])),
+        ),
+        measured=float(given.coverage.mean()),
+        trained_on=left_out,
+        prevalence=None if stated is None else dict(zip(bundle.states, map(float, stated), strict=True)),
+        permutation=_dealt(log_odds, y, groups, found["auc"].value, seed),
+        examined=examine(answered, thresholds=thresholds, seed=seed),
+    )
 
 
-def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int) -> dict[str, Any]:
+def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int) -> Permutation:
     """Deal labels among subjects: nothing is learned here, so the model's answers stay as they are."""
     rng = np.random.default_rng(seed)
     _, first = np.unique(groups, return_index=True)
@@ -152,12 +151,12 @@ def _dealt(log_odds: Floats, y: Codes, groups: Codes, observed: float, seed: int
     for _ in range(deals):
         dealt = y[first][rng.permutation(len(first))][groups]
         values.append(np.mean([_auc_of_ranks(ranks[k], dealt == k) for k in columns]))
-    return {
-        "p_value": float((1 + np.sum(np.array(values) >= observed)) / (1 + deals)),
-        "n_permutations": deals,
-        "mean": float(np.mean(values)),
-        "highest": float(np.max(values)),
-    }
+    return Permutation(
+        p_value=float((1 + np.sum(np.array(values) >= observed)) / (1 + deals)),
+        n_permutations=deals,
+        mean=float(np.mean(values)),
+        highest=float(np.max(values)),
+    )
 
 
 def _auc_of_ranks(ranks: Floats, positive: NDArray[np.bool_]) -> float:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +19,23 @@ from exoclassify.auditing.findings import Audit
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.covariates import COVARIATES, with_covariates
-from exoclassify.errors import DesignError, InputError, RecipeError, first_three
+from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.judging.aside import answered, strata_of, to_frame
 from exoclassify.judging.evaluate import judge as judged_on
 from exoclassify.judging.examine import examine
 from exoclassify.judging.importance import importance
-from exoclassify.judging.judgement import Judgement
+from exoclassify.judging.judgement import Judgement, KeptAside
 from exoclassify.judging.permute import permutation_test
 from exoclassify.judging.uses import offsets_told, places_told, uses_of
 from exoclassify.learning.learn import Learned, Samples, learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.lifecycle.known import on_panel
+from exoclassify.model.about import About, BaseLearner, Promised, Repeats, Training
 from exoclassify.model.blend import Blend, FittedBlend
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.card import card
+from exoclassify.model.evaluation import Evaluation, Layers
+from exoclassify.model.figures import Examined, Figures
 from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.panel import Panel
@@ -41,7 +44,7 @@ from exoclassify.model.trained_on import TrainedOn
 from exoclassify.report.training import training_report
 from exoclassify.typing import Floats
 
-__all__ = ["Finished", "finish", "numbered", "on_panel"]
+__all__ = ["Finished", "finish", "numbered"]
 
 
 _MIN_SUBJECTS = 5
@@ -105,31 +108,42 @@ def finish(
     samples = Samples.of(cohort)
     _check_size(samples, cohort.has_subjects)
     learned = learn(samples, recipe)
-    judgement, found, evaluation, aside = None, None, None, None
+    judgement, found, evaluation = None, None, None
     if judge:
         judgement = judged_on(samples, cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, progress=progress, cache=cache)
-        evaluation = _examined(judgement, cohort, recipe, covariates)
-        n_batches = 0 if cohort.batches is None else len(np.unique(cohort.batches))
-        evaluation["uses"] = uses_of(evaluation, n_batches)
-        evaluation["offsets"] = offsets_told(learned.blend.calibration)
-        evaluation["covariates"] = _beside_covariates(cohort, recipe, covariates, n_jobs=n_jobs, cache=cache)
-        aside = to_frame(judgement, cohort)
+        evaluation = _examined(judgement, cohort, recipe, covariates).model_copy(
+            update={
+                "offsets": offsets_told(learned.blend.calibration),
+                "covariates": _beside_covariates(cohort, recipe, covariates, n_jobs=n_jobs, cache=cache),
+            }
+        )
         if permutations:
-            crossed = evaluation["cross_validation"]
-            crossed["permutation"] = permutation_test(
-                samples,
-                recipe,
-                crossed["figures"]["auc"]["value"],
-                n_permutations=permutations,
-                n_jobs=n_jobs,
-                progress=progress,
+            auc = evaluation.cross_validation.figures.auc.value
+            dealt = permutation_test(
+                samples, recipe, auc, n_permutations=permutations, n_jobs=n_jobs, progress=progress
             )
+            crossed = evaluation.cross_validation.model_copy(update={"permutation": dealt})
+            evaluation = evaluation.model_copy(update={"cross_validation": crossed})
         found = audit(
             cohort, judgement=judgement, covariates=covariates, seed=recipe.seed, n_jobs=n_jobs, progress=progress
         )
-    about = _about(cohort, samples, recipe, learned, evaluation, name, version)
-    about["audit"] = None if found is None else found.to_dict()
-    about["retest"] = None if judgement is None or not cohort.has_subjects else _retest(judgement)
+    about = About(
+        name=name,
+        version=version,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        states=samples.states,
+        training=_training(cohort, samples, learned),
+        answers=Promised(
+            **recipe.answers.model_dump(include={"level", "max_wrong", "novelty_alpha"}),
+            places=places_told(learned.blend.calibration, recipe.answers.max_wrong),
+        ),
+        voices=_base_learners(learned.blend),
+        recipe=recipe.model_dump(mode="json"),
+        evaluation=evaluation,
+        libraries=_libraries(),
+        audit=None if found is None else found.to_dict(),
+        retest=None if judgement is None or not cohort.has_subjects else _retest(judgement),
+    )
     panel = _panel(cohort, samples, learned, recipe, written)
     trained_on = TrainedOn.of(
         learned.blend,
@@ -137,20 +151,41 @@ def finish(
         samples.X[:, learned.support],
         cohort.sheet.sample_ids,
         cohort.groups.tolist() if cohort.has_subjects else None,
-        about["training"]["data_sha256"],
+        about.training.data_sha256,
     )
     golden = _golden(samples, learned.support, recipe.seed)
+    report = training_report(about, panel.molecules).html
+    aside = None if judgement is None else to_frame(judgement, cohort)
     bundle = ModelBundle(
-        learned.blend, panel, about, golden, card(about, panel), trained_on, report=training_report(about, panel.molecules).html,
-        aside=aside,
-    )  # fmt: skip
+        learned.blend, panel, about, golden, card(about, panel), trained_on, report=report, aside=aside
+    )
     bundle.check()
     return Finished(bundle, judgement, found)
 
 
+def _examined(judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: Sequence[str]) -> Evaluation:
+    """Add curves, thresholds, sets, subgroups, importance and the uses to the figures."""
+    strata = strata_of(cohort, covariates)
+    found, batched = judgement.evaluation, judgement.evaluation.leave_one_batch_out
+
+    def examined(passes: Sequence[KeptAside], figures: Figures) -> dict[str, Examined]:
+        given = answered(judgement, passes, level=recipe.answers.level, strata=strata)
+        return {"examined": examine(given, quoted=figures.auc, seed=recipe.seed)}
+
+    crossed = found.cross_validation
+    update: dict[str, object] = {
+        "cross_validation": crossed.model_copy(update=examined(judgement.passes, crossed.figures)),
+        "importance": importance(judgement.moved, judgement.folds, cohort.molecules),
+        "uses": uses_of(found, 0 if cohort.batches is None else len(np.unique(cohort.batches))),
+    }
+    if batched is not None and judgement.batched is not None:
+        update["leave_one_batch_out"] = batched.model_copy(update=examined((judgement.batched,), batched.figures))
+    return found.model_copy(update=update)
+
+
 def _beside_covariates(
     cohort: Cohort, recipe: Recipe, columns: Sequence[str], *, n_jobs: int, cache: Path | None
-) -> dict[str, Any] | None:
+) -> Layers | None:
     """Judge covariates alone, cargo alone and both in the folds of the model; None where none is named, or none can be used."""
     if not columns or COVARIATES in cohort.layers:
         return None
@@ -159,7 +194,8 @@ def _beside_covariates(
         judged = judged_on(Samples.of(beside), cohort.sheet.sample_ids, recipe, n_jobs=n_jobs, cache=cache)
     except (InputError, DesignError):
         return None
-    return {"columns": list(columns), **judged.summary["cross_validation"]["layers"]}
+    layers = judged.evaluation.cross_validation.layers
+    return None if layers is None else layers.model_copy(update={"columns": tuple(columns)})
 
 
 def _panel(
@@ -178,78 +214,14 @@ def _panel(
     return LayeredPanel.of(panels) if samples.layers else next(iter(panels.values()))
 
 
-def numbered(bundle: ModelBundle, version: str, **also: Any) -> ModelBundle:
-    """Give the same model under another version, its card and report written anew.
-
-    Parameters
-    ----------
-    **also
-        Plain values to add to, or replace in, what is told about it.
-    """
-    about = {**bundle.about, "version": version, **also}
+def numbered(bundle: ModelBundle, version: str, **also: object) -> ModelBundle:
+    """Give the same model under another version, its card and report written anew; `also` replaces more of what is told."""
+    about = bundle.about.model_copy(update={"version": version, **also})
     report = None if bundle.report is None else training_report(about, bundle.panel.molecules).html
     return dataclasses.replace(bundle, about=about, card=card(about, bundle.panel), report=report)
 
 
-def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
-    """Keep the molecules that a recipe names, if it names any.
-
-    Returns
-    -------
-    Cohort
-        With a note when the molecules were chosen on this very cohort; the same cohort when none is named.
-    """
-    named = recipe.panel.molecules
-    if not named:
-        return cohort
-    if len(cohort.layers) > 1:
-        raise RecipeError(
-            "panel.molecules: the recipe names molecules of one layer, and several are given; leave them out"
-        )
-    table = cohort.cargo
-    lacking = [name for name in named if name not in table.molecules]
-    if lacking:
-        raise RecipeError(
-            f"panel.molecules: {table.source} lacks {len(lacking)} of the {len(named)} molecules that the recipe names "
-            f"({first_three(lacking)}); give the table they were chosen on, or a recipe without them"
-        )
-    layer = CargoTable(
-        table.aligned(named),
-        table.sample_ids,
-        named,
-        table.kind,
-        table.unit,
-        f"{table.source}, the {len(named)} molecules of the recipe",
-        table.not_detected,
-    )
-    note = (
-        "the recipe's molecules were chosen on these very samples, so every figure of merit here is optimistic; the report "
-        "of exoclassify discover has the honest one"
-    )
-    notes = (*cohort.notes, note) if recipe.panel.chosen_on == cohort.digest() else cohort.notes
-    return dataclasses.replace(cohort, layers={next(iter(cohort.layers)): layer}, notes=notes)
-
-
-def _examined(judgement: Judgement, cohort: Cohort, recipe: Recipe, covariates: Sequence[str]) -> dict[str, Any]:
-    """Add curves, thresholds, sets, subgroups and importance to the figures, and name the batches."""
-    evaluation, answers = judgement.summary, recipe.answers
-    strata = strata_of(cohort, covariates)
-    for key, passes in (
-        ("cross_validation", judgement.passes),
-        ("leave_one_batch_out", () if judgement.batched is None else (judgement.batched,)),
-    ):
-        if passes:
-            given = answered(judgement, passes, level=answers.level, strata=strata)
-            examined = examine(given, seed=recipe.seed)
-            auc = evaluation[key]["figures"]["auc"]
-            examined["auc_intervals"]["quoted"] = [auc["low"], auc["high"]]
-            evaluation[key]["examined"] = examined
-    _name_batches(evaluation, cohort)
-    evaluation["importance"] = importance(judgement.moved, judgement.folds, cohort.molecules)
-    return evaluation
-
-
-def _retest(judgement: Judgement) -> dict[str, Any] | None:
+def _retest(judgement: Judgement) -> Repeats | None:
     """Learn how far held-out answers to one person in one state lie apart, where there are repeated samples."""
     samples, rows = judgement.samples, judgement.passes[0].rows
 
@@ -265,7 +237,7 @@ def _retest(judgement: Judgement) -> dict[str, Any] | None:
     parts = {code: learned([kept.by_layers[code] for kept in judgement.passes]) for code in sets}
     known = {code: one for code, one in parts.items() if one is not None}
     names = [layer.name for layer in samples.layers]
-    return None if found is None else dataclasses.replace(found, by_layers=known).to_dict(samples.states, names)
+    return None if found is None else dataclasses.replace(found, by_layers=known).told(samples.states, names)
 
 
 def _check_size(samples: Samples, has_subjects: bool) -> None:
@@ -277,14 +249,6 @@ def _check_size(samples: Samples, has_subjects: bool) -> None:
                 f"{state} has {subjects} {what}; with fewer than {_MIN_SUBJECTS} in a state nothing can be concluded: a perfect "
                 "separation of so few is likely by chance alone; add samples, or leave that state out"
             )
-
-
-def _name_batches(evaluation: dict[str, Any], cohort: Cohort) -> None:
-    """Put the names of batches in the place of their codes."""
-    if evaluation["leave_one_batch_out"] is not None and cohort.batches is not None:
-        names = np.unique(cohort.batches)
-        each = evaluation["leave_one_batch_out"]["batches"]
-        evaluation["leave_one_batch_out"]["batches"] = {str(names[int(code)]): found for code, found in each.items()}
 
 
 def _golden(samples: Samples, support: NDArray[np.intp], seed: int) -> Floats:
@@ -304,64 +268,41 @@ def _golden(samples: Samples, support: NDArray[np.intp], seed: int) -> Floats:
     return np.array(rows)
 
 
-def _base_learners(blend: Blend) -> list[dict[str, Any]]:
+def _base_learners(blend: Blend) -> tuple[BaseLearner, ...]:
     """Name the base learners with their weights for a new batch, of several layers where all are there."""
     if isinstance(blend, LayeredBlend):
         shares = blend.weights[0, -1]
-        return [
-            {**one, "name": f"{name}: {one['name']}", "weight": float(share * one["weight"])}
+        return tuple(
+            BaseLearner(name=f"{name}: {one.name}", weight=float(share * one.weight), inner_log_loss=one.inner_log_loss)
             for name, layer, share in zip(blend.names, blend.layers, shares, strict=True)
             for one in _base_learners(layer)
-        ]
+        )
     assert isinstance(blend, FittedBlend)
     head = blend.calibration.heads[0]
-    return [
-        {"name": member.name, "weight": float(weight), "inner_log_loss": float(loss)}
+    return tuple(
+        BaseLearner(name=member.name, weight=float(weight), inner_log_loss=float(loss))
         for member, weight, loss in zip(blend.members, head.weights, head.losses, strict=True)
-    ]
+    )
 
 
-def _about(
-    cohort: Cohort,
-    samples: Samples,
-    recipe: Recipe,
-    learned: Learned,
-    evaluation: dict[str, Any] | None,
-    name: str,
-    version: str,
-) -> dict[str, Any]:
+def _training(cohort: Cohort, samples: Samples, learned: Learned) -> Training:
     batches = None
     if cohort.batches is not None:
         names, counts = np.unique(cohort.batches, return_counts=True)
         batches = {str(batch): int(count) for batch, count in zip(names, counts, strict=True)}
     counts = np.bincount(samples.y)
-    return {
-        "name": name,
-        "version": version,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "states": list(samples.states),
-        "training": {
-            "samples": {state: int(count) for state, count in zip(samples.states, counts, strict=True)},
-            "subjects": len(np.unique(samples.groups)) if cohort.has_subjects else None,
-            "batches": batches,
-            "simulated": cohort.simulated,
-            "tested_across_batches": learned.across_batches,
-            "data_sha256": cohort.digest(),
-            "molecules_in_table": len(cohort.molecules),
-            "notes": list(cohort.notes),
-        },
-        "answers": {
-            **recipe.answers.model_dump(include={"level", "max_wrong", "novelty_alpha"}),
-            "places": places_told(learned.blend.calibration, recipe.answers.max_wrong),
-        },
-        "voices": _base_learners(learned.blend),
-        "recipe": recipe.model_dump(mode="json"),
-        "evaluation": evaluation,
-        "libraries": {
-            "python": platform.python_version(),
-            **{
-                lib: importlib.metadata.version(lib)
-                for lib in ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
-            },
-        },
-    }
+    return Training(
+        samples={state: int(count) for state, count in zip(samples.states, counts, strict=True)},
+        subjects=len(np.unique(samples.groups)) if cohort.has_subjects else None,
+        batches=batches,
+        simulated=cohort.simulated,
+        tested_across_batches=learned.across_batches,
+        data_sha256=cohort.digest(),
+        molecules_in_table=len(cohort.molecules),
+        notes=tuple(cohort.notes),
+    )
+
+
+def _libraries() -> dict[str, str]:
+    names = ("exoclassify", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}

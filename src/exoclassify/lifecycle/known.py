@@ -2,26 +2,75 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.covariates import COVARIATES, with_covariates
-from exoclassify.errors import DesignError
+from exoclassify.errors import DesignError, RecipeError, first_three
 from exoclassify.learning.recipe import Recipe
-from exoclassify.lifecycle.finish import on_panel
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.typing import Floats, Mask
 
-__all__ = ["as_trained", "nothing_new", "recipe_of", "recognised", "same_data", "trained_on_before", "unseen"]
+__all__ = [
+    "as_trained",
+    "nothing_new",
+    "on_panel",
+    "recipe_of",
+    "recognised",
+    "same_data",
+    "trained_on_before",
+    "unseen",
+]
 
 
 def recipe_of(bundle: ModelBundle) -> Recipe:
     """Read the recipe that a model was made by."""
-    return Recipe.of(bundle.about["recipe"], source=f"recipe of {bundle.name} {bundle.version}")
+    return Recipe.of(dict(bundle.about.recipe), source=f"recipe of {bundle.name} {bundle.version}")
+
+
+def on_panel(cohort: Cohort, recipe: Recipe) -> Cohort:
+    """Keep the molecules that a recipe names, if it names any.
+
+    Returns
+    -------
+    Cohort
+        With a note when the molecules were chosen on this very cohort; the same cohort when none is named.
+    """
+    named = recipe.panel.molecules
+    if not named:
+        return cohort
+    if len(cohort.layers) > 1:
+        raise RecipeError(
+            "panel.molecules: the recipe names molecules of one layer, and several are given; leave them out"
+        )
+    table = cohort.cargo
+    lacking = [name for name in named if name not in table.molecules]
+    if lacking:
+        raise RecipeError(
+            f"panel.molecules: {table.source} lacks {len(lacking)} of the {len(named)} molecules that the recipe names "
+            f"({first_three(lacking)}); give the table they were chosen on, or a recipe without them"
+        )
+    layer = CargoTable(
+        table.aligned(named),
+        table.sample_ids,
+        named,
+        table.kind,
+        table.unit,
+        f"{table.source}, the {len(named)} molecules of the recipe",
+        table.not_detected,
+    )
+    note = (
+        "the recipe's molecules were chosen on these very samples, so every figure of merit here is optimistic; the report "
+        "of exoclassify discover has the honest one"
+    )
+    notes = (*cohort.notes, note) if recipe.panel.chosen_on == cohort.digest() else cohort.notes
+    return dataclasses.replace(cohort, layers={next(iter(cohort.layers)): layer}, notes=notes)
 
 
 def as_trained(model: ModelBundle, cohort: Cohort) -> Cohort:
@@ -49,7 +98,7 @@ def recognised(model: ModelBundle, ids: Sequence[str], X: Floats, subjects: Sequ
     """Say which samples a model was trained on, by ids and raw values of its panel; results as `trained_on_before`."""
     if model.trained_on is None:
         return {"not remembered by the model": np.ones(len(ids), dtype=bool)}
-    key = model.about["training"]["data_sha256"]
+    key = model.training.data_sha256
     return model.trained_on.recognised(model.blend, model.panel.molecules, X, ids, subjects, key)
 
 
@@ -85,7 +134,7 @@ def same_data(model: ModelBundle, cohort: Cohort) -> bool:
     recipe = recipe_of(model)
     if not set(recipe.panel.molecules) <= set(cohort.molecules):
         return False
-    return bool(model.about["training"]["data_sha256"] == on_panel(cohort, recipe).digest())
+    return bool(model.about.training.data_sha256 == on_panel(cohort, recipe).digest())
 
 
 def nothing_new(champion: ModelBundle, cohort: Cohort, recipe: Recipe) -> str:
@@ -108,7 +157,7 @@ def nothing_new(champion: ModelBundle, cohort: Cohort, recipe: Recipe) -> str:
     same = champion.trained_on.copies(champion.blend, champion.panel.molecules, champion.values(cohort))
     if (same < 0).any() or _relabelled(champion, cohort, same) or _better_described(champion, cohort, same):
         return ""
-    ids = champion.trained_on.named(cohort.sheet.sample_ids, champion.about["training"]["data_sha256"])
+    ids = champion.trained_on.named(cohort.sheet.sample_ids, champion.about.training.data_sha256)
     return (
         f"{who} was trained on the cargo of all {cohort.n_samples} samples of {cohort.source}, {int(ids.sum())} of them "
         "under the same id, by this recipe; add samples that it was not trained on"
@@ -119,9 +168,9 @@ def _better_described(champion: ModelBundle, cohort: Cohort, same: NDArray[np.in
     """Whether more is said of the samples than in training: subjects, or more batches; of copies beside them nothing is."""
     if len(np.unique(same)) < len(same):
         return False
-    training = champion.about["training"]
+    training = champion.about.training
     batches = 0 if cohort.batches is None else len(np.unique(cohort.batches))
-    return batches > len(training["batches"] or {}) or (cohort.has_subjects and training["subjects"] is None)
+    return batches > len(training.batches or {}) or (cohort.has_subjects and training.subjects is None)
 
 
 def _relabelled(champion: ModelBundle, cohort: Cohort, same: NDArray[np.intp]) -> bool:
@@ -132,5 +181,5 @@ def _relabelled(champion: ModelBundle, cohort: Cohort, same: NDArray[np.intp]) -
         return bool((labels[same] != cohort.y).any())
     states, counts = np.unique(cohort.y, return_counts=True)
     now = dict(zip(states.tolist(), counts.tolist(), strict=True))
-    then = champion.about["training"]["samples"]
+    then = champion.about.training.samples
     return bool(sum(now.values()) == sum(then.values()) and now != then)

@@ -120,7 +120,7 @@ def measured_here(model: ModelBundle, samples: LocalSamples, site: str) -> tuple
     left_out = {"left_out_as_trained_on": int(known.sum()), "left_out_as_not_measured": int(unread.sum())}
     _check_enough(model, y, mix, left_out, source)
     log_odds, residuals = measured.log_odds[new].transpose(1, 0, 2), measured.residuals[new]
-    alpha = model.about["answers"]["novelty_alpha"]
+    alpha = model.about.answers.novelty_alpha
     novel = conformal_p(model.blend.calibration.unknown.novelty, residuals) <= alpha
     if novel.all() and not (y >= 0).all():
         raise DesignError(
@@ -134,7 +134,7 @@ def measured_here(model: ModelBundle, samples: LocalSamples, site: str) -> tuple
     here = Here(Local(head.to_white(log_odds[0]), share, mix is not None, y), log_odds[0], residuals, groups)
     return here, {
         "site": site,
-        "from": f"{model.name} {model.version}",
+        "source": f"{model.name} {model.version}",
         "samples": {
             **{state: int((y == k).sum()) for k, state in enumerate(states)}, "not labelled": int((y < 0).sum()),
         },

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from exoclassify.data.changes import VisitTables, over
+from exoclassify.data.changes import over
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.visits import before_and_after
 from exoclassify.judging.compare import compare
 from exoclassify.lifecycle.finish import Finished, numbered
+from exoclassify.model.about import Visits
+from exoclassify.model.evaluation import Comparison
 
 __all__ = ["over_visits"]
 
@@ -31,20 +32,21 @@ def over_visits(
         cohort, visits = before_and_after(cohort, visits)
     made = over(cohort, reads, visits)
     table = cohort.cargo
-    told: dict[str, Any] = vars(VisitTables(reads, tuple(visits), table.kind, table.unit, table.not_detected)) | {
-        "plain": None
-    }
-    finished = finishing(made)
+    finished, compared = finishing(made), None
     if finished.judgement is not None and reads != "response":
         plain = finishing(cohort.take(np.isin(cohort.sheet.sample_ids, made.sheet.sample_ids)))
-        told["plain"] = _compared(finished, plain)
-    bundle = numbered(finished.bundle, finished.bundle.version, visits={**told, "visits": list(visits)})
+        compared = _compared(finished, plain)
+    told = Visits(
+        reads=reads, visits=visits, kind=table.kind, unit=table.unit, not_detected=table.not_detected, plain=compared
+    )
+    bundle = numbered(finished.bundle, finished.bundle.version, visits=told)
     return made, Finished(bundle, finished.judgement, finished.audit)
 
 
-def _compared(finished: Finished, plain: Finished) -> dict[str, Any]:
+def _compared(finished: Finished, plain: Finished) -> Comparison:
     mine, other = finished.bundle, plain.bundle
     assert mine.aside is not None
     assert other.aside is not None
-    digests = (mine.about["evaluation"]["folds"], other.about["evaluation"]["folds"])
-    return compare(mine.aside, other.aside, digests=digests)
+    assert mine.evaluation is not None
+    assert other.evaluation is not None
+    return compare(mine.aside, other.aside, digests=(mine.evaluation.folds, other.evaluation.folds))

@@ -20,6 +20,7 @@ from exoclassify.lifecycle.finish import numbered
 from exoclassify.lifecycle.local import FEWEST_LABELLED, Here, LocalSamples, measured_here
 from exoclassify.methods.heads import Calibration, Head, Place, mixed
 from exoclassify.methods.offsets import fit_scale
+from exoclassify.model.about import JudgedAtSite, Recalibration
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.typing import Codes, Floats
 
@@ -74,18 +75,18 @@ def recalibrate(model: ModelBundle, samples: LocalSamples, *, site: str) -> Reca
         raise DesignError(
             f"{model.name} is bound to {known.site_names[0]} already; recalibrate the model it was made from"
         )
-    here, described = measured_here(model, samples, site)
+    here, read = measured_here(model, samples, site)
     # One thread: the problems are tiny, and threads that wait for each other make them a hundred times slower.
     with threadpool_limits(limits=1):
         place, heads, judged, steps, needs = _placed(model, here)
-    described |= {"steps": steps, "needs": needs, "judged": judged, **_distance(model, here, place)}
+    described = Recalibration(**read, steps=tuple(steps), needs=needs, judged=judged, **_distance(model, here, place))
     bundle = _bound(model, replace(known, heads=heads, site_names=(site,), sites=(place,)), samples, described)
     return Recalibrated(bundle, _decision(model, place, described))
 
 
 def _placed(
     model: ModelBundle, here: Here
-) -> tuple[Place, tuple[Head, ...], dict[str, Any] | None, list[str], dict[str, str]]:
+) -> tuple[Place, tuple[Head, ...], JudgedAtSite | None, list[str], dict[str, str]]:
     """Describe the site by the offset alone, or by all that its labels support."""
     known, states = model.blend.calibration, model.states
     place = site_place(known, here.local, model.blend.prevalence)
@@ -108,16 +109,16 @@ def _placed(
     if slope != 1.0:
         steps.append("slope")
         heads = (*heads, known.heads[0].steeper(slope))
-    residuals, level = known.unknown.novelty, model.about["answers"]["novelty_alpha"]
+    residuals, level = known.unknown.novelty, model.about.answers.novelty_alpha
     if len(y) >= _fewest(level):
         steps.append("novelty")
         residuals = here.residuals
     else:
         needs["novelty"] = f"{_fewest(level) - len(y)} more samples"
-    if np.bincount(y).min() < _fewest(1 - model.about["answers"]["level"]):
-        needs["prediction sets"] = _more(model, np.bincount(y), _fewest(1 - model.about["answers"]["level"]))
+    if np.bincount(y).min() < _fewest(1 - model.about.answers.level):
+        needs["prediction sets"] = _more(model, np.bincount(y), _fewest(1 - model.about.answers.level))
     judged = _judged(model, here, slope)
-    surely = judged["gain_over_guessing_low"] > 0
+    surely = (judged.gain_over_guessing_low or 0.0) > 0
     steps += ["prediction sets", "calls"]
     at = 0 if slope == 1.0 else len(heads) - 1
     mix = np.bincount(y, minlength=len(states)) / len(y)
@@ -149,7 +150,7 @@ def _crossed(model: ModelBundle, here: Here, slope: float, seed: int) -> Floats:
     return p
 
 
-def _judged(model: ModelBundle, here: Here, slope: float) -> dict[str, Any]:
+def _judged(model: ModelBundle, here: Here, slope: float) -> JudgedAtSite:
     """Figures of the profile on local samples left out, beside those of an unknown batch and of guessing."""
     y, rows, states = here.y, np.arange(len(here.y)), model.states
     passes = [_crossed(model, here, slope, _SEED + 1 + repeat) for repeat in range(_REPEATS)]
@@ -160,13 +161,13 @@ def _judged(model: ModelBundle, here: Here, slope: float) -> dict[str, Any]:
     before = (1 - unknown.untested) * before + unknown.untested * shares
     guess = -np.log(shares[y])
     areas = [auc(against_rest(np.log(p), k), y == k).value for p in passes for k in range(len(states))]
-    return {
-        "log_loss": float(loss.mean()),
-        "log_loss_before": float(-np.log(before[rows, y]).mean()),
-        "log_loss_of_guessing": float(guess.mean()),
-        "gain_over_guessing_low": _lower_bound(guess - loss, here.groups),
-        "auc": float(np.mean(areas)),
-    }
+    return JudgedAtSite(
+        log_loss=float(loss.mean()),
+        log_loss_before=float(-np.log(before[rows, y]).mean()),
+        log_loss_of_guessing=float(guess.mean()),
+        gain_over_guessing_low=_lower_bound(guess - loss, here.groups),
+        auc=float(np.mean(areas)),
+    )
 
 
 def _lower_bound(gain: Floats, groups: Codes) -> float:
@@ -191,7 +192,7 @@ def _distance(model: ModelBundle, here: Here, place: Place) -> dict[str, Any]:
     assert held is not None
     usual = float(held.tau @ held.tau_weight) or 1.0
     nodes = place.nodes
-    limit = place.call_from(model.about["answers"].get("max_wrong", 0.05))
+    limit = place.call_from(model.about.answers.max_wrong)
     return {
         "distance": float(np.linalg.norm(nodes.mean(axis=0)) / math.sqrt(nodes.shape[1]) / usual),
         "uncertainty": float(nodes.std(axis=0).mean() / usual),
@@ -201,7 +202,7 @@ def _distance(model: ModelBundle, here: Here, place: Place) -> dict[str, Any]:
 
 
 def _bound(
-    model: ModelBundle, calibration: Calibration, samples: LocalSamples, described: dict[str, Any]
+    model: ModelBundle, calibration: Calibration, samples: LocalSamples, described: Recalibration
 ) -> ModelBundle:
     blend = model.blend.with_calibration(calibration)
     remembered = None
@@ -211,17 +212,17 @@ def _bound(
             model.rows(samples.cargo)[1],
             samples.sample_ids,
             samples.subjects or None,
-            model.about["training"]["data_sha256"],
-            here="novelty" in described["steps"],
+            model.about.training.data_sha256,
+            here="novelty" in described.steps,
         )
     bundle = replace(model, blend=blend, trained_on=remembered)
-    return numbered(bundle, "1.0.0", name=f"{model.name}-{described['site']}", recalibration=described)
+    return numbered(bundle, "1.0.0", name=f"{model.name}-{described.site}", recalibration=described)
 
 
-def _decision(model: ModelBundle, place: Place, described: dict[str, Any]) -> dict[str, Any]:
-    judged, passed = described["judged"], not place.closed
-    n = sum(described["samples"].values())
-    from_p, wrong = described["calls_from"], model.about["answers"].get("max_wrong", 0.05)
+def _decision(model: ModelBundle, place: Place, described: Recalibration) -> dict[str, Any]:
+    judged, passed = described.judged, not place.closed
+    n = sum(described.samples.values())
+    from_p, wrong = described.calls_from, model.about.answers.max_wrong
     if place.closed:
         verdict = "not passed: the scores were not shown to carry over to a batch that was not trained on, so nothing is called"
     elif from_p is None:
@@ -231,30 +232,30 @@ def _decision(model: ModelBundle, place: Place, described: dict[str, Any]) -> di
             f"passed: a best guess is called from {from_p:.2f} on, at most {wrong:.0%} of the calls expected wrong"
         )
     lines = [
-        f"this site lies {described['distance']:.1f} times as far from the training batches as they usually lie from each "
-        f"other (known to ± {described['uncertainty']:.1f})",
-        f"learned: {', '.join(described['steps'])}, from {n} samples",
-        *(f"{step} needs {what}" for step, what in described["needs"].items()),
+        f"this site lies {described.distance:.1f} times as far from the training batches as they usually lie from each "
+        f"other (known to ± {described.uncertainty:.1f})",
+        f"learned: {', '.join(described.steps)}, from {n} samples",
+        *(f"{step} needs {what}" for step, what in described.needs.items()),
         f"sets and calls rest on {'cross-validation here' if judged else _carried(described)}",
     ]
     if judged:
         lines.append(
-            f"log-loss {judged['log_loss_before']:.3f} → {judged['log_loss']:.3f}, guessing the mix "
-            f"{judged['log_loss_of_guessing']:.3f}; AUC {judged['auc']:.3f}"
+            f"log-loss {judged.log_loss_before:.3f} → {judged.log_loss:.3f}, guessing the mix "
+            f"{judged.log_loss_of_guessing:.3f}; AUC {judged.auc:.3f}"
         )
     if n < 20:
         lines.append(f"{20 - n} more samples would narrow the offset further; beyond 40 little is gained")
     return {
         "format": 2,
-        "champion": described["from"],
+        "champion": described.source,
         "passed": passed,
-        "sentence": f"{verdict} ({n} samples of {described['site']})",
+        "sentence": f"{verdict} ({n} samples of {described.site})",
         "lines": lines,
-        "steps": described["steps"],
-        "needs": described["needs"],
-        "judged": judged,
+        "steps": list(described.steps),
+        "needs": dict(described.needs),
+        "judged": None if judged is None else judged.to_json(),
     }
 
 
-def _carried(described: dict[str, Any]) -> str:
-    return f"{described['training_batches']} training batches that were left out: expected here, not guaranteed"
+def _carried(described: Recalibration) -> str:
+    return f"{described.training_batches} training batches that were left out: expected here, not guaranteed"

@@ -107,7 +107,7 @@ def retrain(
             seed=recipe.seed,
         )
     ]
-    if not bundle.about["training"]["tested_across_batches"]:
+    if not bundle.about.training.tested_across_batches:
         checks += _one_batch(champion, bundle, allow_one_batch)
     if recipe.gate.audit:
         checks.append(_audited(done.audit))
@@ -126,9 +126,9 @@ def _check_subgroups(cohort: Cohort, recipe: Recipe) -> None:
 
 def _one_batch(champion: ModelBundle, challenger: ModelBundle, allowed: bool) -> list[Check]:
     """Stop a challenger that was not tested across batches where the champion was."""
-    if not champion.about["training"]["tested_across_batches"]:
+    if not champion.about.training.tested_across_batches:
         return []
-    before, now = (len(model.about["training"]["batches"] or ()) for model in (champion, challenger))
+    before, now = (len(model.about.training.batches or ()) for model in (champion, challenger))
     rule = (
         "allowed by --allow-one-batch" if allowed else "add samples of other batches (--add-to), or --allow-one-batch"
     )
@@ -170,6 +170,6 @@ def _decision(
         "checks": [check.plain() for check in checks],
         "left_out": left_out,
         "gate": recipe.gate.model_dump(mode="json"),
-        "data_sha256": challenger.about["training"]["data_sha256"],
-        "folds": challenger.about["evaluation"]["folds"],
+        "data_sha256": challenger.about.training.data_sha256,
+        "folds": None if challenger.evaluation is None else challenger.evaluation.folds,
     }

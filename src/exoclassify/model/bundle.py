@@ -15,16 +15,18 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.covariates import COVARIATES, covariates_there
 from exoclassify.errors import ModelError, check_type, first_three
 from exoclassify.methods.fusion import code_of, named, set_codes
+from exoclassify.model.about import About, Training
 from exoclassify.model.answers import Answers
 from exoclassify.model.blend import Blend
 from exoclassify.model.compiled import CompiledBlend, check_parity
+from exoclassify.model.evaluation import Evaluation
 from exoclassify.model.folder import ModelParts, fill_folder, only_refusals, read_folder
 from exoclassify.model.golden import demand, golden_table, numbers
 from exoclassify.model.layered import CompiledLayers, LayeredBlend, compiled
 from exoclassify.model.layered_panel import LayeredPanel
 from exoclassify.model.legacy import brought_forward
 from exoclassify.model.panel import Panel
-from exoclassify.model.prediction import DEFAULT_MAX_WRONG, Limits, Predictions, Use, layers_of
+from exoclassify.model.prediction import Limits, Predictions, Use, layers_of
 from exoclassify.model.state import pack, unpack
 from exoclassify.model.trained_on import TrainedOn
 from exoclassify.tables.writing import write_folder_atomically
@@ -66,9 +68,8 @@ class ModelBundle:
         What was learned.
     panel : Panel
         What it reads.
-    about : dict
-        Plain values: name, version, recipe, answers (level, novelty_alpha), training, evaluation (or None: not judged),
-        libraries, and so on; what the card is written from.
+    about : About
+        Everything that is told about it, and what its card is written from.
     golden : ndarray of shape (n_golden, n_molecules)
         Made-up profiles in the panel's order and unit.
     card : str
@@ -88,7 +89,7 @@ class ModelBundle:
 
     blend: Blend
     panel: Panel
-    about: dict[str, Any]
+    about: About
     golden: Floats
     card: str
     trained_on: TrainedOn | None = None
@@ -106,12 +107,22 @@ class ModelBundle:
     @property
     def name(self) -> str:
         """The model's name."""
-        return str(self.about["name"])
+        return self.about.name
 
     @property
     def version(self) -> str:
         """The model's version."""
-        return str(self.about["version"])
+        return self.about.version
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """How good it is on samples that were held out; None when it was not judged."""
+        return self.about.evaluation
+
+    @property
+    def training(self) -> Training:
+        """What it was trained on."""
+        return self.about.training
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -248,9 +259,8 @@ class ModelBundle:
         batches : sequence of str, optional
             The batch of each sample, instead of `Use.batch`.
         """
-        limits = self.about["answers"]
-        wrong = limits.get("max_wrong", DEFAULT_MAX_WRONG)
-        asked = Limits(limits["level"], wrong, limits["novelty_alpha"], self.panel.min_coverage)
+        limits = self.about.answers
+        asked = Limits(limits.level, limits.max_wrong, limits.novelty_alpha, self.panel.min_coverage)
         found = self.blend.judge(
             measured.log_odds.transpose(1, 0, 2), measured.residuals, measured.coverage, use, asked, batches
         )
@@ -294,7 +304,7 @@ class ModelBundle:
     def _write(self, folder: Path) -> None:
         tree, arrays = pack(self.blend)
         known = {} if self.trained_on is None else self.trained_on.arrays()
-        described = {**self.about, "panel": self.panel.described(), "fitted": tree}
+        described = {**self.about.to_json(), "panel": self.panel.described(), "fitted": tree}
         arrays |= {"panel.weight": self.panel.weight, **known}
         fill_folder(
             folder, described=described, arrays=arrays, golden=golden_table(self), card=self.card, report=self.report,
@@ -324,7 +334,7 @@ class ModelBundle:
         blend = _blend_of(parts)
         panel = LayeredPanel.read(parts.described["panel"], parts.arrays["panel.weight"])
         profiles = numbers(parts.golden[list(panel.molecules)])
-        about = {key: value for key, value in parts.described.items() if key not in ("panel", "fitted")}
+        about = About.model_validate(parts.described)
         bundle = cls(
             blend, panel, about, profiles, parts.card, TrainedOn.read(parts.arrays), report=parts.report, aside=parts.aside
         )  # fmt: skip

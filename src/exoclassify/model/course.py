@@ -13,7 +13,6 @@ from scipy.stats import chi2, norm
 from scipy.stats import t as student
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.changes import VisitTables
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.states import positive_states
 from exoclassify.data.visits import check_dates, check_one_each, in_order, named_visits
@@ -102,7 +101,7 @@ class Course:
             "model": self.answers.model,
             "version": self.answers.version,
             "level": self.level,
-            "noise": self.noise.to_dict(states),
+            "noise": self.noise.told(states).to_json(),
             **({"compared_on": list(self.compared_on)} if self.compared_on else {}),
             "limit": by_state(self.limit.tolist()),
             "changed": bool(self.reliable.any()),
@@ -256,7 +255,7 @@ def followed(
     unknown = [person for person in persons if person not in everyone]
     if unknown:
         raise InputError(f"{sheet.source}: there is no {first_three(unknown)} in column {sheet.subject_column}")
-    plan = VisitTables.of(bundle.about)
+    plan = bundle.about.visit_tables
     ids, values = bundle.rows(table if plan is None else plan.since_baseline(table, sheet))
     row = {sample: i for i, sample in enumerate(ids)}
     measured = np.isin(sheet.sample_ids, ids) & (visits != "")
@@ -282,5 +281,5 @@ def followed(
 
 
 def _beside(bundle: ModelBundle) -> str:
-    plan = VisitTables.of(bundle.about)
+    plan = bundle.about.visit_tables
     return "" if plan is None else f" beside the baseline {plan.visits[0]}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.changes import VisitTables
 from exoclassify.errors import InputError, ModelError
 from exoclassify.methods.fusion import code_of, named
+from exoclassify.model.about import LayerRepeats, Repeats
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.layered import LayeredBlend
 from exoclassify.model.prediction import Use
@@ -54,23 +53,23 @@ class Retest:
     @classmethod
     def of_model(cls, bundle: ModelBundle) -> Retest:
         """Give what training taught of it."""
-        found: Mapping[str, Any] | None = bundle.about.get("retest")
+        found = bundle.about.retest
         if found is None:
             raise ModelError(
                 f"{bundle.name} {bundle.version}: how far repeated samples of one person lie apart was not learned (training "
                 f"needs --subject, {FEWEST_REPEATS} repeats in one state, and to be judged); give repeats with --repeats"
             )
-        if bundle.layers and "layers" not in found:
+        if bundle.layers and found.layers is None:
             raise ModelError(
                 f"{bundle.name} {bundle.version} was trained before noise was learned for each set of layers; train it again, "
                 "or give repeats with --repeats-layer"
             )
 
-        def read(one: Mapping[str, Any], parts: Mapping[int, Retest]) -> Retest:
-            sd = np.array([one["sd"][state] for state in bundle.states])
-            return cls(sd, one["freedom"], one["persons"], "training", parts)
+        def read(one: Repeats | LayerRepeats, parts: Mapping[int, Retest]) -> Retest:
+            sd = np.array([one.sd[state] for state in bundle.states])
+            return cls(sd, one.freedom, one.persons, "training", parts)
 
-        parts = {code_of(one["layers"], bundle.layers): read(one, {}) for one in found.get("layers", ())}
+        parts = {code_of(one.layers, bundle.layers): read(one, {}) for one in found.layers or ()}
         return read(found, parts)
 
     def of(self, bundle: ModelBundle, layers: int) -> Retest:
@@ -88,7 +87,7 @@ class Retest:
     @staticmethod
     def check(bundle: ModelBundle) -> None:
         """Refuse a model that no single person is followed with."""
-        plan = VisitTables.of(bundle.about)
+        plan = bundle.about.visits
         if plan is not None and plan.reads != "baseline":
             raise ModelError(
                 f"{bundle.name} compares samples of one person itself, and answers once for a person; score it, or follow with "
@@ -103,16 +102,15 @@ class Retest:
         steepest = max(bundle.blend.steepness(head, layers) for head in where)
         return replace(self, sd=self.sd * (steepest / usual if usual > 0 else 1.0))
 
-    def to_dict(self, states: Sequence[str], layers: Sequence[str] = ()) -> dict[str, Any]:
-        """Give it as plain values, as a bundle keeps it; of several layers with their names."""
-        parts = [{"layers": list(named(c, layers)), **one.to_dict(states)} for c, one in self.by_layers.items()]
-        return {
-            "sd": dict(zip(states, self.sd.tolist(), strict=True)),
-            "freedom": self.freedom,
-            "persons": self.persons,
-            "source": self.source,
-            **({"layers": parts} if layers else {}),
-        }
+    def told(self, states: Sequence[str], layers: Sequence[str] = ()) -> Repeats:
+        """Give it as a bundle keeps it; of several layers with their names."""
+        parts = [
+            LayerRepeats(layers=tuple(named(code, layers)), **one.told(states).to_json())
+            for code, one in self.by_layers.items()
+        ]
+        sd = dict(zip(states, self.sd.tolist(), strict=True))
+        found = Repeats(sd=sd, freedom=self.freedom, persons=self.persons, source=self.source)
+        return found.model_copy(update={"layers": tuple(parts)}) if layers else found
 
 
 def log_odds_of(probabilities: Floats) -> Floats:

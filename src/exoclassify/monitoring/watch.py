@@ -188,14 +188,14 @@ def _order(bundle: ModelBundle, novelty_p: Floats, alarms: list[str]) -> dict[st
 
 
 def _calls(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) -> dict[str, Any]:
-    evaluation = bundle.about["evaluation"]
-    judged = None if evaluation is None else evaluation[evaluation["headline"]["from"]]["calls"]
-    if not bundle.about["training"]["tested_across_batches"]:
+    evaluation = bundle.about.evaluation
+    judged = None if evaluation is None else evaluation.quoted.calls
+    if not bundle.about.training.tested_across_batches:
         judged = None  # what it calls depends on what the caller says of the batch
     events = {
-        "uncertain": ([row.call == "uncertain" for row in rows], None if judged is None else 1 - judged["called"]),
-        "novel": ([row.novelty_p <= bundle.about["answers"]["novelty_alpha"] for row in rows],
-                  bundle.about["answers"]["novelty_alpha"]),
+        "uncertain": ([row.call == "uncertain" for row in rows], None if judged is None else 1 - judged.called),
+        "novel": ([row.novelty_p <= bundle.about.answers.novelty_alpha for row in rows],
+                  bundle.about.answers.novelty_alpha),
         "low coverage": ([row.coverage < bundle.panel.min_coverage for row in rows], None),
     }  # fmt: skip
     found = {}
@@ -236,13 +236,12 @@ def _performance(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) ->
     groups = np.arange(len(y))
     found = {}
     for name, figure in figures(np.log(np.maximum(p, 1e-300)), y, states).items():
-        low, high = figure.interval(groups)
-        found[name] = {"value": figure.value, "low": low, "high": high}
-    evaluation = bundle.about["evaluation"]
-    if evaluation is not None and found["auc"]["high"] < evaluation["headline"]["low"]:
+        found[name] = figure.figure(groups).to_json()
+    evaluation = bundle.about.evaluation
+    if evaluation is not None and found["auc"]["high"] < evaluation.headline.low:
         alarms.append(
             f"AUC in use is {found['auc']['value']:.2f} ({found['auc']['low']:.2f} to {found['auc']['high']:.2f}), below the "
-            f"{evaluation['headline']['value']:.2f} it was judged at"
+            f"{evaluation.headline.value:.2f} it was judged at"
         )
     slope = found.get("calibration_slope")
     if slope is not None and slope["high"] < 1:
@@ -251,7 +250,7 @@ def _performance(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) ->
 
 
 def _sites(bundle: ModelBundle, rows: Sequence[Any], alarms: list[str]) -> tuple[dict[str, Any], ...]:
-    alpha = bundle.about["answers"]["novelty_alpha"]
+    alpha = bundle.about.answers.novelty_alpha
     keys = sorted({row.key_name for row in rows if row.key_name is not None})
     found = []
     for key in keys:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from exoclassify.model.about import About, Promised, Training
+from exoclassify.model.evaluation import Evaluation
 from exoclassify.report.html import Section, Table
 
 __all__ = ["probast", "stard", "tripod"]
@@ -12,7 +11,7 @@ __all__ = ["probast", "stard", "tripod"]
 _OPEN = "not stated: for the authors"
 
 
-def tripod(about: Mapping[str, Any], n_molecules: int) -> Section:
+def tripod(about: About, n_molecules: int) -> Section:
     """Fill the TRIPOD+AI checklist as far as the run knows."""
     rows = _before(about) + _methods(about, n_molecules) + _results(about)
     known = sum(answer != _OPEN for _, _, answer in rows)
@@ -25,8 +24,8 @@ def tripod(about: Mapping[str, Any], n_molecules: int) -> Section:
     )
 
 
-def _before(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    states = ", ".join(about["states"])
+def _before(about: About) -> list[tuple[str, str, str]]:
+    states = ", ".join(about.states)
     return [
         (
             "1",
@@ -41,13 +40,12 @@ def _before(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _methods(about: Mapping[str, Any], n_molecules: int) -> list[tuple[str, str, str]]:
-    training, recipe, evaluation = about["training"], about["recipe"], about["evaluation"]
-    total = sum(training["samples"].values())
+def _methods(about: About, n_molecules: int) -> list[tuple[str, str, str]]:
+    training, recipe, evaluation = about.training, about.recipe, about.evaluation
     return [
         (
             "5a", "sources of data",
-            f"one table of {training['molecules_in_table']} molecules, sha256 {training['data_sha256'][:16]}…",
+            f"one table of {training.molecules_in_table} molecules, sha256 {training.data_sha256[:16]}…",
         ),
         ("5b", "dates of data", _OPEN),
         ("6a", "setting, number and place of centres", _batches(training)),
@@ -56,7 +54,7 @@ def _methods(about: Mapping[str, Any], n_molecules: int) -> list[tuple[str, str,
         ("7", "preparation of data and quality checks", _preparation(about)),
         (
             "8a", "outcome, and how it was assessed",
-            f"column of the sheet with the states {', '.join(about['states'])}; how assessed: {_OPEN}",
+            f"column of the sheet with the states {', '.join(about.states)}; how assessed: {_OPEN}",
         ),
         ("8c", "blinding of the assessment", _OPEN),
         (
@@ -64,7 +62,7 @@ def _methods(about: Mapping[str, Any], n_molecules: int) -> list[tuple[str, str,
             f"{n_molecules} molecules found in {recipe['panel']['min_prevalence']:.0%} of the samples, label not looked at",
         ),
         ("9b", "measurement of predictors", _OPEN),
-        ("10", "sample size and its justification", f"{total} samples; {_size(about)}"),
+        ("10", "sample size and its justification", f"{training.n_samples} samples; {_size(about)}"),
         ("11", "missing data", _missing(about)),
         (
             "12a", "use of data: development and evaluation",
@@ -101,26 +99,24 @@ def _methods(about: Mapping[str, Any], n_molecules: int) -> list[tuple[str, str,
         ("17", "ethical approval", _OPEN),
         (
             "18a-f", "funding, conflicts, protocol, registration, data and code sharing",
-            f"code: exoclassify {about['libraries']['exoclassify']}, Apache-2.0; others: {_OPEN}",
+            f"code: exoclassify {about.libraries['exoclassify']}, Apache-2.0; others: {_OPEN}",
         ),
         ("19", "involvement of patients and the public", _OPEN),
     ]  # fmt: skip
 
 
-def _results(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    evaluation = about["evaluation"]
-    auc = None if evaluation is None else evaluation["headline"]
+def _results(about: About) -> list[tuple[str, str, str]]:
+    evaluation = about.evaluation
+    auc = None if evaluation is None else evaluation.headline
     performance = (
-        "not judged"
-        if auc is None
-        else f"AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}); all figures above"
+        "not judged" if auc is None else f"AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}); all figures above"
     )
     return [
         ("20a", "flow of participants", "see Flow of samples; recruitment: " + _OPEN),
         ("20b", "characteristics of participants", _characteristics(about)),
         (
             "21", "numbers of participants and events in each analysis",
-            ", ".join(f"{n} {state}" for state, n in about["training"]["samples"].items()),
+            about.training.mix,
         ),
         ("22", "full model", "arrays.npz and bundle.json of the model folder"),
         ("23a", "performance with intervals, in subgroups too", performance),
@@ -133,14 +129,14 @@ def _results(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]  # fmt: skip
 
 
-def _characteristics(about: Mapping[str, Any]) -> str:
-    known = (about.get("audit") or {"drawn": {}})["drawn"].get("table_one")
+def _characteristics(about: About) -> str:
+    known = (about.audit or {"drawn": {}})["drawn"].get("table_one")
     return "see Table 1" if known else _OPEN
 
 
-def stard(about: Mapping[str, Any]) -> Section:
+def stard(about: About) -> Section:
     """Fill the STARD 2015 checklist as far as the run knows."""
-    evaluation, answers = about["evaluation"], about["answers"]
+    evaluation, answers = about.evaluation, about.answers
     judged = _OPEN if evaluation is None else "see Discrimination"
     rows = [
         ("1-4", "title, abstract, background, objectives", _OPEN),
@@ -148,12 +144,12 @@ def stard(about: Mapping[str, Any]) -> Section:
         (
             "10a",
             "index test",
-            f"exosomal cargo scored by {about['name']} {about['version']}; see Methods and legends to paste",
+            f"exosomal cargo scored by {about.name} {about.version}; see Methods and legends to paste",
         ),
         (
             "10b-11",
             "reference standard and its rationale",
-            f"column of the sheet with {', '.join(about['states'])}; {_OPEN}",
+            f"column of the sheet with {', '.join(about.states)}; {_OPEN}",
         ),
         ("12a", "cut-offs of the index test", _cut_offs(answers)),
         (
@@ -185,14 +181,11 @@ def stard(about: Mapping[str, Any]) -> Section:
     )
 
 
-def _cut_offs(answers: Mapping[str, Any]) -> str:
-    places = answers.get("places")
+def _cut_offs(answers: Promised) -> str:
+    places = answers.places
     if places is None:
         return _OPEN
-    told = {
-        "a batch trained on": places["trained_on"]["calls_from"],
-        "an unknown batch": places["unknown"]["calls_from"],
-    }
+    told = {"a batch trained on": places.trained_on.calls_from, "an unknown batch": places.unknown.calls_from}
     words = [
         f"in {where} " + ("nothing is called" if at is None else f"from a probability of {at:.2f}")
         for where, at in told.items()
@@ -200,45 +193,45 @@ def _cut_offs(answers: Mapping[str, Any]) -> str:
     return "; ".join(words) + ", chosen on held-out samples"
 
 
-def _batches(training: Mapping[str, Any]) -> str:
-    if training["batches"] is None:
+def _batches(training: Training) -> str:
+    if training.batches is None:
         return f"no batch column; {_OPEN}"
-    return f"{len(training['batches'])} batches: " + ", ".join(f"{b} ({n})" for b, n in training["batches"].items())
+    return f"{len(training.batches)} batches: " + ", ".join(f"{b} ({n})" for b, n in training.batches.items())
 
 
-def _preparation(about: Mapping[str, Any]) -> str:
-    audit = about.get("audit")
+def _preparation(about: About) -> str:
+    audit = about.audit
     if audit is None:
         return f"unit and kind checked at reading; not audited; {_OPEN}"
     counts = {s: sum(f["severity"] == s for f in audit["findings"]) for s in ("critical", "warning")}
     return f"unit and kind checked at reading; audited: {counts['critical']} critical findings, {counts['warning']} warnings"
 
 
-def _size(about: Mapping[str, Any]) -> str:
-    found = [f for f in (about.get("audit") or {"findings": ()})["findings"] if f["check"] == "sample-size"]
+def _size(about: About) -> str:
+    found = [f for f in (about.audit or {"findings": ()})["findings"] if f["check"] == "sample-size"]
     return found[0]["message"] if found else _OPEN
 
 
-def _missing(about: Mapping[str, Any]) -> str:
-    found = [f for f in (about.get("audit") or {"findings": ()})["findings"] if f["check"] == "missingness-informative"]
+def _missing(about: About) -> str:
+    found = [f for f in (about.audit or {"findings": ()})["findings"] if f["check"] == "missingness-informative"]
     return "left-censored values imputed with constants of the training fold. " + " ".join(f["message"] for f in found)
 
 
-def _building(about: Mapping[str, Any]) -> str:
-    evaluation = about["evaluation"]
-    voices = ", ".join(voice["name"] for voice in about["voices"])
+def _building(about: About) -> str:
+    evaluation = about.evaluation
+    voices = ", ".join(voice.name for voice in about.voices)
     if evaluation is None:
         return f"blend of {voices}; not validated"
-    crossed = evaluation["cross_validation"]
-    people = "grouped by person" if about["training"]["subjects"] is not None else "persons not known"
-    return f"blend of {voices}; {crossed['repeats']} × {crossed['folds']}-fold nested cross-validation, {people}"
+    crossed = evaluation.cross_validation
+    people = "grouped by person" if about.training.subjects is not None else "persons not known"
+    return f"blend of {voices}; {crossed.repeats} × {crossed.folds}-fold nested cross-validation, {people}"
 
 
-def _heterogeneity(evaluation: Mapping[str, Any] | None) -> str:
-    batched = None if evaluation is None else evaluation["leave_one_batch_out"]
+def _heterogeneity(evaluation: Evaluation | None) -> str:
+    batched = None if evaluation is None else evaluation.leave_one_batch_out
     if batched is None:
         return "not assessed: no batch could be left out"
-    each = [f"{b} {_auc(found['auc'])}" for b, found in batched["batches"].items()]
+    each = [f"{b} {_auc(found.auc)}" for b, found in batched.batches.items()]
     return "each batch left out in turn, AUC: " + ", ".join(each)
 
 
@@ -246,16 +239,16 @@ def _auc(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _fairness(evaluation: Mapping[str, Any] | None) -> str:
-    groups = [] if evaluation is None else evaluation["cross_validation"].get("examined", {}).get("subgroups", [])
-    by = ", ".join(dict.fromkeys(group["by"] for group in groups))
+def _fairness(evaluation: Evaluation | None) -> str:
+    examined = None if evaluation is None else evaluation.cross_validation.examined
+    by = ", ".join(dict.fromkeys(group.by for group in (() if examined is None else examined.subgroups)))
     return f"figures within {by}" if by else f"no sex, age or other group in the sheet; {_OPEN}"
 
 
-def probast(about: Mapping[str, Any]) -> Section:
+def probast(about: About) -> Section:
     """Answer the signalling questions of PROBAST+AI that a run can answer."""
-    training, evaluation = about["training"], about["evaluation"]
-    findings = (about.get("audit") or {"findings": ()})["findings"]
+    training, evaluation = about.training, about.evaluation
+    findings = (about.audit or {"findings": ()})["findings"]
     critical = {f["check"] for f in findings if f["severity"] == "critical"}
     informative = any(f["check"] == "missingness-informative" and f["severity"] != "info" for f in findings)
     sized = [f for f in findings if f["check"] == "sample-size"]
@@ -272,7 +265,7 @@ def probast(about: Mapping[str, Any]) -> Section:
         ),
         (
             "analysis", "all enrolled participants included",
-            _OPEN if not training["notes"] else "see notes", "; ".join(training["notes"]),
+            _OPEN if not training.notes else "see notes", "; ".join(training.notes),
         ),
         (
             "analysis", "missing data handled appropriately", "probably no" if informative else "probably yes",
@@ -288,7 +281,7 @@ def probast(about: Mapping[str, Any]) -> Section:
          "" if evaluation is None else "nested cross-validation; the worse of two headlines is quoted"),
         (
             "analysis", "tested in batches it had not seen",
-            "yes" if evaluation and evaluation["leave_one_batch_out"] else "no", "",
+            "yes" if evaluation and evaluation.leave_one_batch_out else "no", "",
         ),
     ]  # fmt: skip
     return Section(
@@ -300,8 +293,8 @@ def probast(about: Mapping[str, Any]) -> Section:
     )
 
 
-def _persons(training: Mapping[str, Any]) -> tuple[str, str]:
-    if training["subjects"] is None:
+def _persons(training: Training) -> tuple[str, str]:
+    if training.subjects is None:
         return "no information", "no subject column"
     return "yes", "persons never on both sides of a split"
 

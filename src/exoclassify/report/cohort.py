@@ -32,7 +32,8 @@ def cohort_section(audit: Mapping[str, Any]) -> Section | None:
         figures.append(_components(found, found["batch"], "batch"))
     shown = ", ".join(what.partition(",")[0] for what in uneven[:4])
     told = (
-        f"The states differ by more than a quarter of a standard deviation in {len(uneven)} rows of Table 1 ({shown})."
+        f"The states differ by more than a quarter of a standard deviation in {len(uneven)} "
+        f"row{'s' * (len(uneven) > 1)} of Table 1 ({shown})."
     )
     return Section(
         "Who the samples are",

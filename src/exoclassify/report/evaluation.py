@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from exoclassify.model.card import label_of
+from exoclassify.model.evaluation import Judged as Figured
+from exoclassify.model.evaluation import Permutation
+from exoclassify.model.figures import Examined, Figures
+from exoclassify.model.figures import Figure as Value
 from exoclassify.report.html import Cell, Figure, Section, Table
 from exoclassify.report.plots import Axis, Series, curves, matrix
 
-__all__ = ["abstaining", "calibration", "discrimination", "subgroups", "usefulness"]
+__all__ = ["Way", "abstaining", "calibration", "discrimination", "subgroups", "usefulness"]
 
-Judged = Sequence[tuple[str, Mapping[str, Any]]]
-"""Name and figures of each way of judging, such as cross-validation; the headline's first."""
 
-_NAMES = {
-    "auc": "AUC",
-    "auc_within_folds": "AUC within batches",
-    "auc_pooled": "AUC, folds pooled",
-    "balanced_accuracy": "balanced accuracy",
-    "brier": "Brier score",
-    "log_loss": "log-loss",
-    "calibration_slope": "calibration slope",
-    "calibration_intercept": "calibration intercept",
-}
+class Way(NamedTuple):
+    """A way of judging that was examined in detail.
+
+    Parameters
+    ----------
+    name : str
+        Such as cross-validation.
+    figures, examined, permutation
+        As in `CrossValidation`.
+    """
+
+    name: str
+    figures: Figures
+    examined: Examined
+    permutation: Permutation | None
+
+    @classmethod
+    def of(cls, name: str, found: Figured | None) -> list[Way]:
+        """Give the way as a list of one; empty where it was not done, or only its figures were kept."""
+        if found is None or found.examined is None:
+            return []
+        return [cls(name, found.figures, found.examined, found.permutation)]
+
+
+Judged = Sequence[Way]
+"""The headline's first."""
 
 
 def _states(judged: Judged) -> list[str]:
-    return list(judged[0][1]["examined"]["states"])
+    return list(judged[0].examined.states)
 
 
 def discrimination(judged: Judged) -> Section:
     """Show how well the states are distinguished."""
-    name, first = judged[0]
-    auc = first["figures"]["auc"]
+    first = judged[0]
+    auc = first.figures.auc
     figures = []
     for state in _states(judged):
         figures += [_roc(judged, state), _precision_recall(judged, state)]
-    figures += [_confusion(name, found) for name, found in judged if "confusion" in found["examined"]]
+    figures += [_confusion(way) for way in judged if way.examined.confusion is not None]
     summary = (
-        f"Of two people, one with the state and one without, the model ranks the one with it higher {auc['value']:.0%} of the "
-        f"time ({name}; 95 % interval {auc['low']:.0%} to {auc['high']:.0%}). Guessing gives 50%."
+        f"Of two people, one with the state and one without, the model ranks the one with it higher {auc.value:.0%} of the "
+        f"time ({first.name}; 95 % interval {auc.low:.0%} to {auc.high:.0%}). Guessing gives 50%."
     )
     return Section(
         "Discrimination",
@@ -58,40 +77,36 @@ def discrimination(judged: Judged) -> Section:
 
 
 def _figures_table(judged: Judged) -> Table:
-    rows: list[list[Cell]] = []
-    for key in dict.fromkeys(key for _, figures in judged for key in figures["figures"]):
-        name, _, state = key.partition(":")
-        row: list[Cell] = [_NAMES.get(name, name) + (f", {state}" if state else "")]
-        row += [_interval(figures["figures"].get(key)) for _, figures in judged]
-        rows.append(row)
-    if any(figures.get("permutation") for _, figures in judged):
-        rows.append(["p by permuted labels", *(_permuted(figures.get("permutation")) for _, figures in judged)])
-    return Table(["measure", *(name for name, _ in judged)], rows, "Measures with 95 % intervals")
+    rows: list[list[Cell]] = [
+        [label_of(key), *(_interval(way.figures.get(key)) for way in judged)]
+        for key in dict.fromkeys(key for way in judged for key, _ in way.figures.items())
+    ]
+    if any(way.permutation for way in judged):
+        rows.append(["p by permuted labels", *(_permuted(way.permutation) for way in judged)])
+    return Table(["measure", *(way.name for way in judged)], rows, "Measures with 95 % intervals")
 
 
-def _permuted(found: Mapping[str, Any] | None) -> Cell:
+def _permuted(found: Permutation | None) -> Cell:
     if not found:
         return None
-    return f"{found['p_value']:.3g} ({found['n_permutations']} permutations, mean AUC {found['mean']:.3f})"
+    return f"{found.p_value:.3g} ({found.n_permutations} permutations, mean AUC {found.mean:.3f})"
 
 
-def _interval(found: Mapping[str, float] | None, digits: int = 3) -> Cell:
-    if found is None:
-        return None
-    return f"{found['value']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
+def _interval(found: Value | None, digits: int = 3) -> Cell:
+    return None if found is None else found.told(digits)
 
 
 def _intervals_table(judged: Judged) -> Table:
     rows: list[list[Cell]] = []
-    for name, figures in judged:
-        found = figures["examined"]["auc_intervals"]
+    for way in judged:
+        found = way.examined.auc_intervals
         rows += [
-            [name, label, found["value"], *found[key]]
-            for key, label in (
-                ("quoted", "by subject, widened for cross-validation (quoted)"),
-                ("delong_by_subject", "DeLong, by subject"),
-                ("bootstrap_by_subject", "bootstrap, by subject"),
-                ("delong_by_sample", "DeLong, as if every sample were another person"),
+            [way.name, label, found.value, *interval]
+            for interval, label in (
+                (found.quoted, "by subject, widened for cross-validation (quoted)"),
+                (found.delong_by_subject, "DeLong, by subject"),
+                (found.bootstrap_by_subject, "bootstrap, by subject"),
+                (found.delong_by_sample, "DeLong, as if every sample were another person"),
             )
         ]
     return Table(["judged by", "interval", "AUC", "low", "high"], rows, "The AUC's interval, four ways", folded=True)
@@ -99,45 +114,37 @@ def _intervals_table(judged: Judged) -> Table:
 
 def _roc(judged: Judged, state: str) -> Figure:
     lines = []
-    for name, figures in judged:
-        of_state = figures["examined"]["states"][state]
-        found, quoted = of_state["roc"], figures["figures"].get(f"auc:{state}", figures["figures"]["auc"])
-        if len(figures["examined"]["states"]) > 1 and f"auc:{state}" not in figures["figures"]:
-            quoted = of_state["auc"]
+    for way in judged:
+        of_state = way.examined.states[state]
+        quoted = way.figures.get(f"auc:{state}")
+        if quoted is None:
+            quoted = of_state.auc if len(way.examined.states) > 1 else way.figures.auc
+        roc = of_state.roc
         lines.append(
-            Series(
-                f"{name}, AUC {quoted['value']:.2f}", found["false_positive_rate"], found["sensitivity"], found.get("low"),
-                found.get("high"),
-            )
-        )  # fmt: skip
+            Series(f"{way.name}, AUC {quoted.value:.2f}", roc.false_positive_rate, roc.sensitivity, roc.low, roc.high)
+        )
     lines.append(Series("guessing", [0, 1], [0, 1], reference=True))
     caption = "Sensitivity and share of false alarms at every threshold. Bands: 95 % intervals by subject (bootstrap)."
     return curves(f"ROC curve, {state}", lines, Axis("1 − specificity"), Axis("sensitivity"), caption)
 
 
-def _confusion(name: str, found: Mapping[str, Any]) -> Figure:
-    counts = found["examined"]["confusion"]
+def _confusion(way: Way) -> Figure:
+    counts = way.examined.confusion or {}
     calls = list(next(iter(counts.values())))
     caption = (
         "Rows: the state in the sheet. Columns: the call. Number of samples (mean over repeats) and share of the row."
     )
-    return matrix(
-        f"Calls, {name}", list(counts), calls, [[row[call] for call in calls] for row in counts.values()], caption
-    )
+    values = [[row[call] for call in calls] for row in counts.values()]
+    return matrix(f"Calls, {way.name}", list(counts), calls, values, caption)
 
 
 def _precision_recall(judged: Judged, state: str) -> Figure:
     lines = []
-    for name, figures in judged:
-        found = figures["examined"]["states"][state]
-        lines.append(
-            Series(
-                f"{name}, AP {found['average_precision']:.2f}",
-                found["precision_recall"]["recall"],
-                found["precision_recall"]["precision"],
-            )
-        )
-    rate = judged[0][1]["examined"]["states"][state]["share"]
+    for way in judged:
+        found = way.examined.states[state]
+        curve = found.precision_recall
+        lines.append(Series(f"{way.name}, AP {found.average_precision:.2f}", curve.recall, curve.precision))
+    rate = judged[0].examined.states[state].share
     lines.append(Series("guessing", [0, 1], [rate, rate], reference=True))
     caption = (
         f"Recall: share of the people with the state who are found. Precision: share of those found who have it, at the mix of "
@@ -148,37 +155,36 @@ def _precision_recall(judged: Judged, state: str) -> Figure:
 
 def calibration(judged: Judged, carried: str = "") -> Section:
     """Show whether the probabilities can be taken at their word."""
-    figures, rows = [], []
+    figures: list[Figure] = []
+    rows: list[list[Cell]] = []
     for state in _states(judged):
         lines = []
-        for name, found in judged:
-            bins = found["examined"]["states"][state]["calibration"]
-            seen = bins["seen"]
+        for way in judged:
+            bins = way.examined.states[state].calibration
+            seen = bins.seen
             lines.append(
                 Series(
-                    name, bins["said"], [s["value"] for s in seen], [s["low"] for s in seen], [s["high"] for s in seen],
+                    way.name, bins.said, [s.value for s in seen], [s.low for s in seen], [s.high for s in seen],
                     dots=True,
                 )
             )  # fmt: skip
-            parts = bins["brier_parts"]
+            parts = bins.brier_parts
             rows.append(
-                [name, state, bins["ece"], bins["ece_if_calibrated"], parts["brier"], parts["reliability"],
-                 parts["resolution"], parts["uncertainty"], parts["within_bins"]]
+                [way.name, state, bins.ece, bins.ece_if_calibrated, parts.brier, parts.reliability,
+                 parts.resolution, parts.uncertainty, parts.within_bins]
             )  # fmt: skip
         lines.append(Series("ideal", [0, 1], [0, 1], reference=True))
         caption = "Each dot: held-out answers of about the same probability, and the share of them that had the state."
         figures.append(
             curves(f"Calibration, {state}", lines, Axis("probability answered"), Axis("share with the state"), caption)
         )
-    name, first = judged[0]
-    slope = first["figures"].get("calibration_slope")
     columns = [
         "judged by", "state", "ECE", "ECE of a perfect model with as many samples", "Brier", "reliability",
         "resolution", "uncertainty", "within bins",
     ]  # fmt: skip
     return Section(
         "Calibration of the model as shipped",
-        f"{_slope_words(name, slope)}\n\n{carried}",
+        f"{_slope_words(judged[0].name, judged[0].figures.calibration_slope)}\n\n{carried}",
         figures=figures,
         tables=[Table(columns, rows, "Expected calibration error, and the parts of the Brier score", folded=True)],
         notes=[
@@ -187,32 +193,32 @@ def calibration(judged: Judged, carried: str = "") -> Section:
     )
 
 
-def _slope_words(name: str, slope: Mapping[str, float] | None) -> str:
+def _slope_words(name: str, slope: Value | None) -> str:
     if slope is None:
         return "The states are separated completely, so a calibration slope cannot be estimated; judge by the figure."
-    words = f"Calibration slope {slope['value']:.2f} ({slope['low']:.2f} to {slope['high']:.2f}; {name}; 1 is ideal). "
-    if slope["high"] < 1:
+    words = f"Calibration slope {slope.value:.2f} ({slope.low:.2f} to {slope.high:.2f}; {name}; 1 is ideal). "
+    if slope.high < 1:
         return (
             words + "The model is overconfident: probabilities near 0 and 1 should be read as less sure than they look."
         )
-    if slope["low"] > 1:
+    if slope.low > 1:
         return words + "The model is underconfident: its probabilities could be nearer to 0 and 1."
     return words + "Neither over- nor underconfidence was shown; with few samples this is weak evidence."
 
 
 def usefulness(judged: Judged) -> Section:
     """Show what acting on it would gain, and what a threshold does."""
-    figures, rows = [], []
+    figures: list[Figure] = []
+    rows: list[list[Cell]] = []
     for state in _states(judged):
         figures.append(_decision(judged, state))
-        for name, found in judged:
-            of_state = found["examined"]["states"][state]
-            for point in of_state["thresholds"]:
+        for way in judged:
+            for point in way.examined.states[state].thresholds:
+                shares = (point.sensitivity, point.specificity, point.ppv, point.npv)
                 rows.append(
-                    [name, state, point["chosen"], point["threshold"]]
-                    + [_interval(point[key], 2) for key in ("sensitivity", "specificity", "ppv", "npv")]
+                    [way.name, state, point.chosen, point.threshold, *(_interval(share, 2) for share in shares)]
                 )
-    rate = judged[0][1]["examined"]["states"][_states(judged)[0]]["prevalence"]
+    rate = judged[0].examined.states[_states(judged)[0]].prevalence
     columns = ["judged by", "state", "chosen for", "threshold", "sensitivity", "specificity", "PPV", "NPV"]
     return Section(
         "Clinical usefulness",
@@ -237,14 +243,11 @@ def usefulness(judged: Judged) -> Section:
 
 
 def _decision(judged: Judged, state: str) -> Figure:
-    lines = [
-        Series(name, found["examined"]["states"][state]["net_benefit"]["threshold"],
-               found["examined"]["states"][state]["net_benefit"]["model"])
-        for name, found in judged
-    ]  # fmt: skip
-    benefit = judged[0][1]["examined"]["states"][state]["net_benefit"]
-    rate = judged[0][1]["examined"]["states"][state]["prevalence"]
-    lines.append(Series("everyone", benefit["threshold"], benefit["everyone"], reference=True))
+    found = [(way.name, way.examined.states[state].net_benefit) for way in judged]
+    lines = [Series(name, benefit.threshold, benefit.model) for name, benefit in found]
+    benefit = found[0][1]
+    rate = judged[0].examined.states[state].prevalence
+    lines.append(Series("everyone", benefit.threshold, benefit.everyone, reference=True))
     lines.append(Series("no one", [0.0, 1.0], [0.0, 0.0], reference=True))
     return curves(
         f"Net benefit, {state}", lines, Axis("threshold probability"),
@@ -260,25 +263,27 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
     places : sequence of str
         From which probability on the shipped model calls in each kind of batch; of other cohorts what it called is told.
     """
-    lines, rows = [], []
-    for name, found in judged:
-        risk = found["examined"]["risk_coverage"]
-        lines.append(Series(f"{name} (area {risk['area']:.3f})", risk["coverage"], risk["risk"]))
-        for group in found["examined"]["sets"]:
+    lines: list[Series] = []
+    rows: list[list[Cell]] = []
+    for way in judged:
+        risk = way.examined.risk_coverage
+        lines.append(Series(f"{way.name} (area {risk.area:.3f})", risk.coverage, risk.risk))
+        for group in way.examined.sets:
             rows.append(
-                [name, f"{group['by']} {group['of']}", group["n_samples"], group["promised"],
-                 _interval(group["coverage"], 2), group["mean_size"]]
+                [way.name, f"{group.by} {group.of}", group.n_samples, group.promised,
+                 _interval(group.coverage, 2), group.mean_size]
             )  # fmt: skip
     top = max(0.1, *(max(line.y) for line in lines)) * 1.1
     figure = curves(
         "Errors when only the surest answers are given", lines, Axis("share answered"), Axis("share wrong", 0, min(top, 1.0)),
         "From left to right: the surest answers alone, then more of them. There should be few errors on the left.",
     )  # fmt: skip
-    name, first = judged[0]
-    risk = first["examined"]["risk_coverage"]
-    summary = f"The model made a call for {risk['called']:.0%} of the samples ({name}); the others are uncertain."
-    if risk["wrong_among_called"] is not None:
-        summary += f" {risk['wrong_among_called']:.0%} of its calls were wrong."
+    risk = judged[0].examined.risk_coverage
+    summary = (
+        f"The model made a call for {risk.called:.0%} of the samples ({judged[0].name}); the others are uncertain."
+    )
+    if risk.wrong_among_called is not None:
+        summary += f" {risk.wrong_among_called:.0%} of its calls were wrong."
     summary = " ".join(places) or summary
     columns = ["judged by", "group", "samples", "promised", "sets that hold the truth", "states in a set"]
     return Section(
@@ -296,12 +301,12 @@ def abstaining(judged: Judged, places: Sequence[str] = ()) -> Section:
 def subgroups(judged: Judged) -> Section | None:
     """Give figures for batch, sex, age and other groups."""
     rows: list[list[Cell]] = []
-    for name, found in judged:
-        for group in found["examined"]["subgroups"]:
-            mix = ", ".join(f"{n} {state}" for state, n in group["samples"].items())
+    for way in judged:
+        for group in way.examined.subgroups:
+            mix = ", ".join(f"{n} {state}" for state, n in group.samples.items())
             rows.append(
-                [name, f"{group['by']} {group['of']}", group["n_subjects"], mix, _interval(group["auc"], 2),
-                 _interval(group["brier"]), group["called"]]
+                [way.name, f"{group.by} {group.of}", group.n_subjects, mix, _interval(group.auc, 2),
+                 _interval(group.brier), group.called]
             )  # fmt: skip
     if not rows:
         return None

@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
-from typing import Any
 
+from exoclassify.model.about import About, Training
 from exoclassify.report.html import Figure, Section, Table
 
 __all__ = ["flow"]
 
 
-def flow(about: Mapping[str, Any]) -> Section:
+def flow(about: About) -> Section:
     """Draw which samples came in, were left out, and were judged."""
-    training, evaluation = about["training"], about["evaluation"]
-    total = sum(training["samples"].values())
-    left_out = [note for note in training["notes"] if note.startswith("left out")]
+    training, evaluation = about.training, about.evaluation
+    left_out = [note for note in training.notes if note.startswith("left out")]
     boxes = [
         ("In the sheet and the table" if left_out else "Given", [*left_out] or ["no sample was left out"]),
-        ("Trained on", [f"{total} samples", *_people(training)]),
+        ("Trained on", [f"{training.n_samples} samples", *_people(training)]),
     ]
     if evaluation is not None:
-        crossed = evaluation["cross_validation"]
+        crossed, batched = evaluation.cross_validation, evaluation.leave_one_batch_out
         boxes.append(
             (
                 "Judged while left out",
-                [f"{crossed['n_samples']} samples in {crossed['repeats']} × {crossed['folds']} folds"]
-                + (
-                    [f"{evaluation['leave_one_batch_out']['n_samples']} in a batch left out"]
-                    if evaluation["leave_one_batch_out"]
-                    else []
-                ),
+                [f"{crossed.n_samples} samples in {crossed.repeats} × {crossed.folds} folds"]
+                + ([] if batched is None else [f"{batched.n_samples} in a batch left out"]),
             )
         )
-        calls = crossed["calls"]
+        calls = crossed.calls
         boxes.append(
             (
                 "Answers (cross-validation)",
                 [
-                    f"{calls['called'] - calls['called_wrong']:.0%} called rightly, {calls['called_wrong']:.0%} wrongly",
-                    f"{1 - calls['called']:.0%} uncertain",
+                    f"{calls.called - calls.called_wrong:.0%} called rightly, {calls.called_wrong:.0%} wrongly",
+                    f"{1 - calls.called:.0%} uncertain",
                 ],
             )
         )
-    rows = [(state, n) for state, n in training["samples"].items()]
+    rows = [(state, n) for state, n in training.samples.items()]
     figure = Figure("Flow of samples", _boxes(boxes), Table(["state", "samples trained on"], rows))
     return Section(
         "Flow of samples",
@@ -53,10 +47,9 @@ def flow(about: Mapping[str, Any]) -> Section:
     )
 
 
-def _people(training: Mapping[str, Any]) -> list[str]:
-    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    people = "number of people not known" if training["subjects"] is None else f"{training['subjects']} people"
-    return [people, mix]
+def _people(training: Training) -> list[str]:
+    people = "number of people not known" if training.subjects is None else f"{training.subjects} people"
+    return [people, training.mix]
 
 
 def _boxes(boxes: list[tuple[str, list[str]]]) -> str:

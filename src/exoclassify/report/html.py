@@ -164,6 +164,7 @@ def page(
     contents = "".join(
         f'<li><a href="#{link}">{escape(section.title)}</a></li>' for link, section in zip(links, sections, strict=True)
     )
+    nav = f'<nav aria-label="Contents"><ol>{contents}</ol></nav>' if len(links) > 1 else ""
     body = "\n".join(_section(section, link, numbers) for link, section in zip(links, sections, strict=True))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -174,7 +175,7 @@ def page(
         '<a class="skip" href="#main">Skip to the findings</a>\n'
         f'<header><h1>{escape(title)}</h1><p class="subtitle">{escape(subtitle)}</p></header>\n'
         f'<main id="main">\n{"" if lead is None else _lead(lead)}'
-        f'<nav aria-label="Contents"><ol>{contents}</ol></nav>\n{body}\n</main>\n'
+        f"{nav}\n{body}\n</main>\n"
         f"<footer><p>{escape(footer)}</p></footer>\n</body>\n</html>\n"
     )
 

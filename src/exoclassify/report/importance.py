@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from exoclassify.evidence.agreement import told_shortly
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.evidence.reanalysis import Reanalysis, told_in_tables
+from exoclassify.model.evaluation import Evaluation
 from exoclassify.report.html import Section, Table
 from exoclassify.report.plots import Axis, Bar, intervals
 
@@ -16,18 +14,18 @@ __all__ = ["importance_section"]
 _DRAWN = 20
 
 
-def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
+def importance_section(evaluation: Evaluation) -> Section | None:
     """Draw the molecules that move the answers most, with the spread over folds, beside what is published of each."""
-    rows = evaluation.get("importance") or []
+    rows = evaluation.importance
     if not rows:
         return None
     shown = rows[:_DRAWN]
-    steady = sum(row["low"] > 0 for row in rows)
-    bars = [Bar(row["molecule"], row["mean"], row["low"], row["high"]) for row in shown]
+    steady = sum(row.low > 0 for row in rows)
+    bars = [Bar(row.molecule, row.mean, row.low, row.high) for row in shown]
     figure = intervals(
         "Molecules that move the answers most",
         bars,
-        Axis("mean move, in log-odds", 0.0, max(row["high"] for row in shown)),
+        Axis("mean move, in log-odds", 0.0, max(row.high for row in shown)),
         caption="How far a molecule shifts the answer between two states, in held-out samples. Lines: 95 % intervals over folds.",
     )
     catalogue, public = Catalogue.read(), Reanalysis.read()
@@ -35,13 +33,13 @@ def importance_section(evaluation: Mapping[str, Any]) -> Section | None:
         ["molecule", "mean", "low", "high", "share of folds that read it", "published", "public tables"],
         [
             (
-                row["molecule"],
-                row["mean"],
-                row["low"],
-                row["high"],
-                row["read_in"],
-                told_shortly(catalogue.of(row["molecule"]))[0] or None,
-                told_in_tables(public.of(row["molecule"])) or None,
+                row.molecule,
+                row.mean,
+                row.low,
+                row.high,
+                row.read_in,
+                told_shortly(catalogue.of(row.molecule))[0] or None,
+                told_in_tables(public.of(row.molecule)) or None,
             )
             for row in shown
         ],

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from exoclassify.model.evaluation import Evaluation, Layers
 from exoclassify.report.html import Section, Table
 
 __all__ = ["layers_sections"]
 
 
-def layers_sections(evaluation: Mapping[str, Any]) -> list[Section]:
+def layers_sections(evaluation: Evaluation) -> list[Section]:
     """Tell the figures of every set of layers, and what each adds; and likewise of the cargo and the covariates.
 
     Returns
@@ -19,25 +17,25 @@ def layers_sections(evaluation: Mapping[str, Any]) -> list[Section]:
         None for a model of one layer that was not judged beside covariates.
     """
     judged = {
-        "What each layer is worth": evaluation["cross_validation"].get("layers"),
-        "What the cargo adds to the covariates": evaluation.get("covariates"),
+        "What each layer is worth": evaluation.cross_validation.layers,
+        "What the cargo adds to the covariates": evaluation.covariates,
     }
     return [_section(title, found) for title, found in judged.items() if found]
 
 
-def _section(title: str, found: Mapping[str, Any]) -> Section:
+def _section(title: str, found: Layers) -> Section:
     columns = ["layers shown", "samples", "subjects", "AUC", "log-loss"]
     rows = [
-        (" + ".join(one["layers"]), one["n_samples"], one["n_subjects"], *map(_cell, one["figures"].values()))
-        for one in found["sets"]
+        (" + ".join(one.layers), one.n_samples, one.n_subjects, one.figures.auc.told(), one.figures.log_loss.told())
+        for one in found.sets
     ]
     added = [
-        (one["layer"], one["n_samples"], *(_cell(figure, sign="+") for figure in one["figures"].values()))
-        for one in found["added"]
+        (one.layer, one.n_samples, one.figures.auc.told(sign="+"), one.figures.log_loss.told(sign="+"))
+        for one in found.added
     ]
     return Section(
         title,
-        "\n\n".join(one["sentence"] for one in found["added"]),
+        "\n\n".join(one.sentence for one in found.added),
         tables=[
             Table(columns, rows, "The same model in the same folds, shown some of the layers alone"),
             Table(
@@ -51,8 +49,3 @@ def _section(title: str, found: Mapping[str, Any]) -> Section:
             "Intervals are 95 %, by subject.",
         ],
     )  # fmt: skip
-
-
-def _cell(found: Mapping[str, float], sign: str = "") -> str:
-    value, low, high = (f"{found[key]:{sign}.3f}" for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from exoclassify.model.about import About
 from exoclassify.report.html import Section
 
 __all__ = ["legends", "methods_section"]
@@ -18,7 +18,7 @@ _CITATIONS = (
 )
 
 
-def methods_section(about: Mapping[str, Any], n_molecules: int, shown: Sequence[Section]) -> Section:
+def methods_section(about: About, n_molecules: int, shown: Sequence[Section]) -> Section:
     """Write the methods paragraph and the legends of the figures shown."""
     text = [
         _samples(about),
@@ -36,50 +36,49 @@ def legends(shown: Sequence[Section]) -> list[str]:
     return [f"Figure {i}. {figure.title}. {figure.caption}".strip() for i, figure in enumerate(figures, start=1)]
 
 
-def _samples(about: Mapping[str, Any]) -> str:
-    training = about["training"]
-    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    people = "" if training["subjects"] is None else f" of {training['subjects']} people"
-    batches = "" if training["batches"] is None else f", in {len(training['batches'])} batches"
-    return f"We trained a classifier on {sum(training['samples'].values())} samples{people} ({mix}){batches}."
+def _samples(about: About) -> str:
+    training = about.training
+    people = "" if training.subjects is None else f" of {training.subjects} people"
+    batches = "" if training.batches is None else f", in {len(training.batches)} batches"
+    return f"We trained a classifier on {training.n_samples} samples{people} ({training.mix}){batches}."
 
 
-def _model(about: Mapping[str, Any], n_molecules: int) -> str:
-    recipe, answers = about["recipe"], about["answers"]
-    learners = ", ".join(voice["name"] for voice in about["voices"])
+def _model(about: About, n_molecules: int) -> str:
+    recipe, answers = about.recipe, about.answers
+    learners = ", ".join(voice.name for voice in about.voices)
     prevalence = recipe["panel"]["min_prevalence"]
     chosen = (
         "named in the recipe"
         if recipe["panel"]["molecules"]
         else f"found in at least {prevalence:.0%} of the training samples"
     )
-    wrong = "" if "max_wrong" not in answers else f" that keeps at most {answers['max_wrong']:.0%} of the calls wrong"
+    wrong = f" that keeps at most {answers.max_wrong:.0%} of the calls wrong" if answers.places else ""
     return (
         f"The {n_molecules} molecules {chosen} were normalised (method: {recipe['normalise']['method']}) and missing "
         f"values imputed "
         f"with constants learned from the training samples alone. Base learners ({learners}) were blended with "
         f"weights learned on "
         f"held-out samples. Probabilities were calibrated with an offset for each batch; a state was called from the probability"
-        f"{wrong} on, and prediction sets are conformal at {answers['level']:.0%} for each state."
+        f"{wrong} on, and prediction sets are conformal at {answers.level:.0%} for each state."
     )
 
 
-def _judgement(about: Mapping[str, Any]) -> str:
-    evaluation = about["evaluation"]
+def _judgement(about: About) -> str:
+    evaluation = about.evaluation
     if evaluation is None:
         return ""
-    crossed, found = evaluation["cross_validation"], evaluation["headline"]
-    people = "; all samples of a person were in the same fold" if about["training"]["subjects"] is not None else ""
-    batched = evaluation["leave_one_batch_out"]
-    also = f", and by leaving out each of {len(batched['batches'])} batches in turn" if batched else ""
+    crossed, found = evaluation.cross_validation, evaluation.headline
+    people = "; all samples of a person were in the same fold" if about.training.subjects is not None else ""
+    batched = evaluation.leave_one_batch_out
+    also = f", and by leaving out each of {len(batched.batches)} batches in turn" if batched else ""
     return (
-        f"The whole procedure was judged by {crossed['repeats']} × {crossed['folds']}-fold nested "
+        f"The whole procedure was judged by {crossed.repeats} × {crossed.folds}-fold nested "
         f"cross-validation{people}{also}. The AUC "
-        f"was {found['value']:.3f} (95 % interval {found['low']:.3f} to {found['high']:.3f}); intervals respect "
+        f"was {found.value:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}); intervals respect "
         f"persons and allow for "
         "folds that share training samples."
     )
 
 
-def _versions(about: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
+def _versions(about: About) -> str:
+    return ", ".join(f"{name} {version}" for name, version in about.libraries.items())

@@ -179,8 +179,8 @@ def matrix(
     left, top, line = 118, 34, 46
     width = (_WIDTH - left - _RIGHT) / len(columns)
     drawn = [
-        f'<text class="label" x="{left + width * (j + 0.5):.1f}" y="{top - 10}" '
-        f'text-anchor="middle">{escape(_cut(name, width))}</text>'
+        f'<text class="label{" small" * (len(name) * 6.8 > width)}" x="{left + width * (j + 0.5):.1f}" y="{top - 10}" '
+        f'text-anchor="middle">{escape(_cut(name, width * 1.15))}</text>'
         for j, name in enumerate(columns)
     ]
     for i, (name, counts) in enumerate(zip(rows, values, strict=True)):

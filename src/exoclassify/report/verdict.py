@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exoclassify.model.about import About
+from exoclassify.model.evaluation import Validation
 from exoclassify.report.html import Lead, Table, Tone
 
 __all__ = ["lead_of_audit", "lead_of_model", "lead_of_validation", "verdict_of_audit", "verdict_of_model"]
@@ -12,33 +14,33 @@ __all__ = ["lead_of_audit", "lead_of_model", "lead_of_validation", "verdict_of_a
 _MOST_STEPS = 3
 
 
-def verdict_of_model(about: Mapping[str, Any]) -> tuple[Tone, str]:
+def verdict_of_model(about: About) -> tuple[Tone, str]:
     """Say in one sentence what a model is good for."""
-    evaluation, audit = about["evaluation"], about.get("audit")
+    evaluation, audit = about.evaluation, about.audit
     if evaluation is None:
         return "plain", "The model was not judged: how good it is on new samples is not known."
     if audit is not None and (sentence := _critical(audit)):
         return "critical", sentence
-    if evaluation["headline"]["low"] <= 0.5:
+    if evaluation.headline.low <= 0.5:
         return "critical", f"The model was not shown to distinguish {_states(about)} better than guessing."
     return _by_calls(about)
 
 
-def _by_calls(about: Mapping[str, Any]) -> tuple[Tone, str]:
+def _by_calls(about: About) -> tuple[Tone, str]:
     """Say where a model that ranks samples rightly also calls them."""
-    states, places = _states(about), about["answers"].get("places")
+    states, places = _states(about), about.answers.places
     if places is None:
         return "warning", f"The model distinguishes {states}. How often it makes a call was not recorded."
-    known, unknown = places["trained_on"], places["unknown"]
-    at_home = "batches it was trained on" if about["training"]["batches"] else "samples like those it was trained on"
-    if known["calls_from"] is None and unknown["calls_from"] is None:
+    known, unknown = places.trained_on, places.unknown
+    at_home = "batches it was trained on" if about.training.batches else "samples like those it was trained on"
+    if known.calls_from is None and unknown.calls_from is None:
         return (
             "warning",
             f"The model ranks samples of {states} better than guessing, but is never sure enough to make a call.",
         )
-    if unknown["calls_from"] is not None:
+    if unknown.calls_from is not None:
         return "good", f"The model distinguishes {states}, also in batches it has not seen."
-    if unknown["closed"] == "one-batch":
+    if unknown.closed == "one-batch":
         untested = "It was never tested in another batch, and makes no calls there."
         return "warning", f"The model distinguishes {states} in {at_home}. {untested}"
     if _calls_with_profile(about):
@@ -49,8 +51,8 @@ def _by_calls(about: Mapping[str, Any]) -> tuple[Tone, str]:
     return "warning", f"The model distinguishes {states} in {at_home}. In a new site it makes no calls."
 
 
-def _calls_with_profile(about: Mapping[str, Any]) -> bool:
-    return any(site["called"] for site in (about["evaluation"] or {}).get("new_site", ()))
+def _calls_with_profile(about: About) -> bool:
+    return about.evaluation is not None and any(site.called for site in about.evaluation.new_site)
 
 
 def verdict_of_audit(audit: Mapping[str, Any]) -> tuple[Tone, str]:
@@ -72,34 +74,29 @@ def _critical(audit: Mapping[str, Any]) -> str:
     return f"This is not evidence of biology: {counted} ({named}{'; …' if len(critical) > 3 else ''})."
 
 
-def lead_of_model(about: Mapping[str, Any]) -> Lead:
+def lead_of_model(about: About) -> Lead:
     """Give the first screen of a trained model: verdict, figure, what to expect in use, next steps."""
     tone, sentence = verdict_of_model(about)
-    evaluation, training = about["evaluation"], about["training"]
-    mix = ", ".join(f"{n} {state}" for state, n in training["samples"].items())
-    people = f", {training['subjects']} people" if training["subjects"] is not None else ", number of people not known"
-    details = [f"Trained on {sum(training['samples'].values())} samples ({mix}{people})."]
+    evaluation, training = about.evaluation, about.training
+    people = f", {training.subjects} people" if training.subjects is not None else ", number of people not known"
+    details = [f"Trained on {training.n_samples} samples ({training.mix}{people})."]
     figure = None
     if evaluation is not None:
-        found = evaluation["headline"]
+        found = evaluation.headline
         source = "in cross-validation"
-        if found["from"] == "leave_one_batch_out":
-            source = (
-                f"within the {found['n_batches']} batches left out" if found.get("n_batches") else "in batches left out"
-            )
-        macro = ", mean of the states" if len(about["states"]) > 2 else ""
-        figure = (f"AUC {source}{macro}", found["value"], found["low"], found["high"])
+        if found.source == "leave_one_batch_out":
+            source = f"within the {found.n_batches} batches left out" if found.n_batches else "in batches left out"
+        macro = ", mean of the states" if len(about.states) > 2 else ""
+        figure = (f"AUC {source}{macro}", found.value, found.low, found.high)
     return Lead(tone, sentence, figure, _expected(about), _steps(about), details)
 
 
-def _expected(about: Mapping[str, Any]) -> Table | None:
+def _expected(about: About) -> Table | None:
     """Tell what to expect in use, by where a sample is from."""
     rows = []
-    for found in (about["evaluation"] or {}).get("uses", []):
-        called, wrong = f"{found['called']:.0%}", found["wrong_among_called"]
-        rows.append(
-            [_place(found["use"]), called, "–" if wrong is None else f"{wrong:.0%}", str(found["n_batches"] or "–")]
-        )
+    for found in about.evaluation.uses if about.evaluation is not None else ():
+        called, wrong = f"{found.called:.0%}", found.wrong_among_called
+        rows.append([_place(found.use), called, "–" if wrong is None else f"{wrong:.0%}", str(found.n_batches or "–")])
     columns = ["sample from", "samples called", "calls that were wrong", "batches judged on"]
     return Table(columns, rows, "What to expect in use, as measured on samples that were left out") if rows else None
 
@@ -112,14 +109,14 @@ def _place(use: str) -> str:
     )
 
 
-def _steps(about: Mapping[str, Any]) -> list[str]:
-    audit, places = about.get("audit"), about["answers"].get("places")
-    if about["evaluation"] is None:
+def _steps(about: About) -> list[str]:
+    audit, places = about.audit, about.answers.places
+    if about.evaluation is None:
         return ["Train without `--no-judge`, so that the model is judged and audited."]
     steps = [] if audit is None else _mends(audit, "critical")
-    layered = "layers" in about["evaluation"].get("cross_validation", {})
+    layered = about.evaluation.cross_validation.layers is not None
     given = "--layer NAME=" if layered else "--cargo "
-    if not steps and places is not None and places["unknown"]["calls_from"] is None:
+    if not steps and places is not None and places.unknown.calls_from is None:
         profile = f"make a profile of the new site: `exoclassify recalibrate NAME --site SITE {given}local.csv"
         steps.append(
             f"Measure 10 or more samples and {profile} --mix STATE=SHARE`."
@@ -151,7 +148,7 @@ def lead_of_audit(audit: Mapping[str, Any], samples: Mapping[str, int]) -> Lead:
 
 
 def lead_of_validation(
-    found: Mapping[str, Any], audit: Mapping[str, Any] | None, about: Mapping[str, Any], source: str, seen: str
+    found: Validation, audit: Mapping[str, Any] | None, about: About, source: str, seen: str
 ) -> Lead:
     """Give the first screen of a model judged on another cohort.
 
@@ -160,30 +157,30 @@ def lead_of_validation(
     seen : str
         What is known of samples that the model was trained on; empty for none.
     """
-    auc, calls, model = found["figures"]["auc"], found["calls"], f"{about['name']} {about['version']}"
-    mix = ", ".join(f"{n} {state}" for state, n in found["samples"].items())
+    auc, calls, model = found.figures.auc, found.calls, f"{about.name} {about.version}"
+    mix = ", ".join(f"{n} {state}" for state, n in found.samples.items())
     tone, sentence = _validated(found, audit, about, source)
     details = [
         seen,
-        f"{found['n_samples']} samples of {source} ({mix}); p = {found['permutation']['p_value']:.2g} against permuted labels.",
+        f"{found.n_samples} samples of {source} ({mix}); p = {found.permutation.p_value:.2g} against permuted labels.",
     ]
-    if about["evaluation"] is not None and found["trained_on"] is not None:
-        quoted = about["evaluation"]["headline"]["value"]
-        words = "below" if quoted < auc["low"] else "above" if quoted > auc["high"] else "within"
+    if about.evaluation is not None and found.trained_on is not None:
+        quoted = about.evaluation.headline.value
+        words = "below" if quoted < auc.low else "above" if quoted > auc.high else "within"
         details.append(f"The AUC quoted when {model} was made, {quoted:.3f}, lies {words} this interval.")
     details.append(
-        f"{calls['novel']:.0%} of the samples were unlike its training samples; {found['measured']:.0%} of its panel "
+        f"{calls.novel:.0%} of the samples were unlike its training samples; {found.measured:.0%} of its panel "
         f"was measured."
     )
-    if found["prevalence"] is not None:
-        stated = ", ".join(f"{state} {share:.3g}" for state, share in found["prevalence"].items())
+    if found.prevalence is not None:
+        stated = ", ".join(f"{state} {share:.3g}" for state, share in found.prevalence.items())
         details.append(
             f"Probabilities, predictive values and net benefit are those at the stated prevalence ({stated})."
         )
-    wrong = f"{calls['wrong_among_called']:.0%}" if calls["called"] else "–"
-    table = Table(["where", "samples called", "calls that were wrong"], [[source, f"{calls['called']:.0%}", wrong]])
+    wrong = f"{calls.wrong_among_called:.0%}" if calls.called else "–"
+    table = Table(["where", "samples called", "calls that were wrong"], [[source, f"{calls.called:.0%}", wrong]])
     steps = [] if audit is None else [*_mends(audit, "critical"), *_mends(audit, "warning")]
-    if not calls["called"]:
+    if not calls.called:
         steps.insert(
             0, "Make a profile of this site, so that the model can make calls there: `exoclassify recalibrate`."
         )
@@ -191,27 +188,25 @@ def lead_of_validation(
     return Lead(
         tone,
         sentence,
-        (name, auc["value"], auc["low"], auc["high"]),
+        (name, auc.value, auc.low, auc.high),
         table,
         steps[:_MOST_STEPS],
         (" ".join(filter(None, details)),),
     )
 
 
-def _validated(
-    found: Mapping[str, Any], audit: Mapping[str, Any] | None, about: Mapping[str, Any], source: str
-) -> tuple[Tone, str]:
-    auc = found["figures"]["auc"]
+def _validated(found: Validation, audit: Mapping[str, Any] | None, about: About, source: str) -> tuple[Tone, str]:
+    auc = found.figures.auc
     if audit is not None and (sentence := _critical(audit)):
         return "critical", sentence
-    if auc["low"] <= 0.5:
+    if auc.low <= 0.5:
         return "critical", f"On {source} the model was not shown to distinguish {_states(about)} better than guessing."
-    if found["trained_on"] is None:
+    if found.trained_on is None:
         return (
             "warning",
             f"The model distinguishes {_states(about)} on {source}, but may have been trained on some of these samples.",
         )
-    if not found["calls"]["called"]:
+    if not found.calls.called:
         return (
             "warning",
             f"The model ranks samples of {_states(about)} on {source} better than guessing, but makes no calls.",
@@ -219,6 +214,6 @@ def _validated(
     return "good", f"The model distinguishes {_states(about)} on {source} too."
 
 
-def _states(about: Mapping[str, Any]) -> str:
-    *most, last = about["states"]
+def _states(about: About) -> str:
+    *most, last = about.states
     return f"{', '.join(most)} and {last}"

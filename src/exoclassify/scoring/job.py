@@ -120,7 +120,7 @@ class Job:
         keys, remembered = id_keys(ids), self.bundle.trained_on
         seen = np.zeros(len(ids), dtype=bool)
         if remembered is not None and len(ids):
-            seen = remembered.seen(ids, keys, residuals, self.bundle.about["training"]["data_sha256"])
+            seen = remembered.seen(ids, keys, residuals, self.bundle.about.training.data_sha256)
         book = [
             rows.ids, pa.array(keys), pa.array(rows.places.astype(np.int64)), pa.array(answers.calls),
             pa.array(answers.reasons), pa.array(answers.coverage),

@@ -10,13 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from exoclassify.data.texts import NOT_DETECTED_MARKS
 from exoclassify.errors import FileError, InputError
 from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import Layout
 from exoclassify.tables import sizes
-from exoclassify.tables.cells import column_numbers, column_texts, is_number
+from exoclassify.tables.cells import NOT_DETECTED_MARKS, column_numbers, column_texts, is_number
 from exoclassify.tables.controls import NO_SAMPLE
 from exoclassify.tables.foreign import advice
 from exoclassify.tables.pieces import Batch, Piece, Reject, Stretch

@@ -131,7 +131,7 @@ def score_files(
     check_ending(out.name)
     sources, left_out = find_sources([str(one) for one in ([given] if isinstance(given, str | Path) else given)])
     panel = bundle.panel
-    if (bundle.about.get("visits") or {}).get("reads") in ("baseline", "pair") and asked.unit is None:
+    if bundle.about.visits is not None and bundle.about.visits.reads != "response" and asked.unit is None:
         raise ModelError(
             f"{bundle.name} reads changes against a sample of the same person, and these are samples; use exoclassify score with "
             "--samples SHEET --subject COLUMN --visit COLUMN, or state --unit value if they are changes"
@@ -186,7 +186,7 @@ def _check_unchanged(plans: Sequence[Plan]) -> None:
 
 def _manifest(job: Job, sources: Sequence[Source], asked: Asked) -> dict[str, Any]:
     bundle = job.bundle
-    about = json.dumps(bundle.about, sort_keys=True).encode()
+    about = json.dumps(bundle.about.to_json(), sort_keys=True).encode()
     return {
         "parts format": 4,
         "model": hashlib.sha256(about + bundle.golden_probabilities().tobytes()).hexdigest(),

@@ -211,6 +211,7 @@ class TextPiece(Piece):
                 faults.append(Reject(n, readable, "", "is not UTF-8 text; save the file as UTF-8"))
             elif len(cells) != len(wanted.names):
                 said = f"has {len(cells)} cells where the header has {len(wanted.names)}; correct the row"
+                said = "is a remark and no row of the table; take it out" if sum(map(bool, cells)) == 1 else said
                 faults.append(Reject(n, sample, "", said))
             else:
                 sound.append(read)

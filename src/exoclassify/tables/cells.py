@@ -14,6 +14,7 @@ from exoclassify.typing import Floats
 
 __all__ = [
     "MISSING_SPELLINGS",
+    "NOT_DETECTED_MARKS",
     "as_text",
     "column_numbers",
     "column_texts",
@@ -23,14 +24,19 @@ __all__ = [
     "text_or_none",
 ]
 
+NOT_DETECTED_MARKS = {"undetermined", "nd", "n.d.", "no ct", "no cq"}
+"""What qPCR software writes where no cycle was reached, in lower case."""
+
 # Numbers may spell these in any case; see `text_or_none` for texts.
-_MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", ".", "filtered"})  # the last is Spectronaut's
+_MISSING = frozenset(
+    {"", "na", "nan", "null", "none", "#n/a", ".", "n/a", "<na>", "filtered"}
+)  # the last is Spectronaut's
 MISSING_SPELLINGS = sorted({spelt for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())} | {"NaN"})
 """Of a cell without a number, for readers that know a list of texts."""
 
 _SPELLINGS = pa.array(MISSING_SPELLINGS)
 _AS_NAN = {spelt: "nan" for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())}
-_MISSING_TEXTS = frozenset({"", "NA", "NaN", "nan", "null", "None", "#N/A", "."})
+_MISSING_TEXTS = frozenset({"", "NA", "NaN", "nan", "null", "None", "#N/A", ".", "N/A", "n/a", "<NA>"})
 _JOINT = "\x1f"  # the unit separator of ASCII; a cell that holds it is no number
 _WHOLE = 1e15  # below it every whole float prints all its digits
 

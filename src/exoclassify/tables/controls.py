@@ -10,22 +10,30 @@ from dataclasses import replace
 import numpy as np
 
 from exoclassify.errors import InputError, first_three
+from exoclassify.tables.cells import NOT_DETECTED_MARKS
 from exoclassify.tables.wide import WideTable
 
 __all__ = ["NO_SAMPLE", "is_no_molecule", "is_no_sample", "samples_alone", "without_control_molecules"]
 
+_SUMS = (  # also as spreadsheets in German, French, Spanish and Italian name them
+    r"(?:(?:grand|suma?|somme)[ _.-]?)?total[ei]?(?:[ _.-](?:g[eé]n[eé]rale?|general))?"
+    r"(?:[ _.-]?(?:mapped|reads?|counts?|intensity|mirnas?))*|sum|suma|summe|somme|gesamt(?:summe|zahl)?|insgesamt|"
+    r"mean|average|median[ea]?|m[eé]diane|mittel(?:wert)?|durchschnitt|moyenne|promedio|media|"
+    r"(?:library|lib)[ _.-]?size|(?:n[ _.-]?|all[ _.-]?|mapped[ _.-]?)reads"
+)
 NO_SAMPLE = (
-    r"^(?:__.*|(?:grand[ _.-]?)?total(?:[ _.-]?(?:reads|counts?|intensity))?|sum|mean|average|median|"
+    rf"^(?:__.*|{_SUMS}|"
     r"undetermined(?:[ _.-].*)?|"
-    r"(?:ntc|no[ _-]?template(?:[ _-]control)?|blank|water|"
-    r"(?:neg(?:ative)?|pos(?:itive)?)[ _.-]?(?:ctrl|control))(?:[ _.-]?\d+)?|"
-    r"(?:qc[ _.-]*pool(?:ed)?|pool(?:ed)?[ _.-]*qc)(?:[ _.-]?\d+)?)$"
+    r"(?:ntc|no[ _-]?template(?:[ _-]control)?|blank|water|h2o|wasser|eau|agua|leer(?:wert|probe)|calibrator|kalibrator|"
+    r"(?:neg(?:ative?)?|pos(?:itive?)?)[ _.-]?(?:ctrl|[ck]ontrolle?)|(?:control|t[eé]moin)[ _.-](?:n[eé]gati[vf]o?|positi[vf]o?)|"
+    r"qc[ _.-]*pool(?:ed)?|pool(?:ed)?(?:[ _.-]*qc)?)(?:[ _.-]?\d+)?)$"
 )
 """Names of rows that are no sample; the expression is one that Arrow knows too."""
 
 _NO_SAMPLE = re.compile(NO_SAMPLE, re.IGNORECASE)
 _NO_MOLECULE = re.compile(
-    r"__.*|(?:grand[ _.-]?)?total(?:[ _.-]?(?:reads|counts?|intensity|mapped|mirnas?))?|sum|mean|average|"
+    rf"__.*|{_SUMS}|mirnatotal|blank|empty|ppc|mirtc|rtc|gdc|n_(?:unmapped|multimapping|nofeature|ambiguous)|unmapped|"
+    r"no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique|unassigned_\w+|"
     r"(?:con|rev|decoy|contam)_{1,2}\S+|(?:POS|NEG)_[A-H](?:\([\d.]+\))?|(?:cel|ath|osa)[-_.](?:miR|let|mir)[-_.]?\S+|"
     r"UniSp\s?\d+(?:[ _.-].*)?|ERCC-\d{5}|spike[ _.-]?in.*",
     re.IGNORECASE,
@@ -39,7 +47,8 @@ _ANNOTATIONS = frozenset(
         "iso_add3p", "iso_snp", "peptides", "unique peptides", "razor + unique peptides", "sequence coverage [%]",
         "mol. weight [kda]", "sequence length", "q-value", "score", "intensity", "ms/ms count", "id", "protein.ids",
         "protein.names", "protein names", "first.protein.description", "n.sequences", "n.proteotypic.sequences", "organism",
-        "entry name", "fasta headers", "number of proteins", "pg.genes", "uniprot", "entrez", "ensembl",
+        "entry name", "fasta headers", "number of proteins", "pg.genes", "uniprot", "entrez", "ensembl", "basemean", "aveexpr",
+        "log2foldchange", "logfc", "lfcse", "stat", "pvalue", "p.value", "p-value", "padj", "adj.p.val", "fdr", "logcpm",
     }
 )  # fmt: skip
 
@@ -56,13 +65,25 @@ def is_no_molecule(name: str) -> bool:
 
 def without_control_molecules(table: WideTable) -> WideTable:
     """Leave out columns that are no molecule."""
-    others = [name for name in table.columns if is_no_molecule(name.strip())]
-    if not others or len(others) == len(table.columns):
+    out = {j for j, name in enumerate(table.columns) if is_no_molecule(name.strip())} | _counting(table)
+    if not out or len(out) == len(table.columns):
         return table
-    keep = [j for j, name in enumerate(table.columns) if not is_no_molecule(name.strip())]
+    others = [table.columns[j] for j in sorted(out)]
+    keep = [j for j in range(len(table.columns)) if j not in out]
     note = f"{len(others)} {'column is' if len(others) == 1 else 'columns are'} no molecule ({first_three(others)}): left out"
     note = note.replace("columns are", "names are").replace("column is", "name is")
     return replace(table.with_columns(keep), notes=(*table.notes, note))
+
+
+def _counting(table: WideTable) -> set[int]:
+    """Find columns that count the rows, as 1, 2, 3, …: they hold row numbers, whatever they are called."""
+    if len(table.row_ids) < _COUNTED:
+        return set()
+    return set(np.flatnonzero((np.diff(table.cells, axis=0) == 1).all(axis=0)).tolist())
+
+
+_COUNTED = 5
+"""So many rows in a row are no chance."""
 
 
 def samples_alone(table: WideTable, known: Collection[str] | None) -> WideTable:
@@ -96,9 +117,9 @@ def samples_alone(table: WideTable, known: Collection[str] | None) -> WideTable:
 
 
 def _annotates(table: WideTable, row: int) -> bool:
-    """Whether the texts of a row are more than one mark such as Undetermined."""
+    """Whether the texts of a row are others than the marks of what was not detected."""
     words = {text.lower() for i, _, text in table.texts if i == row}
-    return len(words) > 1 or table.row_ids[row].strip().lower() in _ANNOTATIONS
+    return not words <= NOT_DETECTED_MARKS or table.row_ids[row].strip().lower() in _ANNOTATIONS
 
 
 def _refuse(table: WideTable, texts: Collection[int], named: Collection[int]) -> None:

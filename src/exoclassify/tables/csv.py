@@ -32,9 +32,9 @@ Opened = Callable[[], TextIO]
 
 # What may separate cells under each suffix, in the order tried: spreadsheets that write decimal commas write
 # semicolons into a .csv.
-_ANY = ("\t", ",", ";")
+_ANY = ("\t", ",", ";", "|", " ")  # the last is that of R's write.table
 SEPARATORS = {
-    ".csv": (",", ";", "\t"),
+    ".csv": (",", ";", "\t", "|"),
     ".tsv": ("\t",),
     **dict.fromkeys((".txt", ".adat", ".rcc", ".gff", ".gff3"), _ANY),
 }
@@ -85,6 +85,8 @@ def _headed(opened: Opened, separator: str, source: str) -> Generator[tuple[int,
         first = first[begin_of([cells for _, cells in first], separator) :]
         if len(first) > 1 and _lacks_corner(separator, *(cells for _, cells in first[:2])):
             first[0][1].insert(0, "")
+        elif len(first) > 1 and all(len(cells) == len(first[0][1]) + 1 and not cells[-1] for _, cells in first[1:]):
+            first[0][1].append("")  # a separator at the end of every row, and none at that of the header
         yield from first
         yield from rows
 
@@ -95,8 +97,14 @@ def begin_of(rows: list[list[str]], separator: str) -> int:
     Returns
     -------
     int
-        Position of the header: 0, or behind rows of at most two filled cells that are narrower than the table.
+        Position of the header: 0, or behind rows of at most two filled cells, or of half of the table's cells.
     """
+    widths = [len(cells) for cells in rows]
+    begin = widths.index(max(widths)) if rows else 0
+    far = all(cells[0].startswith(("#", "!")) or 2 * len(cells) <= widths[begin] for cells in rows[:begin])
+    even = widths[begin:].count(max(widths, default=0))
+    if begin > 0 and far and even > max(1, (len(rows) - begin) / 2) and not any(map(_is_plain_number, rows[begin][1:])):
+        return begin
     for i, cells in enumerate(rows[:-1]):
         even = len(cells) == len(rows[i + 1]) or _lacks_corner(separator, cells, rows[i + 1])
         filled = sum(bool(cell.strip()) for cell in cells)
@@ -106,6 +114,10 @@ def begin_of(rows: list[list[str]], separator: str) -> int:
         if even and len(cells) > 1 and 2 * filled >= len(cells):
             return i
     return 0
+
+
+def _is_plain_number(cell: str) -> bool:
+    return cell.strip().replace(".", "", 1).isdigit()
 
 
 _FIRST = 60
@@ -147,7 +159,7 @@ def _first_rows(opened: Opened, candidates: tuple[str, ...], n: int) -> dict[str
 
 def _lacks_corner(separator: str, header: list[str], row: list[str]) -> bool:
     # With commas the same sign is a decimal comma or a comma at the end of the line, and no header is short.
-    return separator == "\t" and len(row) == len(header) + 1 and bool(row[-1].strip())
+    return separator in "\t " and len(row) == len(header) + 1 and bool(row[-1].strip())
 
 
 def _rows(opened: Opened, separator: str) -> Generator[tuple[int, list[str]], None, None]:

@@ -16,7 +16,10 @@ _THREE = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
 _POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _SHORT = re.compile(r"\d{1,3}")
 _SPACES = "\u0020\u00a0\u202f\u2009"
-_GROUPED = re.compile(rf"([+-]?\d{{1,3}})([.,'\u2019{_SPACES}])\d{{3}}(?:\2\d{{3}})*(?:[.,]\d+)?")
+_MARKED = re.compile(
+    r"(?P<bound>[<>≤≥~]=?\s*)?[+-]?\d+(?:[.,]\d+)?(?P<unit>\s*(?:%|\*+|[a-zµ][a-zµ/]*))?", re.IGNORECASE
+)
+_GROUPED = re.compile(rf"([+-]?\d{{1,3}})([.,_'\u2019{_SPACES}])\d{{3}}(?:\2\d{{3}})*(?:[.,]\d+)?")
 _ENOUGH = 3
 """So many cells that look like thousands, and none that does not, are no chance."""
 
@@ -33,16 +36,20 @@ def with_points(cells: list[str], source: str) -> tuple[list[str], list[str]]:
 
 def with_decimal_points(table: WideTable) -> WideTable:
     """Read decimal commas where all texts of a table are such numbers."""
-    words = [text for _, _, text in table.texts]
+    words = [text for _, _, text in table.texts if any(map(str.isdigit, text))]  # and not marks, as Undetermined
     if not words or not all(_COMMA.fullmatch(word) for word in words):
         return table
     if all(_THREE.fullmatch(word) for word in words) or (table.cells % 1 > 0).any():
         raise InputError(f"{table.source}: {advice(words[0])}")
     cells = table.cells.copy()
+    marks = []
     for row, column, text in table.texts:
-        cells[row, column] = float(text.replace(",", "."))
+        if _COMMA.fullmatch(text):
+            cells[row, column] = float(text.replace(",", "."))
+        else:
+            marks.append((row, column, text))
     note = f"{len(words)} decimal commas were read as points"
-    return replace(table, cells=cells, texts=(), notes=(*table.notes, note), plain=False)
+    return replace(table, cells=cells, texts=tuple(marks), notes=(*table.notes, note), plain=False)
 
 
 def advice(text: str) -> str:
@@ -55,7 +62,14 @@ def advice(text: str) -> str:
         return f"{text!r} has {mark} as a thousands separator: write {rest}"
     if _COMMA.fullmatch(text):
         return f"{text!r} has a decimal comma: write a point"
-    return ""
+    marked = _MARKED.fullmatch(text)
+    if marked and marked["bound"]:
+        return f"{text!r} is a bound and no value: write what was measured, or leave the cell empty"
+    return (
+        f"{text!r} has {marked['unit'].strip()} behind the number: write the number alone"
+        if marked and marked["unit"]
+        else ""
+    )
 
 
 def check_thousands(rows: Sequence[Sequence[str]], source: str) -> None:

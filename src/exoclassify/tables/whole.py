@@ -45,7 +45,7 @@ def wide_from_rows(rows: Rows, source: str, asked: Reading = AS_WRITTEN) -> Wide
     second: list[str] = []
     values = []
     texts: list[tuple[int, int, str]] = []
-    even = _even(rows, len(header), source)
+    even = _even(rows, header, source)
     head = list(islice(even, _LOOKED_AT))
     check_thousands([cells[:at] + cells[at + 1 :] for cells in head], source)
     for cells in chain(head, even):
@@ -135,7 +135,7 @@ def sheet_from_rows(rows: Rows, source: str) -> pd.DataFrame:
     import pandas as pd  # it takes a fifth of a second, and to score no sheet is read
 
     header = _header(rows, source)
-    cells = [[text_or_none(cell) for cell in row] for row in _even(rows, len(header), source)]
+    cells = [[text_or_none(cell) for cell in row] for row in _even(rows, header, source)]
     frame = pd.DataFrame(cells, columns=header, dtype=object)
     return frame.loc[:, [bool(name) or frame.iloc[:, j].notna().any() for j, name in enumerate(header)]]
 
@@ -192,21 +192,28 @@ def _header(rows: Rows, source: str) -> list[str]:
     raise FileError(f"{source}: is empty but for blank lines")
 
 
-def _even(rows: Rows, width: int, source: str) -> Iterator[list[str]]:
+def _even(rows: Rows, header: Sequence[str], source: str) -> Iterator[list[str]]:
     """Pass on the rows of the header's width; in the end refuse if there were others, or none."""
-    uneven = []
-    n_even = 0
+    uneven, remarks = [], []
+    n_even, width = 0, len(header)
     for line, cells in rows:
         if len(cells) == width:
+            if n_even and cells[-1].strip() == header[-1] and [cell.strip() for cell in cells] == header:
+                raise InputError(f"{source}: line {line} is its header again: give each table in a file of its own")
             n_even += 1
             yield cells
         else:
             uneven.append(f"line {line} has {len(cells)}")
+            if sum(map(bool, cells)) == 1:
+                remarks.append(f"line {line}, {''.join(cells).strip()[:40]!r}")
+    if n_even and len(remarks) == len(uneven) > 0:
+        raise InputError(f"{source}: {first_three(remarks)}: a remark is no row of a table; take it out")
     if uneven:
         count = "1 row has" if len(uneven) == 1 else f"{len(uneven)} rows have"
         raise InputError(
             f"{source}: {count} another number of cells than the header, which has {width} "
-            f"({first_three(uneven)}); put names that hold a separator in quotes, and keep empty cells"
+            f"({first_three(uneven)}); put names that hold a separator in quotes, keep empty cells, and take out "
+            "what is no row of the table"
         )
     if not n_even:
         raise InputError(f"{source}: has a header of {width} cells and no row below it")

@@ -29,8 +29,8 @@ __all__ = [
 # table, and would only fill the memory.
 MAX_TEXTS = 1_000_000
 
-# What pandas calls a row index that was written as a column without a name of its own.
-_INDEX_NAMES = ("", "index", "Unnamed: 0")
+# What pandas and R call a row index that was written as a column without a name of its own.
+_INDEX_NAMES = ("", "index", "Unnamed: 0", "X", "...1", "rowname", "rownames", "row_names", "rn")
 ID_NAMES = (
     "sample_id",
     "sampleid",

@@ -86,10 +86,12 @@ class Rotated:
     basis: Floats
 
     @classmethod
-    def fit(cls, view: str, V: Floats, scaling: Scaling = "standard") -> Rotated:
-        """Centre, scale and rotate one view of the training samples; no NaN."""
+    def fit(cls, view: str, V: Floats, scaling: Scaling = "standard", weights: Floats | None = None) -> Rotated:
+        """Centre, scale and rotate one view of training samples, without NaN; each molecule counts as often as its weight."""
         mean, spread = V.mean(axis=0), V.std(axis=0)
         scale = np.where(spread > 1e-9, spread, 1.0) if scaling == "standard" else np.ones(V.shape[1])
+        if weights is not None:
+            scale = scale * np.sqrt((weights**2).mean()) / weights
         n, p = V.shape
         A = (V - mean) / (scale * np.sqrt(p))
         if p <= n:
