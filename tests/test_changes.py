@@ -21,6 +21,7 @@ from exoclassify.data.visits import before_and_after
 from exoclassify.errors import InputError, ModelError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.course import followed
+from exoclassify.model.retest import Retest
 from exoclassify.scoring.stream import score_files
 from exoclassify.simulation.simulate import SimulationDesign, simulate
 
@@ -200,9 +201,9 @@ def test_a_model_of_changes_refuses_samples_by_themselves(folder: Path) -> None:
         score_files(bundle, folder / "cargo.csv", folder / "alone.csv")
     with pytest.raises(ModelError, match="trained on value"):
         bundle.predict(MADE.layers["mirna"])
-    told = {**bundle.about, "retest": {"sd": dict.fromkeys(bundle.states, 1.0), "freedom": 9, "persons": 9}}
+    noise = Retest(np.ones(2), 9, 9, "here")
     with pytest.raises(InputError, match="no person has samples at two visits beside the baseline V1"):
-        followed(dataclasses.replace(bundle, about=told), MADE.layers["mirna"], MADE.sheet)
+        followed(bundle, MADE.layers["mirna"], MADE.sheet, noise=noise)
 
 
 def test_a_plain_model_refuses_a_baseline(folder: Path) -> None:
@@ -297,7 +298,7 @@ def test_a_person_is_followed_by_the_changes_since_a_baseline(tmp_path: Path) ->
     [told] = json.loads((tmp_path / "course" / "course.json").read_text())
     assert [visit["visit"] for visit in told["visits"]] == ["V2", "V3"]
     bundle = ModelBundle.load(tmp_path / "since")
-    plan = VisitTables.of(bundle.about)
+    plan = bundle.about.visit_tables
     assert plan is not None
     changed = plan.tables(made.layers["mirna"], made.sheet)["mirna"]
     ids = [visit["sample_id"] for visit in told["visits"]]
