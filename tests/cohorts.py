@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 
 FAST = Recipe.of(
     {

@@ -9,7 +9,7 @@ from exoclassify.auditing.audit import audit
 from exoclassify.judging.aside import contradicted, out_of_fold
 from exoclassify.judging.evaluate import cross_validated, judge
 from exoclassify.judging.metrics import macro_auc
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 
 COHORT = cohort_of(counts(n=60, n_batches=2, seed=1), batch=True, sex=["female", "male", "male"] * 20)
 JUDGEMENT = judge(Samples.of(COHORT), COHORT.sheet.sample_ids, FAST, n_jobs=1)

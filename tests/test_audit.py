@@ -27,7 +27,7 @@ from exoclassify.data.names import canonical_names
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, InputError
 from exoclassify.judging.metrics import auc
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from golden_numbers import answers, r_figures
 
 

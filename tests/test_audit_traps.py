@@ -11,8 +11,8 @@ from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.labels import audit_labels, contradiction
 from exoclassify.data.cohort import Cohort
 from exoclassify.judging.evaluate import judge
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from traps import TRAPS, clean, found_by, latent, swapped, two_sites, with_columns, with_table
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,9 @@ from exoclassify.cli.main import app
 from exoclassify.errors import FileError, InputError
 from exoclassify.judging.bench import Bench, Cost, benched, cost_of
 from exoclassify.judging.bench_tables import Columns, table_in, tables_in, tasks_of
-from exoclassify.learning.learn import Samples, learn, learn_each
+from exoclassify.learning.learn import learn, learn_each
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.model.compiled import CompiledBlend
 
 RIDGE = FAST.model_copy(update={"voices": FAST.voices[:1]})

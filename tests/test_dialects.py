@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
@@ -278,13 +279,13 @@ R_SPACE = '"hsa-miR-1-3p" "hsa-miR-9-5p" "hsa-miR-21-5p"\n' + "".join(
         (below(PLAIN, 6, "Suma total,6,2,35"), "Suma total (no samples by their names)"),
         (below(PLAIN, 1, "Biotype,miRNA,miRNA,miRNA"), "Biotype (text)"),
         (below(PLAIN, 1, "unit,counts,counts,counts"), "unit (text)"),
-        (PLAIN.replace("A1,5", "A1,N/A"), ""),
+        (PLAIN.replace("A1,5", "A1,<NA>"), ""),
     ],
 )
 def test_a_table_written_in_another_way_is_read_as_it_is_meant(text: str, said: str, tmp_path: Path) -> None:
     table = cohort(tmp_path, text).cargo
     expected = np.array([line.split(",")[1:] for line in PLAIN.splitlines()[1:]], dtype=float)
-    if "N/A" in text:
+    if "<NA>" in text:
         expected[0, 0] = np.nan
     assert table.sample_ids == ("A1", "A2", "A3", "A4", "A5")
     assert table.molecules == ("hsa-miR-1-3p", "hsa-miR-9-5p", "hsa-miR-21-5p")
@@ -326,3 +327,10 @@ def test_decimal_commas_beside_marks_are_read(tmp_path: Path) -> None:
     text = PLAIN.replace(",", ";").replace("31", "31,5").replace(";0;", ";Undetermined;")
     table = cohort(tmp_path, text, unit="ct").cargo
     assert table.values[0].tolist() == [5, 40, 31.5]
+
+
+def test_a_workbook_whose_formulas_were_never_computed_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": ["A1", "A2"], "hsa-miR-1-3p": ["=1+4", "=7"], "hsa-miR-9-5p": ["=0", "=3"]})
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    with pytest.raises(InputError, match=r"t\.xlsx: holds formulas without their values; open it"):
+        read_wide(tmp_path / "t.xlsx")

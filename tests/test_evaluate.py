@@ -6,8 +6,8 @@ import pytest
 from cohorts import FAST, counts
 from exoclassify.errors import DesignError
 from exoclassify.judging.evaluate import judge
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.model.evaluation import Evaluation
 
 

@@ -8,8 +8,9 @@ import pytest
 import xgboost
 
 from cohorts import EVERY_VOICE, counts
-from exoclassify.learning.learn import Learned, Samples, learn
+from exoclassify.learning.learn import Learned, learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.methods.learners.trees import Trees, fit_boosted, fit_forest
 from exoclassify.methods.tree_shapley import LeafBoxes
 from exoclassify.model.bundle import ModelBundle

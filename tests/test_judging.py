@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from exoclassify.judging.evaluate import judge
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 
 SELECTING = Recipe.of(
     {

@@ -26,7 +26,8 @@ from exoclassify.data.study import Study
 from exoclassify.discovery.discover import discover_layers
 from exoclassify.errors import DesignError, InputError, ModelError
 from exoclassify.learning.fuse import fit_weights
-from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.learn import learn
+from exoclassify.learning.samples import Samples
 from exoclassify.lifecycle.estimator import ExoClassifier
 from exoclassify.lifecycle.fit import fit
 from exoclassify.methods.fusion import fused, trusted

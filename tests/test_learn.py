@@ -7,8 +7,9 @@ from sklearn.metrics import roc_auc_score
 from cohorts import EVERY_VOICE, FAST, counts
 from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.evidence.catalogue import Catalogue
-from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.learn import learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.methods.normalise_ct import DeltaCt
 from exoclassify.methods.normalise_intensity import MedianCentred
 

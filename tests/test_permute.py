@@ -5,8 +5,8 @@ import pytest
 
 from cohorts import counts
 from exoclassify.judging.permute import permutation_test, permuted_labels
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 
 RIDGE = Recipe.of({"folds": {"outer": 3, "inner": 2}, "voices": [{"learner": "ridge"}]})
 

@@ -18,6 +18,7 @@ from exoclassify.cli.main import app
 from exoclassify.cli.options import shares_of
 from exoclassify.cli.studies import with_study
 from exoclassify.data.cohort import Cohort
+from exoclassify.data.guessing import guessed
 from exoclassify.data.study import Study
 from exoclassify.data.units import known_kind, known_unit
 from exoclassify.errors import FileError, InputError
@@ -172,3 +173,15 @@ def test_run_audits_trains_and_finds_markers_and_one_page_leads_to_them(tmp_path
     again = run("run", tmp_path / "cohort.toml", "--out", tmp_path / "study")
     assert again.exit_code == 2
     assert "is there already; give --force" in again.stderr
+
+
+def test_columns_are_known_by_their_names_in_other_languages_too(tmp_path: Path) -> None:
+    ids = [f"S{i}" for i in range(6)]
+    counts = "".join(f"{name},{i},7,9\n" for i, name in enumerate(ids))
+    (tmp_path / "cargo.csv").write_text("id,hsa-miR-1-3p,hsa-miR-9-5p,hsa-miR-21-5p\n" + counts)
+    states = ("Schmerz", "Kontrolle")
+    rows = "".join(f"{name},{states[i % 2]},P{i // 2},{'AB'[i // 3]},50\n" for i, name in enumerate(ids))
+    (tmp_path / "sheet.csv").write_text("Probe,Diagnose,Proband-ID,Charge,Alter\n" + rows)
+    study, _ = guessed(tmp_path / "cargo.csv", tmp_path / "sheet.csv", {})
+    assert (study.label, study.reference, study.subject) == ("Diagnose", "Kontrolle", "Proband-ID")
+    assert (study.batch, study.covariates) == ("Charge", ("Alter",))

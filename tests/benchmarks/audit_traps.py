@@ -21,7 +21,7 @@ from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.labels import contradiction
 from exoclassify.data.cohort import Cohort
 from exoclassify.judging.metrics import auc
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from traps import STRENGTHS, TRAPS, clean, found_by, swapped, two_sites
 
 REAL = {

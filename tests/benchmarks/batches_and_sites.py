@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError
 from exoclassify.judging.evaluate import judge
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.lifecycle.fit import fit
 from exoclassify.lifecycle.recalibrate import LocalSamples, recalibrate
 from exoclassify.model.bundle import ModelBundle

@@ -20,8 +20,9 @@ from scipy.stats import kstest
 from exoclassify.judging.evaluate import judge
 from exoclassify.judging.metrics import against_rest, auc
 from exoclassify.judging.permute import permutation_test
-from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.learn import learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.model.compiled import CompiledBlend
 
 RECIPE = Recipe.of(

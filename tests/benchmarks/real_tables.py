@@ -30,8 +30,9 @@ from xgboost import XGBClassifier
 from exoclassify.data.cohort import Cohort
 from exoclassify.judging.evaluate import said
 from exoclassify.learning.folds import Fold, stratified_folds
-from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.learn import learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 
 PEERS: dict[str, Callable[[], object]] = {
     "ridge": lambda: LogisticRegressionCV(

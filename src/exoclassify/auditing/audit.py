@@ -34,7 +34,7 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort, cohort_of
 from exoclassify.errors import DesignError, InputError
 from exoclassify.judging.judgement import Judgement
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 
 __all__ = ["audit"]
 

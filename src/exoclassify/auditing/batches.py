@@ -23,7 +23,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.errors import DesignError, first_three
 from exoclassify.judging.metrics import Estimate, against_rest, auc_within, macro_auc, mean_figure
 from exoclassify.learning.folds import leave_one_batch_out, stratified_folds
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 
 __all__ = ["audit_answers", "audit_batches", "audit_covariates", "audit_unseen", "batch_columns"]
 

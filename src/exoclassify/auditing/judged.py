@@ -12,7 +12,7 @@ from exoclassify.auditing.reference import ridge_scores
 from exoclassify.judging.judgement import Judgement
 from exoclassify.judging.metrics import Estimate, macro_auc, mean_figure
 from exoclassify.learning.folds import Fold, stratified_folds
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from exoclassify.typing import Codes, Floats
 
 __all__ = ["Judged"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from exoclassify.auditing.findings import Audit, Finding, Severity, by_severity, verdict_of
 from exoclassify.data.cohort import Cohort
 from exoclassify.judging.permute import permuted_labels
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from exoclassify.typing import Codes, Mask
 
 __all__ = ["audit_layers", "missing_layers"]

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from exoclassify.data.cargo import CargoTable
 from exoclassify.judging.evaluate import workers_started_undisturbed
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from exoclassify.methods.learners.linear import Rotated, fit_ridge
 from exoclassify.methods.select import PrevalenceFilter
 from exoclassify.methods.steps import imputer_for, normaliser_for

@@ -17,7 +17,7 @@ from exoclassify.errors import DesignError
 from exoclassify.judging.evaluate import cross_validated
 from exoclassify.judging.metrics import macro_auc
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from exoclassify.typing import Codes, Floats, Mask
 
 __all__ = ["sensitivity"]

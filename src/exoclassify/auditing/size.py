@@ -21,7 +21,7 @@ from exoclassify.judging.sample_size import (
     supported_parameters,
 )
 from exoclassify.learning.folds import Fold, stratified_folds, subjects_per_state
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from exoclassify.typing import Codes
 
 __all__ = ["audit_preselection", "audit_size", "learning_curve"]

@@ -1,4 +1,4 @@
-"""exoclassify demo: the whole job on a simulated cohort, told in plain words."""
+"""exoclassify demo: the whole job on a simulated cohort, in plain words."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli import options as opt
+from exoclassify.cli.explained import summary
 from exoclassify.cli.outputs import check_folder
-from exoclassify.cli.score import summary
 from exoclassify.cli.train import fitted
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def _run(folder: Path, jobs: int) -> None:
     _tell(f"3. Scored the {parts.new.n_samples} samples of centre B{_CENTRES}, read from files", [])
     print("\n".join(f"   {line}" for line in summary(bundle, Tally.of(predictions), None)[1:]))
     _tell(None, in_new_batch(predictions, parts.new))
-    _tell(f"4. Took centre B{_CENTRES} on board with ten samples", with_local(bundle, parts.new))
-    _tell("5. Looked whether it learned the true markers", markers(bundle, parts.training, simulated.truth))
+    _tell(f"4. Made a profile of centre B{_CENTRES} from ten of its samples", with_local(bundle, parts.new))
+    _tell("5. Checked whether it learned the true markers", markers(bundle, parts.training, simulated.truth))
 
 
 def _tell(title: str | None, paragraphs: list[str]) -> None:
@@ -129,7 +129,7 @@ def _what_is_simulated(simulated: SimulatedCohort, parts: _Parts) -> str:
         f"{cohort.n_samples} samples of {len(set(cohort.groups))} persons in {_CENTRES} centres, with {len(simulated.truth)} "
         f"true markers among {cohort.cargo.n_molecules} miRNAs (seed {_SEED}). Centres B1 to B{_CENTRES - 1} "
         f"({parts.training.n_samples} samples) are trained on. Centre B{_CENTRES} ({parts.new.n_samples} samples of other "
-        "persons, measured in a batch of its own) is left out as a whole and scored at the end."
+        "persons, measured in a batch of its own) is left out and scored at the end."
     )
 
 

@@ -42,8 +42,9 @@ def in_new_batch(predictions: Predictions, new: Cohort) -> list[str]:
     best = int((np.array(predictions.best_guesses) == true).sum())
     total = len(true)
     return [
-        f"Against the truth: {called} of {total} called, {right} of them rightly and {called - right} wrongly; {total - called} "
-        f"uncertain. The best guess is right for {best} of the {total}; log-loss {log_loss_of(predictions, true):.2f}."
+        f"Compared with the truth: {called} of {total} samples called, {right} of them rightly and {called - right} wrongly; "
+        f"{total - called} uncertain. The best guess is right for {best} of the {total}; log-loss "
+        f"{log_loss_of(predictions, true):.2f}."
     ]
 
 
@@ -91,10 +92,10 @@ def with_local(bundle: ModelBundle, new: Cohort, n_local: int = 10, draws: int =
         loss, n_called, wrong = total.tolist()
         share = f"{wrong / n_called:.0%} of these calls wrong" if n_called else "none called"
         asked = draws * (new.n_samples - n_local)
-        told.append(f"{name} them log-loss {loss:.2f}, {n_called / asked:.0%} called, {share}")
+        told.append(f"{name} the profile log-loss {loss:.2f}, {n_called / asked:.0%} called, {share}")
     return [
-        f"With {n_local} samples of the new centre, not labelled, only their mix stated, and asked about its others, mean of "
-        f"{draws} draws: {'; '.join(told)}."
+        f"A profile from {n_local} samples of the new centre, without labels but with the mix stated, then asked about the "
+        f"other samples; mean of {draws} draws: {'; '.join(told)}."
     ]
 
 

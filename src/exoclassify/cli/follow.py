@@ -9,10 +9,10 @@ import typer
 
 from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for
-from exoclassify.cli.columns import columns as lined_up
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import columns_of, reading_of, used
 from exoclassify.cli.outputs import check_folder
+from exoclassify.cli.outputs import columns as lined_up
 
 if TYPE_CHECKING:
     from exoclassify.data.cargo import CargoTable

@@ -18,9 +18,8 @@ from exoclassify.cli.follow import follow
 from exoclassify.cli.init import init
 from exoclassify.cli.models import models
 from exoclassify.cli.monitor import monitor
-from exoclassify.cli.outcomes import outcomes
 from exoclassify.cli.recalibrate import recalibrate
-from exoclassify.cli.records import records
+from exoclassify.cli.records import outcomes, records
 from exoclassify.cli.retrain import retrain
 from exoclassify.cli.run import run
 from exoclassify.cli.score import score

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from exoclassify.cli.columns import columns
+from exoclassify.cli import options as opt
 from exoclassify.cli.models_compare import compare
 from exoclassify.cli.models_exchange import export_bento, import_, keys, sign
-from exoclassify.cli.registry import Json, Key, Place, Who, asker, opened, say
+from exoclassify.cli.outputs import columns
+from exoclassify.cli.registry import Key, Place, Who, asker, opened, say
 
 if TYPE_CHECKING:
     from exoclassify.model.promotions import Promotion
@@ -33,7 +34,7 @@ def _models() -> None:
 
 
 @models.command("list")
-def list_(registry: Place = "models", as_json: Json = False) -> None:
+def list_(registry: Place = "models", as_json: opt.AsJson = False) -> None:
     """List all models and versions; * marks the one in use."""
     place = opened(registry)
     found = [_listed(place, name, version) for name in place.names() for version in place.versions(name)]
@@ -79,7 +80,7 @@ def _listed(place: Registry, name: str, version: str) -> dict[str, Any]:
 
 
 @models.command(no_args_is_help=True)
-def show(name: Name, version: Version = None, registry: Place = "models", as_json: Json = False) -> None:
+def show(name: Name, version: Version = None, registry: Place = "models", as_json: opt.AsJson = False) -> None:
     """Show a version: where it is, what the gate decided of it, and the history of its name.
 
     Its card is shown by `exoclassify show` with the folder.
@@ -120,7 +121,7 @@ def promote(
     source: Annotated[str | None, typer.Option(help="From what: a run, a ticket; kept in the history.")] = None,
     require_signature: Key = None,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Put a version into use, after it has given its golden answers again."""
     place = opened(registry, change=True)
@@ -135,7 +136,7 @@ def rollback(
     who: Who = None,
     require_signature: Key = None,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Return to the version that was in use before; again, to the one before that."""
     place = opened(registry, change=True)
@@ -149,7 +150,7 @@ def verify(
     version: Annotated[str | None, typer.Argument(help="Three numbers.  [default: all]")] = None,
     require_signature: Key = None,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Check checksums, golden answers and, if asked, signatures; stops with exit code 2 at the first that fails."""
     place = opened(registry)
@@ -173,7 +174,7 @@ def prune(
     keep: Annotated[int, typer.Option(min=0, help="How many of the newest versions stay, beside the one in use.")] = 5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Remove old versions; never the one in use, nor the one that a rollback would return to."""
     old = opened(registry, change=True).prune(name, keep=keep, dry_run=dry_run)

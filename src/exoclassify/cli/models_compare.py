@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from exoclassify.cli.columns import columns
-from exoclassify.cli.registry import Json, Place, opened, say
+from exoclassify.cli import options as opt
+from exoclassify.cli.outputs import columns
+from exoclassify.cli.registry import Place, opened, say
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
@@ -21,7 +22,7 @@ def compare(
     a: Annotated[str, typer.Argument(help="NAME@VERSION, or NAME for the one in use.")],
     b: Annotated[str, typer.Argument(help="NAME@VERSION, or NAME for the one in use.")],
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Compare two versions: what each was shown, how it was judged, and how the answers differ.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from exoclassify.cli.registry import Json, Place, opened, say
+from exoclassify.cli import options as opt
+from exoclassify.cli.registry import Place, opened, say
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
@@ -19,7 +20,7 @@ __all__ = ["export_bento", "import_", "keys", "sign"]
 def keys(
     private: Annotated[Path, typer.Option(help="File for the private key; keep it away from the registry.")],
     public: Annotated[Path, typer.Option(help="File for the public key; for --require-signature.")],
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Make a pair of keys to sign versions with."""
     from exoclassify.model.signature import make_keys
@@ -37,7 +38,7 @@ def sign(
     version: Annotated[str, typer.Argument(help="Three numbers.")],
     key: Annotated[Path, typer.Option(help="Private key (PEM, ed25519), as `exoclassify models keys` makes.")],
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Vouch for a version's files with a private key, after it has given its golden answers again."""
     from exoclassify.model.signature import sign as sign_folder
@@ -58,7 +59,7 @@ def import_(
         bool, typer.Option("--renumber", help="Number it by how its answers differ from those of the one in use.")
     ] = False,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Keep a model that was made elsewhere; it must give its golden answers, and is not in use before it is promoted."""
     from exoclassify.model.bundle import ModelBundle
@@ -83,7 +84,7 @@ def export_bento(
     name: Annotated[str, typer.Argument(help="Name of the model.")],
     version: Annotated[str | None, typer.Argument(help="Three numbers.  [default: the one in use]")] = None,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Copy a version into BentoML's own model store, file by file as it is here."""
     import shutil

@@ -11,9 +11,9 @@ import typer
 
 from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for, tables_in
-from exoclassify.cli.database import Database, database
 from exoclassify.cli.outputs import check_file
-from exoclassify.cli.registry import Json, Place, opened, say
+from exoclassify.cli.records import Database, database
+from exoclassify.cli.registry import Place, opened, say
 
 if TYPE_CHECKING:
     from exoclassify.model.bundle import ModelBundle
@@ -40,7 +40,7 @@ def monitor(
     force: opt.Force = False,
     url: Database = "sqlite:///records.db",
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Look for drift, and for how right the model was.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from exoclassify.errors import FileError, first_three
 
-__all__ = ["check_file", "check_folder", "check_report"]
+__all__ = ["check_file", "check_folder", "check_report", "columns"]
 
 
 def check_file(path: Path, *, force: bool, inputs: Collection[Path]) -> None:
@@ -55,3 +55,12 @@ def _check_place(path: Path, *, force: bool) -> None:
         raise FileError(f"{path}: cannot be written: there is no folder {parent}; make it first")
     if not os.access(parent, os.W_OK):
         raise FileError(f"{path}: cannot be written: {parent} is read-only; write to a folder that is yours")
+
+
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Line rows up under a header."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (header, *rows)
+    ]

@@ -13,7 +13,7 @@ from exoclassify.cli import options as opt
 from exoclassify.cli.cohorts import tables_for
 from exoclassify.cli.doors import note
 from exoclassify.cli.options import reading_of, shares_of
-from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
+from exoclassify.cli.registry import Key, Place, SignWith, Who, asker, check_signing, opened, say
 
 if TYPE_CHECKING:
     from exoclassify.data.samples import SampleSheet
@@ -60,7 +60,7 @@ def recalibrate(
     require_signature: Key = None,
     sign_with: SignWith = None,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
     form: opt.Format = None,
     columns: opt.Columns = None,
     sheet: opt.Sheet = None,

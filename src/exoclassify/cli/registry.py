@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from exoclassify.model.registry import Registry
 
-__all__ = ["Json", "Key", "Place", "SignWith", "Who", "asker", "check_signing", "opened", "say"]
+__all__ = ["Key", "Place", "SignWith", "Who", "asker", "check_signing", "opened", "say"]
 
 Place = Annotated[
     str,
@@ -22,7 +22,6 @@ Place = Annotated[
         help="Folder of the models, or a URL such as s3://bucket/models, which is read and never changed.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 Who = Annotated[str | None, typer.Option(help="Who asks; kept in the history.  [default: the name of the user]")]
 Key = Annotated[
     Path | None,

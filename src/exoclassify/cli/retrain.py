@@ -15,7 +15,7 @@ from exoclassify.cli.doors import note
 from exoclassify.cli.options import columns_of, reading_of
 from exoclassify.cli.outputs import check_folder
 from exoclassify.cli.progress import progress_bar
-from exoclassify.cli.registry import Json, Key, Place, SignWith, Who, asker, check_signing, opened, say
+from exoclassify.cli.registry import Key, Place, SignWith, Who, asker, check_signing, opened, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ def retrain(
     require_signature: Key = None,
     sign_with: SignWith = None,
     registry: Place = "models",
-    as_json: Json = False,
+    as_json: opt.AsJson = False,
     form: opt.Format = None,
     columns_of_table: opt.Columns = None,
     sheet: opt.Sheet = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exoclassify.cli.doors import note
-from exoclassify.cli.explained import check_explained, write_explained
+from exoclassify.cli.explained import check_explained, missed, summary, write_explained
 from exoclassify.cli.options import (
     BatchIs,
     Columns,
@@ -29,18 +29,16 @@ from exoclassify.cli.visits import Visit, one_table
 from exoclassify.cli.watching import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from exoclassify.data.layers import LayerFile
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.prediction import Use
-    from exoclassify.scoring.finishing import Report, Tally
+    from exoclassify.scoring.finishing import Report
     from exoclassify.scoring.long import LongNames
     from exoclassify.scoring.runners import Runner
     from exoclassify.scoring.stream import Asked
     from exoclassify.tables.asked import Reading
 
-__all__ = ["INCOMPLETE", "score", "summary"]
+__all__ = ["INCOMPLETE", "score"]
 
 INCOMPLETE = 3
 """Exit code when everything that could be scored was, and some rows or files could not."""
@@ -210,7 +208,7 @@ def score(
         note("this model was trained on simulated samples: not for use on patients")
     for text in report.notes[:_MOST_NOTES]:
         note(text)
-    for line in [*summary(bundle, report.tally, use.prevalence), *_missed(report), *told]:
+    for line in [*summary(bundle, report.tally, use.prevalence), *missed(report), *told]:
         print(line)
     print(f"written to {out}")
     if not report.complete:
@@ -300,59 +298,3 @@ def _long(text: str | None) -> LongNames | None:
     from exoclassify.scoring.long import LongNames
 
     return LongNames(*names)
-
-
-def summary(bundle: ModelBundle, tally: Tally, stated: Mapping[str, float] | None) -> list[str]:
-    """Say how many samples got which call, why the others are uncertain, and at which prevalence."""
-    lines = [f"{tally.n} samples scored with {bundle.name} {bundle.version}"]
-    lines += [f"  {state:<20} {tally.calls[state]:5d}" for state in tally.states]
-    lines += [f"  {'uncertain':<20} {tally.calls['uncertain']:5d}", *_reasons(tally)]
-    lines += (
-        [f"answered as from: {', '.join(f'{place} ({n})' for place, n in sorted(tally.places.items()))}"]
-        if tally.n
-        else []
-    )
-    if tally.n:
-        lines.append(f"mean coverage of the panel: {tally.coverage / tally.n:.2f}")
-    return [*lines, _mix(bundle, stated)]
-
-
-def _reasons(tally: Tally) -> list[str]:
-    from exoclassify.model.answers import REASONS
-
-    lines = [f"    {flag:<18} {n:5d}  {REASONS[flag]}" for flag, n in tally.reasons.most_common() if n]
-    if sum(tally.reasons.values()) > tally.calls["uncertain"]:
-        lines.append("    (a sample can have several reasons)")
-    return lines
-
-
-def _missed(report: Report) -> list[str]:
-    """Say what has no answer, and where that is told row by row."""
-    lines = []
-    if report.left_out:
-        from exoclassify.errors import first_three
-
-        lines.append(
-            f"left out, no tables by their ending: {len(report.left_out)} files ({first_three(report.left_out)})"
-        )
-    if report.n_rejected:
-        rows = "1 row has" if report.n_rejected == 1 else f"{report.n_rejected} rows have"
-        lines.append(f"{rows} no answer")
-    lines += [f"not read, or not to its end: {reason}" for reason in report.broken]
-    if report.rejected is not None:
-        lines.append(f"each is named with its reason in {report.rejected}")
-    return lines
-
-
-def _mix(bundle: ModelBundle, stated: Mapping[str, float] | None) -> str:
-    from exoclassify.model.prediction import shifted_prevalence
-
-    training = bundle.blend.prevalence
-    here = shifted_prevalence(bundle.states, training, stated)
-    if here is None:
-        mix = ", ".join(f"{state} {p:.2f}" for state, p in zip(bundle.states, training, strict=True))
-        return f"probabilities hold at the mix of training ({mix}); --prevalence shifts them to the place of use"
-    mix = ", ".join(
-        f"{state} {p:.3g} (training {was:.2f})" for state, p, was in zip(bundle.states, here, training, strict=True)
-    )
-    return f"probabilities were shifted to the prevalence stated: {mix}; prediction sets were not"

@@ -19,24 +19,32 @@ from exoclassify.tables.wide import plain_name
 
 __all__ = ["LABELS", "guessed"]
 
+# Names of columns and states without what stands between words; in English, German, French, Spanish and Italian.
 LABELS = (
-    "label", "state", "painstate", "group", "diagnosis", "condition", "disease", "diseasestate", "status", "class", "phenotype",
+    "label", "state", "painstate", "group", "diagnosis", "condition", "disease", "diseasestate", "status", "class",
+    "phenotype", "gruppe", "diagnose", "zustand", "groupe", "diagnostic", "état", "grupo", "diagnóstico", "estado",
+    "gruppo", "diagnosi",
 )  # fmt: skip
 _SUBJECTS = (
-    "subject",
-    "subjectid",
-    "patient",
-    "patientid",
-    "person",
-    "participant",
-    "participantid",
-    "donor",
-    "individual",
-)
-_BATCHES = ("batch", "plate", "plateid", "run", "centre", "center", "site", "cohort", "sequencingrun")
-_TIMES = ("visit", "time", "timepoint", "day", "week")
-_COVARIATES = ("age", "sex", "gender", "bmi")
-_REFERENCES = ("control", "controls", "healthy", "healthycontrol", "none", "nopain", "hc", "normal", "ctrl")
+    "subject", "subjectid", "patient", "patientid", "person", "personid", "participant", "participantid", "donor",
+    "donorid", "individual", "usubjid", "proband", "probandid", "patientennummer", "sujet", "sujeto", "paciente",
+    "participante", "paziente",
+)  # fmt: skip
+_BATCHES = (
+    "batch", "batchid", "plate", "plateid", "run", "centre", "center", "site", "cohort", "sequencingrun", "charge",
+    "platte", "lauf", "zentrum", "lot", "plaque", "lote", "placa", "centro",
+)  # fmt: skip
+_TIMES = (
+    "visit", "time", "timepoint", "day", "week", "zeit", "zeitpunkt", "visite", "temps", "jour", "visita", "tiempo",
+    "día",
+)  # fmt: skip
+_COVARIATES = (
+    "age", "sex", "gender", "bmi", "alter", "geschlecht", "âge", "sexe", "edad", "sexo", "età", "sesso",
+)  # fmt: skip
+_REFERENCES = (
+    "control", "controls", "healthy", "healthycontrol", "none", "nopain", "hc", "normal", "ctrl", "no", "kontrolle",
+    "kontrollen", "gesund", "keine", "témoin", "sain", "aucune", "sano", "sana", "ninguno", "controllo",
+)  # fmt: skip
 _MIRNA = re.compile(r"(?:[a-z]{3,4}-)?(?:mir|let)-?\d|MIMAT\d{7}", re.IGNORECASE)
 _PROTEIN = re.compile(r"(?:(?:sp|tr)\|)?[OPQ]\d[A-Z0-9]{3}\d|[A-NR-Z]\d[A-Z][A-Z0-9]{2}\d|\S+_HUMAN")
 _TRANSCRIPT = re.compile(r"ENS[GT]\d{11}|[A-Z][A-Z0-9-]{1,12}$")

@@ -41,8 +41,7 @@ def samples_in_rows(
         wanted = {str(sample).strip() for sample in sample_ids}
         in_rows, in_columns = wanted.intersection(rows), wanted.intersection(columns)
         _check_one_direction(wide, "sample ids", wanted, in_rows, in_columns)
-        turned = wide.turned() if in_columns else wide
-        return samples_alone(turned, wanted)
+        return samples_alone(wide.turned(), wanted) if in_columns else samples_alone(wide, wanted, "rows")
     if molecules is not None:
         wanted = set(molecules)
         in_rows, in_columns = _found(rows, kind, wanted), _found(columns, kind, wanted)

@@ -11,8 +11,7 @@ from pandas.api.types import is_any_real_numeric_dtype
 
 from exoclassify.data.units import Cells
 from exoclassify.errors import InputError
-from exoclassify.tables.cells import NOT_DETECTED_MARKS, as_text, numbers
-from exoclassify.tables.foreign import advice
+from exoclassify.tables.cells import NOT_DETECTED_MARKS, advice, as_text, numbers
 from exoclassify.tables.ids import counted
 from exoclassify.tables.reading import WideTable
 

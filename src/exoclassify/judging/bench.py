@@ -15,8 +15,9 @@ from exoclassify.judging.evaluate import said
 from exoclassify.judging.metrics import calibration, log_loss_figure, macro_auc
 from exoclassify.judging.resampling import percentile_interval
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.learn import Samples, learn, learn_each
+from exoclassify.learning.learn import learn, learn_each
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.model.layered import compiled
 from exoclassify.typing import Floats
 

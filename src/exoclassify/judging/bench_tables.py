@@ -11,7 +11,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet
 from exoclassify.errors import DesignError, FileError, InputError
 from exoclassify.learning.folds import Fold, leave_one_batch_out, stratified_folds
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 
 __all__ = ["Columns", "Task", "table_in", "tables_in", "tasks_of"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from exoclassify.judging.judgement import KeptAside
 from exoclassify.judging.metrics import Estimate, log_loss_figure, macro_auc, mean_figure
-from exoclassify.learning.learn import Samples
+from exoclassify.learning.samples import Samples
 from exoclassify.methods.fusion import set_codes
 from exoclassify.model.evaluation import LayerAdded, Layers, LayerSet
 from exoclassify.model.figures import Figure, Figures

@@ -20,8 +20,9 @@ from exoclassify.judging.kept import remembered
 from exoclassify.judging.rehearsal import Rehearsal, at_new_sites, rehearsed
 from exoclassify.judging.summary import by_batch, headline, summarised
 from exoclassify.learning.folds import Fold, fold_digest, leave_one_batch_out, stratified_folds
-from exoclassify.learning.learn import Learned, Samples, learn
+from exoclassify.learning.learn import Learned, learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.model.evaluation import CrossValidation, Evaluation
 from exoclassify.typing import Codes, Floats
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.model.evaluation import Evaluation
 from exoclassify.typing import Floats
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 
 __all__ = ["default_folder", "fold_key", "remembered"]
 

@@ -12,8 +12,8 @@ from joblib import Parallel, delayed
 from exoclassify.judging.evaluate import cross_validated, workers_started_undisturbed
 from exoclassify.judging.metrics import macro_auc
 from exoclassify.learning.folds import stratified_folds
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.model.evaluation import Permutation
 from exoclassify.typing import Codes
 

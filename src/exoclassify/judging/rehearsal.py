@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from exoclassify.learning.learn import Learned, Samples
+from exoclassify.learning.learn import Learned
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.learning.site import Local, site_place
 from exoclassify.model.evaluation import NewSite
 from exoclassify.model.layered import compiled

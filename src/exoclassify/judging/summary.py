@@ -10,8 +10,8 @@ from scipy.special import softmax
 
 from exoclassify.judging.judgement import KeptAside
 from exoclassify.judging.metrics import Estimate, against_rest, auc, auc_within, figures, macro_auc, mean_figure
-from exoclassify.learning.learn import Samples
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.model.evaluation import BatchLeftOut, Calls, CrossValidation, Headline, LeftOutBatches, SetsInAll
 from exoclassify.model.figures import Figure, Figures
 from exoclassify.typing import Codes

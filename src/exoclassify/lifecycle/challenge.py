@@ -15,8 +15,9 @@ from exoclassify.judging.evaluate import Answer, said
 from exoclassify.judging.gate import Answers, Setting
 from exoclassify.judging.judgement import Judgement, KeptAside
 from exoclassify.learning.folds import Fold
-from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.learn import learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.lifecycle.known import on_panel, recipe_of, trained_on_before
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Use

@@ -27,8 +27,9 @@ from exoclassify.judging.importance import importance
 from exoclassify.judging.judgement import Judgement, KeptAside
 from exoclassify.judging.permute import permutation_test
 from exoclassify.judging.uses import offsets_told, places_told, uses_of
-from exoclassify.learning.learn import Learned, Samples, learn
+from exoclassify.learning.learn import Learned, learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.lifecycle.known import on_panel
 from exoclassify.model.about import About, BaseLearner, Promised, Repeats, Training
 from exoclassify.model.blend import Blend, FittedBlend
@@ -146,13 +147,9 @@ def finish(
     )
     panel = _panel(cohort, samples, learned, recipe, written)
     trained_on = TrainedOn.of(
-        learned.blend,
-        panel.molecules,
-        samples.X[:, learned.support],
-        cohort.sheet.sample_ids,
-        cohort.groups.tolist() if cohort.has_subjects else None,
-        about.training.data_sha256,
-    )
+        learned.blend, panel.molecules, samples.X[:, learned.support], cohort.sheet.sample_ids,
+        cohort.groups.tolist() if cohort.has_subjects else None, about.training.data_sha256,
+    )  # fmt: skip
     golden = _golden(samples, learned.support, recipe.seed)
     report = training_report(about, panel.molecules).html
     aside = None if judgement is None else to_frame(judgement, cohort)

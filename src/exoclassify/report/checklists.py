@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from exoclassify.model.about import About, Promised, Training
 from exoclassify.model.evaluation import Evaluation
 from exoclassify.report.html import Section, Table
@@ -10,11 +13,75 @@ __all__ = ["probast", "stard", "tripod"]
 
 _OPEN = "not stated: for the authors"
 
+_TRIPOD = """\
+1 | title: development or evaluation of a prediction model, target, outcome | development; distinguishes {states}
+2 | abstract by TRIPOD+AI for abstracts | {open}
+3a | health context and rationale | {open}
+3b | target population and intended use | support for a decision by a person; population: {open}
+3c | known health inequalities | {open}
+4 | objectives: development, evaluation or both | development with internal validation
+5a | sources of data | one table of {table} molecules, sha256 {digest}…
+5b | dates of data | {open}
+6a | setting, number and place of centres | {batches}
+6b | eligibility | {open}
+6c | treatments received | {open}
+7 | preparation of data and quality checks | {preparation}
+8a | outcome, and how it was assessed | column of the sheet with the states {states}; how assessed: {open}
+8c | blinding of the assessment | {open}
+9a | choice of predictors | {molecules} molecules found in {prevalence:.0%} of the samples, label not looked at
+9b | measurement of predictors | {open}
+10 | sample size and its justification | {samples} samples; {size}
+11 | missing data | {missing}
+12a | use of data: development and evaluation | nested: every choice is learned inside the training part of each fold
+12b | handling of predictors | normalisation ({normalise}) with constants frozen at training
+12c | type of model, building, internal validation | {building}
+12d | heterogeneity between clusters | {heterogeneity}
+12e | measures of performance | discrimination, calibration, net benefit, coverage, with intervals by subject
+12f | updating after evaluation | none
+12g | how predictions are made | calibrated probability, prediction set, novelty; the saved model is the specification
+13 | class imbalance | class weights: {class_weight}; probabilities hold at the training mix
+14 | fairness | {fairness}
+15 | output of the model, thresholds | probability of each state; calls: {cut_offs}
+16 | differences between development and evaluation data | {differences}
+17 | ethical approval | {open}
+18a-f | funding, conflicts, protocol, registration, sharing of data and code | exoclassify {version}, Apache-2.0; others: {open}
+19 | involvement of patients and the public | {open}
+20a | flow of participants | see Flow of samples; recruitment: {open}
+20b | characteristics of participants | {characteristics}
+21 | numbers of participants and events in each analysis | {mix}
+22 | full model | arrays.npz and bundle.json of the model folder
+23a | performance with intervals, in subgroups too | {performance}
+23b | heterogeneity of performance between clusters | {heterogeneity}
+24 | results of updating | none
+25-27 | interpretation, limitations, usability in current care | limitations: see the audit; others: {open}"""
+
+_STARD = """\
+1-4 | title, abstract, background, objectives | {open}
+5-9 | design, eligibility, how, where and when participants were found | {open}
+10a | index test | exosomal cargo scored by {name}; see Methods and legends to paste
+10b-11 | reference standard and its rationale | column of the sheet with {states}; {open}
+12a | cut-offs of the index test | {cut_offs}
+13a | index test read without knowledge of the reference | yes: each sample was answered while it was held out
+13b | reference read without knowledge of the index test | {open}
+14 | methods for estimating accuracy | AUC by DeLong, subjects as clusters; bootstrap beside it
+15 | indeterminate results | counted as uncertain, apart from right and wrong calls
+16 | missing data | {missing}
+17 | variability of accuracy | {heterogeneity}
+18 | sample size | {size}
+19 | flow of participants | see Flow of samples
+20-21 | characteristics, severity, alternative diagnoses | {characteristics}
+22 | interval and treatments between index test and reference | {open}
+23 | cross tabulation of index test by reference | {judged}
+24 | estimates of accuracy with precision | {judged}
+25 | adverse events | {open}
+26 | limitations | see the audit; others: {open}
+27-30 | implications, registration, protocol, funding | {open}"""
+
 
 def tripod(about: About, n_molecules: int) -> Section:
     """Fill the TRIPOD+AI checklist as far as the run knows."""
-    rows = _before(about) + _methods(about, n_molecules) + _results(about)
-    known = sum(answer != _OPEN for _, _, answer in rows)
+    rows = _filled(_TRIPOD, _known(about) | {"molecules": n_molecules})
+    known = sum(row[2] != _OPEN for row in rows)
     return Section(
         "TRIPOD+AI checklist",
         f"{known} of {len(rows)} items are answered from the run; the others only the authors can answer.",
@@ -24,161 +91,47 @@ def tripod(about: About, n_molecules: int) -> Section:
     )
 
 
-def _before(about: About) -> list[tuple[str, str, str]]:
-    states = ", ".join(about.states)
-    return [
-        (
-            "1",
-            "title: development or evaluation of a prediction model, target, outcome",
-            f"development; distinguishes {states}",
-        ),
-        ("2", "abstract by TRIPOD+AI for abstracts", _OPEN),
-        ("3a", "health context and rationale", _OPEN),
-        ("3b", "target population and intended use", "support for a decision by a person; population: " + _OPEN),
-        ("3c", "known health inequalities", _OPEN),
-        ("4", "objectives: development, evaluation or both", "development with internal validation"),
-    ]
-
-
-def _methods(about: About, n_molecules: int) -> list[tuple[str, str, str]]:
-    training, recipe, evaluation = about.training, about.recipe, about.evaluation
-    return [
-        (
-            "5a", "sources of data",
-            f"one table of {training.molecules_in_table} molecules, sha256 {training.data_sha256[:16]}…",
-        ),
-        ("5b", "dates of data", _OPEN),
-        ("6a", "setting, number and place of centres", _batches(training)),
-        ("6b", "eligibility", _OPEN),
-        ("6c", "treatments received", _OPEN),
-        ("7", "preparation of data and quality checks", _preparation(about)),
-        (
-            "8a", "outcome, and how it was assessed",
-            f"column of the sheet with the states {', '.join(about.states)}; how assessed: {_OPEN}",
-        ),
-        ("8c", "blinding of the assessment", _OPEN),
-        (
-            "9a", "choice of predictors",
-            f"{n_molecules} molecules found in {recipe['panel']['min_prevalence']:.0%} of the samples, label not looked at",
-        ),
-        ("9b", "measurement of predictors", _OPEN),
-        ("10", "sample size and its justification", f"{training.n_samples} samples; {_size(about)}"),
-        ("11", "missing data", _missing(about)),
-        (
-            "12a", "use of data: development and evaluation",
-            "nested: every choice is learned inside the training part of each fold",
-        ),
-        (
-            "12b", "handling of predictors",
-            f"normalisation ({recipe['normalise']['method']}) with constants frozen at training",
-        ),
-        ("12c", "type of model, building, internal validation", _building(about)),
-        ("12d", "heterogeneity between clusters", _heterogeneity(evaluation)),
-        (
-            "12e", "measures of performance",
-            "discrimination, calibration, net benefit, coverage, with intervals by subject",
-        ),
-        ("12f", "updating after evaluation", "none"),
-        (
-            "12g", "how predictions are made",
-            "calibrated probability, prediction set, novelty; the saved model is the specification",
-        ),
-        (
-            "13", "class imbalance",
-            f"class weights: {recipe['blend']['class_weight']}; probabilities hold at the training mix",
-        ),
-        ("14", "fairness", _fairness(evaluation)),
-        (
-            "15", "output of the model, thresholds",
-            "probability of each state; a call when a prediction set holds one state alone",
-        ),
-        (
-            "16", "differences between development and evaluation data",
-            "same cohort; see leaving out batches" if evaluation else _OPEN,
-        ),
-        ("17", "ethical approval", _OPEN),
-        (
-            "18a-f", "funding, conflicts, protocol, registration, data and code sharing",
-            f"code: exoclassify {about.libraries['exoclassify']}, Apache-2.0; others: {_OPEN}",
-        ),
-        ("19", "involvement of patients and the public", _OPEN),
-    ]  # fmt: skip
-
-
-def _results(about: About) -> list[tuple[str, str, str]]:
-    evaluation = about.evaluation
-    auc = None if evaluation is None else evaluation.headline
-    performance = (
-        "not judged" if auc is None else f"AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}); all figures above"
+def stard(about: About) -> Section:
+    """Fill the STARD 2015 checklist as far as the run knows."""
+    return Section(
+        "STARD checklist",
+        "The items on diagnostic accuracy that run and sheet answer; the others only the authors can answer.",
+        tables=[Table(["item", "asks for", "answer"], _filled(_STARD, _known(about)))],
+        notes=["Items shortened and joined from Bossuyt et al. 2015, BMJ 351:h5527, doi 10.1136/bmj.h5527."],
+        folded=True,
     )
-    return [
-        ("20a", "flow of participants", "see Flow of samples; recruitment: " + _OPEN),
-        ("20b", "characteristics of participants", _characteristics(about)),
-        (
-            "21", "numbers of participants and events in each analysis",
-            about.training.mix,
-        ),
-        ("22", "full model", "arrays.npz and bundle.json of the model folder"),
-        ("23a", "performance with intervals, in subgroups too", performance),
-        ("23b", "heterogeneity of performance between clusters", _heterogeneity(evaluation)),
-        ("24", "results of updating", "none"),
-        (
-            "25-27", "interpretation, limitations, usability in current care",
-            f"limitations: see the audit; others: {_OPEN}",
-        ),
-    ]  # fmt: skip
+
+
+def _filled(checklist: str, known: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for line in checklist.splitlines():
+        item, asked, answer = line.split(" | ")
+        rows.append((item, asked, answer.format_map(known)))
+    return rows
+
+
+def _known(about: About) -> dict[str, Any]:
+    """Give what a run knows, by the names that the checklists use."""
+    training, recipe, evaluation = about.training, about.recipe, about.evaluation
+    auc = None if evaluation is None else evaluation.headline
+    return {
+        "open": _OPEN, "name": f"{about.name} {about.version}", "states": ", ".join(about.states),
+        "table": training.molecules_in_table, "digest": training.data_sha256[:16], "batches": _batches(training),
+        "preparation": _preparation(about), "prevalence": recipe["panel"]["min_prevalence"], "samples": training.n_samples,
+        "size": _size(about), "missing": _missing(about), "normalise": recipe["normalise"]["method"],
+        "building": _building(about), "heterogeneity": _heterogeneity(evaluation),
+        "class_weight": recipe["blend"]["class_weight"], "fairness": _fairness(evaluation), "cut_offs": _cut_offs(about.answers),
+        "differences": "same cohort; see leaving out batches" if evaluation else _OPEN,
+        "version": about.libraries["exoclassify"], "characteristics": _characteristics(about), "mix": training.mix,
+        "judged": _OPEN if evaluation is None else "see Discrimination",
+        "performance": "not judged" if auc is None
+        else f"AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}); all figures above",
+    }  # fmt: skip
 
 
 def _characteristics(about: About) -> str:
     known = (about.audit or {"drawn": {}})["drawn"].get("table_one")
     return "see Table 1" if known else _OPEN
-
-
-def stard(about: About) -> Section:
-    """Fill the STARD 2015 checklist as far as the run knows."""
-    evaluation, answers = about.evaluation, about.answers
-    judged = _OPEN if evaluation is None else "see Discrimination"
-    rows = [
-        ("1-4", "title, abstract, background, objectives", _OPEN),
-        ("5-9", "design, eligibility, how, where and when participants were found", _OPEN),
-        (
-            "10a",
-            "index test",
-            f"exosomal cargo scored by {about.name} {about.version}; see Methods and legends to paste",
-        ),
-        (
-            "10b-11",
-            "reference standard and its rationale",
-            f"column of the sheet with {', '.join(about.states)}; {_OPEN}",
-        ),
-        ("12a", "cut-offs of the index test", _cut_offs(answers)),
-        (
-            "13a",
-            "index test read without knowledge of the reference",
-            "yes: each sample was answered while it was held out",
-        ),
-        ("13b", "reference read without knowledge of the index test", _OPEN),
-        ("14", "methods for estimating accuracy", "AUC by DeLong, subjects as clusters; bootstrap beside it"),
-        ("15", "indeterminate results", "told as uncertain, apart from right and wrong calls"),
-        ("16", "missing data", _missing(about)),
-        ("17", "variability of accuracy", _heterogeneity(evaluation)),
-        ("18", "sample size", _size(about)),
-        ("19", "flow of participants", "see Flow of samples"),
-        ("20-21", "characteristics, severity, alternative diagnoses", _characteristics(about)),
-        ("22", "interval and treatments between index test and reference", _OPEN),
-        ("23", "cross tabulation of index test by reference", judged),
-        ("24", "estimates of accuracy with precision", judged),
-        ("25", "adverse events", _OPEN),
-        ("26", "limitations", "see the audit; others: " + _OPEN),
-        ("27-30", "implications, registration, protocol, funding", _OPEN),
-    ]
-    return Section(
-        "STARD checklist",
-        "The items on diagnostic accuracy that run and sheet answer; the others only the authors can answer.",
-        tables=[Table(["item", "asks for", "answer"], rows)],
-        notes=["Items shortened and joined from Bossuyt et al. 2015, BMJ 351:h5527, doi 10.1136/bmj.h5527."],
-        folded=True,
-    )
 
 
 def _cut_offs(answers: Promised) -> str:
@@ -187,8 +140,7 @@ def _cut_offs(answers: Promised) -> str:
         return _OPEN
     told = {"a batch trained on": places.trained_on.calls_from, "an unknown batch": places.unknown.calls_from}
     words = [
-        f"in {where} " + ("nothing is called" if at is None else f"from a probability of {at:.2f}")
-        for where, at in told.items()
+        f"in {where} " + ("none" if at is None else f"from a probability of {at:.2f}") for where, at in told.items()
     ]
     return "; ".join(words) + ", chosen on held-out samples"
 

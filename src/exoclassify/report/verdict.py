@@ -79,7 +79,7 @@ def lead_of_model(about: About) -> Lead:
     tone, sentence = verdict_of_model(about)
     evaluation, training = about.evaluation, about.training
     people = f", {training.subjects} people" if training.subjects is not None else ", number of people not known"
-    details = [f"Trained on {training.n_samples} samples ({training.mix}{people})."]
+    details = [f"Trained on {training.n_samples} samples ({training.mix}{people}).", *_untried(about)]
     figure = None
     if evaluation is not None:
         found = evaluation.headline
@@ -89,6 +89,15 @@ def lead_of_model(about: About) -> Lead:
         macro = ", mean of the states" if len(about.states) > 2 else ""
         figure = (f"AUC {source}{macro}", found.value, found.low, found.high)
     return Lead(tone, sentence, figure, _expected(about), _steps(about), details)
+
+
+def _untried(about: About) -> list[str]:
+    """Say that the shipped model makes calls where the models that judged it, each without one batch, made none."""
+    places, uses = about.answers.places, about.evaluation.uses if about.evaluation is not None else ()
+    unknown = [found for found in uses if found.use == "an unknown batch"]
+    if places is None or places.unknown.calls_from is None or not unknown or unknown[0].called:
+        return []
+    return ["In left-out batches the test models, each trained without one batch, made no call; your final model will."]
 
 
 def _expected(about: About) -> Table | None:

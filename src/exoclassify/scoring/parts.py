@@ -114,7 +114,8 @@ class Parts:
         try:
             with system_refusals(folder):
                 folder.mkdir(exist_ok=True)
-                parts._take()
+                held = f"{out}: another process is writing it; wait for it, or give another --out"
+                parts._lock = locked(folder / "lock", held)
                 parts._settle(manifest, resume=resume)
         except BaseException:
             parts.leave(keep=True)
@@ -122,35 +123,25 @@ class Parts:
         return parts
 
     def _settle(self, manifest: Mapping[str, Any], *, resume: bool) -> None:
-        noted = self._manifest()
-        if noted is not None and resume:
+        try:
+            noted = json.loads((self.folder / _MANIFEST).read_text()) if resume else None
+        except (OSError, ValueError):
+            noted = None
+        if noted is not None:
             _compare(self.folder, noted, manifest)
             self._look()
-        else:
-            self._empty()
-            self._store(_MANIFEST, json.dumps(manifest, indent=1).encode())
-
-    def _take(self) -> None:
-        held = f"{self._out}: another process is writing it; wait for it, or give another --out"
-        self._lock = locked(self.folder / "lock", held)
-
-    def _manifest(self) -> dict[str, Any] | None:
-        try:
-            noted: dict[str, Any] = json.loads((self.folder / _MANIFEST).read_text())
-        except (OSError, ValueError):
-            return None
-        return noted
-
-    def _empty(self) -> None:
+            return
         for path in self.folder.iterdir():
             if path.name != "lock":
                 path.unlink()
+        self._store(_MANIFEST, json.dumps(manifest, indent=1).encode())
 
     def _look(self) -> None:
         for path in self.folder.glob("*.part"):
             stretch, part = (int(number) for number in path.stem.split("-"))
             try:
-                about = self._about(path)
+                with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+                    about = json.loads(reader.schema.metadata[_ABOUT])
             except (pa.ArrowException, OSError, ValueError, KeyError):
                 path.unlink()  # the machine stopped before it was on the disk
                 continue
@@ -199,12 +190,6 @@ class Parts:
                 about = json.loads(table.schema.metadata[_ABOUT])
                 rejected = tuple(Reject(**each) for each in about["rejected"])
                 yield Part(table, about["n_read"], rejected, about["last"], tuple(about["broken"]))
-
-    @staticmethod
-    def _about(path: Path) -> dict[str, Any]:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
-            about: dict[str, Any] = json.loads(reader.schema.metadata[_ABOUT])
-        return about
 
     @property
     def n_stored(self) -> int:

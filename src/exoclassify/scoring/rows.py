@@ -15,9 +15,8 @@ from exoclassify.model.compiled import rows_in_block
 from exoclassify.model.panel import Panel
 from exoclassify.scoring.layout import Layout
 from exoclassify.tables import sizes
-from exoclassify.tables.cells import NOT_DETECTED_MARKS, column_numbers, column_texts, is_number
+from exoclassify.tables.cells import NOT_DETECTED_MARKS, advice, column_numbers, column_texts, is_number
 from exoclassify.tables.controls import NO_SAMPLE
-from exoclassify.tables.foreign import advice
 from exoclassify.tables.pieces import Batch, Piece, Reject, Stretch
 from exoclassify.tables.sources import Source
 from exoclassify.typing import Codes, Floats
@@ -104,6 +103,8 @@ def _understood(rows: Rows, panel: Panel, X: Floats, texts: Mapping[int, Sequenc
         for k, column, text in words:
             if panel.not_detected is None or text.strip().lower() not in NOT_DETECTED_MARKS:
                 reason = f"holds {text!r} where a number is expected; {advice(text) or _fix(panel)}"
+                if len(words) > 1 and np.isnan(X[i]).all():
+                    column, reason = "", "is text throughout, as a second header or a remark; take it out"
                 bad[i] = Reject(i, rows.ids[i].as_py(), column, reason)
                 break
             X[i, k] = panel.not_detected

@@ -121,7 +121,7 @@ class _TextStretch(Stretch):
         """Read about 2 MB of whole lines at a time."""
         with reading(self.source), self.source.open() as file:
             file.seek(self.begin)
-            for text in _lines(self.source, _Limited(file, self.end - self.begin)):
+            for text in _lines(self.source, file, self.end):
                 yield TextPiece(self.source.name, self.separator, self.wanted, text, float(len(text)))
 
 
@@ -224,49 +224,26 @@ class TextPiece(Piece):
 
 def _cut_after(file: BinaryIO, begin: int, at: int, size: int, *, quoted: bool) -> int:
     """Find where the row ends that holds the byte before `at`; a line's end inside of quotes, counted from `begin`, ends none."""
-    end = _line_end(file, at, size)
-    while quoted and end < size and _quotes(file, begin, end) % 2:
-        end = _line_end(file, end + 1, size)
+    end = begin
+    while end == begin or (quoted and end < size and _quotes(file, begin, end) % 2):
+        file.seek(max(at, end + 1) - 1)
+        file.readline()
+        end = min(file.tell(), size)
     return end
-
-
-def _line_end(file: BinaryIO, at: int, size: int) -> int:
-    """Find where the line ends that holds the byte before `at`."""
-    position = at - 1
-    while position < size:
-        file.seek(position)
-        block = file.read(1 << 16)
-        found = block.find(b"\n")
-        if found >= 0:
-            return position + found + 1
-        if not block:
-            break
-        position += len(block)
-    return size
 
 
 def _quotes(file: BinaryIO, begin: int, end: int) -> int:
     file.seek(begin)
-    limited = _Limited(file, end - begin)
-    return sum(block.count(b'"') for block in iter(lambda: limited.read(1 << 20), b""))
+    n = 0
+    while (left := end - file.tell()) > 0:
+        n += file.read(min(left, 1 << 20)).count(b'"')
+    return n
 
 
-@dataclass(frozen=True)
-class _Limited:
-    file: BinaryIO
-    size: int
-
-    def read(self, size: int) -> bytes:
-        left = self.size
-        block = self.file.read(min(size, left))
-        object.__setattr__(self, "size", left - len(block))
-        return block
-
-
-def _lines(source: Source, file: _Limited | BinaryIO) -> Iterator[bytes]:
+def _lines(source: Source, file: BinaryIO, end: int | None = None) -> Iterator[bytes]:
     """Give blocks that end where a row ends: a line's end outside of quotes."""
     rest = b""
-    while block := _filled(file, sizes.PIECE_BYTES):
+    while block := _filled(file, sizes.PIECE_BYTES if end is None else min(sizes.PIECE_BYTES, end - file.tell())):
         text = rest + block
         cut = _row_end(text)
         if cut:
@@ -290,7 +267,7 @@ def _row_end(text: bytes) -> int:
     return cut
 
 
-def _filled(file: BinaryIO | _Limited, size: int) -> bytes:
+def _filled(file: BinaryIO, size: int) -> bytes:
     """Read so many bytes, fewer at the end, or before a fault that comes up again when it is read on."""
     parts, left, read = [], size, getattr(file, "read1", file.read)
     try:

@@ -1,36 +1,31 @@
-"""What one cell of a table says: a number, nothing, or a text."""
+"""What one cell of a table says: a number, also as other countries write it, nothing, or a text."""
 
 from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from exoclassify.errors import InputError
+from exoclassify.tables.wide import WideTable
 from exoclassify.typing import Floats
 
 __all__ = [
-    "MISSING_SPELLINGS",
-    "NOT_DETECTED_MARKS",
-    "as_text",
-    "column_numbers",
-    "column_texts",
-    "is_blank",
-    "is_number",
-    "numbers",
-    "text_or_none",
-]
+    "MISSING_SPELLINGS", "NOT_DETECTED_MARKS", "advice", "as_text", "check_thousands", "column_numbers",
+    "column_texts", "is_blank", "is_number", "numbers", "text_or_none", "with_decimal_points", "with_points",
+]  # fmt: skip
 
 NOT_DETECTED_MARKS = {"undetermined", "nd", "n.d.", "no ct", "no cq"}
 """What qPCR software writes where no cycle was reached, in lower case."""
 
 # Numbers may spell these in any case; see `text_or_none` for texts.
-_MISSING = frozenset(
-    {"", "na", "nan", "null", "none", "#n/a", ".", "n/a", "<na>", "filtered"}
-)  # the last is Spectronaut's
+_MISSING = frozenset({"", "na", "nan", "null", "none", "#n/a", ".", "<na>", "filtered"})  # the last is Spectronaut's
 MISSING_SPELLINGS = sorted({spelt for mark in _MISSING for spelt in (mark, mark.upper(), mark.title())} | {"NaN"})
 """Of a cell without a number, for readers that know a list of texts."""
 
@@ -154,3 +149,85 @@ def column_numbers(column: pa.Array | pa.ChunkedArray) -> tuple[Floats, list[tup
     except pa.ArrowInvalid:
         pass
     return numbers(texts.to_pylist()) if len(column) else (np.empty(0), [])
+
+
+_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_THREE = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
+_POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+_SHORT = re.compile(r"\d{1,3}")
+_SPACES = "\u0020\u00a0\u202f\u2009"
+_MARKED = re.compile(r"(?P<bound>[<≤]=?\s*)?[+-]?\d+(?:[.,]\d+)?(?P<unit>\s*(?:%|\*+|[a-zµ][a-zµ/]*))?", re.IGNORECASE)
+_GROUPED = re.compile(rf"([+-]?\d{{1,3}})([.,_'\u2019{_SPACES}])\d{{3}}(?:\2\d{{3}})*(?:[.,]\d+)?")
+_ENOUGH = 3
+"""So many cells that look like thousands, and none that does not, are no chance."""
+
+
+def with_points(cells: list[str], source: str) -> tuple[list[str], list[str]]:
+    """Write decimal commas as points where the cells of one column settle that they are such."""
+    commas = [cell for cell in cells if "," in cell]
+    if not commas or not all(_COMMA.fullmatch(cell.strip()) for cell in commas):
+        return cells, []
+    if any("." in cell for cell in cells) or all(_THREE.fullmatch(cell.strip()) for cell in commas):
+        raise InputError(f"{source}: {advice(commas[0])}")
+    return [cell.replace(",", ".") for cell in cells], [f"{len(commas)} decimal commas were read as points"]
+
+
+def with_decimal_points(table: WideTable) -> WideTable:
+    """Read decimal commas where all texts of a table are such numbers."""
+    words = [text for _, _, text in table.texts if any(map(str.isdigit, text))]  # and not marks, as Undetermined
+    if not words or not all(_COMMA.fullmatch(word) for word in words):
+        return table
+    if all(_THREE.fullmatch(word) for word in words) or (table.cells % 1 > 0).any():
+        raise InputError(f"{table.source}: {advice(words[0])}")
+    cells = table.cells.copy()
+    marks = []
+    for row, column, text in table.texts:
+        if _COMMA.fullmatch(text):
+            cells[row, column] = float(text.replace(",", "."))
+        else:
+            marks.append((row, column, text))
+    note = f"{len(words)} decimal commas were read as points"
+    return replace(table, cells=cells, texts=tuple(marks), notes=(*table.notes, note), plain=False)
+
+
+def advice(text: str) -> str:
+    """Say what is foreign about a number, and how to write it."""
+    text = text.strip()
+    grouped = _GROUPED.fullmatch(text)
+    if grouped and not (grouped.group(2) == "," and text.count(",") == 1 and text.startswith("0")):
+        mark = "a space" if grouped.group(2) in _SPACES else grouped.group(2)
+        rest = text.replace(grouped.group(2), "").replace(",", ".")
+        return f"{text!r} has {mark} as a thousands separator: write {rest}"
+    if _COMMA.fullmatch(text):
+        return f"{text!r} has a decimal comma: write a point"
+    marked = _MARKED.fullmatch(text)
+    if marked and marked["bound"]:
+        return f"{text!r} is a bound and no value: write what was measured, or leave the cell empty"
+    return (
+        f"{text!r} has {marked['unit'].strip()} behind the number: write the number alone"
+        if marked and marked["unit"]
+        else ""
+    )
+
+
+def check_thousands(rows: Sequence[Sequence[str]], source: str) -> None:
+    """Refuse points between thousands, which would be read as decimal points."""
+    first, pointed, short = "", 0, 0
+    if not any("." in "".join(cells) for cells in rows):
+        return
+    for cells in rows:
+        for cell in cells:
+            text = cell.strip()
+            if "." in text:
+                if not _POINTED.fullmatch(text):
+                    return
+                pointed, first = pointed + 1, first or text
+            elif _SHORT.fullmatch(text):
+                short += 1
+            elif text[:1].isdigit():
+                return
+    if pointed >= _ENOUGH and short:
+        raise InputError(
+            f"{source}: {first!r} looks like a thousands separator (no number from 1000 on is written without one): write "
+            f"{first.replace('.', '')}"
+        )

@@ -79,20 +79,23 @@ def _counting(table: WideTable) -> set[int]:
     """Find columns that count the rows, as 1, 2, 3, …: they hold row numbers, whatever they are called."""
     if len(table.row_ids) < _COUNTED:
         return set()
-    return set(np.flatnonzero((np.diff(table.cells, axis=0) == 1).all(axis=0)).tolist())
+    counted = np.arange(len(table.row_ids))[:, None]
+    return set(np.flatnonzero((table.cells - counted == table.cells[0]).all(axis=0) & (table.cells[0] <= 1)).tolist())
 
 
 _COUNTED = 5
 """So many rows in a row are no chance."""
 
 
-def samples_alone(table: WideTable, known: Collection[str] | None) -> WideTable:
+def samples_alone(table: WideTable, known: Collection[str] | None, what: str = "columns") -> WideTable:
     """Leave out what stands among the samples and is none.
 
     Parameters
     ----------
     known : collection of str or None
         Ids of the samples, of a sheet; None where no sheet is given.
+    what : str, default "columns"
+        What the file's samples are, for the note.
     """
     n_texts = np.bincount([row for row, _, _ in table.texts], minlength=len(table.row_ids))
     measured = (~np.isnan(table.cells)).sum(axis=1)
@@ -109,9 +112,9 @@ def samples_alone(table: WideTable, known: Collection[str] | None) -> WideTable:
     if not out or len(out) == len(table.row_ids):
         return table
     groups = ((texts, " (text)"), (named - texts - controls, ""), (controls - texts, " (no samples by their names)"))
-    parts = [f"{first_three(table.row_ids[i] for i in sorted(group))}{what}" for group, what in groups if group]
+    parts = [f"{first_three(table.row_ids[i] for i in sorted(group))}{why}" for group, why in groups if group]
     where = "are no samples" if known is None else "are in no row of the sample sheet"
-    note = f"columns {' and '.join(parts)} {where}: left out"
+    note = f"{what} {' and '.join(parts)} {where}: left out"
     keep = [i for i in range(len(table.row_ids)) if i not in out]
     return replace(table.turned().with_columns(keep).turned(), notes=(*table.notes, note), settled=table.settled)
 

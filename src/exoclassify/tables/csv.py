@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
-
-import pyarrow as pa
+from typing import TextIO
 
 from exoclassify.errors import FileError
 from exoclassify.tables.cells import is_blank
+from exoclassify.tables.opening import opened as opened_file
 
 __all__ = [
-    "SEPARATORS",
-    "Opened",
-    "begin_of",
-    "every_row",
-    "opened_text",
-    "read_rows",
-    "rows_of_text",
-    "separator_and_rows",
-]
+    "SEPARATORS", "Opened", "begin_of", "every_row", "opened_text", "read_rows", "rows_of_text", "separator_and_rows",
+]  # fmt: skip
 
 Opened = Callable[[], TextIO]
 """Opens a text anew, at its beginning."""
@@ -188,14 +179,7 @@ def opened_text(path: Path, errors: str = "strict") -> TextIO:
     errors : str, default "strict"
         What is done about bytes that are no characters, as `open` has it.
     """
-    suffix = path.suffix.lower()
-
-    def opened() -> BinaryIO:
-        if suffix == ".zst":
-            return cast(BinaryIO, pa.CompressedInputStream(str(path), "zstd"))
-        return cast(BinaryIO, gzip.open(path)) if suffix == ".gz" else path.open("rb")
-
-    with opened() as file:
+    with opened_file(path) as file:
         head = file.read(2)
     encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return io.TextIOWrapper(opened(), encoding=encoding, errors=errors, newline="")
+    return io.TextIOWrapper(opened_file(path), encoding=encoding, errors=errors, newline="")

@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 
 from exoclassify.errors import FileError
 
-__all__ = ["COLUMNS", "SUFFIXES", "TEXT", "check_file", "checked_suffix", "reading_file", "suffix_of"]
+__all__ = ["COLUMNS", "SUFFIXES", "TEXT", "check_file", "checked_suffix", "opened", "reading_file", "suffix_of"]
 
 _KINDS_OF_TEXT = ("csv", "tsv", "txt", "adat", "rcc", "gff", "gff3")
 TEXT = tuple(f".{kind}{packed}" for packed in ("", ".gz", ".zst") for kind in _KINDS_OF_TEXT)
@@ -60,6 +61,13 @@ def check_file(path: Path) -> None:
         raise FileError(f"{path}: is empty")
 
 
+def opened(path: Path) -> BinaryIO:
+    """Open a file for reading, unpacked."""
+    if path.suffix.lower() == ".zst":
+        return cast(BinaryIO, pa.CompressedInputStream(str(path), "zstd"))
+    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
 def suffix_of(name: str) -> str:
     """Give the ending of a file, with that of the packing, in lower case."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
@@ -85,7 +93,7 @@ def _check_content(path: Path, expected: tuple[bytes, ...]) -> None:
         if not head.startswith(_PACKED[packed]):
             kind = "gzip" if packed == ".gz" else "Zstandard"
             raise FileError(f"{path}: is not {kind}, it looks like {_looks_like(head)}; correct its name")
-        with gzip.open(path) if packed == ".gz" else pa.CompressedInputStream(str(path), "zstd") as file:
+        with opened(path) as file:
             head = file.read(4096)
         if not head:
             raise FileError(f"{path}: is empty")

@@ -16,16 +16,8 @@ from exoclassify.tables.wide import WideTable
 from exoclassify.typing import Codes, Floats
 
 __all__ = [
-    "Batch",
-    "ColumnPiece",
-    "MatrixStretch",
-    "Piece",
-    "Reject",
-    "Stretch",
-    "Wanted",
-    "matrix_batch",
-    "rows_in_piece",
-]
+    "Batch", "ColumnPiece", "MatrixStretch", "Piece", "Reject", "Stretch", "Wanted", "matrix_batch", "rows_in_piece",
+]  # fmt: skip
 
 
 def rows_in_piece(n_columns: int) -> int:

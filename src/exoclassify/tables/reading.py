@@ -7,6 +7,9 @@ from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+import numpy as np
 
 from exoclassify.errors import InputError, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
@@ -49,6 +52,10 @@ def read_wide(path: Path, asked: Reading = AS_WRITTEN) -> WideTable:
             return wide_from_columns(read_table(Source.local(path)), path.name, asked)
         rows, notes = _rows(path, asked.sheet)
         wide = wide_from_rows(rows, path.name, asked)
+        if suffix == ".xlsx" and np.isnan(wide.cells).all() and _has_formulas(path):
+            raise InputError(
+                f"{path.name}: holds formulas without their values; open it in the spreadsheet program and save it"
+            )
         return replace(wide, notes=(*notes, *wide.notes))
 
 
@@ -85,7 +92,7 @@ def read_sheet(path: Path, sheet: str | None = None) -> pd.DataFrame:
 
 
 def _folder(path: Path, asked: Reading) -> WideTable:
-    from exoclassify.tables.field.lanes import joined
+    from exoclassify.tables.field.headed import joined
 
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     lanes = []
@@ -118,6 +125,12 @@ def _rows(path: Path, sheet: str | None) -> tuple[Iterator[tuple[int, list[str]]
     rows = read_rows(path, chosen)
     first = list(islice(rows, LOOKED_AT))
     return chain(first[begin_of([cells for _, cells in first], "\t") :], rows), notes
+
+
+def _has_formulas(path: Path) -> bool:
+    with ZipFile(path) as book:
+        sheets = (book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/"))
+        return any(b"<f>" in sheet or b"<f " in sheet for sheet in sheets)
 
 
 def _is_table(rows: list[list[str]]) -> bool:

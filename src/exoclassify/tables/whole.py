@@ -14,9 +14,16 @@ import pyarrow as pa
 
 from exoclassify.errors import FileError, InputError, first_three
 from exoclassify.tables.asked import AS_WRITTEN, Reading
-from exoclassify.tables.cells import column_numbers, column_texts, is_number, numbers, text_or_none
+from exoclassify.tables.cells import (
+    check_thousands,
+    column_numbers,
+    column_texts,
+    is_number,
+    numbers,
+    text_or_none,
+    with_decimal_points,
+)
 from exoclassify.tables.field.molecules_in_rows import chosen_columns
-from exoclassify.tables.foreign import check_thousands, with_decimal_points
 from exoclassify.tables.wide import MAX_TEXTS, WideTable, id_position, refuse_texts, tidy, without_row_numbers
 from exoclassify.typing import Floats
 

@@ -14,16 +14,9 @@ from exoclassify.errors import InputError, first_three
 from exoclassify.tables.asked import Reading
 
 __all__ = [
-    "ID_NAMES",
-    "MAX_TEXTS",
-    "WideTable",
-    "id_position",
-    "is_row_index",
-    "plain_name",
-    "refuse_texts",
-    "tidy",
+    "ID_NAMES", "MAX_TEXTS", "WideTable", "id_position", "is_row_index", "plain_name", "refuse_texts", "tidy",
     "without_row_numbers",
-]
+]  # fmt: skip
 
 # Marks such as Undetermined fill much of a qPCR table, which has some 100,000 cells; ten times that is no such
 # table, and would only fill the memory.

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from exoclassify.errors import InputError
-from exoclassify.tables.cells import numbers
+from exoclassify.tables.cells import numbers, with_points
 from exoclassify.tables.field.formats import LongFormat
 from exoclassify.tables.field.molecules_in_rows import plain_sample
-from exoclassify.tables.foreign import with_points
 from exoclassify.tables.wide import WideTable
 
 __all__ = ["columns_of", "fits", "read_measurements"]

@@ -19,7 +19,7 @@ from exoclassify.tables.asked import Reading
 from exoclassify.tables.cells import as_text
 from exoclassify.tables.columns import column_names, read_table
 from exoclassify.tables.csv import every_row, opened_text
-from exoclassify.tables.field import headed, lanes, measurements, molecules_in_rows
+from exoclassify.tables.field import headed, measurements, molecules_in_rows
 from exoclassify.tables.field.formats import FORMATS, LONG, WIDE
 from exoclassify.tables.opening import COLUMNS, TEXT
 from exoclassify.tables.sources import Source
@@ -40,7 +40,7 @@ _LINES = 400
 _COUNT_LINE = re.compile(r"[^\t\n]+\t\d+\r?\n")
 _WORDS = [form.needs for form in WIDE.values() if not form.begins] + [form.known_by for form in LONG.values()]
 _MARKS = (headed.ADAT_BEGIN.lower(), molecules_in_rows.PERSEUS_MARK.lower(), headed.SERIES_BEGIN)
-_OF_TEXT = {"rcc": lanes.read_rcc, "htseq": lanes.read_htseq, "mirgff3": headed.read_mirgff3}
+_OF_TEXT = {"rcc": headed.read_rcc, "htseq": headed.read_htseq, "mirgff3": headed.read_mirgff3}
 
 
 @dataclass(frozen=True)
