@@ -20,8 +20,9 @@ import dataclasses
 import numpy as np
 
 from exoclassify.data.cohort import Cohort
-from exoclassify.learning.learn import Samples, learn
+from exoclassify.learning.learn import learn
 from exoclassify.learning.recipe import Recipe
+from exoclassify.learning.samples import Samples
 from exoclassify.learning.site import Local, site_place
 from exoclassify.methods.fusion import fused
 from exoclassify.methods.heads import Place
