@@ -24,20 +24,19 @@ import bentoml
 import click
 from _bentoml_sdk import Service
 from bentoml._internal.configuration.containers import BentoMLContainer
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Message, Receive, Scope, Send
 
 from exoclassify.errors import ExoclassifyError
 from exoclassify.evidence.catalogue import Catalogue
-from service.exchange import Refusal
+from service import wire
 from service.files import Files
-from service.guard import Guard, Message, Scope, Send, is_loopback
+from service.guard import Guard, is_loopback
 from service.keys import Keys
 from service.limits import Pressure
 from service.models import Models
 from service.oip import Protocol
 from service.predict import Predicting
 from service.published import Published
-from service.reading import Receive
 from service.records import Records
 from service.repository import Repository
 from service.routes import routes
@@ -55,20 +54,7 @@ _MOST_WAITING = 4000
 
 
 class PainApp:
-    """The ASGI application: its parts, put together, and their start and stop.
-
-    Parameters
-    ----------
-    inner : ASGI application
-        BentoML's own, run for its life cycle.
-    settings : Settings
-        How to run.
-
-    Raises
-    ------
-    SettingsError
-        If the API keys cannot be read.
-    """
+    """The ASGI application: its parts, put together, and their start and stop; `inner` is BentoML's own."""
 
     def __init__(self, inner: Any, settings: Settings) -> None:
         self._inner, self._settings = inner, settings
@@ -102,13 +88,8 @@ class PainApp:
             metrics.loaded(name, version, problem)
             if folder is not None:
                 self._files.warm(folder)
-            self._log.event(
-                "model",
-                model=name,
-                version=version,
-                outcome="loaded" if problem is None else "refused",
-                problem=problem,
-            )
+            outcome = "loaded" if problem is None else "refused"
+            self._log.event("model", model=name, version=version, outcome=outcome, problem=problem)
 
         return told
 
@@ -233,17 +214,7 @@ class PainService:
         os.environ.pop(_CONTAINER, None)  # BentoML, finding it, would not replace a worker that died
 
 
-def _not_http(self: HttpToolsProtocol, msg: str) -> None:
-    """Answer what is no HTTP in the shape of all errors; nothing of it reaches the guard."""
-    body = Refusal(400, "not_http", f"the request cannot be read ({msg})").answer().body
-    self.transport.write(
-        b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n"
-        b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
-    )
-    self.transport.close()
-
-
-HttpToolsProtocol.send_400_response = _not_http  # type: ignore[method-assign] # uvicorn offers no other way
+wire.install()
 
 
 def asgi() -> Any:

@@ -9,11 +9,12 @@ import numpy as np
 from msgspec import UNSET
 
 from service.exchange import Refusal
-from service.schemas import InferRequest, Scalar, Tensor, decoded
+from service.reading import decoded
+from service.schemas import InferRequest, Scalar, Tensor
 
 __all__ = ["infer_request"]
 
-_HEADER = b"inference-header-content-length"
+_HEADER = "inference-header-content-length"
 
 _TYPES = {
     "FP64": "<f8", "FP32": "<f4", "FP16": "<f2", "INT64": "<i8", "INT32": "<i4", "INT16": "<i2", "INT8": "<i1",
@@ -21,26 +22,16 @@ _TYPES = {
 }  # fmt: skip
 
 
-def infer_request(body: bytes, headers: Mapping[bytes, bytes]) -> InferRequest:
-    """Read a request: JSON, or JSON and the bytes of its tensors behind it.
+def infer_request(body: bytes, headers: Mapping[str, str]) -> InferRequest:
+    """Read a request: JSON, or JSON and the bytes of its tensors behind it; a header says how long the JSON is.
 
-    Parameters
-    ----------
-    body : bytes
-        As it came.
-    headers : mapping of bytes to bytes
-        By lower-cased name; one of them says how long the JSON is, where bytes follow it.
-
-    Returns
-    -------
-    InferRequest
-        Every tensor of it has data; NaN of a tensor of bytes is null, not measured.
+    Every tensor of it has data; NaN of a tensor of bytes is null, not measured.
     """
     said = headers.get(_HEADER)
     if said is None:
         asked, rest = decoded(body, InferRequest), b""
     else:
-        if not said.isdigit() or len(said) > 15 or int(said) > len(body):
+        if not said.isdecimal() or len(said) > 15 or int(said) > len(body):
             raise Refusal(
                 400, "length", "give the length of the JSON before the bytes", "headers.inference-header-content-length"
             )  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any
 from exoclassify.model.bundle import ModelBundle
 from service.exchange import FHIR, Answer, Refusal, Request
 from service.predict import Predicting
-from service.schemas import PredictRequest, PredictResponse, Result, decoded
+from service.reading import decoded
+from service.schemas import PredictRequest, PredictResponse, Result
 from service.served import Served
 
 __all__ = ["Fhir"]
@@ -16,15 +17,6 @@ __all__ = ["Fhir"]
 
 class Fhir:
     """Answers with one RiskAssessment; for several samples with a Bundle of them.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    predicting : Predicting
-        Scores.
-    version : str
-        Of the server.
 
     Raises
     ------
@@ -57,11 +49,11 @@ class Fhir:
                 "resource": [{"type": "RiskAssessment", "interaction": [{"code": "create"}]}],
             }],
         }  # fmt: skip
-        return Answer(self._capabilities(**stated).model_dump_json().encode(), FHIR)
+        return Answer(self._capabilities(**stated).model_dump_json().encode(), media_type=FHIR)
 
     async def assess(self, request: Request) -> Answer:
         """POST /fhir/RiskAssessment: the body is that of /v1/predict."""
-        asked = decoded(request.body, PredictRequest)
+        asked = decoded(await request.body(), PredictRequest)
         if any(sample.sample_id != sample.sample_id.strip() for sample in asked.samples):
             raise Refusal(409, "not_usable", "FHIR allows no blanks around an identifier", "samples")
         bundle = self._served.bundle(asked.model, asked.site)
@@ -74,7 +66,7 @@ class Fhir:
             entries = [{"resource": {"resourceType": "RiskAssessment", **each}} for each in found]
             whole: dict[str, Any] = {"type": "collection", "timestamp": now, "entry": entries}
             text = self._bundle(**whole).model_dump_json()
-        return Answer(text.encode(), FHIR, n_samples=len(found), model=f"{bundle.name} {bundle.version}")
+        return Answer(text.encode(), media_type=FHIR)
 
 
 def _assessment(result: Result, response: PredictResponse, bundle: ModelBundle, now: str) -> dict[str, Any]:

@@ -18,11 +18,14 @@ from email.message import EmailMessage
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from starlette.responses import Response, StreamingResponse
+
 from exoclassify.errors import InputError
 from exoclassify.model.child import Child, ChildLostError
-from service.exchange import Answer, Refusal, Request
+from service.exchange import Refusal, Request
 from service.limits import Turns
 from service.predict import explained
+from service.reading import media_of
 from service.records import Records
 from service.served import Served
 from service.settings import Settings
@@ -42,13 +45,13 @@ MEDIA = {
 """Content types that are read, and the ending each stands for."""
 
 FORMATS = {
-    "csv": "text/csv; charset=utf-8",
-    "tsv": "text/tab-separated-values; charset=utf-8",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
     "jsonl": "application/jsonl",
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
     "arrow": "application/vnd.apache.arrow.stream",
-    "rejected": "text/csv; charset=utf-8",
+    "rejected": "text/csv",
 }
 """What can be asked for, and its content type. ``ndjson`` has the objects of /v1/predict, ``rejected`` the rows without an
 answer; the others are the files that `exoclassify score` writes."""
@@ -72,21 +75,7 @@ _HEADER = 3000
 
 
 class Files:
-    """Scores files.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    metrics : Metrics
-        Told of the calls.
-    settings : Settings
-        Limits.
-    records : Records
-        Keeps every answer, where that is asked for.
-    n_keys : int
-        API keys there are; where there are several, none of them takes every turn.
-    """
+    """Scores files; where there are several API keys (`n_keys`), none of them takes every turn."""
 
     def __init__(self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int) -> None:
         self._served, self._metrics, self._settings = served, metrics, settings
@@ -102,27 +91,28 @@ class Files:
         """Get a process ready to answer with a model, beside what goes on; arguments as `Standing.folder`."""
         threading.Thread(target=self._readers.warm, args=(folder,), name="warm", daemon=True).start()
 
-    async def predict(self, request: Request) -> Answer:
+    async def predict(self, request: Request) -> Response:
         """POST /v1/predict-file."""
         query = request.query
         bundle, copy = self._served.answering(query.get("model"), query.get("site"))
         form = _format(request)
-        media = request.headers[b"content-type"].decode("latin-1").partition(";")[0].strip().lower()
+        ending = MEDIA[media_of(request)]
         job: dict[str, Any] = {
             "model": str(copy),
-            "source": f"{secrets.token_hex(8)}{MEDIA[media]}",
-            "called": called(request, MEDIA[media]),
+            "source": f"{secrets.token_hex(8)}{ending}",
+            "called": called(request, ending),
             "format": form,
             "kind": query.get("kind", bundle.panel.kind),
             "unit": query.get("unit", bundle.panel.unit),
             "use": {
                 "prevalence": _prevalence(query),
-                "same_batch": _flag(query),
+                "same_batch": _flag(query, "same_batch"),
                 "batch": query.get("batch", "")[:200],
                 "site": query.get("site", "")[:200],
                 "max_wrong": _share(query, "max_wrong"),
                 "level": _share(query, "level"),
             },
+            "incomplete": _flag(query, "incomplete"),
             "explain": explained(query),
             "records": self._records.of_file(request),
         }
@@ -136,13 +126,9 @@ class Files:
             self._metrics.called(bundle.name, bundle.version, calls)
             size = (folder / "answers").stat().st_size
             keep = stack.pop_all()  # the folder goes when the last byte is sent
-            return Answer(
-                media=FORMATS[form],
-                headers=((b"content-length", b"%d" % size), (b"exoclassify-report", _one_line(report))),
-                stream=_send(folder / "answers", keep),
-                n_samples=sum(calls.values()),
-                model=f"{bundle.name} {bundle.version}",
-            )
+            request.answered(bundle, sum(calls.values()))
+            headers = {"content-length": str(size), "exoclassify-report": _one_line(report)}
+            return StreamingResponse(_send(folder / "answers", keep), 200, headers, FORMATS[form])
 
     async def _work(self, job: dict[str, Any]) -> tuple[dict[str, int], dict[str, Any]]:
         try:
@@ -207,7 +193,7 @@ class _Readers:
         return self._new()
 
     def _new(self) -> Child:
-        return Child("service.filejob", self._settings.file_memory)
+        return Child("service.filework", self._settings.file_memory)
 
     def _give_back(self, child: Child, peak: int) -> None:
         with self._lock:
@@ -217,9 +203,9 @@ class _Readers:
         child.stop()
 
 
-def _one_line(report: dict[str, Any]) -> bytes:
+def _one_line(report: dict[str, Any]) -> str:
     """Write what became of the rows as ASCII, within what a header may hold."""
-    while len(line := json.dumps(report).encode()) > _HEADER:
+    while len(line := json.dumps(report)) > _HEADER:
         longest = max(("first", "notes"), key=lambda name: len(json.dumps(report[name])))
         report = {**report, longest: report[longest][:-1]}
     return line
@@ -229,7 +215,7 @@ def called(request: Request, ending: str) -> str:
     """Give the name that the caller's file has there, for messages; a Content-Disposition says it."""
     message = EmailMessage()
     message["content-disposition"] = (
-        request.headers.get(b"content-disposition", b"").decode("latin-1").replace("\n", " ").replace("\r", " ")
+        request.headers.get("content-disposition", "").replace("\n", " ").replace("\r", " ")
     )
     name = PurePosixPath((message.get_filename() or "").replace("\\", "/")).name
     return "".join(letter for letter in name if letter.isprintable())[:100] or f"table{ending}"
@@ -238,7 +224,7 @@ def called(request: Request, ending: str) -> str:
 async def receive(request: Request, path: Path) -> None:
     """Write a body into a file as it comes."""
     with path.open("wb") as file:
-        async for part in request.chunks():
+        async for part in request.stream():
             file.write(part)
 
 
@@ -249,18 +235,18 @@ async def _send(path: Path, keep: ExitStack) -> AsyncIterator[bytes]:
 
 
 def _format(request: Request) -> str:
-    accepted = request.headers.get(b"accept", b"").decode("latin-1")
-    default = next((name for name, media in FORMATS.items() if media.partition(";")[0] in accepted), "csv")
+    accepted = request.headers.get("accept", "")
+    default = next((name for name, media in FORMATS.items() if media in accepted), "csv")
     form = request.query.get("format", default)
     if form not in FORMATS:
         raise Refusal(400, "query", f"format={form[:20]}: give {', '.join(FORMATS)}", "query.format")
     return form
 
 
-def _flag(query: dict[str, str]) -> bool:
-    text = query.get("same_batch", "false")
+def _flag(query: dict[str, str], name: str) -> bool:
+    text = query.get(name, "false")
     if text not in ("true", "false"):
-        raise Refusal(400, "query", "same_batch: give true or false", "query.same_batch")
+        raise Refusal(400, "query", f"{name}: give true or false", f"query.{name}")
     return text == "true"
 
 

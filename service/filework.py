@@ -1,4 +1,8 @@
-"""A file read, and answers written beside it."""
+"""A file read, and answers written beside it.
+
+``python -m service.filework`` is the process; it answers for one file after the other, and what it answers with is loaded
+before the first one comes.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ import pyarrow as pa
 from exoclassify.errors import ExoclassifyError, FileError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.child import carry_out
 from exoclassify.model.explain import contributions
 from exoclassify.model.prediction import Predictions, Use
 from exoclassify.scoring.finishing import REJECTED_COLUMNS, rejected_rows
@@ -86,8 +91,8 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     job : dict
-        model, folder, source, called, format, kind, unit, use, explain, records. The folder holds the source, and the file
-        ``answers`` is written into it.
+        model, folder, source, called, format, kind, unit, use, incomplete, explain, records. The folder holds the source, and the
+        file ``answers`` is written into it.
 
     Returns
     -------
@@ -105,8 +110,10 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
         bundle = _bundle(job["model"])
         asked = Asked(job["kind"], job["unit"], Use(**job["use"]))
         report = score_files(bundle, [str(source)], scored, asked, runner=Threads(1))
-        if report.broken:
-            raise FileError(report.broken[0])
+        if report.broken and not job["incomplete"]:
+            raise FileError(
+                f"{report.broken[0]}; send it whole, or ask with incomplete=true for the {report.tally.n:,} answers there are"
+            )
     except (ExoclassifyError, MemoryError) as error:
         said = told(str(error))
         if isinstance(error, MemoryError) or "malloc of size" in said:  # how Arrow says it
@@ -127,7 +134,12 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
         _write_objects(answers(), bundle, str(source), asked, without, job["explain"], folder / "answers")
     else:
         _write_columns(scored, f".{job['format']}", folder / "answers")
-    found = {"samples": report.tally.n, "rejected": report.n_rejected, "first": rejected[:_TOLD]}
+    found = {
+        "samples": report.tally.n,
+        "rejected": report.n_rejected,
+        "complete": report.complete,
+        "first": rejected[:_TOLD],
+    }
     calls = {call: n for call, n in report.tally.calls.items() if n}
     return {
         "calls": calls,
@@ -193,3 +205,7 @@ def _write_rejected(rejected: list[dict[str, str]], out: Path) -> None:
         rows = csv.DictWriter(file, REJECTED_COLUMNS, lineterminator="\n")
         rows.writeheader()
         rows.writerows({**row, "file": guarded(row["file"])} for row in rejected)
+
+
+if __name__ == "__main__":
+    carry_out(carried_out)

@@ -14,9 +14,10 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.course import course
 from exoclassify.model.retest import Retest
 from exoclassify.typing import Floats
-from service.exchange import Answer, Request, encoded
+from service.exchange import Answer, Request
 from service.predict import Predicting, batches_of, check_asked, notice, rows_of, use_of
-from service.schemas import FollowRequest, FollowResponse, Visit, decoded
+from service.reading import decoded
+from service.schemas import FollowRequest, FollowResponse, Visit
 from service.served import Served
 from service.together import Asked
 
@@ -24,22 +25,14 @@ __all__ = ["Following"]
 
 
 class Following:
-    """Answers for the visits of one person, with the noise of measurement.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    predicting : Predicting
-        Answers for each sample, counts and keeps it.
-    """
+    """Answers for the visits of one person, with the noise of measurement."""
 
     def __init__(self, served: Served, predicting: Predicting) -> None:
         self._served, self._predicting = served, predicting
 
     async def follow(self, request: Request) -> Answer:
         """POST /v1/follow."""
-        asked = decoded(request.body, FollowRequest)
+        asked = decoded(await request.body(), FollowRequest)
         bundle = self._served.bundle(asked.model, asked.site)
         Retest.check(bundle)
         plan, samples = bundle.about.visit_tables, asked.samples
@@ -58,7 +51,7 @@ class Following:
         await self._predicting.score(Asked(bundle, use), X, ids, request, samples, batches)
         said = {**found.to_dict(), "notice": notice(bundle)}
         answer = msgspec.convert(said, FollowResponse)
-        return Answer(encoded(answer), n_samples=len(ids), model=f"{bundle.name} {bundle.version}")
+        return Answer(answer)
 
 
 def _since_baseline(plan: VisitTables, asked: FollowRequest, bundle: ModelBundle) -> tuple[Floats, list[Visit]]:

@@ -1,8 +1,8 @@
 """The outermost door: every byte from outside passes here first, and every byte to outside last.
 
-It knows a fixed set of paths; looks at method, key, rate, type and size before a body is read; bounds how much is read and
-for how long; gives every error one shape; adds the security headers; counts, and logs. BentoML's own application runs
-behind it for its life cycle and answers no request.
+Starlette's router finds the route. Around it the guard looks at key, rate, type and size before a body is read; bounds how
+much is read and for how long; gives every error one shape; adds the security headers; counts, and logs. BentoML's own
+application runs behind it for its life cycle and answers no request.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
+
+from starlette.requests import ClientDisconnect
+from starlette.routing import Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exoclassify.errors import ExoclassifyError
-from service.exchange import Answer, Refusal, Request, Route
+from service.exchange import CLOSE, UNANSWERED, Refusal, Request, Route
 from service.keys import Keys
 from service.limits import Pressure, Rates
-from service.reading import CLOSE, Bodies, GoneError, Receive, check_body, query_of
+from service.reading import Bodies, check_body, query_of
 from service.settings import Settings
 from service.telemetry import Log, Metrics
 
 __all__ = ["Guard", "is_loopback"]
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 
 _HEADERS_MAX = 32_768
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -42,23 +42,7 @@ _SECURITY = (
 
 
 class Guard:
-    """Lets through what is allowed, and hands it to its route.
-
-    Parameters
-    ----------
-    routes : sequence of Route
-        All there are.
-    settings : Settings
-        Limits.
-    keys : Keys
-        Who may call.
-    metrics : Metrics
-        Counts.
-    log : Log
-        Told of every request.
-    pressure : Pressure
-        Says when there is too much.
-    """
+    """Lets through what is allowed, and hands it to its route."""
 
     def __init__(
         self, routes: Sequence[Route], settings: Settings, keys: Keys, metrics: Metrics, log: Log, pressure: Pressure
@@ -66,14 +50,10 @@ class Guard:
         self._settings, self._keys, self._metrics, self._log = settings, keys, metrics, log
         self._pressure, self._rates = pressure, Rates(settings.rate)
         self._bodies = Bodies(settings.max_bodies, settings.body_rate)
-        self._fixed: dict[str, dict[str, Route]] = {}
-        self._patterns: dict[re.Pattern[str], dict[str, Route]] = {}
         for route in routes:
-            if "{" not in route.path:
-                self._fixed.setdefault(route.path, {})[route.method] = route
-            else:
-                pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]{1,200})", route.path))
-                self._patterns.setdefault(pattern, {})[route.method] = route
+            route.app = self._guarded(route)
+            route.allowed = ", ".join(other.method for other in routes if other.path == route.path)
+        self._router = Router(routes, redirect_slashes=False, default=_nowhere)
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,137 +62,123 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         began = time.perf_counter()
-        headers = dict(scope["headers"])
-        asked_id = headers.get(b"x-request-id", b"")
+        request = scope[_REQUEST] = Request(scope, receive)
+        asked_id = request.fields.get(b"x-request-id", b"")
         request_id = asked_id if _REQUEST_ID.fullmatch(asked_id) else os.urandom(8).hex().encode()
-        seen = _Seen(request_id.decode())
+        request.id = request_id.decode()
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                request.status, headers = message["status"], message["headers"]
+                named = {name for name, _ in headers}
+                message["headers"] = [
+                    *headers, (b"x-request-id", request_id), *(pair for pair in _SECURITY if pair[0] not in named)
+                ]  # fmt: skip
+            await send(message)
+
         try:
-            answer = await self._answer(scope, headers, receive, seen)
-            await self._send(answer, seen, request_id, send)
+            await self._answer(request, scope, receive, sending)
         finally:
-            seconds = time.perf_counter() - began
-            self._metrics.request(seen.route, seen.status, seconds)
+            del scope[_REQUEST]  # a circle, which would wait for the garbage collector
+            seconds, bundle = time.perf_counter() - began, request.answered_by
+            route = scope["route"].path if "route" in scope else "other"
+            self._metrics.request(route, request.status, seconds)
             self._log.request(
-                id=seen.id, key=seen.key, method=scope["method"] if seen.route != "other" else "",
-                route=seen.route, status=seen.status, code=seen.code, ms=round(seconds * 1e3, 2),
-                samples=seen.n_samples, model=seen.model,
+                id=request.id, key=request.key, method=scope["method"] if "route" in scope else "",
+                route=route, status=request.status, code=request.code, ms=round(seconds * 1e3, 2),
+                samples=request.n_samples, model=f"{bundle.name} {bundle.version}" if bundle else "",
             )  # fmt: skip
 
-    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, seen: _Seen) -> Answer:
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            route, parts = self._route(scope, seen)
-            self._admit(route, scope, headers, seen)
-            query = query_of(scope["query_string"], route)
-            seconds = self._settings.file_seconds if route.streams else self._settings.body_seconds
-            with self._bodies.of(route, receive, seconds) as body:
-                content = b"" if route.streams or not route.media else await body.whole()
-                answer = await route.handler(Request(parts, query, headers, seen.id, content, body.parts, seen.key))
-            seen.n_samples, seen.model = answer.n_samples, answer.model
-            return answer
+            await self._router(scope, receive, send)
+            return
         except Refusal as error:
             refusal = error
         except ExoclassifyError as error:
             refusal = Refusal(409, "not_usable", " ".join(str(error).split()))
-        except GoneError:
+        except ClientDisconnect:
             refusal = Refusal(400, "gone", "the connection was closed before the body came")
         except Exception as error:  # noqa: BLE001 - the door: what is unknown becomes a 500 and a line in the log
-            refusal = self._unknown(error, seen)
-        seen.code = refusal.code
-        return refusal.answer(scope["path"])
+            refusal = self._unknown(error, request)
+        request.code = refusal.code
+        if request.status != UNANSWERED:
+            raise RuntimeError("the answer broke off") from None  # the server closes the connection
+        await refusal.answer(scope["path"])(scope, receive, send)
 
-    def _unknown(self, error: Exception, seen: _Seen) -> Refusal:
+    def _unknown(self, error: Exception, request: Request) -> Refusal:
         """Say where it failed; the text of the error stays out of the log, for it may hold values."""
         places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        self._log.event("failure", id=seen.id, type=type(error).__name__, trace=places[-6:])
+        self._log.event("failure", id=request.id, type=type(error).__name__, trace=places[-6:])
         return Refusal(
-            500, "failure", f"this should not happen; the service's log says more under the request id {seen.id}"
+            500, "failure", f"this should not happen; the service's log says more under the request id {request.id}"
         )
 
-    def _route(self, scope: Scope, seen: _Seen) -> tuple[Route, dict[str, str]]:
-        path: str = scope["path"]
-        methods, parts = self._fixed.get(path), {}
-        if methods is None:
-            for pattern, known in self._patterns.items():
-                if found := pattern.fullmatch(path):
-                    methods, parts = known, found.groupdict()
-                    break
-            else:
-                raise Refusal(404, "no_path", "there is nothing at this path; see /openapi.json for what there is")
-        seen.route = next(iter(methods.values())).path
-        route = methods.get(scope["method"])
-        if route is None:
-            allowed = ", ".join(methods)
-            raise Refusal(405, "no_method", f"this path answers {allowed}", None, {"Allow": allowed})
-        return route, parts
+    def _guarded(self, route: Route) -> ASGIApp:
+        """Let a route answer what it may be asked."""
 
-    def _admit(self, route: Route, scope: Scope, headers: Mapping[bytes, bytes], seen: _Seen) -> None:
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS_MAX:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            request: Request = scope[_REQUEST]
+            self._admit(route, request)
+            request.query = query_of(scope["query_string"], route)
+            seconds = self._settings.file_seconds if route.streams else self._settings.body_seconds
+            with self._bodies.bounded(request, route, seconds):
+                if route.media and not route.streams:
+                    await request.body()
+                answer = await route.handler(request)
+            await answer(scope, receive, send)
+
+        return app
+
+    def _admit(self, route: Route, request: Request) -> None:
+        if sum(len(name) + len(value) for name, value in request.scope["headers"]) > _HEADERS_MAX:
             raise Refusal(431, "headers", f"headers of more than {_HEADERS_MAX} bytes; send less", None, CLOSE)
         if self.draining and not route.always:
             raise Refusal(503, "stopping", "this worker is stopping; ask another one", None, _LATER)
-        self._check_reach(scope, headers)
+        self._check_reach(request)
         if route.needs_key and self._keys.digests:
-            self._check_key(headers, seen)
-            self._rates.take(seen.key)
+            self._check_key(request)
+            self._rates.take(request.key)
         if route.sheds:
             self._pressure.check()
         if route.media:
-            check_body(route, headers)
+            check_body(route, request)
 
-    def _check_reach(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    def _check_reach(self, request: Request) -> None:
         """Without keys, answer this machine only, and no page of another site that had its name point here."""
         if self._keys.digests or self._settings.open:
             return
-        server = scope.get("server")
-        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+        server, host = request.scope.get("server"), request.fields.get(b"host", b"").decode("latin-1")
+        if sum(name == b"host" for name, _ in request.scope["headers"]) > 1:
             raise Refusal(400, "headers", "there are several Host headers; send one", "headers.host", CLOSE)
-        host = headers.get(b"host", b"").decode("latin-1")
         if (server and not is_loopback(server[0])) or not is_loopback(re.sub(r":\d*$", "", host)):
             raise Refusal(
                 403, "no_keys", "without API keys this service answers its own machine only, by the name localhost; "
                 "set EXOCLASSIFY_KEYS_FILE, or EXOCLASSIFY_OPEN=1 where something else checks who calls",
             )  # fmt: skip
 
-    def _check_key(self, headers: Mapping[bytes, bytes], seen: _Seen) -> None:
-        scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    def _check_key(self, request: Request) -> None:
+        scheme, _, key = request.fields.get(b"authorization", b"").decode("latin-1").partition(" ")
         name = self._keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
         if name is None:
             raise Refusal(
                 401, "no_key", "send a known API key as `Authorization: Bearer KEY`", "headers.authorization",
                 {"WWW-Authenticate": "Bearer", **CLOSE},
             )  # fmt: skip
-        seen.key = name
-
-    async def _send(self, answer: Answer, seen: _Seen, request_id: bytes, send: Send) -> None:
-        headers = [(b"content-type", answer.media.encode()), (b"x-request-id", request_id), *answer.headers]
-        named = {name.lower() for name, _ in answer.headers}
-        headers += [pair for pair in _SECURITY if pair[0] not in named]
-        if answer.stream is None:
-            headers.append((b"content-length", b"%d" % len(answer.body)))
-        seen.status = answer.status
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        if answer.stream is not None:
-            async for part in answer.stream:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": answer.body})
+        request.key = name
 
 
-class _Seen:
-    """What the log and the figures are told of a request."""
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    raise Refusal(404, "no_path", "there is nothing at this path; see /openapi.json for what there is")
 
-    __slots__ = ("code", "id", "key", "model", "n_samples", "route", "status")
 
-    def __init__(self, request_id: str) -> None:
-        self.id = request_id
-        self.key = self.code = self.model = ""
-        self.route = "other"
-        self.status = 499  # until an answer was begun: the caller was gone
-        self.n_samples = 0
-
+_REQUEST = "exoclassify.request"
+"""Where the scope holds what was made of it."""
 
 _LATER = {"Retry-After": "1", **CLOSE}
 
 
+@lru_cache(16)
 def is_loopback(host: str) -> bool:
     """Say whether a host is this machine as it calls itself."""
     if host == "localhost":

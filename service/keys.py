@@ -22,13 +22,7 @@ _LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})[\s:]+([0-9a-fA-F]{64})")
 
 @dataclass(frozen=True)
 class Keys:
-    """Who may call.
-
-    Parameters
-    ----------
-    digests : tuple of (str, bytes)
-        Name and sha256 of each key; empty when nobody needs one.
-    """
+    """Who may call: name and sha256 of each key; none when nobody needs one."""
 
     digests: tuple[tuple[str, bytes], ...] = ()
 
@@ -58,12 +52,7 @@ class Keys:
         return cls(tuple(digests.items()))
 
     def name_of(self, key: str) -> str | None:
-        """Say whose key it is.
-
-        Notes
-        -----
-        Every digest is compared, each in constant time. The keys are random and long, so a plain sha256 is enough.
-        """
+        """Say whose key it is; every digest is compared, each in constant time."""
         digest = hashlib.sha256(key.encode()).digest()
         found = None
         for name, known in self.digests:
@@ -81,13 +70,7 @@ def _lines(path: Path) -> list[tuple[str, int, str]]:
 
 
 def new_key(name: str) -> tuple[str, str]:
-    """Make a key.
-
-    Returns
-    -------
-    key : str
-        To be sent as ``Authorization: Bearer KEY``.
-    """
+    """Make a key, random and long so that a plain sha256 of it is enough, and its line in the file of keys."""
     key = "exo_" + secrets.token_urlsafe(32)
     line = f"{name} {hashlib.sha256(key.encode()).hexdigest()}"
     if not _LINE.fullmatch(line):

@@ -36,13 +36,7 @@ class Rates:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, name: str) -> None:
-        """Take one request of a key.
-
-        Parameters
-        ----------
-        name : str
-            Of the key; the names are those of the file of keys, so there are few.
-        """
+        """Take one request of a key; the names are those of the file of keys, so there are few."""
         if not self._rate:
             return
         now, most = self._clock(), max(1.0, 2 * self._rate)

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from exoclassify.errors import ExoclassifyError
 from exoclassify.model.bundle import ModelBundle
-from service.exchange import Answer, Refusal, Request, encoded
+from service.exchange import Answer, Refusal, Request
 from service.records import Records
 from service.schemas import ModelList, ServedModel
 from service.served import Served, Standing
@@ -19,40 +19,19 @@ from service.telemetry import Metrics
 __all__ = ["Models"]
 
 _KEPT = (
-    "name",
-    "version",
-    "created",
-    "states",
-    "training",
-    "answers",
-    "voices",
-    "evaluation",
-    "recalibration",
-    "libraries",
-)
+    "name", "version", "created", "states", "training", "answers", "voices", "evaluation", "recalibration", "libraries",
+)  # fmt: skip
 
 
 class Models:
-    """Models, cards and health.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    metrics : Metrics
-        For ``/metrics``.
-    records : Records
-        Where the records are, for ``/metrics``.
-    draining : callable
-        Says whether the worker is stopping.
-    """
+    """Models, cards and health; `draining` says whether the worker is stopping."""
 
     def __init__(self, served: Served, metrics: Metrics, records: Records, draining: Callable[[], bool]) -> None:
         self._served, self._metrics, self._records, self._draining = served, metrics, records, draining
 
     async def live(self, request: Request) -> Answer:
         """GET /livez."""
-        return Answer(encoded({"live": True}))
+        return Answer({"live": True})
 
     async def ready(self, request: Request) -> Answer:
         """GET /readyz: 200 when a model gave its golden answers and the worker is not stopping; says which are refused."""
@@ -60,47 +39,45 @@ class Models:
         ready = self._served.ready and not self._draining()
         watch = {"seconds_since_look": round(time.time() - self._served.looked, 1), "problem": self._served.problem}
         body = {"ready": ready, "stopping": self._draining(), "models": models, "watch": watch}
-        return Answer(encoded(body), status=200 if ready else 503)
+        return Answer(body, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Answer:
         """GET /metrics."""
         self._metrics.looked(self._served.looked)
         if (ledger := self._records.ledger()) is not None:
             self._metrics.records(ledger)
-        return Answer(self._metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+        return Answer(self._metrics.text(), media_type="text/plain; version=0.0.4")
 
     async def listed(self, request: Request) -> Answer:
         """GET /v1/models."""
         standings = self._served.standings
-        return Answer(encoded(ModelList([self._described(name, standing) for name, standing in standings.items()])))
+        return Answer(ModelList([self._described(name, standing) for name, standing in standings.items()]))
 
     async def card(self, request: Request) -> Answer:
         """GET /v1/models/{name}: the card, as JSON, or as HTML where the Accept header asks for it first."""
-        bundle = self._served.bundle(request.path["name"])
+        bundle = self._served.bundle(request.path_params["name"])
         _check_format(request.query)
-        wanted = request.headers.get(b"accept", b"").decode("latin-1")
+        wanted = request.headers.get("accept", "")
         if request.query.get("format", "html" if wanted.startswith("text/html") else "json") == "html":
-            csp = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-            return Answer(
-                _page(bundle).encode(), "text/html; charset=utf-8", headers=((b"content-security-policy", csp),)
-            )
+            csp = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+            return Answer(_page(bundle).encode(), 200, {"content-security-policy": csp}, "text/html")
         panel = bundle.panel
         told = bundle.about.to_json()
         about = {key: told.get(key) for key in _KEPT}
         reads = {
             "kind": panel.kind, "unit": panel.unit, "min_coverage": panel.min_coverage, "molecules": panel.molecules,
         }  # fmt: skip
-        return Answer(encoded({**about, "panel": reads, "card": bundle.card}))
+        return Answer({**about, "panel": reads, "card": bundle.card})
 
     async def example(self, request: Request) -> Answer:
         """GET /v1/models/{name}/example: made-up profiles as a table, for trying the service."""
-        bundle = self._served.bundle(request.path["name"])
+        bundle = self._served.bundle(request.path_params["name"])
         rows = [",".join(["sample_id", *bundle.panel.molecules])]
         for i, profile in enumerate(bundle.golden.tolist(), start=1):
             rows.append(
                 ",".join([f"example-{i:02d}", *("" if value != value else f"{value:.10g}" for value in profile)])
             )
-        return Answer("\n".join([*rows, ""]).encode(), "text/csv; charset=utf-8")
+        return Answer("\n".join([*rows, ""]).encode(), media_type="text/csv")
 
     def _described(self, name: str, standing: Standing) -> ServedModel:
         bundle = standing.bundle

@@ -16,7 +16,7 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions, Use
 from exoclassify.typing import Floats
 from service.binary import infer_request
-from service.exchange import Answer, Refusal, Request, encoded
+from service.exchange import Answer, Refusal, Request
 from service.predict import Predicting
 from service.schemas import MAX_SAMPLES, InferResponse, Scalar, Tensor
 from service.served import Served
@@ -24,55 +24,36 @@ from service.together import ROWS, Asked
 
 __all__ = ["Protocol"]
 
-
 _NUMBERS = ("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
-
 
 _OF_MLSERVER = "input-1"
 """What the codecs of MLServer call a matrix that nobody named; it is read as ``cargo``."""
 
 
 class Protocol:
-    """Routes of the protocol.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    predicting : Predicting
-        Scores.
-    version : str
-        Of the server.
-    """
+    """Routes of the protocol; `version` is that of the server."""
 
     def __init__(self, served: Served, predicting: Predicting, version: str) -> None:
         self._served, self._predicting, self._version = served, predicting, version
 
     async def server(self, request: Request) -> Answer:
         """GET /v2."""
-        return Answer(
-            encoded(
-                {
-                    "name": "exoclassify",
-                    "version": self._version,
-                    "extensions": ["binary_tensor_data", "model_repository"],
-                }
-            )
-        )
+        extensions = ["binary_tensor_data", "model_repository"]
+        return Answer({"name": "exoclassify", "version": self._version, "extensions": extensions})
 
     async def live(self, request: Request) -> Answer:
         """GET /v2/health/live."""
-        return Answer(encoded({"live": True}))
+        return Answer({"live": True})
 
     async def ready(self, request: Request) -> Answer:
         """GET /v2/health/ready."""
         ready = self._served.ready
-        return Answer(encoded({"ready": ready}), status=200 if ready else 503)
+        return Answer({"ready": ready}, 200 if ready else 503)
 
     async def model_ready(self, request: Request) -> Answer:
         """GET /v2/models/{name}/ready."""
         bundle = self._bundle(request)
-        return Answer(encoded({"name": bundle.name, "ready": True}))
+        return Answer({"name": bundle.name, "ready": True})
 
     async def model(self, request: Request) -> Answer:
         """GET /v2/models/{name}."""
@@ -81,27 +62,22 @@ class Protocol:
         reads = {"kind": bundle.panel.kind, "unit": bundle.panel.unit, "molecules": bundle.panel.molecules}
         outputs = [("call", "BYTES", [-1]), ("probabilities", "FP64", [-1, k]), ("prediction_set", "BYTES", [-1])]
         outputs += [("novelty_p", "FP64", [-1]), ("coverage", "FP64", [-1]), ("flags", "BYTES", [-1])]
-        return Answer(
-            encoded(
-                {
-                    "name": bundle.name,
-                    "versions": [bundle.version],
-                    "platform": "exoclassify",
-                    "inputs": [
-                        {"name": "cargo", "datatype": "FP64", "shape": [-1, n], "parameters": reads},
-                        {"name": "sample_id", "datatype": "BYTES", "shape": [-1]},
-                    ],
-                    "outputs": [
-                        {"name": name, "datatype": datatype, "shape": shape} for name, datatype, shape in outputs
-                    ],
-                    "parameters": {"states": bundle.states},
-                }
-            )
-        )
+        inputs = [
+            {"name": "cargo", "datatype": "FP64", "shape": [-1, n], "parameters": reads},
+            {"name": "sample_id", "datatype": "BYTES", "shape": [-1]},
+        ]
+        return Answer({
+            "name": bundle.name,
+            "versions": [bundle.version],
+            "platform": "exoclassify",
+            "inputs": inputs,
+            "outputs": [{"name": name, "datatype": datatype, "shape": shape} for name, datatype, shape in outputs],
+            "parameters": {"states": bundle.states},
+        })  # fmt: skip
 
     async def infer(self, request: Request) -> Answer:
         """POST /v2/models/{name}/infer."""
-        asked = infer_request(request.body, request.headers)
+        asked = infer_request(await request.body(), request.headers)
         bundle = self._bundle(request)
         ids, X = _samples(asked.inputs, bundle)
         question = Asked(bundle, _use(asked.parameters))
@@ -112,12 +88,11 @@ class Protocol:
             parts.append((found, start, start + stop - at))
         wanted = None if asked.outputs is UNSET else [output.name for output in asked.outputs]
         outputs = _outputs(bundle, ids, parts, wanted)
-        answer = InferResponse(bundle.name, bundle.version, outputs, asked.id)
-        return Answer(encoded(answer), n_samples=len(ids), model=f"{bundle.name} {bundle.version}")
+        return Answer(InferResponse(bundle.name, bundle.version, outputs, asked.id))
 
     def _bundle(self, request: Request) -> ModelBundle:
-        bundle = self._served.bundle(request.path["name"])
-        version = request.path.get("version", bundle.version)
+        bundle = self._served.bundle(request.path_params["name"])
+        version = request.path_params.get("version", bundle.version)
         if version != bundle.version:
             raise Refusal(404, "no_version", f"{bundle.name} {version} does not answer; {bundle.version} does")
         return bundle

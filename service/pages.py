@@ -11,19 +11,16 @@ from service.exchange import Answer, Handler, Request
 __all__ = ["PAGES", "evidence_map", "page"]
 
 PAGES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    **{
-        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("page", "core", "sample", "study", "evidence")
-    },
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in ("page", "core", "sample", "study", "evidence")},
 }
 """Paths, the file of each, and its content type."""
 
 _CSP = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    b"frame-src 'self'; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "frame-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -31,10 +28,10 @@ def page(path: str) -> Handler:
     """Make the route of one file."""
     name, media = PAGES[path]
     content = (Path(__file__).parent / "page" / name).read_bytes()
-    headers = ((b"content-security-policy", _CSP), (b"cache-control", b"no-cache"))
+    headers = {"content-security-policy": _CSP, "cache-control": "no-cache"}
 
     async def answer(request: Request) -> Answer:
-        return Answer(content, media, headers=headers)
+        return Answer(content, 200, headers, media)
 
     return answer
 
@@ -42,9 +39,9 @@ def page(path: str) -> Handler:
 def evidence_map(catalogue: Catalogue) -> Handler:
     """Make the route of the map of cargo by condition, drawn once."""
     drawn = EvidenceMatrix.of(catalogue).svg().encode()
-    headers = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+    headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
     async def answer(request: Request) -> Answer:
-        return Answer(drawn, "image/svg+xml", headers=headers)
+        return Answer(drawn, 200, headers, "image/svg+xml")
 
     return answer

@@ -16,28 +16,19 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.explain import of_row
 from exoclassify.model.prediction import Predictions, Use
 from exoclassify.typing import Floats
-from service.exchange import Answer, Refusal, Request, encoded
+from service.exchange import Answer, Refusal, Request
 from service.published import Published
+from service.reading import decoded
 from service.records import Records
-from service.schemas import Explanation, Mover, PredictRequest, PredictResponse, Result, Sample, decoded
+from service.schemas import Explanation, Mover, PredictRequest, PredictResponse, Result, Sample
 from service.served import Served
 from service.telemetry import Metrics
 from service.together import ROWS, Asked, Together
 
 __all__ = [
-    "MAX_MOVERS",
-    "Predicting",
-    "batches_of",
-    "check_asked",
-    "example_response",
-    "explained",
-    "explanation",
-    "notice",
-    "result",
-    "rows_of",
-    "use_of",
-]
-
+    "MAX_MOVERS", "Predicting", "batches_of", "check_asked", "example_response", "explained", "explanation", "notice",
+    "result", "rows_of", "use_of",
+]  # fmt: skip
 
 MAX_MOVERS = 50
 """Molecules in one explanation."""
@@ -55,19 +46,7 @@ def notice(bundle: ModelBundle) -> str:
 
 
 class Predicting:
-    """Answers for samples, in whatever form they were asked.
-
-    Parameters
-    ----------
-    served : Served
-        The models.
-    metrics : Metrics
-        Told of every answer.
-    published : Published
-        Claims on molecules.
-    records : Records
-        Keeps every answer, where that is asked for.
-    """
+    """Answers for samples, in whatever form they were asked."""
 
     def __init__(self, served: Served, metrics: Metrics, published: Published, records: Records) -> None:
         self._served, self._metrics, self._published = served, metrics, published
@@ -85,13 +64,9 @@ class Predicting:
     async def predict(self, request: Request) -> Answer:
         """POST /v1/predict."""
         n_movers = explained(request.query)
-        asked = decoded(request.body, PredictRequest)
+        asked = decoded(await request.body(), PredictRequest)
         bundle = self._served.bundle(asked.model, asked.site)
-        return Answer(
-            encoded(await self.response(asked, bundle, n_movers, request)),
-            n_samples=len(asked.samples),
-            model=f"{bundle.name} {bundle.version}",
-        )
+        return Answer(await self.response(asked, bundle, n_movers, request))
 
     async def response(
         self, asked: PredictRequest, bundle: ModelBundle, n_movers: int, request: Request
@@ -153,6 +128,7 @@ class Predicting:
         source = self._records.source(request, X, question.bundle, samples)
         found, start = await self._together.answer(question, X, ids, source, batches)
         self._metrics.answers(found, start, start + len(ids))
+        request.answered(question.bundle, len(ids))
         return found, start
 
 

@@ -10,7 +10,7 @@ from exoclassify.evidence.catalogue import VERSION, Catalogue
 from exoclassify.evidence.condition import ConditionView
 from exoclassify.evidence.links import RELATIONS, Link
 from exoclassify.evidence.reanalysis import Effect, Reanalysis, told_in_tables
-from service.exchange import Answer, Refusal, Request, encoded
+from service.exchange import Answer, Refusal, Request
 from service.schemas import Claim, Evidence, TableEffect
 
 __all__ = ["Published"]
@@ -23,13 +23,7 @@ _NOTICE = (
 
 
 class Published:
-    """The catalogue, with the claims on a molecule remembered: a panel asks for the same ones again and again.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        All claims.
-    """
+    """The catalogue, with the claims on a molecule remembered: a panel asks for the same ones again and again."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue, self._tables = catalogue, Reanalysis.read()
@@ -55,21 +49,21 @@ class Published:
                 {"condition": name, "claims": sum(row.condition == name for row in self._catalogue.rows)}
                 for name in self._catalogue.conditions
             ]
-            return Answer(encoded({"catalogue_version": VERSION, "conditions": named}))
+            return Answer({"catalogue_version": VERSION, "conditions": named})
         try:
             view = ConditionView.of(self._catalogue, self._tables, asked)
         except InputError as error:
             raise Refusal(404, "no_condition", str(error), "query.condition") from error
-        return Answer(encoded(view.as_dict()))
+        return Answer(view.as_dict())
 
     async def evidence(self, request: Request) -> Answer:
         """GET /v1/evidence/{molecule}."""
-        molecule = request.path["molecule"].strip()
+        molecule = request.path_params["molecule"].strip()
         if not molecule.isprintable() or not molecule:
             raise Refusal(404, "no_molecule", "a molecule's name has no blanks only and no control characters")
         name = canonical_name(molecule, "mirna")
         effects = [_effect(effect) for effect in self._tables.of(name)]
-        return Answer(encoded(Evidence(name, self.claims(name), _NOTICE, effects, self.in_tables(name), VERSION)))
+        return Answer(Evidence(name, self.claims(name), _NOTICE, effects, self.in_tables(name), VERSION))
 
 
 def _claim(link: Link) -> Claim:

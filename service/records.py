@@ -13,8 +13,9 @@ from exoclassify.errors import FileError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.prediction import Predictions
 from exoclassify.typing import Floats
-from service.exchange import Answer, Refusal, Request, encoded
-from service.schemas import OutcomesRequest, Sample, decoded
+from service.exchange import Answer, Refusal, Request
+from service.reading import decoded
+from service.schemas import OutcomesRequest, Sample
 from service.settings import Settings, SettingsError
 from service.telemetry import Log
 
@@ -28,15 +29,7 @@ __all__ = ["Records"]
 
 
 class Records:
-    """Keeps what was answered, and takes what samples turned out to be.
-
-    Parameters
-    ----------
-    settings : Settings
-        ``database``, ``spool`` and ``record_cargo``.
-    log : Log
-        Told when the database is away and when it is back.
-    """
+    """Keeps what was answered, and takes what samples turned out to be."""
 
     def __init__(self, settings: Settings, log: Log) -> None:
         self._settings, self._log = settings, log
@@ -89,16 +82,10 @@ class Records:
             named = None if samples is None or bundle.layers else [_flat(sample) for sample in samples]
             cargo = named or [dict(zip(bundle.panel.molecules, row, strict=True)) for row in X.tolist()]
         subjects = None if samples is None else [sample.subject for sample in samples]
-        return self._source(len(X), request.id, request.digest(), request.key or None, subjects, cargo)
+        return self._source(len(X), request.id, request.digest, request.key or None, subjects, cargo)
 
     def keep(self, found: Predictions, sources: Sequence[Source], X: Floats, bundle: ModelBundle) -> None:
-        """Keep answers.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_molecules)
-            The samples.
-        """
+        """Keep answers for samples X of shape (n_samples, n_molecules)."""
         assert self._writer is not None
         try:
             self._writer.put(found, sources)
@@ -121,7 +108,7 @@ class Records:
 
     async def outcomes(self, request: Request) -> Answer:
         """POST /v1/outcomes."""
-        asked = decoded(request.body, OutcomesRequest)
+        asked = decoded(await request.body(), OutcomesRequest)
         try:
             from exoclassify.monitoring.outcomes import Outcome
 
@@ -136,7 +123,8 @@ class Records:
                 503, "no_database", "the database of records is away; send the outcomes again later", None,
                 {"Retry-After": "30"},
             ) from error  # fmt: skip
-        return Answer(encoded(asdict(done)), n_samples=len(given))
+        request.n_samples = len(given)
+        return Answer(asdict(done))
 
     def _add(self, given: list[Outcome], replace: bool) -> Added:
         from exoclassify.monitoring.database import opened, upgrade

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from exoclassify.data.units import KINDS, UNITS
 from exoclassify.model.bundle import ModelBundle
-from service.exchange import FHIR, JSON, Answer, Request, Route, encoded
+from service.exchange import FHIR, JSON, Answer, Handler, Request, Route, encoded
 from service.fhir import Fhir
 from service.files import FORMATS, Files
 from service.files import MEDIA as FILE_MEDIA
@@ -42,6 +42,10 @@ _FILE_QUERY: dict[str, dict[str, Any]] = {
         "pattern": r"^[^=,]+=0?\.[0-9]{1,12}(,[^=,]+=0?\.[0-9]{1,12})*$",
     },
     "same_batch": {"enum": ["true", "false"], "default": "false"},
+    "incomplete": {
+        "enum": ["true", "false"], "default": "false",
+        "description": "Of a file that is damaged or cut short: the answers up to there, as `exoclassify score` gives them.",
+    },
     "batch": {"type": "string", "description": "Of all samples; one that was not trained on is an unknown batch."},
     "site": {"type": "string", "description": "Of which a profile was made."},
     "max_wrong": {
@@ -57,6 +61,7 @@ _FILE_QUERY: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 Content = dict[str, Any]
+Examples = Callable[[Sequence[ModelBundle]], Content]
 
 
 def routes(
@@ -74,58 +79,24 @@ def routes(
     *,
     keyed: bool,
 ) -> list[Route]:
-    """Give all routes."""
+    """Give all routes, those that are asked most first."""
+    answers = _json("FollowResponse")
     found = [
+        _post("/v1/predict", predicting.predict, "Answer for 1 to 1000 samples", _asked, _answered, settings.max_json,
+              sheds=True, query={"explain": _EXPLAIN}),
+        *_protocol(settings, protocol),
+        _post("/v1/predict-file", files.predict, "Answer for a table", _table, _FILE_ANSWERS, settings.max_file,
+              FILE_MEDIA, streams=True, sheds=True, query=_FILE_QUERY),
+        _post("/v1/follow", Following(served, predicting).follow, "The course of one person over 2 to 100 visits",
+              _followed, answers, settings.max_json, sheds=True),
         *_health(models),
-        Route(
-            "POST", "/v1/predict", predicting.predict, (JSON,), settings.max_json, sheds=True, query={"explain": _EXPLAIN},
-            about={
-                "summary": "Answer for 1 to 1000 samples", "request": _asked, "answers": _answered,
-            },
-        ),
-        Route(
-            "POST", "/v1/predict-file", files.predict, tuple(FILE_MEDIA), settings.max_file,
-            streams=True, sheds=True, query=_FILE_QUERY,
-            about={"summary": "Answer for a table", "request": _table, "answers": _FILE_ANSWERS},
-        ),
-        Route(
-            "POST", "/v1/follow", Following(served, predicting).follow, (JSON,), settings.max_json, sheds=True,
-            about={
-                "summary": "The course of one person over 2 to 100 visits", "request": _followed,
-                "answers": _json("FollowResponse"),
-            },
-        ),
-        Route("GET", "/v1/models", models.listed, about=_about("The models served", _json("ModelList"))),
-        Route(
-            "GET", "/v1/models/{name}", models.card, query={"format": {"enum": ["json", "html"]}},
-            about=_about("The card of a model", {JSON: {"schema": {"type": "object"}}, "text/html": _TEXT}),
-        ),
-        Route(
-            "GET", "/v1/models/{name}/example", models.example,
-            about=_about("Made-up profiles as a table, to try a model with", {"text/csv": _TEXT}),
-        ),
-        Route(
-            "GET", "/v1/evidence", published.conditions, query={"condition": {"type": "string"}},
-            about=_about("The catalogue's conditions, or all that is known of one", {JSON: {"schema": {"type": "object"}}}),
-        ),
-        Route(
-            "GET", "/v1/evidence/{molecule}", published.evidence,
-            about=_about("Published claims on a molecule, and its effects in public tables", _json("Evidence")),
-        ),
+        *_told(models, published),
         *_outcomes(settings, records),
         *_studies(settings, studies),
-        *_protocol(settings, protocol),
         *_fhir(settings, served, predicting, version),
         *_repository(repository),
         _of_bentoml(),
-        *(
-            Route("GET", path, page(path), needs_key=False, about=_about("The page", {media.partition(";")[0]: _TEXT}))
-            for path, (_, media) in PAGES.items()
-        ),
-        Route("GET", "/evidence-map.svg", evidence_map(published.catalogue), needs_key=False,
-              about=_about("Cargo by condition", {"image/svg+xml": _TEXT})),
     ]  # fmt: skip
-
     written: dict[tuple[ModelBundle, ...], bytes] = {}  # for the models that answer now
 
     async def openapi(request: Request) -> Answer:
@@ -135,18 +106,35 @@ def routes(
             written[bundles] = encoded(document(found, version, bundles, keyed=keyed))
         return Answer(written[bundles])
 
-    about = _about("This document", {JSON: {"schema": {"type": "object"}}})
-    found.append(Route("GET", "/openapi.json", openapi, needs_key=False, about=about))
+    found.append(_get("/openapi.json", openapi, "This document", _plain(), needs_key=False))
     return found
 
 
 _BYTES = "application/octet-stream"
 _TEXT: Content = {"schema": {"type": "string"}}
-_FILE_ANSWERS: Content = {media.partition(";")[0]: _TEXT for media in FORMATS.values()}
+_FILE_ANSWERS: Content = dict.fromkeys(FORMATS.values(), _TEXT)
 
 
-def _about(summary: str, answers: Content, **more: Any) -> dict[str, Any]:
-    return {"summary": summary, "answers": answers, **more}
+def _get(
+    path: str, handler: Handler, summary: str, answers: Content, unavailable: Content | None = None, **more: Any
+) -> Route:
+    about = {"summary": summary, "answers": answers, **({"unavailable": unavailable} if unavailable else {})}
+    return Route("GET", path, handler, about=about, **more)
+
+
+def _post(
+    path: str,
+    handler: Handler,
+    summary: str,
+    request: Examples | None,
+    answers: Content | Examples,
+    max_body: int = 0,
+    media: Iterable[str] = (JSON,),
+    **more: Any,
+) -> Route:
+    """Give a route that reads a body; one of which no request is described reads none."""
+    about = {"summary": summary, "request": request, "answers": answers}
+    return Route("POST", path, handler, tuple(media) if request else (), max_body, about=about, **more)
 
 
 def _json(schema: str) -> Content:
@@ -154,107 +142,98 @@ def _json(schema: str) -> Content:
 
 
 def _plain(*required: str) -> Content:
-    return {JSON: {"schema": {"type": "object", "required": list(required)}}}
+    return {JSON: {"schema": {"type": "object", **({"required": list(required)} if required else {})}}}
+
+
+def _any(bundles: Sequence[ModelBundle]) -> Content:
+    return _plain()
 
 
 def _health(models: Models) -> list[Route]:
     ready = _plain("ready", "stopping", "models")
     return [
-        Route(
-            "GET", "/livez", models.live, needs_key=False, always=True,
-            about=_about("The process runs", _plain("live")),
-        ),
-        Route(
-            "GET", "/readyz", models.ready, needs_key=False, always=True,
-            about=_about("It can answer", ready, unavailable=ready),
-        ),
-        Route(
-            "GET", "/metrics", models.metrics, always=True,
-            about=_about("Figures for Prometheus", {"text/plain": _TEXT}),
-        ),
+        _get("/livez", models.live, "The process runs", _plain("live"), needs_key=False, always=True),
+        _get("/readyz", models.ready, "It can answer", ready, ready, needs_key=False, always=True),
+        _get("/metrics", models.metrics, "Figures for Prometheus", {"text/plain": _TEXT}, always=True),
+    ]
+
+
+def _told(models: Models, published: Published) -> list[Route]:
+    """Give what is said of models and molecules, and the page."""
+    name = "/v1/models/{name}"
+    return [
+        _get("/v1/models", models.listed, "The models served", _json("ModelList")),
+        _get(name, models.card, "The card of a model", _plain() | {"text/html": _TEXT},
+             query={"format": {"enum": ["json", "html"]}}),
+        _get(f"{name}/example", models.example, "Made-up profiles as a table, to try a model with", {"text/csv": _TEXT}),
+        _get("/v1/evidence", published.conditions, "The catalogue's conditions, or all that is known of one", _plain(),
+             query={"condition": {"type": "string"}}),
+        _get("/v1/evidence/{molecule}", published.evidence, "Published claims on a molecule, and its effects in public tables",
+             _json("Evidence")),
+        *(_get(path, page(path), "The page", {media: _TEXT}, needs_key=False) for path, (_, media) in PAGES.items()),
+        _get("/evidence-map.svg", evidence_map(published.catalogue), "Cargo by condition", {"image/svg+xml": _TEXT},
+             needs_key=False),
     ]  # fmt: skip
 
 
 def _outcomes(settings: Settings, records: Records) -> list[Route]:
     if not settings.database:
         return []
+    answers = _json("OutcomesResponse")
     return [
-        Route(
-            "POST", "/v1/outcomes", records.outcomes, (JSON,), settings.max_json, sheds=True,
-            about={
-                "summary": "Later diagnoses, by sample id", "request": _outcomes_asked, "answers": _json("OutcomesResponse"),
-            },
-        )
+        _post("/v1/outcomes", records.outcomes, "Later diagnoses, by sample id", _outcomes_asked, answers, settings.max_json,
+              sheds=True),
     ]  # fmt: skip
 
 
 def _studies(settings: Settings, studies: Studies | None) -> list[Route]:
-    allowed = encoded({"allowed": studies is not None})
-
     async def asked(request: Request) -> Answer:
-        return Answer(allowed)
+        return Answer({"allowed": studies is not None})
 
-    about = _about("Whether studies are allowed here", _plain("allowed"))
-    first = Route("GET", "/v1/studies", asked, about=about)
+    first = _get("/v1/studies", asked, "Whether studies are allowed here", _plain("allowed"))
     if studies is None:
         return [first]
     one, told = "/v1/studies/{id}", _plain("state", "progress")
-    file = tuple(FILE_MEDIA)
     return [
         first,
-        Route("POST", "/v1/studies", studies.opened, about=_about("Open a study", _plain("id"))),
-        Route(
-            "POST", f"{one}/files/{{role}}", studies.file, file, settings.max_file, streams=True,
-            about={"summary": "Its table of cargo, or its sample sheet", "request": _table, "answers": _plain("called")},
-        ),
-        Route("POST", f"{one}/look", studies.look, about=_about("What the files seem to be", _plain())),
-        Route("POST", f"{one}/start", studies.start, (JSON,), settings.max_json,
-              about=_about("Audit or train", told, request=_any)),
-        Route("GET", one, studies.told, about=_about("How a study stands", told)),
-        Route("POST", f"{one}/cancel", studies.cancel, about=_about("End a study", told)),
-        Route("GET", f"{one}/results/{{result}}", studies.result, needs_key=False,
-              about=_about("Report, model or predictions", {"text/html": _TEXT})),
-        Route("POST", f"{one}/import", studies.taken, (JSON,), settings.max_json,
-              about=_about("Put its model into use", _plain("name", "version"), request=_any)),
+        _post("/v1/studies", studies.opened, "Open a study", None, _plain("id")),
+        _post(f"{one}/files/{{role}}", studies.file, "Its table of cargo, or its sample sheet", _table, _plain("called"),
+              settings.max_file, FILE_MEDIA, streams=True),
+        _post(f"{one}/look", studies.look, "What the files seem to be", None, _plain()),
+        _post(f"{one}/start", studies.start, "Audit or train", _any, told, settings.max_json),
+        _get(one, studies.told, "How a study stands", told),
+        _post(f"{one}/cancel", studies.cancel, "End a study", None, told),
+        _get(f"{one}/results/{{result}}", studies.result, "Report, model or predictions", {"text/html": _TEXT}, needs_key=False),
+        _post(f"{one}/import", studies.taken, "Put its model into use", _any, _plain("name", "version"), settings.max_json),
     ]  # fmt: skip
-
-
-def _any(bundles: Sequence[ModelBundle]) -> Content:
-    return {JSON: {"schema": {"type": "object"}}}
 
 
 def _protocol(settings: Settings, protocol: Protocol) -> list[Route]:
     ready = _plain("ready")
-    found = [
-        Route("GET", "/v2", protocol.server, about=_about("The server (Open Inference Protocol)", _plain("name"))),
-        Route("GET", "/v2/health/live", protocol.live, needs_key=False, always=True,
-              about=_about("The process runs", _plain("live"))),
-        Route("GET", "/v2/health/ready", protocol.ready, needs_key=False,
-              about=_about("It can answer", ready, unavailable={JSON: {"schema": {"type": "object"}}})),
-    ]  # fmt: skip
+    found = []
     for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         found += [
-            Route("GET", path, protocol.model, about=_about("What a model reads and gives", _plain("name", "inputs"))),
-            Route("GET", f"{path}/ready", protocol.model_ready, about=_about("A model can answer", _plain("ready"))),
-            Route(
-                "POST", f"{path}/infer", protocol.infer, (JSON, _BYTES), settings.max_json, untyped=True, sheds=True,
-                about=_about("Answer for tensors", _json("InferResponse"), request=_tensors),
-            ),
+            _post(f"{path}/infer", protocol.infer, "Answer for tensors", _tensors, _json("InferResponse"), settings.max_json,
+                  (JSON, _BYTES), untyped=True, sheds=True),
+            _get(path, protocol.model, "What a model reads and gives", _plain("name", "inputs")),
+            _get(f"{path}/ready", protocol.model_ready, "A model can answer", ready),
         ]  # fmt: skip
-    return found
+    return [
+        *found,
+        _get("/v2", protocol.server, "The server (Open Inference Protocol)", _plain("name")),
+        _get("/v2/health/live", protocol.live, "The process runs", _plain("live"), needs_key=False, always=True),
+        _get("/v2/health/ready", protocol.ready, "It can answer", ready, _plain(), needs_key=False),
+    ]
 
 
 def _repository(repository: Repository) -> list[Route]:
-    nothing = _plain()
     index = {JSON: {"schema": {"type": "array", "items": {"type": "object", "required": ["name", "state", "reason"]}}}}
+    name = "/v2/repository/models/{name}"
     return [
-        Route("POST", "/v2/repository/index", repository.index, about=_about("All models, and whether they answer", index)),
-        Route(
-            "POST", "/v2/repository/models/{name}/load", repository.load,
-            about=_about("Take up a model's champion now", nothing),
-        ),
-        Route("POST", "/v2/repository/models/{name}/unload", repository.unload, about=_about("Put a model down", nothing)),
-    ]  # fmt: skip
+        _post("/v2/repository/index", repository.index, "All models, and whether they answer", None, index),
+        _post(f"{name}/load", repository.load, "Take up a model's champion now", None, _plain()),
+        _post(f"{name}/unload", repository.unload, "Put a model down", None, _plain()),
+    ]
 
 
 def _of_bentoml() -> Route:
@@ -267,9 +246,7 @@ def _of_bentoml() -> Route:
     async def schema(request: Request) -> Answer:
         return Answer(body)
 
-    return Route(
-        "GET", "/schema.json", schema, about=_about("What bentoml.SyncHTTPClient asks first", _plain("routes"))
-    )
+    return _get("/schema.json", schema, "What bentoml.SyncHTTPClient asks first", _plain("routes"))
 
 
 def _fhir(settings: Settings, served: Served, predicting: Predicting, version: str) -> list[Route]:
@@ -278,11 +255,11 @@ def _fhir(settings: Settings, served: Served, predicting: Predicting, version: s
     except ImportError:
         return []
     answers = {FHIR: {"schema": {"type": "object", "required": ["resourceType"]}}}
-    about = _about("Answer as FHIR R5 RiskAssessment", answers, request=_asked)
     return [
-        Route("GET", "/fhir/metadata", fhir.metadata, needs_key=False, about=_about("What is spoken here", answers)),
-        Route("POST", "/fhir/RiskAssessment", fhir.assess, (JSON,), settings.max_json, sheds=True, about=about),
-    ]
+        _get("/fhir/metadata", fhir.metadata, "What is spoken here", answers, needs_key=False),
+        _post("/fhir/RiskAssessment", fhir.assess, "Answer as FHIR R5 RiskAssessment", _asked, answers, settings.max_json,
+              sheds=True),
+    ]  # fmt: skip
 
 
 def _asked(bundles: Sequence[ModelBundle]) -> Content:

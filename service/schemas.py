@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from service.exchange import Refusal
-
 __all__ = [
-    "MAX_SAMPLES",
-    "Claim",
-    "Error",
-    "ErrorBody",
-    "Evidence",
-    "Explanation",
-    "FollowRequest",
-    "FollowResponse",
-    "InferRequest",
-    "InferResponse",
-    "ModelList",
-    "Mover",
-    "OutcomesRequest",
-    "OutcomesResponse",
-    "PredictRequest",
-    "PredictResponse",
-    "RequestedTensor",
-    "Result",
-    "Sample",
-    "ServedModel",
-    "Tensor",
-    "decoded",
-]
+    "MAX_SAMPLES", "Claim", "Error", "ErrorBody", "Evidence", "Explanation", "FollowRequest", "FollowResponse",
+    "InferRequest", "InferResponse", "ModelList", "Mover", "OutcomesRequest", "OutcomesResponse", "PredictRequest",
+    "PredictResponse", "RequestedTensor", "Result", "Sample", "ServedModel", "Tensor",
+]  # fmt: skip
 
 MAX_SAMPLES = 1000
 """Samples in one request."""
@@ -45,8 +22,6 @@ SampleId = Annotated[
 ]
 Batch = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
-
-
 Size = Annotated[int, Meta(ge=0, le=10_000_000)]
 
 
@@ -369,58 +344,3 @@ class Error(Struct):
     """The one shape of every error."""
 
     error: ErrorBody
-
-
-Body = TypeVar("Body", PredictRequest, FollowRequest, InferRequest, OutcomesRequest)
-_DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {
-    PredictRequest: msgspec.json.Decoder(PredictRequest),
-    FollowRequest: msgspec.json.Decoder(FollowRequest),
-    InferRequest: msgspec.json.Decoder(InferRequest),
-    OutcomesRequest: msgspec.json.Decoder(OutcomesRequest),
-}
-
-
-def decoded(body: bytes, schema: type[Body]) -> Body:
-    """Read a body."""
-    try:
-        asked: Body = _DECODERS[schema].decode(body)
-    except msgspec.ValidationError as error:
-        said, _, where = str(error).rpartition(" - at ")
-        raise Refusal(400, "invalid", said or where, where.strip("`") if said else "$") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, "not_json", f"{error}; send one JSON object in UTF-8", "$") from error
-    if body.count(b":") != _keys(asked):
-        _refuse_twice(body)
-    return asked
-
-
-def _keys(asked: PredictRequest | InferRequest | OutcomesRequest) -> int:
-    """How many colons the body has when no key comes twice and no text holds a colon."""
-    if type(asked) is not PredictRequest:
-        return -1
-    count = 3 + sum(
-        len(sample.cargo)
-        + 2
-        + (sample.subject is not None)
-        + (sample.batch is not None)
-        + (1 + len(sample.metadata) if sample.metadata else 0)
-        for sample in asked.samples
-    )
-    given = (asked.model, asked.batch, asked.site, asked.max_wrong, asked.level)
-    count += sum(value is not None for value in given) + asked.same_batch
-    return count + (1 + len(asked.prevalence) if asked.prevalence else 0)
-
-
-def _refuse_twice(body: bytes) -> None:
-    def pairs(found: list[tuple[str, Any]]) -> None:
-        if len({name for name, _ in found}) < len(found):
-            names = [name for name, _ in found]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise Refusal(400, "key_twice", f"the key {twice!r} comes twice in one object; give it once", "$")
-
-    try:
-        json.loads(body, object_pairs_hook=pairs)
-    except RecursionError as error:
-        raise Refusal(400, "too_deep", "the body is nested too deeply; send plain arrays", "$") from error
-    except ValueError as error:  # int of more than 4300 digits
-        raise Refusal(400, "invalid", f"a number has too many digits ({error})", "$") from error

@@ -23,8 +23,9 @@ from exoclassify.data.units import KINDS, UNITS
 from exoclassify.lifecycle.finish import numbered
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.child import Child, ChildLostError
-from service.exchange import Answer, Refusal, Request, encoded
+from service.exchange import Answer, Refusal, Request
 from service.files import MEDIA, called, receive
+from service.reading import media_of
 from service.served import Served
 from service.settings import Settings
 
@@ -42,17 +43,17 @@ _MORE = tuple(f"cargo-{i}" for i in range(2, 7))
 
 _MOST_COVARIATES = 20
 _RESULTS = {
-    "report": ("report.html", "text/html; charset=utf-8"),
+    "report": ("report.html", "text/html"),
     "report-files": ("report-files.zip", "application/zip"),
     "model": ("model.zip", "application/zip"),
-    "predictions": ("predictions.csv", "text/csv; charset=utf-8"),
+    "predictions": ("predictions.csv", "text/csv"),
 }
 """What a study leaves, by the last part of its path."""
 
-_FRAMED = (
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"),
-    (b"x-frame-options", b"SAMEORIGIN"),
-)
+_FRAMED = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+    "x-frame-options": "SAMEORIGIN",
+}
 """A report opens inside the page, and still loads nothing."""
 
 
@@ -87,15 +88,7 @@ class _Study:
 
 
 class Studies:
-    """Takes files, trains on them, and gives what came of it.
-
-    Parameters
-    ----------
-    settings : Settings
-        Limits, and the folder of models.
-    served : Served
-        Told of a model that was put into use.
-    """
+    """Takes files, trains on them, and gives what came of it."""
 
     def __init__(self, settings: Settings, served: Served) -> None:
         self._settings, self._served = settings, served
@@ -116,49 +109,41 @@ class Studies:
             shutil.rmtree(self._studies.pop(name).folder, ignore_errors=True)
         name = secrets.token_hex(16)
         self._studies[name] = _Study(Path(tempfile.mkdtemp(prefix="exoclassify-study-")))
-        return Answer(encoded({"id": name}), status=201)
+        return Answer({"id": name}, 201)
 
     async def file(self, request: Request) -> Answer:
         """POST /v1/studies/{id}/files/{role}: a table of cargo, or the sample sheet."""
-        study, role = self._study(request), request.path["role"]
+        study, role = self._study(request), request.path_params["role"]
         if role not in (*_ROLES, *_MORE):
             there = f"give samples, cargo, and {_MORE[0]} to {_MORE[-1]} for further layers"
             raise Refusal(404, "no_path", f"there is no file {role[:40]} of a study; {there}")
         self._must_not_run(study)
-        media = request.headers[b"content-type"].decode("latin-1").partition(";")[0].strip().lower()
-        file = f"{role}{MEDIA[media]}"
+        ending = MEDIA[media_of(request)]
+        file = f"{role}{ending}"
         await receive(request, study.folder / file)
-        study.files[role], study.called[file] = file, called(request, MEDIA[media])
-        return Answer(encoded({"called": study.called[file]}))
+        study.files[role], study.called[file] = file, called(request, ending)
+        return Answer({"called": study.called[file]})
 
     async def look(self, request: Request) -> Answer:
         """POST /v1/studies/{id}/look: what the files seem to be, for a person to confirm."""
         study = self._study(request)
-        return Answer(encoded(await self._ordered(study, {"do": "look"})))
+        return Answer(await self._ordered(study, {"do": "look"}))
 
     async def start(self, request: Request) -> Answer:
         """POST /v1/studies/{id}/start: audit or train, as the body says."""
-        study, order = self._study(request), _order(request.body)
+        study, order = self._study(request), _order(await request.body())
         self._must_not_run(study)
         if any(other.state == "running" for other in self._studies.values()):
             raise Refusal(
                 429, "busy", "another study is running; wait for it, or cancel it", None, {"Retry-After": "10"}
             )
         study.state, study.found, study.began, study.ended = "running", {}, time.monotonic(), 0.0
-        for left in (
-            "progress",
-            "report.html",
-            "report-files",
-            "report-files.zip",
-            "model",
-            "model.zip",
-            "predictions.csv",
-        ):
+        for left in ("progress", "report-files", "model", *(file for file, _ in _RESULTS.values())):
             path = study.folder / left
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         task = asyncio.create_task(self._run(study, order))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return Answer(encoded(study.told()), status=202)
+        return Answer(study.told(), 202)
 
     async def _run(self, study: _Study, order: dict[str, Any]) -> None:
         try:
@@ -201,7 +186,7 @@ class Studies:
 
     async def told(self, request: Request) -> Answer:
         """GET /v1/studies/{id}: how it stands."""
-        return Answer(encoded(self._study(request).told()))
+        return Answer(self._study(request).told())
 
     async def cancel(self, request: Request) -> Answer:
         """POST /v1/studies/{id}/cancel: end the work; the files stay, to be tried again."""
@@ -209,29 +194,27 @@ class Studies:
         if study.state == "running":
             study.state, study.ended = "cancelled", time.monotonic()
             self._end(study)
-        return Answer(encoded(study.told()))
+        return Answer(study.told())
 
     async def result(self, request: Request) -> Answer:
         """GET /v1/studies/{id}/results/{result}: the report, the model, the predictions."""
-        study, result = self._study(request), request.path["result"]
+        study, result = self._study(request), request.path_params["result"]
         file, media = _RESULTS.get(result, ("", ""))
         path = study.folder / file
         if not file or result not in study.told()["results"]:
             raise Refusal(404, "no_result", f"this study has no {result[:40]}")
-        headers = (
-            _FRAMED if result == "report" else ((b"content-disposition", f'attachment; filename="{file}"'.encode()),)
-        )
-        return Answer(await asyncio.to_thread(path.read_bytes), media, headers=headers)
+        headers = _FRAMED if result == "report" else {"content-disposition": f'attachment; filename="{file}"'}
+        return Answer(await asyncio.to_thread(path.read_bytes), 200, headers, media)
 
     async def taken(self, request: Request) -> Answer:
         """POST /v1/studies/{id}/import: keep the model in the registry and put it into use, with a reason."""
         study = self._study(request)
         if "model" not in study.told()["results"]:
             raise Refusal(409, "not_usable", "this study has no model; train one first")
-        why = _text(_body(request.body), "why")
+        why = _text(_body(await request.body()), "why")
         if len(why) < 3:
             raise Refusal(409, "not_usable", "say why this model is put into use, in a few words", "why")
-        return Answer(encoded(await asyncio.to_thread(self._take, study, why)))
+        return Answer(await asyncio.to_thread(self._take, study, why))
 
     def _take(self, study: _Study, why: str) -> dict[str, str]:
         registry = self._served.registry
@@ -242,7 +225,7 @@ class Studies:
         return {"name": bundle.name, "version": folder.name}
 
     def _study(self, request: Request) -> _Study:
-        study = self._studies.get(request.path["id"])
+        study = self._studies.get(request.path_params["id"])
         if study is None:
             raise Refusal(
                 404, "no_study", "there is no such study; it may have gone when the service was started again"

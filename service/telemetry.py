@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, TextIO
 
@@ -45,23 +46,27 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        # Written before the first request, so that a scrape of an idle service shows them.
-        self._requests = Counter("exoclassify_requests", "Requests answered", ("route", "status"), registry=registry)
-        self._seconds = Histogram(
-            "exoclassify_request_seconds",
-            "Time from headers to last byte",
-            ("route",),
-            registry=registry,
-            buckets=_SECONDS,
+        # Written before the first request, so that a scrape of an idle service shows them. Finding a label takes longer than
+        # counting, so what was found once is kept.
+        self._requests = cache(
+            Counter("exoclassify_requests", "Requests answered", ("route", "status"), registry=registry).labels
         )
-        self._calls = Counter("exoclassify_calls", "Samples by call", ("model", "version", "call"), registry=registry)
-        self._flags = Counter("exoclassify_flags", "Reasons of uncertain calls", ("model", "flag"), registry=registry)
-        self._novelty = Histogram(
-            "exoclassify_novelty_p", "p-value of novelty", ("model",), registry=registry, buckets=_SHARES
+        self._seconds = cache(
+            Histogram(
+                "exoclassify_request_seconds", "Time from headers to last byte", ("route",),
+                registry=registry, buckets=_SECONDS,
+            ).labels
+        )  # fmt: skip
+        self._calls = cache(
+            Counter("exoclassify_calls", "Samples by call", ("model", "version", "call"), registry=registry).labels
         )
-        self._coverage = Histogram(
-            "exoclassify_coverage", "Measured share of the panel", ("model",), registry=registry, buckets=_SHARES
+        self._flags = cache(
+            Counter("exoclassify_flags", "Reasons of uncertain calls", ("model", "flag"), registry=registry).labels
         )
+        self._shares = [
+            cache(Histogram(f"exoclassify_{name}", said, ("model",), registry=registry, buckets=_SHARES).labels)
+            for name, said in (("novelty_p", "p-value of novelty"), ("coverage", "Measured share of the panel"))
+        ]
         self._swaps = Counter(
             "exoclassify_model_loads", "Models loaded or refused", ("model", "version", "outcome"), registry=registry
         )
@@ -84,35 +89,24 @@ class Metrics:
         self._versions: dict[str, str] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """Count a request.
-
-        Parameters
-        ----------
-        route : str
-            The route's path as it is declared, or ``other``.
-        seconds : float
-            It took.
-        """
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        """Count a request; its route as it is declared, or ``other``."""
+        self._requests(route, str(status)).inc()
+        self._seconds(route).observe(seconds)
 
     def answers(self, predictions: Predictions, start: int, stop: int) -> None:
         """Count answers."""
         model, version = predictions.model, predictions.version
         self.called(model, version, Tally(predictions.calls[start:stop]))
         for flag, number in Tally(chain.from_iterable(predictions.flags[start:stop])).items():
-            self._flags.labels(model, flag).inc(number)
-        for histogram, values in (
-            (self._novelty.labels(model), predictions.novelty_p),
-            (self._coverage.labels(model), predictions.coverage),
-        ):
+            self._flags(model, flag).inc(number)
+        for labels, values in zip(self._shares, (predictions.novelty_p, predictions.coverage), strict=True):
             for value in values[start:stop].tolist():
-                histogram.observe(value)
+                labels(model).observe(value)
 
     def called(self, model: str, version: str, calls: Mapping[str, int]) -> None:
         """Count calls."""
         for call, number in calls.items():
-            self._calls.labels(model, version, call).inc(number)
+            self._calls(model, version, call).inc(number)
 
     def loaded(self, model: str, version: str, problem: str | None) -> None:
         """Count that a model was loaded or refused."""
@@ -125,13 +119,7 @@ class Metrics:
             self._versions[model] = version
 
     def looked(self, when: float) -> None:
-        """Keep when the champions were last looked at.
-
-        Parameters
-        ----------
-        when : float
-            Seconds since 1970.
-        """
+        """Keep when the champions were last looked at, in seconds since 1970."""
         self._looked.set(when)
 
     def records(self, ledger: Ledger) -> None:
@@ -149,15 +137,7 @@ class Metrics:
 
 
 class Log:
-    """One line of JSON an event, on stderr.
-
-    Parameters
-    ----------
-    everything : bool
-        Requests that went well too.
-    stream : text stream, optional
-        Where to; stderr.
-    """
+    """One line of JSON an event, on stderr; of `everything` also requests that went well."""
 
     def __init__(self, everything: bool, stream: TextIO | None = None) -> None:
         self._everything = everything

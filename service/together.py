@@ -24,22 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ROWS", "Asked", "Together"]
 
-
 ROWS = 64
 """Rows scored in one call; about 6 ms of work for 300 molecules and the default blend."""
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What one request asks of a model.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        Who answers.
-    use : Use
-        Where the samples are from, and how sure the answers must be.
-    """
+    """What one request asks of a model: who answers, where the samples are from, and how sure the answers must be."""
 
     bundle: ModelBundle
     use: Use
@@ -87,13 +78,7 @@ class Together:
         source: Source | None = None,
         batches: tuple[str, ...] | None = None,
     ) -> tuple[Predictions, int]:
-        """Answer for some rows, at most `ROWS` of them.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_molecules)
-            Raw values in the panel's order.
-        """
+        """Answer for at most `ROWS` rows X, raw values in the panel's order."""
         loop = asyncio.get_running_loop()
         waiting = _Waiting(asked, X, ids, source, batches, loop.create_future())
         self._queue.append(waiting)
@@ -108,7 +93,7 @@ class Together:
 
     def _score(self) -> None:
         self._scheduled = False
-        turn, rows = [self._queue.popleft()], 0
+        turn = [self._queue.popleft()]
         rows = len(turn[0].ids)
         while self._queue and rows + len(self._queue[0].ids) <= ROWS:
             turn.append(self._queue.popleft())

@@ -230,7 +230,7 @@ SMRNASEQ = Field(
         '"" | "hsa-miR-21-5p_MIMAT0000076_Homo_sapiens_miR-21-5p" | "hsa-miR-451a_MIMAT0001631_Homo_sapiens_miR-451a"',
         '"A1" | 31 | 0', '"A2" | 41 | 6', separator=",",
     ),
-    MIRNAS, [[31, 0], [41, 6]], "read as nf-core/smrnaseq: 2 miRNAs of 2 samples", "mirna", "counts",
+    MIRNAS, [[31, 0], [41, 6]], "read as nf-core/smrnaseq: 2 miRNAs, samples in rows", "mirna", "counts",
 )  # fmt: skip
 SMRNASEQ_CPM = Field(
     "mature_normalized_CPM.txt",
@@ -238,7 +238,7 @@ SMRNASEQ_CPM = Field(
         "A1 | A2", "hsa-miR-21-5p_MIMAT0000076_Homo_sapiens_miR-21-5p | 31.25 | 41",
         "hsa-miR-451a_MIMAT0001631_Homo_sapiens_miR-451a | 0 | 6",
     ),
-    MIRNAS, [[31.25, 0], [41, 6]], "read as nf-core/smrnaseq: 2 miRNAs of 2 samples", "mirna", "cpm",
+    MIRNAS, [[31.25, 0], [41, 6]], "read as nf-core/smrnaseq: 2 miRNAs, samples in columns", "mirna", "cpm",
 )  # fmt: skip
 
 MIRGFF3 = Field(

@@ -9,7 +9,7 @@ from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.learning.learn import learn
 from exoclassify.learning.recipe import Recipe
-from exoclassify.learning.samples import Samples
+from exoclassify.learning.samples import Layer, Samples
 from exoclassify.methods.normalise_ct import DeltaCt
 from exoclassify.methods.normalise_intensity import MedianCentred
 
@@ -199,5 +199,9 @@ def test_claims_of_ones_own_study_can_be_left_out() -> None:
 
 
 def test_a_table_of_which_the_catalogue_names_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="the catalogue names none of these molecules"):
+    with pytest.raises(InputError, match=r"^the catalogue names none of these molecules"):
         learn(called(), INFORMED)
+    two = called("hsa-miR-21-5p")
+    layers = (Layer("known", 0, 15, "counts", None), Layer("cells", 15, 30, "counts", None))
+    with pytest.raises(InputError, match=r"^layer cells: the catalogue names none of these molecules"):
+        learn(dataclasses.replace(two, layers=layers), INFORMED)

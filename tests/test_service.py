@@ -329,6 +329,29 @@ def test_fhir_probabilities_are_percentages(service: Running, bundle: ModelBundl
     assert [entry["resource"]["resourceType"] for entry in several["entry"]] == ["RiskAssessment"] * 2
 
 
+def test_a_damaged_file_is_refused_with_the_place_and_answered_up_to_there_when_asked(
+    service: Running, bundle: ModelBundle, tmp_path: Path
+) -> None:
+    frame = pd.concat([TABLE.to_frame().rename(index=lambda name, i=i: f"{name}-{i}") for i in range(120)])
+    lines = text(frame).decode().splitlines(keepends=True)
+    (tmp_path / "plate.csv").write_text("".join([*lines[:10_000], '"', *lines[10_000:]]))
+    report = score_files(bundle, [str(tmp_path / "plate.csv")], tmp_path / "out.csv")
+    assert 0 < report.tally.n < 10_000
+    sent, headers = (
+        (tmp_path / "plate.csv").read_bytes(),
+        {**CSV, "Content-Disposition": 'attachment; filename="plate.csv"'},
+    )
+    refused = service.ask("POST", "/v1/predict-file", sent, headers)
+    assert (refused.status, refused.code) == (409, "not_usable")
+    assert refused.said.startswith(report.broken[0])
+    assert f"incomplete=true for the {report.tally.n:,} answers" in refused.said
+    given = service.ask("POST", "/v1/predict-file?incomplete=true", sent, headers)
+    assert (given.status, given.body) == (200, (tmp_path / "out.csv").read_bytes())
+    told = json.loads(given.headers["exoclassify-report"])
+    assert (told["samples"], told["complete"]) == (report.tally.n, False)
+    assert f"plate.csv: {told['first'][-1]['reason']}" == report.broken[0]
+
+
 def test_models_cards_and_evidence_are_told(service: Running, bundle: ModelBundle) -> None:
     listed = service.ask("GET", "/v1/models").json["models"]
     assert listed == [
@@ -359,6 +382,18 @@ def test_the_figures_count_what_was_answered(service: Running, bundle: ModelBund
     service.ask("POST", "/v1/predict-file", text(TABLE.to_frame()), CSV)
     assert total("exoclassify_calls_total") == calls + 97
     assert total('exoclassify_model_serving{model="pain",version="1.0.0"}') == 1
+
+
+def test_head_is_answered_like_get_without_the_body_and_a_path_is_taken_to_the_letter(service: Running) -> None:
+    whole = service.ask("GET", "/v1/models")
+    head = service.ask("HEAD", "/v1/models")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.body))
+    assert service.ask("HEAD", "/v1/predict").headers["allow"] == "POST"
+    assert service.ask("POST", "/livez").headers["allow"] == "GET"
+    for path in ("/livez%0A", "/livez/", "//livez", f"/v1/models/{'a' * 201}"):
+        assert service.ask("GET", path).code == "no_path"
+    assert service.ask("GET", f"/v1/models/{'a' * 200}").code == "no_model"
 
 
 def test_unknown_paths_make_no_new_labels(service: Running) -> None:
@@ -516,7 +551,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
         "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": f"body{suffix}",
         "called": f"plate{suffix}", "use": {},
         "format": "csv",
-        "kind": "mirna", "unit": "counts", "same_batch": False, "prevalence": {}, "explain": 0, "records": None,
+        "kind": "mirna", "unit": "counts", "incomplete": False, "explain": 0, "records": None,
     }  # fmt: skip
     said = carried_out(job)["error"]
     assert message in said
@@ -532,7 +567,7 @@ def test_a_file_is_judged_by_its_header_before_it_is_read_through(
     (tmp_path / "body.csv").write_text(head + "".join(f"item{i}{row}" for i in range(400_000)))
     job = {
         "model": str(models[0] / "pain" / "1.0.0"), "folder": str(tmp_path), "source": "body.csv", "called": "plate.csv",
-        "use": {}, "format": "csv", "kind": "mirna", "unit": "counts", "explain": 0, "records": None,
+        "use": {}, "format": "csv", "kind": "mirna", "unit": "counts", "incomplete": False, "explain": 0, "records": None,
     }  # fmt: skip
     carried_out({"warm": job["model"]})
     began = time.process_time()

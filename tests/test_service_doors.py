@@ -130,7 +130,7 @@ def test_files_and_the_command_line_agree_with_the_library(
     job = {
         "model": str(folder), "folder": str(tmp_path), "source": "body.csv", "called": "body.csv",
         "format": "csv", "kind": "mirna", "unit": "counts",
-        "use": {"same_batch": same_batch}, "explain": 0, "records": None,
+        "use": {"same_batch": same_batch}, "incomplete": False, "explain": 0, "records": None,
     }  # fmt: skip
     assert carried_out(job)["calls"] == Counter(expected["call"])
     arguments = [

@@ -407,3 +407,10 @@ def test_the_batch_of_each_sample_comes_from_a_column_or_from_a_sheet(tmp_path):
     by_id = dict(zip(FRAME["sample_id"], names, strict=True))
     _, found = scored(tmp_path, write(FRAME, tmp_path / "y.csv"), batches=by_id, force=True)
     same(found, wanted)
+
+
+def test_what_a_streamed_table_was_understood_as_is_noted(tmp_path):
+    long = FRAME.rename(columns={m: f"{m}_MIMAT0000001_Homo_sapiens_{m[4:]}" for m in FRAME.columns[1:]})
+    report, found = scored(tmp_path, write(long, tmp_path / "mature_counts.csv"))
+    same(found, EXPECTED)
+    assert report.notes == ("mature_counts.csv: read as nf-core/smrnaseq: 61 miRNAs, samples in rows",)

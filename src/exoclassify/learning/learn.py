@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from exoclassify.errors import DesignError, RecipeError
+from exoclassify.errors import DesignError, InputError, RecipeError
 from exoclassify.evidence.catalogue import Catalogue
 from exoclassify.learning.calibration import HeldOut, calibrated
 from exoclassify.learning.folds import Fold, batches_left_out, stratified_folds
@@ -143,8 +143,8 @@ def _learn_layers(samples: Samples, recipe: Recipe) -> Learned:
                 recipe if layer.stop - layer.start >= _FEW_COLUMNS else recipe.model_copy(update={"voices": (_PLAIN,)})
             )
             [learned], trained, new, new_rows = _learn_and_hold_out(alone, [own])
-        except DesignError as error:
-            raise DesignError(f"layer {layer.name}: {error}") from error
+        except (DesignError, InputError) as error:
+            raise type(error)(f"layer {layer.name}: {error}") from error
         found.append(learned.blend)
         supports.append(layer.start + learned.support)
         held.append(LayerHeldOut(rows, trained, rows[new_rows], new))

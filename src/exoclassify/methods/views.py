@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 from exoclassify.methods.frozen import FrozenStep
 from exoclassify.typing import Floats
 
-__all__ = ["VIEWS", "Views", "normal_scores"]
-
-
-VIEWS = ("log", "damped", "ranks")
-"""Names of the views, in the order in which tree features are laid end to end."""
+__all__ = ["Views", "normal_scores"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -118,7 +118,7 @@ def _text(source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading) -
         return None
     rows = text.head[text.begin :].splitlines(keepends=True)[:HEAD_ROWS]
     piece = TextPiece(source.name, text.separator, layout.wanted, b"".join(rows), 0.0)
-    notes = _probe(RowPiece(layout, piece), panel, source)
+    notes = (*wide.notes, *_probe(RowPiece(layout, piece), panel, source))
     return Plan(source, lambda: (RowStretch(layout, s) for s in text_stretches(text, layout.wanted)), notes)
 
 
@@ -143,7 +143,7 @@ def _columns(source: Source, panel: Panel, keep: tuple[str, ...], asked: Reading
     kept = tuple((int(to_file[j]), text) for j, text in found.keep)
     layout = Layout(source, panel, tuple(head.column_names), int(to_file[found.id_column]), to_file[found.places], kept)
     batch = head.select([layout.names[j] for j in layout.wanted.positions]).combine_chunks().to_batches()[0]
-    notes = _probe(RowPiece(layout, ColumnPiece(batch, 0.0)), panel, source)
+    notes = (*wide.notes, *_probe(RowPiece(layout, ColumnPiece(batch, 0.0)), panel, source))
     return Plan(source, lambda: (RowStretch(layout, s) for s in column_stretches(source, layout.wanted)), notes)
 
 

@@ -113,8 +113,8 @@ def _of_smrnaseq(table: WideTable) -> WideTable:
         raise InputError(
             f"{table.source}: holds log10 TPM of nf-core/smrnaseq; give mature_counts.csv of the same run, with unit counts"
         )
-    n, m = (len(table.row_ids), len(table.columns)) if in_rows else (len(table.columns), len(table.row_ids))
-    return replace(table, notes=(*table.notes, f"read as nf-core/smrnaseq: {m} miRNAs of {n} samples"))
+    n, where = (len(table.columns), "rows") if in_rows else (len(table.row_ids), "columns")
+    return replace(table, notes=(*table.notes, f"read as nf-core/smrnaseq: {n} miRNAs, samples in {where}"))
 
 
 def _chosen(table: WideTable, asked: Reading) -> WideTable:
