@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from exoclassify.auditing.audit import audit
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.guessing import guessed
@@ -22,16 +20,13 @@ from exoclassify.data.layers import LayerFile
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.study import Study
 from exoclassify.errors import ExoclassifyError, InputError
-from exoclassify.judging.aside import contradicted, out_of_fold
 from exoclassify.learning.recipe import Recipe
 from exoclassify.lifecycle.finish import finish
+from exoclassify.lifecycle.own import write_own
 from exoclassify.model.child import carry_out
-from exoclassify.report.cohort import samples_section
 from exoclassify.report.external import audit_report
 from exoclassify.report.saving import save
-from exoclassify.report.training import training_report
 from exoclassify.report.verdict import verdict_of_audit, verdict_of_model
-from exoclassify.tables.encoding import Column, write_columns
 
 __all__ = ["carried_out"]
 
@@ -149,12 +144,7 @@ def _train(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     bundle = finished.bundle
     bundle.save(folder / "model")
     shutil.make_archive(str(folder / "model"), "zip", folder / "model")
-    assert finished.judgement is not None
-    answers = out_of_fold(finished.judgement, cohort)
-    columns = [Column(str(name), pa.array(cells.tolist())) for name, cells in answers.items()]
-    write_columns(folder / "predictions.csv", columns, len(answers), force=False)
-    own = samples_section(contradicted(answers))
-    save(training_report(bundle.about, bundle.panel.molecules, [own] if own else ()), folder / "report.html")
+    write_own(finished, cohort, predictions=folder / "predictions.csv", report=folder / "report.html")
     shutil.make_archive(str(folder / "report-files"), "zip", folder / "report-files")
     tone, verdict = verdict_of_model(bundle.about)
     return {"tone": tone, "verdict": verdict, "notes": list(cohort.notes), "model": f"{bundle.name} {bundle.version}"}

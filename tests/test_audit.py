@@ -11,12 +11,12 @@ from exoclassify.auditing.audit import audit
 from exoclassify.auditing.batches import audit_batches, audit_covariates
 from exoclassify.auditing.contamination import audit_haemolysis, contamination_baselines, haemolysis_index
 from exoclassify.auditing.contamination_panels import PANELS
+from exoclassify.auditing.detection import audit_missingness
 from exoclassify.auditing.duplicates import alike, audit_alike
 from exoclassify.auditing.findings import SEVERITIES, Audit, Finding
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.libraries import audit_libraries, audit_outliers
 from exoclassify.auditing.metadata import audit_metadata
-from exoclassify.auditing.missing import audit_missingness
 from exoclassify.auditing.order import orderings, runs_of
 from exoclassify.auditing.people import audit_subjects
 from exoclassify.auditing.size import audit_size
@@ -269,10 +269,13 @@ def proteins(y: np.ndarray, informative: float) -> Cohort:
 
 def test_missingness_that_goes_with_the_state_is_found_and_random_one_is_not() -> None:
     y = np.arange(40) % 2
-    informative = audit_missingness(proteins(y, 0.6))
-    assert [finding.severity for finding in informative] == ["warning", "warning"]
-    random = audit_missingness(proteins(y, 0.0))
-    assert [finding.severity for finding in random] == ["info", "info"]
+    informative, random = proteins(y, 0.6), proteins(y, 0.0)
+    assert [finding.severity for finding in audit_missingness(informative)] == ["warning"]
+    assert [finding.severity for finding in audit_missingness(random)] == ["info"]
+    masks = [
+        of(audit(one, curve=False).findings, "technical-baseline", "which values") for one in (informative, random)
+    ]
+    assert [mask.severity for mask in masks] == ["critical", "info"]
     assert audit_missingness(cohort_of(counts(n=20))) == []
 
 

@@ -14,17 +14,21 @@ from exoclassify.judging.evaluate import judge
 from exoclassify.learning.recipe import Recipe
 from exoclassify.learning.samples import Samples
 from traps import TRAPS, clean, found_by, latent, swapped, two_sites, with_columns, with_table
+from traps_invented import INVENTED
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("kind", TRAPS)
+KINDS = {**TRAPS, **INVENTED}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_trap_is_found_where_it_is_strong(kind: str) -> None:
-    found = audit(TRAPS[kind].make(1, 0.95), curve=False)
-    named = found_by(TRAPS[kind], found)
+    found = audit(KINDS[kind].make(1, 0.95), curve=False)
+    named = found_by(KINDS[kind], found)
     assert named, [(f.severity, f.check, f.subject) for f in found.findings]
     for finding in named:
-        assert SEVERITIES.index(finding.severity) <= SEVERITIES.index(TRAPS[kind].severity)
+        assert SEVERITIES.index(finding.severity) <= SEVERITIES.index(KINDS[kind].severity)
         assert finding.mend
     assert found.count("critical") == 0 or "not evidence of biology" in found.verdict
 

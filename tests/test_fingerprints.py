@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from exoclassify.auditing.public_libraries import audit_public
+from exoclassify.auditing.duplicates import audit_public
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.samples import SampleSheet

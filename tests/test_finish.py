@@ -93,11 +93,11 @@ def test_the_gate_judges_the_molecules_that_the_recipe_names() -> None:
     champion = fit(strong.cohort, FAST, judge=False, name="pain")
     recipe = Recipe.of({**FAST.model_dump(mode="json"), "panel": {"molecules": dull}})
     done = retrain(champion, strong.cohort, recipe, n_jobs=1)
-    auc = next(check for check in done.decision["checks"] if check["what"] == "AUC")
+    auc = next(check for check in done.decision.checks if check.what == "AUC")
     assert len(done.bundle.panel.molecules) <= 10
-    assert auc["champion"] > 0.9
-    assert auc["challenger"] < 0.7
-    assert not done.decision["passed"]
+    assert auc.champion > 0.9
+    assert auc.challenger < 0.7
+    assert not done.decision.passed
     assert done.bundle.evaluation.headline.value < 0.7
 
 
@@ -117,10 +117,10 @@ def test_a_champion_of_named_molecules_is_trained_again_on_these_alone() -> None
     few = Recipe.of({**FAST.model_dump(mode="json"), "panel": {"molecules": named}})
     champion = fit(COHORT, few, judge=False, name="pain")
     own = fit(COHORT, few, name="pain", n_jobs=1)
-    checks = retrain(champion, COHORT, FAST, n_jobs=1).decision["checks"]
-    auc = next(check for check in checks if check["what"] == "AUC")
+    checks = retrain(champion, COHORT, FAST, n_jobs=1).decision.checks
+    auc = next(check for check in checks if check.what == "AUC")
     pooled = own.evaluation.cross_validation.figures.get("auc_pooled")
-    assert auc["champion"] == pytest.approx(pooled.value, abs=1e-6)
+    assert auc.champion == pytest.approx(pooled.value, abs=1e-6)
 
 
 def test_a_retrained_model_can_be_compared_with_a_trained_one() -> None:

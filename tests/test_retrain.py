@@ -45,18 +45,18 @@ def test_many_more_samples_make_a_challenger_that_passes() -> None:
     few = many.take(np.isin(many.groups, subjects[: len(subjects) // 4]))
     done = retrain(fit(few, FAST, judge=False, name="pain"), many, n_jobs=1)
     decision = done.decision
-    assert decision["passed"], decision["lines"]
-    assert decision["champion"] == "1.0.0"
-    assert done.bundle.version == decision["challenger"] != "0.0.0"
+    assert decision.passed, decision.lines
+    assert decision.champion == "1.0.0"
+    assert done.bundle.version == decision.challenger != "0.0.0"
     assert done.bundle.evaluation.headline.value > 0.6
-    assert f"{many.n_samples - few.n_samples} samples that 1.0.0 was not trained on" in decision["sentence"]
+    assert f"{many.n_samples - few.n_samples} samples that 1.0.0 was not trained on" in decision.sentence
     assert done.bundle.card.startswith(f"# pain {done.bundle.version}")
 
 
 def test_only_samples_new_to_the_champion_count() -> None:
     decision = retrain(CHAMPION, COHORT, n_jobs=1).decision
-    assert decision["left_out"]["cohort, sample id"] == FIRST.n_samples
-    assert decision["left_out"]["cohort, subject"] == FIRST.n_samples
+    assert decision.left_out["cohort, sample id"] == FIRST.n_samples
+    assert decision.left_out["cohort, subject"] == FIRST.n_samples
 
 
 def test_samples_under_new_names_are_known_by_their_cargo() -> None:
@@ -80,14 +80,14 @@ def test_samples_under_new_names_are_known_by_their_cargo() -> None:
 def test_a_challenger_of_dealt_out_states_fails_on_new_samples() -> None:
     worse = joined(relabelled(FIRST), relabelled(LATER, seed=1))
     decision = retrain(CHAMPION, worse, n_jobs=1).decision
-    assert not decision["passed"]
-    assert decision["sentence"].startswith("not passed, ")
+    assert not decision.passed
+    assert decision.sentence.startswith("not passed, ")
 
 
 def test_a_challenger_that_learned_wrong_states_fails_on_external_samples() -> None:
     half = np.isin(LATER.groups, np.unique(LATER.groups)[::2])
     decision = retrain(CHAMPION, relabelled(LATER.take(half)), external=LATER.take(~half), n_jobs=1).decision
-    failed = {(check["setting"], check["what"]) for check in decision["checks"] if not check["passed"]}
+    failed = {(check.setting, check.what) for check in decision.checks if not check.passed}
     assert ("external samples", "log-loss") in failed
     assert ("external samples", "AUC") in failed
 
@@ -96,17 +96,17 @@ def test_a_champion_that_saw_everything_is_judged_by_its_recipe() -> None:
     poor = Recipe.of({**FAST.model_dump(mode="json"), "voices": [{"learner": "ridge", "C": 1e-6}]})
     champion = fit(COHORT, poor, judge=False, name="pain")
     decision = retrain(champion, COHORT, FAST, n_jobs=1).decision
-    assert "1.0.0 trained again there" in decision["sentence"]
-    assert {check["setting"] for check in decision["checks"]} == {"cross-validation", "batches left out"}
-    gain = next(check for check in decision["checks"] if check["what"] == "log-loss")
-    assert gain["gain"] > 0.05
+    assert "1.0.0 trained again there" in decision.sentence
+    assert {check.setting for check in decision.checks} == {"cross-validation", "batches left out"}
+    gain = next(check for check in decision.checks if check.what == "log-loss")
+    assert gain.gain > 0.05
 
 
 def test_with_few_new_samples_old_and_new_data_are_still_held_against_each_other() -> None:
     few = [np.flatnonzero(LATER.y == state)[:4] for state in LATER.states]
     decision = retrain(CHAMPION, joined(FIRST, LATER.take(np.concatenate(few))), n_jobs=1).decision
-    assert "1.0.0 trained again there" in decision["sentence"]
-    assert decision["checks"][0]["gain"] != 0
+    assert "1.0.0 trained again there" in decision.sentence
+    assert decision.checks[0].gain != 0
 
 
 def test_the_same_recipe_on_the_same_samples_is_nothing_new() -> None:
@@ -141,21 +141,21 @@ def test_a_model_of_named_molecules_knows_its_table_again() -> None:
 def test_better_is_demanded_where_the_gate_asks() -> None:
     champion = fit(FIRST, FAST, judge=False, name="pain")
     same = retrain(champion, FIRST, gated(better=["log_loss", "auc"]), n_jobs=1).decision
-    failed = [check for check in same["checks"] if not check["passed"]]
-    assert {check["what"] for check in failed} >= {"log-loss", "AUC"}
-    assert all(check["gain"] == 0 for check in failed if check["what"] in ("log-loss", "AUC"))
-    assert retrain(champion, FIRST, gated(), n_jobs=1).decision["checks"][0]["passed"]
+    failed = [check for check in same.checks if not check.passed]
+    assert {check.what for check in failed} >= {"log-loss", "AUC"}
+    assert all(check.gain == 0 for check in failed if check.what in ("log-loss", "AUC"))
+    assert retrain(champion, FIRST, gated(), n_jobs=1).decision.checks[0].passed
 
 
 def test_a_critical_finding_of_the_audit_stops_a_challenger() -> None:
     done = retrain(CHAMPION, COHORT, AUDITED, n_jobs=1).decision
-    audit = done["checks"][-1]
-    assert (audit["setting"], audit["passed"]) == ("audit", True)
+    audit = done.checks[-1]
+    assert (audit.setting, audit.passed) == ("audit", True)
     frame = COHORT.sheet.frame.copy()
     frame["batch"] = np.where(COHORT.y == "control", "A", "B")
     confounded = replace(COHORT, sheet=replace(COHORT.sheet, frame=frame))
-    found = retrain(CHAMPION, confounded, AUDITED, n_jobs=1).decision["checks"][-1]
-    assert (found["setting"], found["passed"]) == ("audit", False)
+    found = retrain(CHAMPION, confounded, AUDITED, n_jobs=1).decision.checks[-1]
+    assert (found.setting, found.passed) == ("audit", False)
 
 
 def test_batches_and_subgroups_are_judged_one_by_one() -> None:
@@ -163,7 +163,7 @@ def test_batches_and_subgroups_are_judged_one_by_one() -> None:
     frame["sex"] = np.where(np.arange(len(frame)) % 2, "female", "male")
     cohort = replace(COHORT, sheet=replace(COHORT.sheet, frame=frame))
     decision = retrain(CHAMPION, cohort, gated(subgroups=["sex"]), n_jobs=1).decision
-    looked_at = {check["what"] for check in decision["checks"]}
+    looked_at = {check.what for check in decision.checks}
     assert {"log-loss in batch B1", "log-loss in batch B2", "log-loss in sex female"} <= looked_at
     with pytest.raises(InputError, match="has no column sex, which the gate names as a subgroup"):
         retrain(CHAMPION, COHORT, gated(subgroups=["sex"]), n_jobs=1)
@@ -171,8 +171,8 @@ def test_batches_and_subgroups_are_judged_one_by_one() -> None:
 
 def test_a_champion_without_memory_is_judged_by_its_recipe() -> None:
     decision = retrain(replace(CHAMPION, trained_on=None), COHORT, n_jobs=1).decision
-    assert decision["left_out"] == {"cohort, not remembered by the model": COHORT.n_samples}
-    assert "trained again there" in decision["sentence"]
+    assert decision.left_out == {"cohort, not remembered by the model": COHORT.n_samples}
+    assert "trained again there" in decision.sentence
 
 
 def test_other_states_are_refused() -> None:

@@ -291,7 +291,7 @@ def test_layers_of_the_same_people_are_studied_and_a_lost_connection_is_waited_o
         boxes[0].send_keys(Keys.SPACE)
         assert violations(browser, axe) == []
         one(browser, "button[name=audit]").send_keys(Keys.ENTER)
-        wait(lambda: one(browser, "#outcome").is_displayed(), 240)
+        wait(lambda: one(browser, "#outcome").is_displayed())
         browser.switch_to.frame(one(browser, "#report"))
         assert "Audit of cargo.csv and protein.csv" in text_of(browser, "h1")
         assert "proteins: " in str(one(browser, "main").get_attribute("textContent"))
@@ -303,7 +303,7 @@ def test_layers_of_the_same_people_are_studied_and_a_lost_connection_is_waited_o
         browser.execute_cdp_cmd("Network.emulateNetworkConditions", lost)
         wait(lambda: "The connection was lost" in text_of(browser, "#s-status"))
         browser.execute_cdp_cmd("Network.emulateNetworkConditions", {**lost, "offline": False})
-        wait(lambda: one(browser, "#outcome").is_displayed(), 240)
+        wait(lambda: one(browser, "#outcome").is_displayed())
     browser.get_log("browser")  # type: ignore[no-untyped-call]  # what it said of the lost connection
 
 

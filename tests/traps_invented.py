@@ -304,8 +304,8 @@ def _combat(seed: int, strength: float) -> Cohort:
 
 
 def _chosen_of_many(seed: int, strength: float) -> Cohort:
-    """Of 1,000 molecules the 200 that differ most between the states: as many as such a table often has."""
-    cohort, n = clean(seed, p=1000), {0.7: 300, 0.8: 250, 0.95: 180}[strength]
+    """Of 2,000 molecules the 150 to 250 that differ most between the states: as many as such a table often has."""
+    cohort, n = clean(seed, p=2000), {0.7: 250, 0.8: 200, 0.95: 150}[strength]
     log, y = np.log2(cohort.cargo.values + 1), states_of(cohort)
     log = log - log.mean(axis=1, keepdims=True)
     t = np.abs(log[y == 1].mean(axis=0) - log[y == 0].mean(axis=0)) / (log.std(axis=0) + 0.1)

@@ -1,7 +1,8 @@
 """How many traps of each kind the audit finds, and how often it cries wolf: the figures of the README.
 
-``python tests/benchmarks/audit_traps.py`` prints all; ``--seeds 3 --cohorts 20`` a shorter look; ``--data FOLDER`` adds real
-tables, each a folder with X.csv and y.csv, and says what is found in them. The traps are those of tests/traps.py.
+``python tests/benchmarks/audit_traps.py`` prints all; ``--seeds 3 --cohorts 20 --strengths 0.8`` a shorter look; ``--first 100``
+takes other seeds; ``--data FOLDER`` adds real tables, each a folder with X.csv and y.csv, and says what is found in them. The
+traps are those of tests/traps.py and tests/traps_invented.py.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from exoclassify.data.cohort import Cohort
 from exoclassify.judging.metrics import auc
 from exoclassify.learning.samples import Samples
 from traps import STRENGTHS, TRAPS, clean, found_by, swapped, two_sites
+from traps_invented import INVENTED
 
 REAL = {
     "migraine": ("mirna", "counts", None, "batch", ("missing-subjects", "batch-confounded")),
@@ -37,27 +40,30 @@ REAL = {
 """Kind, unit, subject and batch column, and the checks that must say something."""
 
 
-def traps(seeds: int, only: str) -> None:
-    print("traps found, of", seeds, "seeds, where the trap alone reaches AUC", *STRENGTHS)
-    for name, trap in TRAPS.items():
+def traps(seeds: range, strengths: Sequence[float], only: str) -> None:
+    print("traps found, of", len(seeds), "seeds, where the trap alone reaches AUC", *strengths)
+    for name, trap in {**TRAPS, **INVENTED}.items():
         if only not in name:
             continue
         counts = [
-            sum(bool(found_by(trap, audit(trap.make(seed, strength), curve=False))) for seed in range(seeds))
-            for strength in STRENGTHS
+            sum(bool(found_by(trap, audit(trap.make(seed, strength), curve=False))) for seed in seeds)
+            for strength in strengths
         ]
         graded = "" if trap.graded else "  (sizes, not strengths)"
-        print(f"{name:46}", *(f"{count / seeds:5.0%}" for count in counts), trap.severity, graded, flush=True)
+        print(f"{name:46}", *(f"{count / len(seeds):5.0%}" for count in counts), trap.severity, graded, flush=True)
 
 
-def peaceful(cohorts: int) -> None:
+def peaceful(cohorts: int, first: int) -> None:
     for effect in (0.0, 1.0):
         found: list[Audit] = []
         for seed in range(cohorts):
             n = 40 + 37 * seed % 161
-            found.append(audit(clean(10_000 + seed, n, effect=effect), curve=False))
+            found.append(audit(clean(10_000 + first + seed, n, effect=effect), curve=False))
         report(f"clean, effect {effect:g}, 40 to 200 samples", found)
-    report("two sites of 25 and 75 % cases, effect 1", [audit(two_sites(s), curve=False) for s in range(cohorts // 5)])
+    report(
+        "two sites of 25 and 75 % cases, effect 1",
+        [audit(two_sites(first + s), curve=False) for s in range(cohorts // 5)],
+    )
 
 
 def report(what: str, found: list[Audit]) -> None:
@@ -104,15 +110,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--cohorts", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--strengths", type=float, nargs="+", default=STRENGTHS, choices=STRENGTHS)
     parser.add_argument("--only", default="", help="part of the name of a trap")
     parser.add_argument("--data", type=Path)
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     if chosen.cohorts:
-        peaceful(chosen.cohorts)
+        peaceful(chosen.cohorts, chosen.first)
     if chosen.seeds:
         labels(chosen.seeds)
-        traps(chosen.seeds, chosen.only)
+        traps(range(chosen.first, chosen.first + chosen.seeds), chosen.strengths, chosen.only)
     if chosen.data is not None:
         real(chosen.data)
 

@@ -24,10 +24,7 @@ _EQUAL = 0.25
 def audit_adjusted(cohort: Cohort) -> list[Finding]:
     """Look for batches that differ less than samples of one batch do: what ComBat and its like leave behind.
 
-    Returns
-    -------
-    list of Finding
-        Critical where batch goes with the state and the difference within states is what was taken out, for that needs the label.
+    Critical where batch goes with the state and the difference within states is what was taken out, for that needs the label.
     """
     if cohort.batches is None:
         return []

@@ -12,20 +12,17 @@ import numpy as np
 from exoclassify.auditing.adjusted import audit_adjusted
 from exoclassify.auditing.batches import audit_answers, audit_batches, audit_covariates, audit_unseen
 from exoclassify.auditing.contamination import audit_haemolysis
-from exoclassify.auditing.controls import audit_controls
 from exoclassify.auditing.described import principal_components, table_one
-from exoclassify.auditing.detection import audit_imputed
-from exoclassify.auditing.duplicates import audit_alike
+from exoclassify.auditing.detection import audit_imputed, audit_missingness
+from exoclassify.auditing.duplicates import audit_alike, audit_public
 from exoclassify.auditing.findings import Audit, Finding, by_severity, verdict_of
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.labels import audit_labels
 from exoclassify.auditing.layers import audit_layers
-from exoclassify.auditing.libraries import audit_libraries, audit_outliers
+from exoclassify.auditing.libraries import audit_controls, audit_libraries, audit_outliers
 from exoclassify.auditing.metadata import audit_metadata
-from exoclassify.auditing.missing import audit_missingness
 from exoclassify.auditing.molecules import audit_molecules
 from exoclassify.auditing.people import audit_subjects
-from exoclassify.auditing.public_libraries import audit_public
 from exoclassify.auditing.scale import audit_scale
 from exoclassify.auditing.sensitivity import sensitivity
 from exoclassify.auditing.size import audit_preselection, audit_size, learning_curve
@@ -194,7 +191,7 @@ def _failed(model: Judged) -> list[Finding]:
     if not model.failed:
         return []
     message = (
-        f"The {model.failed} gave held-out samples the same answer, AUC .50: it failed to learn, which says nothing of the cohort"
+        f"The {model.failed} gave all held-out samples the same answer, AUC .50: it learned nothing, whatever the cohort holds"
         + (f"; the {model.name} is compared in its place." if model.name != model.failed else ".")
     )
     mend = "look at how states and batches are spread, and try a simpler recipe"

@@ -30,7 +30,7 @@ __all__ = [
     "n_detected",
 ]
 
-Family = Literal["input", "detection", "order", "column", "contamination"]
+Family = Literal["input", "mask", "detection", "order", "column", "contamination"]
 
 _NEIGHBOURS = 5
 
@@ -54,7 +54,7 @@ class Baseline:
     guess : callable
         Given training rows, test rows, state codes and their number, gives scores.
     family : str
-        Figures of one family are tested together: input, detection, order, column or contamination.
+        Figures of one family are tested together: input, mask, detection, order, column or contamination.
     column : str, optional
         The sheet's column, when it is one.
     values : ndarray of shape (n_samples,), optional
@@ -78,13 +78,7 @@ class Baseline:
 
 
 def judged(baseline: Baseline, repeats: Sequence[Sequence[Fold]], y: Codes, n_states: int) -> Estimate:
-    """AUC of a baseline on held-out samples in the very folds of the model.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        State codes.
-    """
+    """AUC of a baseline on held-out samples in the very folds of the model."""
     found = []
     for folds in repeats:
         scores, fold = np.zeros((len(y), n_states)), np.zeros(len(y), dtype=np.intp)
@@ -103,10 +97,7 @@ def input_baselines(table: CargoTable) -> list[Baseline]:
 def library_sizes(table: CargoTable) -> tuple[str, Floats]:
     """Give the name and the value of what stands for the amount of input, one a sample.
 
-    Returns
-    -------
-    tuple of str and ndarray of shape (n_samples,)
-        Log2 of the sum for counts, cpm and intensities; the mean of what was found for Ct and log2 intensities.
+    Log2 of the sum for counts, cpm and intensities; the mean of what was found for Ct and log2 intensities.
     """
     values = table.values
     if table.unit in ("counts", "cpm", "intensity"):
@@ -123,9 +114,7 @@ def library_sizes(table: CargoTable) -> tuple[str, Floats]:
 def n_detected(table: CargoTable) -> Floats:
     """Count what was found in each sample.
 
-    Returns
-    -------
-    ndarray of shape (n_samples,)
+    Shape (n_samples,).
     """
     missing = missing_mask(table) | (table.values == 0) if table.unit in ("counts", "cpm") else missing_mask(table)
     count: Floats = (~missing).sum(axis=1).astype(np.float64)

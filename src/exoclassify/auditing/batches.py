@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.special import softmax
 from exoclassify.auditing.association import association
 from exoclassify.auditing.baselines import Baseline, Levels, judged
 from exoclassify.auditing.columns import described_by
+from exoclassify.auditing.drift import first_of_persons
 from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.auditing.judged import Judged
 from exoclassify.auditing.reference import log_view, ridge_scores
@@ -62,16 +62,14 @@ def audit_batches(cohort: Cohort, model: Judged | None, n_jobs: int = 1) -> list
     """Compare state and batch, and see how well the batch is read from the cargo."""
     columns = batch_columns(cohort)
     if not columns:
-        message = (
-            "No batch column is given, so whether the model holds in another batch or laboratory cannot be tested."
-        )
+        message = "No batch column is given, so whether the model holds in another batch cannot be tested."
         mend = "record centre, plate or run of every sample, and name the column with --batch"
         return [Finding("batch-confounded", "no batch column", "batches", None, "warning", message, mend)]
     found: list[Finding] = []
     for column in columns:
         if column != cohort.sheet.batch_column:
             message = (
-                f"Column {column} looks like a batch and was not named as one, so the model is not judged across it."
+                f"Column {column} looks like a batch but was not named as one, so the model is not judged across it."
             )
             mend = f"name it with --batch {column}, unless it is no batch"
             found.append(Finding("batch-confounded", f"column {column}", "batches", None, "warning", message, mend))
@@ -88,24 +86,20 @@ def _together(cohort: Cohort, column: str, batches: NDArray[np.str_], model: Jud
         return finding
     alone_in = [state for state in cohort.states if _always_alone(cohort.y, batches, state)]
     if alone_in:
-        message = (
-            f"{first_three(alone_in)} shares no {column} with another state, so a difference from the others cannot be told "
-            f"from one of {column}."
-        )
+        message = f"{first_three(alone_in)} shares no {column} with another state, so it may differ by {column} alone."
         mend = f"measure samples of every state at every level of {column}"
         return dataclasses.replace(finding, message=message, mend=mend, severity="critical")
-    if p_value >= _UNLIKELY or model is None:
+    inside = None if p_value >= _UNLIKELY or model is None else within_levels(model, batches)
+    if inside is None or model is None:
         return finding
-    inside = within_levels(model, batches)
-    if inside is None:
-        return finding
-    low = inside.over_folds(len(model.repeats[0])).interval(model.samples.groups)[0]
-    alone = judged(_levels(batches), model.repeats, model.samples.y, len(model.samples.states))
+    codes = np.unique(batches, return_inverse=True)[1].astype(np.intp)
+    baseline = Baseline("batch", Levels(codes), "column", values=batches)
+    alone = judged(baseline, model.repeats, model.samples.y, len(model.samples.states))
     message = (
-        f"{finding.message[:-1]}; the {model.name} reaches AUC {model.figure.value:.2f} over all and {inside.value:.2f} within "
+        f"{finding.message[:-1]}. The {model.name} reaches AUC {model.figure.value:.2f} over all and {inside.value:.2f} within "
         f"batches, {column} alone {alone.value:.2f}."
     )
-    if low > 0.5 and alone.value < SAME:
+    if model.above_chance(inside) and alone.value < SAME:
         return dataclasses.replace(finding, message=message)
     reaches = better(model.figure, alone, model.samples.groups) >= _REACHED
     return dataclasses.replace(finding, message=message, severity="critical" if reaches else "warning")
@@ -115,21 +109,16 @@ def _always_alone(y: NDArray[np.str_], batches: NDArray[np.str_], state: str) ->
     return all(set(y[batches == level]) == {state} for level in np.unique(batches[y == state]))
 
 
-def _levels(batches: NDArray[np.str_]) -> Baseline:
-    codes = np.unique(batches, return_inverse=True)[1].astype(np.intp)
-    return Baseline("batch", Levels(codes), "column", values=batches)
-
-
 def _one_state_only(cohort: Cohort, column: str, batches: NDArray[np.str_]) -> list[Finding]:
     names = np.unique(batches)
     single = [str(name) for name in names if len(set(cohort.y[batches == name])) == 1]
     if not single or len(single) == len(names):  # all of them: the label and the batch are the same thing
         return []
     affected = int(np.isin(batches, single).sum())
-    named = ", ".join(f"{name} ({cohort.y[batches == name][0]})" for name in single)
+    named = first_three(f"{name} ({cohort.y[batches == name][0]})" for name in single)
     message = (
-        f"{len(single)} of {len(names)} levels of {column} hold one state only ({named}; {affected} samples): whatever "
-        "is peculiar to them counts as the state."
+        f"{len(single)} of {len(names)} levels of {column} hold one state only ({named}; {affected} samples), so what is "
+        "peculiar to them counts as the state."
     )
     mend = "quote figures without them too, and measure every state in every batch"
     severity: Severity = "warning" if affected >= _MIN_OF_BATCH else "info"
@@ -153,12 +142,11 @@ def _readable(cohort: Cohort, column: str, batches: NDArray[np.str_], n_jobs: in
     figure = macro_auc(scores, asked.y, fold)
     low, high = figure.over_folds(len(folds)).interval(asked.groups)
     message = (
-        f"Which {column} a sample is of can be read from its cargo with AUC {figure.value:.2f} ({low:.2f} to {high:.2f})"
+        f"The {column} of a sample can be read from its cargo with AUC {figure.value:.2f} ({low:.2f} to {high:.2f})"
         + (", so figures that mix batches say nothing of a new one." if low > 0.5 else ": batches look alike.")
     )
     mend = "quote the figure of leaving out each batch" if low > 0.5 else ""
-    subject = f"{column} read from the cargo"
-    return [Finding("batch-confounded", subject, "AUC", figure.value, "info", message, mend)]
+    return [Finding("batch-confounded", f"{column} read from the cargo", "AUC", figure.value, "info", message, mend)]
 
 
 def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
@@ -176,10 +164,11 @@ def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
     if known is None or unseen is None:
         return []
     fall = known.value - unseen.value
-    reduced = Estimate(unseen.value, _spread_to(unseen.influence, rows, len(samples.y)), share=True)
-    surely = better(known, reduced, samples.groups) < _UNLIKELY
+    influence = np.zeros(len(samples.y))
+    influence[rows] = unseen.influence
+    reduced = Estimate(unseen.value, influence, share=True)
     severity: Severity = "info"
-    if surely and fall > _FALL:
+    if fall > _FALL and better(known, reduced, samples.groups) < _UNLIKELY:
         reversed_ranking = unseen.interval(samples.groups[rows])[1] < 0.5
         severity = "critical" if reversed_ranking else "warning"
     message = (
@@ -187,10 +176,7 @@ def audit_unseen(model: Judged, n_jobs: int = 1) -> list[Finding]:
         + (": what it learned does not hold in another batch." if severity != "info" else ".")
     )
     mend = "quote the lower figure, and collect more batches that hold every state"
-    return [
-        Finding("batch-confounded", "batches left out", "fall of the AUC", fall, severity, message,
-                mend if severity != "info" else "")
-    ]  # fmt: skip
+    return [Finding.of("batch-confounded", "batches left out", "fall of the AUC", fall, severity, message, mend)]
 
 
 def _left_out(model: Judged, n_jobs: int) -> tuple[Estimate | None, NDArray[np.intp]]:
@@ -212,68 +198,43 @@ def _left_out(model: Judged, n_jobs: int) -> tuple[Estimate | None, NDArray[np.i
     return (mean_figure(found) if found else None), rows
 
 
-def _spread_to(influence: NDArray[np.float64], rows: NDArray[np.intp], n: int) -> NDArray[np.float64]:
-    full = np.zeros(n)
-    full[rows] = influence
-    return full
-
-
 def audit_answers(cohort: Cohort, model: Judged) -> list[Finding]:
     """Compare, batch by batch, what the model predicted with what was there, and say where sets hold the truth least.
 
-    Parameters
-    ----------
-    model : Judged
-        Only a model's own answers are looked at: the reference is not calibrated.
+    Only a model's own answers are looked at: the reference is not calibrated.
     """
     judgement = model.judgement
     if cohort.batches is None or judgement is None:
         return []
-    batches = cohort.batches
     passes = judgement.passes if judgement.batched is None else (judgement.batched,)
     how = "in cross-validation" if judgement.batched is None else "left out in turn"
     rows = passes[0].rows
-    y, states = model.samples.y[rows], model.samples.states
+    batches, y, states = cohort.batches[rows], model.samples.y[rows], model.samples.states
     p = np.mean([softmax(kept.log_odds, axis=1) for kept in passes], axis=0)
     held = np.mean([kept.sets[np.arange(len(y)), y] for kept in passes], axis=0)
     found, covered = [], []
-    for name in np.unique(batches[rows]):
-        here = batches[rows] == name
-        share = np.bincount(y[here], minlength=len(states)) / here.sum()
-        k = int(np.argmax(np.abs(p[here].mean(axis=0) - share)))
-        found.append(_Share(str(name), states[k], float(p[here, k].mean()), float(share[k]), int(here.sum())))
+    for name in np.unique(batches):
+        here = batches == name
+        shares = np.bincount(y[here], minlength=len(states)) / here.sum()
+        gaps = np.abs(p[here].mean(axis=0) - shares)
+        k = int(np.argmax(gaps))
+        found.append(
+            (float(gaps[k]), str(name), states[k], float(p[here, k].mean()), float(shares[k]), int(here.sum()))
+        )
         cells = [(state, here & (y == k)) for k, state in enumerate(states)]
         covered += [(float(held[at].mean()), f"{state} in {name}") for state, at in cells if at.sum() >= _MIN_OF_BATCH]
-    worst = max(found, key=lambda one: one.gap)
+    gap, batch, state, predicted, true, n = max(found)
+    wide = gap > _GAP and gap > 3 * np.sqrt(true * (1 - true) / n + 0.25 / n)
     message = (
-        f"With batches {how}, predicted and true shares differ most in {worst.batch}: {worst.state} {worst.predicted:.0%} on "
-        f"average, {worst.true:.0%} there ({worst.n} samples)"
+        f"With batches {how}, predicted and true shares differ most in {batch}: {state} {predicted:.0%} on average, {true:.0%} "
+        f"there ({n} samples)" + (", so probabilities mean something else in each batch." if wide else ".")
     )
     if covered:
         least, where = min(covered)
-        message += f"; prediction sets hold the truth least often for {where}, {least:.0%}"
-    wide = worst.gap > _GAP and worst.gap > 3 * np.sqrt(worst.true * (1 - worst.true) / worst.n + 0.25 / worst.n)
-    mend = "recalibrate in a new batch before use" if wide else ""
-    meaning = ": probabilities mean something else in each batch" if wide else ""
-    return [
-        Finding("batch-answers", worst.batch, "predicted minus true share", worst.gap, "warning" if wide else "info",
-                f"{message}{meaning}.", mend)
-    ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Share:
-    """Mean predicted and true share of a state in a batch."""
-
-    batch: str
-    state: str
-    predicted: float
-    true: float
-    n: int
-
-    @property
-    def gap(self) -> float:
-        return abs(self.predicted - self.true)
+        message += f" Its prediction sets hold the truth least often for {where}, {least:.0%}."
+    severity: Severity = "warning" if wide else "info"
+    mend = "recalibrate in a new batch before use"
+    return [Finding.of("batch-answers", batch, "predicted minus true share", gap, severity, message, mend)]
 
 
 def audit_covariates(cohort: Cohort, columns: Sequence[str]) -> list[Finding]:
@@ -299,25 +260,22 @@ def _sex(table: CargoTable) -> NDArray[np.float64] | None:
 
 
 def _associated(check: str, column: str, values: NDArray[Any], cohort: Cohort) -> tuple[Finding, float]:
-    persons = [f"{g}\0{s}" for g, s in zip(cohort.groups, cohort.y, strict=True)]
-    first = np.unique(persons, return_index=True)[1]
+    first = first_of_persons(cohort)
     y = np.unique(cohort.y[first], return_inverse=True)[1]
     strength, p_value, same = association(values[first], y)
     name = "Cramér's V" if values.dtype.kind in "US" else "epsilon squared of ranks"
-    subject = f"label against {column}"
-    if same:
-        message = (
-            f"{column} and the label are the same thing, each level of {column} holds one state only: a difference between "
-            f"states cannot be told from one of {column}."
-        )
-        mend = f"measure samples of every state at every level of {column}"
-        return Finding(check, subject, name, strength, "critical", message, mend), p_value
-    severity: Severity = "warning" if p_value < _UNLIKELY else "info"
     counted = f"{name} {strength:.2f}, p = {p_value:.2g}, {len(np.unique(cohort.groups))} subjects"
-    message = (
-        f"State and {column} go together ({counted}): part of any figure may be {column}."
-        if severity == "warning"
-        else f"State and {column} do not go together more than chance gives ({counted})."
-    )
-    mend = f"match or balance {column} in the next cohort; report the figures within each level of {column}"
-    return Finding(check, subject, name, strength, severity, message, mend if severity == "warning" else ""), p_value
+    severity: Severity = "critical" if same else "warning" if p_value < _UNLIKELY else "info"
+    message, mend = {
+        "critical": (
+            f"{column} and the label are the same thing: each level of {column} holds one state only, so the states may differ "
+            f"by {column} alone.",
+            f"measure samples of every state at every level of {column}",
+        ),
+        "warning": (
+            f"State and {column} go together ({counted}), so part of any figure may be {column}.",
+            f"balance {column} in the next cohort, and report the figures within each level of it",
+        ),
+        "info": (f"State and {column} do not go together more than chance gives ({counted}).", ""),
+    }[severity]
+    return Finding(check, f"label against {column}", name, strength, severity, message, mend), p_value

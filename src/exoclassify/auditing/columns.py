@@ -120,25 +120,13 @@ def describes_the_state(column: str) -> bool:
 
 
 def given_for_one_state(cells: pd.Series, y: NDArray[np.str_]) -> bool:
-    """Say whether a column is filled in for samples of one state and blank for all others.
-
-    Parameters
-    ----------
-    y : ndarray of str, shape (n_samples,)
-        States.
-    """
+    """Say whether a column is filled in for samples of one state and blank for all others."""
     filled = cells.notna().to_numpy()
     return bool(filled.any()) and len(set(y[filled])) == 1 and not set(y[filled]) & set(y[~filled])
 
 
 def restates(cells: pd.Series, y: NDArray[np.str_]) -> bool:
-    """Say whether every level of a column holds one state only, with two samples a level on average at least.
-
-    Parameters
-    ----------
-    y : ndarray of str, shape (n_samples,)
-        States.
-    """
+    """Say whether every level of a column holds one state only, with two samples a level on average at least."""
     levels = pd.DataFrame({"level": cells.to_numpy(), "state": y}).dropna()
     if levels.empty or levels["level"].nunique() > len(levels) / 2 or levels["state"].nunique() < 2:
         return False

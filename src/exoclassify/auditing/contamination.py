@@ -8,7 +8,7 @@ from scipy.stats import ranksums
 
 from exoclassify.auditing.baselines import Baseline, Number
 from exoclassify.auditing.contamination_panels import PANELS, ContaminationPanel
-from exoclassify.auditing.findings import Finding
+from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.auditing.reference import log_view
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
@@ -65,11 +65,8 @@ def _together(cohort: Cohort, V: Floats) -> bool:
 def haemolysis_index(table: CargoTable) -> Floats | None:
     """Log2 of miR-451a over miR-23a-3p in each sample.
 
-    Returns
-    -------
-    ndarray of shape (n_samples,) or None
-        For Ct the difference Cq(miR-23a-3p) − Cq(miR-451a) itself; NaN where one is missing or not detected. None when the
-        table lacks one of the two.
+    For Ct the difference Cq(miR-23a-3p) − Cq(miR-451a) itself; NaN where one is missing or not detected. None when the table
+    lacks one of the two.
 
     Notes
     -----
@@ -103,26 +100,20 @@ def audit_haemolysis(cohort: Cohort) -> list[Finding]:
         message = "Haemolysis cannot be judged from the cargo: miR-451a or miR-23a-3p was not measured."
         mend = "record haemolysis (A414 or by eye) in the sheet"
         return [Finding("haemolysis", "cohort", "miR-451a over miR-23a-3p", None, "info", message, mend)]
-    scale = "Cq(miR-23a-3p) − Cq(miR-451a)" if table.unit == "ct" else "log2 miR-451a over miR-23a-3p"
     medians = ", ".join(_median(index[cohort.y == state], state) for state in cohort.states)
-    message = f"Haemolysis index ({scale}): median {medians}"
-    likely = 0.0
-    if table.unit == "ct":
-        high = np.flatnonzero(np.nan_to_num(index, nan=-np.inf) > _HAEMOLYSED)
-        likely = len(high) / len(known)
-        named = f" ({first_three(cohort.sheet.sample_ids[i] for i in high)})" if len(high) else ""
-        message += (
-            f"; {len(high)} of the {len(known)} samples that can be judged lie above {_HAEMOLYSED:g}{named}, where "
-            "haemolysis is likely and its miRNA drown those of vesicles"
-        )
+    if table.unit != "ct":
+        message = f"Haemolysis index (log2 miR-451a over miR-23a-3p): median {medians}."
+        return [Finding("haemolysis", "cohort", "share likely haemolysed", None, "info", message)]
+    high = np.flatnonzero(np.nan_to_num(index, nan=-np.inf) > _HAEMOLYSED)
+    likely = len(high) / len(known)
+    named = f" ({first_three(cohort.sheet.sample_ids[i] for i in high)})" if len(high) else ""
+    message = (
+        f"{len(high)} of the {len(known)} samples that can be judged are likely haemolysed{named}: "
+        f"Cq(miR-23a-3p) − Cq(miR-451a) above {_HAEMOLYSED:g}; median {medians}."
+    )
     mend = "exclude them, or show that the model holds without miRNA of red cells (miR-451a, -486-5p, -16-5p, -144-3p)"
-    many = likely > _MANY
-    return [
-        Finding(
-            "haemolysis", "cohort", "share likely haemolysed", likely if table.unit == "ct" else None,
-            "warning" if many else "info", f"{message}.", mend if many else "",
-        )
-    ]  # fmt: skip
+    severity: Severity = "warning" if likely > _MANY else "info"
+    return [Finding.of("haemolysis", "cohort", "share likely haemolysed", likely, severity, message, mend)]
 
 
 def _median(index: Floats, state: str) -> str:

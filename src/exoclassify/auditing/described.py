@@ -24,11 +24,8 @@ _MOST_COLUMNS = 20
 def table_one(cohort: Cohort) -> list[dict[str, Any]]:
     """Describe the samples of each state: the sheet's columns, and what was measured of each library.
 
-    Returns
-    -------
-    list of dict
-        ``what``, ``states`` (a text for each state: mean (SD), or count (percent)), ``difference``: the largest standardised
-        difference between two states, None where a state has fewer than two values; ``missing``: samples without a value.
+    ``what``, ``states`` (a text for each state: mean (SD), or count (percent)), ``difference``: the largest standardised
+    difference between two states, None where a state has fewer than two values; ``missing``: samples without a value.
 
     Notes
     -----
@@ -104,11 +101,8 @@ def _largest(parts: list[tuple[float, float]]) -> float | None:
 def principal_components(cohort: Cohort) -> dict[str, Any]:
     """Place each sample on the two main directions of the normalised cargo.
 
-    Returns
-    -------
-    dict
-        ``x``, ``y`` (in standard deviations of the direction), ``state``, ``batch`` (None where no batches are known), and
-        ``explained``: the shares of variance of both.
+    ``x``, ``y`` (in standard deviations of the direction), ``state``, ``batch`` (None where no batches are known), and
+    ``explained``: the shares of variance of both.
     """
     V = log_view(cohort.cargo)
     centred = V - V.mean(axis=0)

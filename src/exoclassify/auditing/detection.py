@@ -7,17 +7,19 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from exoclassify.auditing.baselines import Baseline, Mask, Number
-from exoclassify.auditing.findings import Finding
+from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
-from exoclassify.data.quality import missing_mask
+from exoclassify.data.quality import missing_mask, missingness
+from exoclassify.errors import first_three
 from exoclassify.typing import Floats
 
-__all__ = ["audit_imputed", "detection_baselines", "floor_mask", "surprising_zeros"]
+__all__ = ["audit_imputed", "audit_missingness", "detection_baselines", "floor_mask", "surprising_zeros"]
 
 Mask_ = NDArray[np.bool_]
 
 _COUNTED = ("missing values", "abundant molecules that are zero", "values at a floor", "repeated values")
+_ALPHA = 0.01
 _ABUNDANT = 10.0
 """Reads that nine in ten of the samples with any have: of such a molecule a zero is no thinning of reads."""
 _FLOOR = 0.05
@@ -42,7 +44,7 @@ def detection_baselines(cohort: Cohort) -> list[Baseline]:
     for name, mask in masks.items():
         varies = mask[:, mask.any(axis=0) & ~mask.all(axis=0)].astype(np.float64)
         if varies.shape[1]:
-            found.append(Baseline(name, Mask(varies), "detection"))
+            found.append(Baseline(name, Mask(varies), "mask"))
     for name, values in (
         *((f"number of {what}", _rarities(mask)) for what, mask in zip(_COUNTED, masks.values(), strict=True)),
         ("common divisor or digits of the values", _grid(table)),
@@ -85,14 +87,7 @@ def _blank(table: CargoTable) -> Floats:
 def surprising_zeros(table: CargoTable) -> Mask_:
     """Say which values are zero though the molecule is abundant wherever it was found.
 
-    Parameters
-    ----------
-    table : CargoTable
-        Of any unit; only counts and cpm hold such zeros.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_samples, n_molecules)
+    Shape (n_samples, n_molecules).
     """
     zero = np.zeros(table.values.shape, dtype=bool)
     if table.unit not in ("counts", "cpm"):
@@ -108,9 +103,7 @@ def surprising_zeros(table: CargoTable) -> Mask_:
 def floor_mask(table: CargoTable) -> Mask_:
     """Say which values are a molecule's least, or the table's, where that is shared by many: filled in, not measured.
 
-    Returns
-    -------
-    ndarray of bool of shape (n_samples, n_molecules)
+    Shape (n_samples, n_molecules).
     """
     values = table.values
     if table.unit == "counts":
@@ -199,31 +192,35 @@ def _smallest(table: CargoTable) -> Floats:
     return np.asarray(np.log2(np.where(np.isfinite(least), least, 1.0)), dtype=np.float64)
 
 
+def audit_missingness(cohort: Cohort) -> list[Finding]:
+    """Say whether as much is missing in every state; which molecules, the masks of `detection_baselines` say."""
+    found = missingness(cohort)
+    if not any(found.share.values()):
+        return []
+    value = max(found.share.values()) - min(found.share.values())
+    severity: Severity = "warning" if found.p_value is not None and found.p_value < _ALPHA else "info"
+    mend = "find out why (input, depth, batch), and compare with the model on molecules measured in all samples"
+    check, subject = "missingness-informative", "share of missing values"
+    return [Finding.of(check, subject, "difference between states", value, severity, found.sentence, mend)]
+
+
 def audit_imputed(cohort: Cohort) -> list[Finding]:
     """Look for values that were filled in by state: repeated within one state, and another one within another."""
     y = np.unique(cohort.y, return_inverse=True)[1]
     shares = np.bincount(y) / len(y)
     by_state, expected = 0, 0.0
-    names = cohort.cargo.molecules
     mask, groups = _repeated(cohort.cargo)
-    columns = np.flatnonzero(mask.any(axis=0))
-    for here in groups:
+    for here in (one for one in groups if len(one) >= 2):
         states = [set(y[where]) for where in here]
-        pure = [float((shares ** where.sum()).sum()) for where in here]
-        if len(here) >= 2 and all(len(one) == 1 for one in states) and len(set.union(*states)) > 1:
-            by_state += 1
-        if len(here) >= 2:
-            expected += float(np.prod(pure))
-    if not groups or by_state < 2 or poisson.sf(by_state - 1, expected) > 1e-4:
+        by_state += all(len(one) == 1 for one in states) and len(set.union(*states)) > 1
+        expected += float(np.prod([(shares ** where.sum()).sum() for where in here]))
+    if by_state < 2 or poisson.sf(by_state - 1, expected) > 1e-4:
         return []
-    named = ", ".join(names[j] for j in columns[:3])
+    named = first_three(cohort.cargo.molecules[j] for j in np.flatnonzero(mask.any(axis=0)))
     message = (
-        f"In {by_state} molecules (such as {named}) one value comes again and again in one state and another in another: missing "
-        "values were filled in by state, which writes the label into the cargo"
+        f"{by_state} molecules (of {named}) repeat one value in one state and another in another: missing values were filled in "
+        "by state, which writes the label into the cargo."
     )
-    return [
-        Finding(
-            "imputed-by-state", f"{by_state} molecules", "molecules", float(by_state), "critical", f"{message}.",
-            "go back to the values before imputation and leave missing ones empty: the folds fill them in without labels",
-        )
-    ]  # fmt: skip
+    mend = "give the values before imputation, missing ones empty: the folds fill them in without labels"
+    subject = f"{by_state} molecules"
+    return [Finding("imputed-by-state", subject, "molecules", float(by_state), "critical", message, mend)]

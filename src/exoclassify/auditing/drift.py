@@ -20,11 +20,6 @@ _DRIFT = 0.005
 def drifts(values: NDArray[np.generic], cohort: Cohort) -> bool:
     """Say whether the cargo follows an order, or the levels of a text, beyond state and batch, persons once.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_samples,)
-        Numbers or texts.
-
     Notes
     -----
     Neighbours along an order are alike (lag-one products of five principal components), or values can be predicted (kernel

@@ -1,9 +1,8 @@
-"""Samples that are the same library twice."""
+"""Samples that are the same library twice, here, in another file, or in a public project."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from exoclassify.auditing.findings import Finding
@@ -11,9 +10,11 @@ from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.quality import missing_mask
 from exoclassify.errors import first_three
+from exoclassify.evidence.fingerprints import Fingerprints
+from exoclassify.tables.ids import counted
 from exoclassify.typing import Floats
 
-__all__ = ["MOST", "alike", "alike_within", "audit_alike"]
+__all__ = ["MOST", "alike", "alike_within", "audit_alike", "audit_public"]
 
 
 _EXPRESSED = 0.5  # a molecule found in half of the samples
@@ -23,13 +24,9 @@ MOST = 5000  # samples compared pair by pair: the matrix of more would not fit
 
 
 def alike(table: CargoTable) -> tuple[Floats, Floats]:
-    """Rank correlation of every pair of samples on molecules found in half of them.
+    """Rank correlation of every pair of samples on molecules found in half of them, the diagonal NaN.
 
-    Returns
-    -------
-    raw, residual : ndarray of shape (n_samples, n_samples)
-        As it is (Spearman's), and with the mean rank of each molecule taken away, which leaves what is the sample's own.
-        The diagonal is NaN.
+    As it is (Spearman's), and with the mean rank of each molecule taken away, which leaves what is the sample's own.
     """
     ranks = _ranks(table)
     return _correlation(ranks), _correlation(ranks - ranks.mean(axis=0))
@@ -55,59 +52,44 @@ def _correlation(rows: Floats) -> Floats:
 
 
 def audit_alike(cohort: Cohort, against: CargoTable | None = None) -> list[Finding]:
-    """Look for libraries that are nearly the same, in the cohort and in another file.
-
-    Parameters
-    ----------
-    against : CargoTable, optional
-        Another file, such as the one a model is to be tested on.
-    """
+    """Look for libraries that are nearly the same, in the cohort and in another file that a model is to be tested on."""
     table = cohort.cargo
-    if table.n_samples > MOST:
-        message = (
-            f"{table.n_samples} samples are too many to be compared pair by pair; near-duplicates were not looked for."
-        )
+    n = table.n_samples
+    if n > MOST:
+        message = f"{n} samples are too many to be compared pair by pair; near-duplicates were not looked for."
         mend = f"audit parts of at most {MOST} samples, with --against for the others"
-        return [Finding("near-duplicates", f"{table.n_samples} samples", "pairs", None, "info", message, mend)]
-    pairs = _near(table, cohort.groups, cohort.y)
-    found = [_of_pairs(pairs, table.n_samples)]
-    if against is not None:
-        found.append(_across(table, against))
-    return found
-
-
-def _near(table: CargoTable, groups: NDArray[np.str_], y: NDArray[np.str_]) -> list[tuple[str, float, bool, bool]]:
-    """Give pairs with their correlation, whether they bear two subject ids, and whether two states; the nearest first."""
+        return [Finding("near-duplicates", f"{n} samples", "pairs", None, "info", message, mend)]
     raw, residual = alike(table)
     near = np.argwhere(np.triu((raw >= _SAME_LIBRARY) & (residual >= _SAME_RESIDUAL), k=1))
-    pairs = [
-        (
-            f"{table.sample_ids[i]} and {table.sample_ids[j]}",
-            float(raw[i, j]),
-            bool(groups[i] != groups[j]),
-            bool(y[i] != y[j]),
-        )
-        for i, j in near
-    ]
-    return sorted(pairs, key=lambda pair: -pair[1])
+    pairs = sorted(((float(raw[i, j]), int(i), int(j)) for i, j in near), reverse=True)
+    found = [_of_pairs(pairs, cohort)]
+    return found if against is None else [*found, _across(table, against)]
 
 
-def _of_pairs(pairs: list[tuple[str, float, bool, bool]], n_samples: int) -> Finding:
+def _of_pairs(pairs: list[tuple[float, int, int]], cohort: Cohort) -> Finding:
     if not pairs:
-        raw = "No two samples are nearly the same library (rank correlation on expressed molecules)."
-        return Finding("near-duplicates", f"{n_samples} samples", "pairs", 0.0, "info", raw, "")
-    named = first_three(f"{pair} ({r:.3f})" for pair, r, _, _ in pairs)
-    apart = sum(pair[2] for pair in pairs)
-    crossed = sum(pair[3] for pair in pairs)
-    message = (
-        f"{len(pairs)} pairs of samples are nearly the same library: {named}. {apart} of them bear different subject ids, so one "
-        f"may be trained on and the other tested on{f'; {crossed} even bear different states' if crossed else ''}."
-    )
+        message = "No two samples are nearly the same library (rank correlation on expressed molecules)."
+        return Finding("near-duplicates", f"{cohort.n_samples} samples", "pairs", 0.0, "info", message)
+    ids, groups, y = cohort.cargo.sample_ids, cohort.groups, cohort.y
+    names = [f"{ids[i]} and {ids[j]}" for _, i, j in pairs]
+    named = first_three(f"{name} ({r:.3f})" for name, (r, _, _) in zip(names, pairs, strict=True))
+    apart = sum(groups[i] != groups[j] for _, i, j in pairs)
+    crossed = sum(y[i] != y[j] for _, i, j in pairs)
+    message = f"{counted(len(pairs), 'pairs', 'is', 'are')} nearly the same library twice ({named})"
+    if apart:
+        message += f"; {apart} under two subject ids, so one may be trained on and the other tested on"
+    if crossed:
+        message += f"; {crossed} even in two states"
     mend = "find out whether they are one library or one person; keep one, or give both the same subject id"
     return Finding(
-        "near-duplicates", first_three(pair for pair, *_ in pairs), "pairs", float(len(pairs)),
-        "critical" if apart else "warning", message, mend,
-    )  # fmt: skip
+        "near-duplicates",
+        first_three(names),
+        "pairs",
+        float(len(pairs)),
+        "critical" if apart else "warning",
+        f"{message}.",
+        mend,
+    )
 
 
 def _across(table: CargoTable, other: CargoTable) -> Finding:
@@ -125,7 +107,7 @@ def _across(table: CargoTable, other: CargoTable) -> Finding:
     subject = f"{table.source} against {other.source}"
     if not len(near):
         message = f"No sample of {other.source} is nearly the same library as one of {table.source}."
-        return Finding("near-duplicates", subject, "pairs", 0.0, "info", message, "")
+        return Finding("near-duplicates", subject, "pairs", 0.0, "info", message)
     named = first_three(f"{table.sample_ids[i]} and {other.sample_ids[j]}" for i, j in near)
     message = f"{len(near)} samples of {other.source} are nearly the same library as one of {table.source} ({named})."
     mend = "take them out of one of the two files: a test on samples that were trained on is no test"
@@ -133,16 +115,23 @@ def _across(table: CargoTable, other: CargoTable) -> Finding:
 
 
 def alike_within(cohort: Cohort) -> Floats:
-    """Rank correlation of every pair of samples after the mean profile of their state and batch is taken away.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_samples)
-        The diagonal is NaN.
-    """
+    """Rank correlation of every pair of samples after the mean profile of their state and batch is taken away."""
     ranks = _ranks(cohort.cargo)
     batches = cohort.batches if cohort.batches is not None else np.zeros(len(ranks), dtype=np.str_)
     for labels in (cohort.y, batches):  # one after the other: cells of both may hold a single sample
         for level in np.unique(labels):
             ranks[labels == level] -= ranks[labels == level].mean(axis=0)
     return _correlation(ranks)
+
+
+def audit_public(cohort: Cohort) -> list[Finding]:
+    """Tell the samples that are libraries of public projects; finding none does not show that there is none."""
+    return [
+        Finding(
+            "public-libraries", one.accession, "samples", float(len(one.samples)), "warning",
+            f"{len(one.samples)} of your samples are {one.accession} ({first_three(one.samples)}), by their profiles.",
+            "do not count them as another cohort, nor judge on them a model trained on that project; leave it out of priors with "
+            f"discover --informed --leave-out {one.accession}",
+        )
+        for one in Fingerprints.read().recognise(cohort.cargo)
+    ]  # fmt: skip

@@ -44,7 +44,14 @@ class Finding:
     value: float | None
     severity: Severity
     message: str
-    mend: str
+    mend: str = ""
+
+    @classmethod
+    def of(
+        cls, check: str, subject: str, figure: str, value: float | None, severity: Severity, message: str, mend: str
+    ) -> Finding:
+        """Make a finding that calls for something to be done only where it is more than info."""
+        return cls(check, subject, figure, value, severity, message, "" if severity == "info" else mend)
 
 
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:

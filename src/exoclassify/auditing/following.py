@@ -26,11 +26,8 @@ _ENTANGLED = 0.5
 def following(found: Audit, cohort: Cohort, molecules: Sequence[str]) -> dict[str, str]:
     """Say of molecules that mark the state which confounder they follow.
 
-    Returns
-    -------
-    dict of str to str
-        The confounder by molecule: one that a molecule goes with among samples of one state (p below 0.01), or one that the
-        state itself goes with so closely that nothing can tell them apart. Molecules that follow none are left out.
+    The confounder by molecule: one that a molecule goes with among samples of one state (p below 0.01), or one that the state
+    itself goes with so closely that nothing can tell them apart. Molecules that follow none are left out.
     """
     columns = {name: j for j, name in enumerate(cohort.cargo.molecules)}
     asked = [name for name in molecules if name in columns]

@@ -78,6 +78,10 @@ class Judged:
         """Macro AUC within folds, averaged over repeats, by sample."""
         return mean_figure([macro_auc(scores, self.samples.y, fold) for scores, fold in self.passes])
 
+    def above_chance(self, figure: Estimate) -> bool:
+        """Whether an AUC in the folds surely exceeds that of guessing."""
+        return figure.over_folds(len(self.repeats[0])).interval(self.samples.groups)[0] > 0.5
+
     @property
     def silent(self) -> bool:
         """Whether every sample of a fold got the same answer, in half of the folds or more."""

@@ -19,9 +19,7 @@ _SHOWN = 8
 def contradiction(model: Judged) -> NDArray[np.float64]:
     """Give how far another state is ahead of a sample's own, in standard deviations of the scores; above 0 it is ahead.
 
-    Returns
-    -------
-    ndarray of shape (n_samples,)
+    Shape (n_samples,).
     """
     scores, y = model.mean_scores, model.samples.y
     own = scores[np.arange(len(y)), y]
@@ -34,10 +32,7 @@ def contradiction(model: Judged) -> NDArray[np.float64]:
 def audit_labels(cohort: Cohort, model: Judged) -> list[Finding]:
     """List the samples that look most like another state; a hint, and never proof of a swap.
 
-    Returns
-    -------
-    list of Finding
-        Empty where the model is too poor for a hint, or contradicts no label strongly.
+    Empty where the model is too poor for a hint, or contradicts no label strongly.
     """
     if model.figure.value < _GOOD:
         return []
@@ -52,8 +47,8 @@ def audit_labels(cohort: Cohort, model: Judged) -> list[Finding]:
     )
     more = f" and {len(order) - _SHOWN} more" if len(order) > _SHOWN else ""
     message = (
-        f"{len(order)} samples contradict their label strongly while held out ({named}{more}): a swapped label or tube looks "
-        "like this, and so does a person who is simply hard to tell."
+        f"{len(order)} samples contradict their label strongly while held out ({named}{more}): swapped labels or tubes look "
+        "like this, and so do people who are hard to tell."
     )
     mend = "check these samples against the records, without changing a label for the model's sake"
     return [Finding("labels", f"{len(order)} samples", "samples", float(len(order)), "info", message, mend)]

@@ -42,46 +42,34 @@ def audit_layers(cohort: Cohort, audited: Callable[[Cohort], Audit]) -> Audit:
 def missing_layers(cohort: Cohort) -> list[Finding]:
     """Say of each layer that some samples lack whether that goes with the state.
 
-    Returns
-    -------
-    list of Finding
-        Critical where it does (p below .01), a warning below .05. Labels are permuted among subjects, within batches.
+    Critical where it does (p below .01), a warning below .05. Labels are permuted among subjects, within batches.
     """
     samples = Samples.of(cohort)
     dealt = [permuted_labels(samples, seed) for seed in range(_DRAWS)]
     findings = []
     for layer in samples.layers:
         lacks = np.asarray(np.isnan(samples.X[:, layer.start : layer.stop]).all(axis=1), dtype=bool)
-        has = ~lacks
-        if has.all():
+        if not lacks.any():
             continue
         k = len(samples.states)
-        observed = _spread(has, samples.y, k)
-        p_value = (1 + sum(_spread(has, y, k) >= observed - 1e-12 for y in dealt)) / (1 + _DRAWS)
+        observed = _spread(lacks, samples.y, k)
+        p_value = (1 + sum(_spread(lacks, y, k) >= observed - 1e-12 for y in dealt)) / (1 + _DRAWS)
+        severity: Severity = "critical" if p_value < _SURE else "warning" if p_value < _SUSPECT else "info"
         shares = ", ".join(
-            f"{state} {(~has[samples.y == code]).mean():.0%}" for code, state in enumerate(samples.states)
+            f"{state} {lacks[samples.y == code].mean():.0%}" for code, state in enumerate(samples.states)
         )
-        goes = p_value < _SUSPECT
-        severity: Severity = "critical" if p_value < _SURE else "warning" if goes else "info"
-        meaning = (
-            "whether it was measured tells the state, so that the layers compared are of other people in each state"
-            if goes
-            else "no more than labels permuted at random give"
+        meaning = "no more than chance gives" if severity == "info" else "whether it was measured tells the state"
+        message = (
+            f"{lacks.sum()} of {len(lacks)} samples lack layer {layer.name} ({shares}; p = {p_value:.2g}): {meaning}."
         )
-        findings.append(
-            Finding(
-                "layer-missing", f"layer {layer.name}", "difference between states", float(np.sqrt(observed)),
-                severity,
-                f"{(~has).sum()} of {len(has)} samples lack layer {layer.name} ({shares}; p = {p_value:.2g}): {meaning}. "
-                "The model never reads which layers are there.",
-                "measure the layer in samples of every state alike, or leave out samples without it" if goes else "",
-            )
-        )  # fmt: skip
+        mend = "measure the layer in samples of every state alike, or leave out samples without it"
+        figure, value = "difference between states", float(np.sqrt(observed))
+        findings.append(Finding.of("layer-missing", f"layer {layer.name}", figure, value, severity, message, mend))
     return findings
 
 
-def _spread(has: Mask, y: Codes, k: int) -> float:
-    return float(np.ptp([has[y == code].mean() for code in range(k)]) ** 2)
+def _spread(lacks: Mask, y: Codes, k: int) -> float:
+    return float(np.ptp([lacks[y == code].mean() for code in range(k)]) ** 2)
 
 
 def _worst(drawn: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:

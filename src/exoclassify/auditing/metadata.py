@@ -16,30 +16,22 @@ _CITRATE_MIN, _EDTA_MIN = 60.0, 480.0  # longest time to processing, PMC10196222
 def audit_metadata(cohort: Cohort) -> list[Finding]:
     """Hold the sheet against the field list of `exoclassify.data.preanalytics`."""
     sheet = cohort.sheet
-    missing = absent_fields(sheet, "mandatory")
-    asked = len(fields_asked("mandatory"))
     found = []
-    if missing:
-        message = (
-            f"The sheet lacks {len(missing)} of {asked} fields that MISEV and the blood collection recommendations ask for: "
-            f"{', '.join(missing)}."
-        )
-        mend = "add columns of these names (exoclassify.data.preanalytics lists the allowed values), or state them in the paper"
-        found.append(
-            Finding("metadata", "mandatory fields", "fields missing", float(len(missing)), "info", message, mend)
-        )
-    encouraged = absent_fields(sheet, "encouraged")
-    if encouraged:
-        message = f"Fields that help a reader and are absent: {', '.join(encouraged)}."
-        found.append(
-            Finding("metadata", "encouraged fields", "fields missing", float(len(encouraged)), "info", message, "")
-        )
+    asked = "MISEV and blood collection guidelines ask for"
+    mended = "add columns of these names, or state them in the paper"
+    for level, why, mend in (("mandatory", asked, mended), ("encouraged", "help a reader", "")):
+        missing = absent_fields(sheet, level)
+        if missing:
+            message = (
+                f"The sheet lacks {len(missing)} of {len(fields_asked(level))} fields that {why}: {', '.join(missing)}."
+            )
+            found.append(
+                Finding("metadata", f"{level} fields", "fields missing", float(len(missing)), "info", message, mend)
+            )
     for wrong in wrong_cells(sheet):
         message = f"Column {wrong.column}: {wrong.count} cells are not as the schema has it ({wrong.shown})."
-        mend = f"use {wrong.expected}"
-        found.append(
-            Finding("metadata", f"column {wrong.column}", "cells", float(wrong.count), "warning", message, mend)
-        )
+        subject, mend = f"column {wrong.column}", f"use {wrong.expected}"
+        found.append(Finding("metadata", subject, "cells", float(wrong.count), "warning", message, mend))
     return found + _mixtures(cohort) + _late(cohort)
 
 
@@ -49,11 +41,12 @@ def _mixtures(cohort: Cohort) -> list[Finding]:
         listed = ", ".join(f"{count} {value}" for value, count in counts.items())
         batched = cohort.batches is not None and _nested(cohort, column)
         severity: Severity = "info" if batched else "warning"
-        message = f"The cohort mixes {column}: {listed}" + (
-            "; the batch column separates them." if batched else ", and no batch column separates them."
+        separated = "; the batch column separates them" if batched else ", and no batch column separates them"
+        message = f"The cohort mixes {column}: {listed}{separated}."
+        mend = f"name a batch column that separates the levels of {column}, or analyse them apart"
+        found.append(
+            Finding.of("metadata", f"mixture of {column}", "levels", float(len(counts)), severity, message, mend)
         )
-        mend = "" if batched else f"name a batch column that separates the levels of {column}, or analyse them apart"
-        found.append(Finding("metadata", f"mixture of {column}", "levels", float(len(counts)), severity, message, mend))
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm, rankdata
 
+from exoclassify.auditing.drift import first_of_persons
 from exoclassify.auditing.findings import Finding, Severity
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
@@ -118,8 +119,7 @@ def _ranked(table: CargoTable, *, shares: bool) -> Floats:
 
 def alone(cohort: Cohort, ranks: Floats) -> Single:
     """Judge each column alone, by its ranks among the first samples of persons."""
-    persons = [f"{g}\0{s}" for g, s in zip(cohort.groups, cohort.y, strict=True)]
-    first = np.unique(persons, return_index=True)[1]
+    first = first_of_persons(cohort)
     n = len(first)
     R = np.asarray(rankdata(ranks[first], axis=0))
     y = cohort.y[first]
@@ -175,32 +175,24 @@ def _spiked(table: CargoTable, single: Single, at: NDArray[np.intp], limit: floa
     best, named = _of(table, single, at)
     goes = single.p_value[best] < limit
     message = f"{len(at)} of the molecules are spike-ins ({named}), added in the laboratory and no cargo" + (
-        ": they go with the state, so input or extraction differed between the states." if goes else "."
+        "; they go with the state, so input or extraction differed." if goes else "."
     )
-    mend = (
-        "leave them out of the table; extraction must be the same for every state"
-        if goes
-        else "leave them out of the table"
-    )
-    return Finding(
-        "foreign-molecule", "spike-ins", "AUC of the best", float(single.auc[best]), "critical" if goes else "info",
-        message, mend,
-    )  # fmt: skip
+    mend = "leave them out of the table" + ("; extraction must be the same for every state" if goes else "")
+    value = float(single.auc[best])
+    severity: Severity = "critical" if goes else "info"
+    return Finding("foreign-molecule", "spike-ins", "AUC of the best", value, severity, message, mend)
 
 
 def _foreign(table: CargoTable, single: Single, at: NDArray[np.intp], limit: float) -> Finding:
     best, named = _of(table, single, at)
     goes = single.p_value[best] < limit
-    severity: Severity = "critical" if goes else "warning"
     message = f"{len(at)} of the molecules do not have names of {table.kind} ({named})" + (
-        f": {table.molecules[best]} alone predicts the state, and a model would learn it as if it were cargo."
+        f": {table.molecules[best]} alone predicts the state, and a model would take it for cargo."
         if goes
-        else ": a column of the sheet among the molecules would be learned as if it were cargo."
+        else ": a model would take them for cargo."
     )
     mend = "leave out of the table whatever was not measured in the vesicles, and move it to the sheet"
-    return Finding(
-        "foreign-molecule", table.molecules[best], "AUC alone", float(single.auc[best]), severity, message, mend
-    )
+    return _one("foreign-molecule", table, single, best, "critical" if goes else "warning", message, mend)
 
 
 def _uneven(table: CargoTable, single: Single, at: NDArray[np.intp], limit: float) -> Finding:
@@ -211,10 +203,7 @@ def _uneven(table: CargoTable, single: Single, at: NDArray[np.intp], limit: floa
         f": {table.molecules[best]} predicts the state and may be the label itself." if goes else "."
     )
     mend = "find out what these columns are, and leave out of the table what is no measurement"
-    return Finding(
-        "one-molecule", table.molecules[best], "AUC alone", float(single.auc[best]), "critical" if goes else "warning",
-        message, mend,
-    )  # fmt: skip
+    return _one("one-molecule", table, single, best, "critical" if goes else "warning", message, mend)
 
 
 def _far_ahead(cohort: Cohort, single: Single, at: NDArray[np.intp], limit: float) -> list[Finding]:
@@ -224,11 +213,15 @@ def _far_ahead(cohort: Cohort, single: Single, at: NDArray[np.intp], limit: floa
     best, second = (float(single.auc[j]) for j in order[:2])
     if best < _AHEAD[0] or best - second < _AHEAD[1] or single.p_value[order[0]] > limit:
         return []
-    name = cohort.cargo.molecules[int(order[0])]
-    severity: Severity = "critical" if best >= _FAR[0] and best - second >= _FAR[1] else "warning"
+    table, first = cohort.cargo, int(order[0])
     message = (
-        f"{name} alone separates the states with AUC {best:.2f}, and the next molecule with {second:.2f} only: biology seldom "
-        "moves one molecule alone, an assay, a contaminant or a label in the table does."
+        f"{table.molecules[first]} alone separates the states with AUC {best:.2f}, the next molecule with {second:.2f}: biology "
+        "seldom moves one molecule alone; an assay, a contaminant or a label in the table does."
     )
-    mend = f"look at the values of {name} sample by sample, and judge the model without it"
-    return [Finding("one-molecule", name, "AUC alone", best, severity, message, mend)]
+    mend = f"look at the values of {table.molecules[first]} sample by sample, and judge the model without it"
+    far = best >= _FAR[0] and best - second >= _FAR[1]
+    return [_one("one-molecule", table, single, first, "critical" if far else "warning", message, mend)]
+
+
+def _one(check: str, table: CargoTable, single: Single, j: int, severity: Severity, message: str, mend: str) -> Finding:
+    return Finding(check, table.molecules[j], "AUC alone", float(single.auc[j]), severity, message, mend)

@@ -32,7 +32,7 @@ _DATES = (
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y%m%d", "%Y-%m",
     "%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d-%m-%Y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d %Y",
     "%b %d, %Y", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d-%b-%y", "%d %b %y", "%d%b%Y", "%Y.%m.%d", "%b %Y",
-    "%b-%Y", "%b-%y", "%m/%Y", "%m.%Y", "%y%m%d", "%d%m%Y",
+    "%B %Y", "%b-%Y", "%b-%y", "%m/%Y", "%m.%Y", "%y%m%d", "%d%m%Y",
 )  # fmt: skip
 _DATED = re.compile(r".*[-./: ].*|(?:19|20)?\d{6}|\d{8}|\d{1,2}[A-Za-z]{3}\d{4}")
 _MONTHS = {"mär": "Mar", "mrz": "Mar", "mai": "May", "okt": "Oct", "dez": "Dec"}
@@ -169,11 +169,8 @@ def _of_ids(name: str, ids: pd.Series, column: str | None) -> Iterator[Ordering]
 def order_baselines(cohort: Cohort) -> list[Baseline]:
     """Give every order as a technical figure: neighbours along it, and trend.
 
-    Returns
-    -------
-    list of Baseline
-        One for each order, with the p-value of runs and trend together; orders of rows and ids are what sorting a sheet gives
-        too, and are mild.
+    One for each order, with the p-value of runs and trend together; orders of rows and ids are what sorting a sheet gives too,
+    and are mild.
     """
     found = []
     for one in orderings(cohort):
@@ -187,15 +184,7 @@ def order_baselines(cohort: Cohort) -> list[Baseline]:
 def runs_of(order: Floats, cohort: Cohort) -> tuple[int, float, float]:
     """Count runs of equal labels along an order, persons once.
 
-    Parameters
-    ----------
-    order : ndarray of shape (n_samples,)
-        Ties are broken at random.
-
-    Returns
-    -------
-    p_value : float
-        That there are as few runs, or as strong a trend, by chance; twice the smaller of the two.
+    The p-value is that of as few runs, or as strong a trend, by chance: twice the smaller of the two.
 
     Notes
     -----

@@ -88,46 +88,35 @@ def audit_subjects(cohort: Cohort) -> list[Finding]:
     """Say whether persons are known, and suspect those who come under two ids."""
     n = cohort.n_samples
     found = suspects(cohort) if _FEWEST <= n <= MOST else Suspects([], 0.0, None)
-    ids = cohort.sheet.sample_ids
-    said = ""
+    said, count = "", float(len(found.pairs))
     if found.pairs:
+        ids = cohort.sheet.sample_ids
         named = first_three(f"{ids[i]} and {ids[j]}" for i, j in found.pairs)
-        count = len(found.pairs)
-        said = f" {count} pairs under different ids are as alike as samples of one person ({named}); {_how_sure(found)}"
+        said = (
+            f" {len(found.pairs)} pairs of samples are as alike as samples of one person ({named}); {_how_sure(found)}"
+        )
     if not cohort.has_subjects:
-        named_so = next((str(c) for c in cohort.sheet.frame.columns if names_persons(str(c))), None)
+        column = next((str(c) for c in cohort.sheet.frame.columns if names_persons(str(c))), None)
         mend = (
-            "add a column that says which person each sample is of, and name it with --subject"
-            if named_so is None
-            else f"name column {named_so} with --subject"
+            f"name column {column} with --subject" if column else "add a column of persons, and name it with --subject"
         )
-        message = (
-            "No subject column is given: a person who gave several samples is both trained on and tested on, and every figure is "
-            f"optimistic.{said}"
-        )
+        message = "No subject column is given, so a person with several samples may be trained on and tested on."
         return [
-            Finding(
-                "missing-subjects", "no subject column", "suspected pairs", float(len(found.pairs)), "warning", message,
-                mend,
-            )
-        ]  # fmt: skip
+            Finding("missing-subjects", "no subject column", "suspected pairs", count, "warning", message + said, mend)
+        ]
     repeated = n - len(np.unique(cohort.groups))
     known = f"{n} samples of {n - repeated} subjects; all samples of a subject stay on one side of every split."
     if not found.pairs:
-        return [Finding("missing-subjects", "subjects", "repeated samples", float(repeated), "info", known, "")]
+        return [Finding("missing-subjects", "subjects", "repeated samples", float(repeated), "info", known)]
     trusted = found.recalled is None or found.recalled[0] >= _SURE * found.recalled[1]
     severity: Severity = "warning" if trusted and len(found.pairs) > 1 else "info"
     mend = "ask who gave these samples: one person under two ids is trained on and tested on"
-    return [
-        Finding(
-            "missing-subjects", "subjects", "suspected pairs", float(len(found.pairs)), severity, f"{known}{said}", mend
-        )
-    ]
+    return [Finding("missing-subjects", "subjects", "suspected pairs", count, severity, known + said, mend)]
 
 
 def _how_sure(found: Suspects) -> str:
     sure = f"about {found.sure:.0%} of such pairs are expected to be right"
     if found.recalled is None:
-        return f"{sure}, and this is a suspicion and no proof."
+        return f"{sure}: a suspicion, no proof."
     right, of = found.recalled
-    return f"{sure}, and of {of} known pairs of one person this way finds {right}."
+    return f"{sure}, and {right} of {of} known pairs were found this way."

@@ -27,10 +27,7 @@ _PREVALENCE, _C = 0.2, 30.0  # as in the default recipe
 def ridge_scores(jobs: Sequence[tuple[Samples, Sequence[Fold]]], *, n_jobs: int = 1) -> list[tuple[Floats, Codes]]:
     """Score the samples of each set of folds while they are held out.
 
-    Returns
-    -------
-    list of (ndarray of shape (n_samples, n_states), ndarray of shape (n_samples,))
-        Scores, and the fold that each sample was held out in. Nothing is calibrated: there are no inner folds to fail in.
+    Scores, and the fold that each sample was held out in. Nothing is calibrated: there are no inner folds to fail in.
     """
     asked = (delayed(_scored)(samples, fold) for samples, folds in jobs for fold in folds)
     with nullcontext() if n_jobs == 1 else workers_started_undisturbed():
@@ -61,10 +58,7 @@ def _scored(samples: Samples, fold: Fold) -> Floats:
 def log_view(table: CargoTable) -> Floats:
     """Normalise and impute a whole table, shape (n_samples, n_molecules): to look at, not to judge by.
 
-    Returns
-    -------
-    ndarray of shape (n_samples, n_molecules)
-        Log scale; more is more.
+    Log scale; more is more.
     """
     normaliser = normaliser_for(table.unit, "auto", table.not_detected)
     view: Floats = imputer_for(table.unit).fit_apply(normaliser.fit_apply(table.values))

@@ -25,10 +25,7 @@ _ACROSS = "every value depends on all samples of the table, so a new sample cann
 def audit_scale(cohort: Cohort) -> list[Finding]:
     """Name what was done to the values before.
 
-    Returns
-    -------
-    list of Finding
-        Empty where the values look as the unit has them.
+    Empty where the values look as the unit has them.
     """
     table = cohort.cargo
     found = []

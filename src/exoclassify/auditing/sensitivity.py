@@ -26,11 +26,8 @@ __all__ = ["sensitivity"]
 def sensitivity(cohort: Cohort, model: Judged, *, n_jobs: int = 1) -> list[dict[str, Any]]:
     """Judge the model's recipe again in one repeat of its folds, without contaminated molecules and failed libraries.
 
-    Returns
-    -------
-    list of dict
-        ``model`` (what was judged), ``without``, ``left_out`` (how many, in words), ``auc``, ``low``, ``high``; the first row
-        leaves nothing out. Empty where there is nothing to leave out.
+    ``model`` (what was judged), ``without``, ``left_out`` (how many, in words), ``auc``, ``low``, ``high``; the first row
+    leaves nothing out. Empty where there is nothing to leave out.
     """
     samples, folds = model.samples, model.repeats[0]
     everyone = np.ones(len(samples.y), dtype=bool)

@@ -41,7 +41,7 @@ _MEASURED = {
 }  # fmt: skip
 """Molecules below which a table of this kind and unit is a choice: what sequencing, mass spectrometry and panels report."""
 _SIGNATURE = 10
-_ALIKE, _FEWEST_JUDGED = 0.2, 20
+_ALIKE, _FEWEST_JUDGED = 0.3, 20
 """Share of molecules without a difference (Storey 2002, at p above one half) below which a table was chosen."""
 
 
@@ -57,75 +57,62 @@ def audit_size(samples: Samples, auc_found: float, curve: list[dict[str, Any]] |
     fewest, n = int(subjects.min()), len(np.unique(samples.groups))  # a person in two states is one
     if fewest < _FEWEST:
         message = (
-            f"{samples.states[int(subjects.argmin())]} has {fewest} subjects: nothing can be concluded. Three against three "
-            "separate perfectly by chance one time in ten for a single molecule, and there are hundreds of molecules."
+            f"{samples.states[int(subjects.argmin())]} has {fewest} subjects: nothing can be concluded. Of three against three a "
+            "single molecule separates all by chance one time in ten, and there are hundreds."
         )
         mend = f"at least {_FEWEST} subjects of each state to train at all, and some 50 to be believed"
         return [Finding("sample-size", "smallest state", "subjects", float(fewest), "critical", message, mend)]
     assumed = float(np.clip(auc_found, 0.6, 0.9))
     in_states = int(subjects.sum())
-    share = fewest / in_states
-    return [
-        _riley(n, share, assumed, samples.X.shape[1]),
-        _precision(fewest, in_states, assumed),
-        *([_of_curve(curve)] if curve else []),
-    ]
+    found = [_riley(n, fewest / in_states, assumed), _precision(fewest, in_states, assumed)]
+    return [*found, _of_curve(curve)] if curve else found
 
 
-def _riley(n: int, share: float, assumed: float, n_molecules: int) -> Finding:
+def _riley(n: int, share: float, assumed: float) -> Finding:
     cox_snell = cox_snell_from_auc(round(assumed, 3), round(share, 3))
     carried = supported_parameters(n, share, cox_snell)
     needed = riley_binary(_SIGNATURE, share, cox_snell).needed
-    few = n < needed
     message = (
-        f"{n} subjects carry a model of {carried} freely estimated parameters at an AUC of {assumed:.2f} (Riley et al., doi "
-        f"10.1002/sim.7992), and a signature of {_SIGNATURE} molecules named beforehand needs {needed}: with {n_molecules} "
-        "molecules the model lives from shrinkage, and its coefficients are not to be read one by one."
+        f"{n} subjects carry a model of {carried} free parameters at an AUC of {assumed:.2f} (Riley et al., doi "
+        f"10.1002/sim.7992); {_SIGNATURE} molecules named beforehand need {needed}. Coefficients are not to be read one by one."
     )
-    mend = f"plan for {needed} subjects or more, or name at most {max(carried, 1)} molecules beforehand"
-    return Finding(
-        "sample-size", "parameters carried", "parameters", float(carried), "info", message, mend if few else ""
+    mend = (
+        f"plan for {needed} subjects or more, or name at most {max(carried, 1)} molecules beforehand"
+        if n < needed
+        else ""
     )
+    return Finding("sample-size", "parameters carried", "parameters", float(carried), "info", message, mend)
 
 
 def _precision(fewest: int, n: int, assumed: float) -> Finding:
     width = auc_half_width(assumed, fewest, n - fewest)
-    enough = samples_for_half_width(assumed, fewest / n, _WANTED)
     severity: Severity = "info" if width <= _VAGUE else "warning"
     message = (
-        f"With {fewest} against {n - fewest} subjects an AUC of {assumed:.2f} is known to ±{width:.2f} at best, so small "
+        f"With {fewest} against {n - fewest} subjects an AUC of {assumed:.2f} is known to ±{width:.2f} at best: smaller "
         "differences mean nothing."
     )
-    mend = f"{enough} subjects in the same mix give ±{_WANTED:g}"
-    return Finding(
-        "sample-size", "precision of the AUC", "half width", width, severity, message, mend if width > _WANTED else ""
-    )
+    enough = samples_for_half_width(assumed, fewest / n, _WANTED)
+    mend = f"{enough} subjects in the same mix give ±{_WANTED:g}" if width > _WANTED else ""
+    return Finding("sample-size", "precision of the AUC", "half width", width, severity, message, mend)
 
 
 def _of_curve(curve: list[dict[str, Any]]) -> Finding:
     first, before, last = curve[0], curve[-2], curve[-1]
     gain = last["auc"] - before["auc"]
     rises = gain > 0.015 and last["auc"] > first["auc"] + 0.02
-    message = (
-        f"Learning curve of a plain ridge regression: AUC {first['auc']:.2f} with {first['n_subjects']} subjects, "
-        f"{before['auc']:.2f} with {before['n_subjects']}, {last['auc']:.2f} with all {last['n_subjects']}: "
-        + (
-            "still rising, more samples would help."
-            if rises
-            else "flat at the end, more samples of the same kind would change little."
-        )
+    points = ", ".join(f"{one['auc']:.2f} with {one['n_subjects']} subjects" for one in (first, before, last))
+    meaning = (
+        "still rising, more samples would help" if rises else "flat at the end, more of the same would change little"
     )
-    return Finding("learning-curve", "cohort", "gain of the last fifth", gain, "info", message, "")
+    message = f"Learning curve of a plain ridge regression: AUC {points}: {meaning}."
+    return Finding("learning-curve", "cohort", "gain of the last fifth", gain, "info", message)
 
 
 def learning_curve(samples: Samples, *, seed: int = 0, n_jobs: int = 1) -> list[dict[str, Any]] | None:
     """Judge a plain ridge regression on parts of the cohort.
 
-    Returns
-    -------
-    list of dict or None
-        n_subjects, auc, low, high (95 % interval by subject; all averaged over draws, or over folds anew for all samples), from
-        small to all. None when the cohort is too small.
+    n_subjects, auc, low, high (95 % interval by subject; all averaged over draws, or over folds anew for all samples), from
+    small to all. None when the cohort is too small.
     """
     rng = np.random.default_rng(seed)
     parts = [(share, _part(samples, share, rng), draw) for share in _SHARES for draw in range(_DRAWS)]
@@ -169,10 +156,7 @@ def _prepared(samples: Samples, rows: Codes, seed: int) -> tuple[Samples, list[F
 def audit_preselection(cohort: Cohort) -> list[Finding]:
     """Ask how the molecules were chosen, where they are far fewer than usual or nearly all differ between the states.
 
-    Returns
-    -------
-    list of Finding
-        Empty where as many as usual are there, or the kind has no usual number, and some do not differ.
+    Empty where as many as usual are there, or the kind has no usual number, and some do not differ.
     """
     table = cohort.cargo
     chances = alone(cohort, log_view(table)).p_value

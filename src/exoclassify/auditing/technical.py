@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from exoclassify.auditing.association import association
+from exoclassify.auditing.association import association, association_of_many
 from exoclassify.auditing.baselines import Baseline, Mask, input_baselines, judged
 from exoclassify.auditing.columns import column_baselines, describes_the_state, given_for_one_state, restates
 from exoclassify.auditing.contamination import contamination_baselines
@@ -124,11 +124,6 @@ def _values(baseline: Baseline) -> NDArray[Any] | None:
 def better(model: Estimate, baseline: Estimate, groups: Codes) -> float:
     """Give the one-sided p-value that the model's AUC is higher.
 
-    Parameters
-    ----------
-    groups : ndarray of shape (n_samples,)
-        Subject codes.
-
     Notes
     -----
     DeLong's paired test with variances by subject; pROC's but for the correction of small samples, which is by subjects here
@@ -144,15 +139,7 @@ def better(model: Estimate, baseline: Estimate, groups: Codes) -> float:
 def within_levels(model: Judged, levels: NDArray[Any]) -> Estimate | None:
     """AUC of the model over pairs of samples of one fold and one level, such as one batch.
 
-    Parameters
-    ----------
-    levels : ndarray of shape (n_samples,)
-        Texts or codes.
-
-    Returns
-    -------
-    Estimate or None
-        None where some state shares no level with another in any fold.
+    None where some state shares no level with another in any fold.
     """
     codes = np.unique(levels, return_inverse=True)[1]
     y = model.samples.y
@@ -172,32 +159,30 @@ def _weigh(cohort: Cohort, baseline: Baseline, model: Judged, n_family: int) -> 
     if baseline.family == "column" and baseline.values is not None and baseline.values.dtype.kind in "US":
         levels = baseline.values
     within = None if levels is None else within_levels(model, levels)
-    chance = _chance(baseline, figure, model)
+    chance = _chance(baseline, model)
     asked = baseline.mild and baseline.family != "contamination" and chance < _ALPHA
-    if (
-        asked and baseline.values is not None and drifts(baseline.values, cohort)
-    ):  # what sorting a sheet does not explain
+    # Sorting a sheet does not explain that the cargo follows.
+    if asked and baseline.values is not None and drifts(baseline.values, cohort):
         seen = f"{baseline.seen}, and the cargo follows it within each state".removeprefix(", ")
         baseline = replace(baseline, mild=False, seen=seen)
     return _Weighed(baseline, figure, chance, better(model.figure, figure, samples.groups), n_family, within)
 
 
-def _chance(baseline: Baseline, figure: Estimate, model: Judged) -> float:
-    """P-value that the figure has nothing to do with the state: by its own test, else by Mann and Whitney's variance."""
+def _chance(baseline: Baseline, model: Judged) -> float:
+    """P-value that the figure has nothing to do with the state."""
     y, groups = model.samples.y, model.samples.groups
     if baseline.p_value is not None:
         return baseline.p_value
     first = np.unique(groups * (int(y.max()) + 1) + y, return_index=True)[1]
-    if baseline.values is not None:
-        values = baseline.values[first]
-        p_value = association(values, y[first])[1]
-        if values.dtype.kind in "US":
-            return p_value
-        apart = np.abs(values - np.nanmedian(values))  # one state's values may spread more, or not at all
-        return min(1.0, 2 * min(p_value, association(apart, y[first])[1]))
-    n, smallest = len(first), int(np.bincount(y[first]).min())
-    error = np.sqrt((n + 1) / (12 * smallest * (n - smallest)))
-    return float(norm.sf((figure.value - 0.5) / (error * np.sqrt(1.5))))  # as `Estimate.over_folds` widens it
+    if isinstance(baseline.guess, Mask):
+        return association_of_many(baseline.guess.mask[first], y[first])
+    assert baseline.values is not None
+    values = baseline.values[first]
+    p_value = association(values, y[first])[1]
+    if values.dtype.kind in "US":
+        return p_value
+    apart = np.abs(values - np.nanmedian(values))  # one state's values may spread more, or not at all
+    return min(1.0, 2 * min(p_value, association(apart, y[first])[1]))
 
 
 def _row(name: str, figure: Estimate, model: Judged, p_value: float | None) -> dict[str, Any]:
@@ -212,21 +197,20 @@ def _severity(one: _Weighed, model: Judged) -> Severity:
     if one.baseline.mild or chance >= _CRITICAL:
         return "warning"
     if one.within is not None and one.figure.value < SAME:
-        return "warning" if _holds(one.within, model) else "critical"
+        return "warning" if model.above_chance(one.within) else "critical"
     strong = (
         one.figure.value >= _STRONG and one.baseline.family != "contamination"
     )  # whose molecules may be markers too
     return "warning" if one.p_better < _ALPHA and not strong else "critical"
 
 
-def _holds(within: Estimate, model: Judged) -> bool:
-    """Whether the model surely finds something within levels: that is not theirs."""
-    return within.over_folds(len(model.repeats[0])).interval(model.samples.groups)[0] > 0.5
-
-
+_MENDS = {
+    "critical": "balance it between the states (measure again, downsample, match) before anything is said of biology",
+    "warning": "state it beside the model's figure, and balance it in the next run",
+}
 _MILD = {
-    "order": "harmless where samples were sorted at the desk, fatal where that was the order of measurement",
-    "column": "harmless where ids were given so, fatal where they say where or when samples were measured",
+    "order": "harmless if samples were sorted at the desk, fatal if they were measured in that order",
+    "column": "harmless if ids were only given so, fatal if they say where or when samples were measured",
     "contamination": "a contaminant, or a marker that goes with one",
 }
 
@@ -234,18 +218,14 @@ _MILD = {
 def _finding(one: _Weighed, model: Judged) -> Finding:
     severity, name = _severity(one, model), one.baseline.name
     low, high = one.figure.over_folds(len(model.repeats[0])).interval(model.samples.groups)
-    seen = f", {one.baseline.seen}" if one.baseline.seen else ""
+    seen = f" ({one.baseline.seen})" if one.baseline.seen else ""
     message = (
-        f"{name} alone predicts the state with AUC {one.figure.value:.2f} ({low:.2f} to {high:.2f}) in the folds of the model"
-        f"{seen}: {_why(one, model, severity)}."
+        f"{name} alone predicts the state with AUC {one.figure.value:.2f} ({low:.2f} to {high:.2f}){seen}: "
+        f"{_why(one, model, severity)}."
     )
-    mends = {
-        "critical": "balance it between the states (measure again, downsample, match) before anything is said of biology",
-        "warning": "state it beside the model's figure, and balance it in the next run",
-        "info": "",
-    }
+    mend = _MENDS.get(severity, "")
     check = _CHECKS.get(one.baseline.family, "technical-baseline")
-    return Finding(check, name, "AUC", one.figure.value, severity, message, mends[severity])
+    return Finding(check, name, "AUC", one.figure.value, severity, message, mend)
 
 
 def _why(one: _Weighed, model: Judged, severity: Severity) -> str:
@@ -256,7 +236,7 @@ def _why(one: _Weighed, model: Judged, severity: Severity) -> str:
         return _MILD[one.baseline.family]
     if one.within is not None and one.figure.value < SAME:
         inside = f"within its levels the {model.name} reaches {one.within.value:.2f}"
-        if _holds(one.within, model):
+        if model.above_chance(one.within):
             return f"{inside}, so part of its figure may be the column's"
         return f"{inside}, no better than guessing, so what it found may be the column"
     if one.p_better >= _ALPHA:
@@ -269,20 +249,15 @@ def _why(one: _Weighed, model: Judged, severity: Severity) -> str:
 def _of_column(cohort: Cohort, column: str) -> Finding | None:
     """Say of a column that it is the state under another name, or that it describes the state; else None."""
     cells, y = cohort.sheet.frame[column], cohort.y
+    name = f"column {column}"
     if given_for_one_state(cells, y):
-        message = f"column {column} is filled in for one state only, so it describes that state and cannot be compared."
-        return Finding("technical-baseline", f"column {column}", "AUC", None, "info", message, "")
+        message = f"{name} is filled in for one state only, so it describes that state and cannot be compared."
+        return Finding("technical-baseline", name, "AUC", None, "info", message)
     if not restates(cells, y):
         return None
     if describes_the_state(column):
-        message = f"column {column} goes with the label level by level, as a description of the disease does."
-        return Finding("technical-baseline", f"column {column}", "AUC", 1.0, "info", message, "")
-    message = (
-        f"column {column} and the label are the same thing: every level of it holds one state only, so a difference between "
-        "states cannot be told from one of this column."
-    )
-    mend = (
-        "measure samples of every state at every level, or, if the column only says the diagnosis in other words, take it out of "
-        "the sheet"
-    )
-    return Finding("technical-baseline", f"column {column}", "AUC", 1.0, "critical", message, mend)
+        message = f"{name} goes with the label level by level, as a description of the disease does."
+        return Finding("technical-baseline", name, "AUC", 1.0, "info", message)
+    message = f"{name} and the label are the same thing: each level of it holds one state, so the states may differ by it alone."
+    mend = "measure samples of every state at every level of it, or take it out of the sheet if it only repeats the diagnosis"
+    return Finding("technical-baseline", name, "AUC", 1.0, "critical", message, mend)

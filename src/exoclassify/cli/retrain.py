@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exoclassify.data.cohort import Cohort
-    from exoclassify.lifecycle.retrain import Retrained
+    from exoclassify.lifecycle.retrain import Decision, Retrained
     from exoclassify.model.bundle import ModelBundle
     from exoclassify.model.registry import Registry
     from exoclassify.tables.asked import Reading
@@ -144,7 +144,7 @@ def retrain(
             covariates=columns_of(covariates), cache=default_folder(),
             n_jobs=jobs, progress=progress,
         )  # fmt: skip
-    told: dict[str, Any] = {**done.decision, "kept": None, "promoted": False}
+    told: dict[str, Any] = {**done.decision.to_json(), "kept": None, "promoted": False}
     lines = _lines(done.decision)
     if not dry_run:
         folder = _kept(place, done, sign_with)
@@ -152,12 +152,12 @@ def retrain(
         lines.append(f"kept as {folder}")
         if keep_data is not None:
             _write_data(champion, cohort, keep_data)
-        if done.decision["passed"] and _wanted(promote, name, folder.name):
+        if done.decision.passed and _wanted(promote, name, folder.name):
             _promote(place, champion, folder.name, asker(who), why, done.decision, require_signature)
             told["promoted"] = True
             lines.append(f"in use: {name} {folder.name}")
     say(told, lines, as_json=as_json)
-    if not done.decision["passed"]:
+    if not done.decision.passed:
         raise typer.Exit(_NOT_PASSED)
 
 
@@ -165,16 +165,16 @@ def _kept(place: Registry, done: Retrained, sign_with: Path | None) -> Path:
     from exoclassify.lifecycle.finish import numbered
     from exoclassify.model.signature import sign
 
-    folder = place.add(done.bundle, decision=done.decision, renumber=numbered)
+    folder = place.add(done.bundle, decision=done.decision.to_json(), renumber=numbered)
     if sign_with is not None:
         sign(folder, sign_with)
     return folder
 
 
 def _promote(
-    place: Registry, champion: ModelBundle, version: str, who: str, why: str, decision: dict[str, Any], key: Path | None
+    place: Registry, champion: ModelBundle, version: str, who: str, why: str, decision: Decision, key: Path | None
 ) -> None:
-    source = f"gate against {champion.version}, data {decision['data_sha256'][:12]}"
+    source = f"gate against {champion.version}, data {decision.data_sha256[:12]}"
     place.promote(
         champion.name, version, who=who, why=why, source=source, instead_of=champion.version, require_signature=key
     )
@@ -256,12 +256,12 @@ def _wanted(promote: Promote, name: str, version: str) -> bool:
     return typer.confirm(f"the gate lets it pass; put {name} {version} into use?")
 
 
-def _lines(decision: dict[str, Any]) -> list[str]:
-    left_out = ", ".join(f"{count} by {way}" for way, count in decision["left_out"].items() if count)
+def _lines(decision: Decision) -> list[str]:
+    left_out = ", ".join(f"{count} by {way}" for way, count in decision.left_out.items() if count)
     return [
-        *decision["lines"],
-        f"the samples: {decision['audit']['verdict']}",
+        *decision.lines,
+        f"the samples: {decision.audit['verdict']}",
         f"known to have been trained on, and not counted: {left_out or 'none'}",
-        f"numbered {decision['challenger']}: {decision['numbering']}",
-        decision["sentence"],
+        f"numbered {decision.challenger}: {decision.numbering}",
+        decision.sentence,
     ]

@@ -20,8 +20,6 @@ from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.visits import Baseline, Pair, Response, Visit, trained_over
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from exoclassify.data.cohort import Cohort
     from exoclassify.learning.recipe import Recipe
     from exoclassify.lifecycle.finish import Finished
@@ -104,6 +102,7 @@ def train(
     check_folder(out, force=force, own=MODEL_FILES)
     _check_asked(jobs, no_judge, predictions, report, [*([] if cargo is None else [cargo]), samples], force)
     from exoclassify.learning.recipe import Recipe
+    from exoclassify.lifecycle.own import write_own
 
     choices = Recipe() if recipe is None else Recipe.read(recipe)
     cohort = cohort_of(
@@ -123,7 +122,7 @@ def train(
         cohort, finished = trained_over(cohort, baseline, paired, response, finishing)
     bundle = finished.bundle
     bundle.save(out, force=force)
-    _write_own(finished, cohort, predictions, report, force)
+    write_own(finished, cohort, predictions=predictions, report=report, force=force)
     for text in bundle.about.training.notes[len(cohort.notes) :]:  # what the recipe added
         note(text)
     for line in _found(bundle):
@@ -148,31 +147,6 @@ def _check_asked(
         check_ending(predictions.name)
     if report is not None:
         check_report(report, force=force, inputs=inputs)
-
-
-def _write_own(finished: Finished, cohort: Cohort, predictions: Path | None, report: Path | None, force: bool) -> None:
-    """Write what has the user's own sample ids, outside of the model's folder."""
-    from exoclassify.judging.aside import contradicted, out_of_fold
-    from exoclassify.report.cohort import samples_section
-    from exoclassify.report.saving import save
-    from exoclassify.report.training import training_report
-
-    bundle = finished.bundle
-    answers = None if finished.judgement is None else out_of_fold(finished.judgement, cohort)
-    if predictions is not None and answers is not None:
-        _write_answers(answers, predictions, force)
-    if report is not None:
-        own = None if answers is None else samples_section(contradicted(answers))
-        save(training_report(bundle.about, bundle.panel.molecules, [own] if own else ()), report, force=force)
-
-
-def _write_answers(answers: DataFrame, path: Path, force: bool) -> None:
-    import pyarrow as pa
-
-    from exoclassify.tables.encoding import Column, write_columns
-
-    columns = [Column(str(name), pa.array(cells.tolist())) for name, cells in answers.items()]
-    write_columns(path, columns, len(answers), force=force)
 
 
 @contextmanager

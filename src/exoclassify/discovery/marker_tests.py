@@ -202,13 +202,7 @@ class MarkerTests:
         )
 
     def weighed(self, weights: Floats, beside: Sequence[float] | Floats = ()) -> MarkerTests:
-        """Give the same tests with q of p / weight.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (n_molecules,)
-            Above 0 with mean 1, see `exoclassify.evidence.priors`.
-        """
+        """Give the same tests with q of p / weight."""
         own = np.minimum(self.p / weights, 1.0)
         return dataclasses.replace(self, q=false_discovery_control(np.concatenate([own, beside]))[: len(own)])
 

@@ -137,47 +137,14 @@ class Signature:
 
     def in_words(self) -> list[str]:
         """Say what was found and how far it can be trusted, a sentence a line."""
-        contrast, stable = self.contrast, self.stability
-        counts = np.bincount(contrast.y, minlength=2)
-        n = len(self.markers)
-        technical = [
-            f"the {name} alone separates them with an AUC of {value:.2f}"
-            for name, value in self.measured.technical.items()
-            if value >= _TECHNICAL
-        ]
+        stable, n = self.stability, len(self.markers)
         lines = [f"CRITICAL: {self.audit['verdict']}"] if self.critical else []
-        lines.append(
-            f"{contrast.state} ({counts[1]} samples) against {' and '.join(contrast.reference)} ({counts[0]}): "
-            f"{len(self.measured.molecules)} of {contrast.cohort.cargo.n_molecules} molecules were found often enough to be "
-            f"tested; the design holds {', '.join(contrast.columns)}"
-            + (", and a level for every person: only what changes within a person counts" if contrast.within else "")
-            + (
-                f", and a correlation of {self.measured.correlation:.2f} within subjects"
-                if contrast.repeated and not contrast.within
-                else ""
-            )
-            + "."
-        )
-        if technical:
-            lines.append(
-                f"Beware: {', and '.join(technical)}. What goes with the depth or quality of a sample then looks like a marker: "
-                "compare samples of equal depth, or confirm in a cohort where it does not differ."
-            )
-        if self.weights is not None:
-            top, low = self.weights.max(), self.weights.min()
-            lines.append(
-                f"Tests were weighed by claims and public tables: {int((self.weights > 1).sum())} molecules counted up to "
-                f"{top:.1f} times, the others down to {low:.2f}; learned from the cohort's other molecules, so a prior that does "
-                "not fit gives 1."
-                if top > 1
-                else "Tests were to be weighed by claims and public tables, but the molecules known are no richer in effects "
-                "here: all weights are 1."
-            )
+        lines += self._compared()
         if not n:
+            passing = int((self.tests.q <= self.level).sum())
             lines.append(
                 f"No marker: nothing stands out from decoys at {self.level:.0%}, or shuffled labels do as well too often "
-                f"({stable.chance:.0%} of the time). "
-                f"By Benjamini–Hochberg alone {int((self.tests.q <= self.level).sum())} would pass."
+                f"({stable.chance:.0%} of the time). By Benjamini–Hochberg alone {passing} would pass."
             )
             return lines
         lines.append(
@@ -190,36 +157,75 @@ class Signature:
                 f"{firm} of them are among the {stable.depth} strongest in {FIRM:.0%} of the halves of the cohort or more; by "
                 f"luck {stable.bound:.1f} at most can be expected there, whatever the data."
             )
+        return lines + self._doubted() + self._of_panel()
+
+    def _compared(self) -> list[str]:
+        """Say what was compared, by which design and weights, and what else separates the samples."""
+        contrast, counts = self.contrast, np.bincount(self.contrast.y, minlength=2)
+        design = f"the design holds {', '.join(contrast.columns)}"
+        if contrast.within:
+            design += ", and a level for every person: only what changes within a person counts"
+        elif contrast.repeated:
+            design += f", and a correlation of {self.measured.correlation:.2f} within subjects"
+        lines = [
+            f"{contrast.state} ({counts[1]} samples) against {' and '.join(contrast.reference)} ({counts[0]}): "
+            f"{len(self.measured.molecules)} of {contrast.cohort.cargo.n_molecules} molecules were found often enough to be "
+            f"tested; {design}."
+        ]
+        technical = [
+            f"the {k} alone separates them with an AUC of {v:.2f}"
+            for k, v in self.measured.technical.items()
+            if v >= _TECHNICAL
+        ]
+        if technical:
+            lines.append(
+                f"Beware: {', and '.join(technical)}. What goes with the depth or quality of a sample then looks like a marker: "
+                "compare samples of equal depth, or confirm in a cohort where it does not differ."
+            )
+        if self.weights is None:
+            return lines
+        top, low = self.weights.max(), self.weights.min()
+        lines.append(
+            f"Tests were weighed by claims and public tables: {int((self.weights > 1).sum())} molecules counted up to "
+            f"{top:.1f} times, the others down to {low:.2f}; learned from the cohort's other molecules, so a prior that does "
+            "not fit gives 1."
+            if top > 1
+            else "Tests were to be weighed by claims and public tables, but the molecules known are no richer in effects "
+            "here: all weights are 1."
+        )
+        return lines
+
+    def _doubted(self) -> list[str]:
+        lines = []
         torn = int(self.frame()["direction_differs"].sum())
         if torn:
             lines.append(f"{torn} of them go the other way in some batch: doubt these first.")
         if self.marks:
+            named = ", ".join(self.marks)
             lines.append(
-                f"{len(self.marks)} of them follow haemolysis or platelets ({', '.join(self.marks)}): check how the blood was "
-                "drawn and spun."
+                f"{len(self.marks)} of them follow haemolysis or platelets ({named}): check how the blood was drawn and spun."
             )
         if self.follows:
+            named = ", ".join(list(self.follows)[:5]) + (", …" if len(self.follows) > 5 else "")
             lines.append(
-                f"{len(self.follows)} of them follow what the audit found critical and mark that as well as the state "
-                f"({', '.join(list(self.follows)[:5])}{', …' if len(self.follows) > 5 else ''})."
-            )
-        if self.curve is not None:
-            at = self.curve.sizes.index(self.curve.chosen)
-            low, high = self.curve.interval
-            lines.append(
-                f"The smallest panel within one standard error of the best has {len(self.panel)} markers and "
-                f"{len(self.references)} references: AUC {self.curve.auc[at]:.2f}; the whole procedure, judged by nested "
-                f"cross-validation, {self.curve.honest_auc:.2f} ({low:.2f} to {high:.2f})."
+                f"{len(self.follows)} of them follow what the audit found critical and mark that as well as the state ({named})."
             )
         return lines
+
+    def _of_panel(self) -> list[str]:
+        if self.curve is None:
+            return []
+        at, (low, high) = self.curve.sizes.index(self.curve.chosen), self.curve.interval
+        return [
+            f"The smallest panel within one standard error of the best has {len(self.panel)} markers and "
+            f"{len(self.references)} references: AUC {self.curve.auc[at]:.2f}; the whole procedure, judged by nested "
+            f"cross-validation, {self.curve.honest_auc:.2f} ({low:.2f} to {high:.2f})."
+        ]
 
     def recipe(self) -> str:
         """Write a recipe in TOML that trains on exactly the panel.
 
-        Returns
-        -------
-        str
-            Empty when there is no panel.
+        Empty when there is no panel.
         """
         if not self.panel:
             return ""

@@ -23,10 +23,7 @@ _MOST = 40
 def discovery_sections(signature: Signature) -> list[Section]:
     """Show a signature as the sections of a report.
 
-    Returns
-    -------
-    list of Section
-        The findings, the markers one by one, and the panel where there is one.
+    The findings, the markers one by one, and the panel where there is one.
     """
     found = bool(signature.markers)
     figures = [_volcano(signature), _paths(signature)] + ([_heatmap(signature)] if found else [])

@@ -143,17 +143,14 @@ def stability_selection(
 def false_share(score: Floats, decoys: Floats, level: float) -> tuple[float, float]:
     """Find the lowest score at which the estimated share of false ones is at most `level`.
 
+    The estimate there; NaN when there is none.
+
     Parameters
     ----------
     score : ndarray of shape (n_molecules,)
         Of the molecules.
     decoys : ndarray of shape (n_decoy_sets, n_molecules)
         Of the decoys.
-
-    Returns
-    -------
-    share : float
-        The estimate there; NaN when there is none.
     """
     values = np.unique(score)
     ordered, chance = np.sort(score), np.sort(decoys.ravel())

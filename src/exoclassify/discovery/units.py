@@ -43,6 +43,8 @@ class Units:
 def moderated_statistics(units: Units, y: Codes, taken: Mask) -> Floats:
     """Size of the moderated t within strata, for many labellings and subsets at once.
 
+    |t|; 0 where a case has both states in no stratum.
+
     Parameters
     ----------
     units : Units
@@ -51,11 +53,6 @@ def moderated_statistics(units: Units, y: Codes, taken: Mask) -> Floats:
         Labels of each case.
     taken : ndarray of bool, shape (n_cases, n_units)
         Which units each case has.
-
-    Returns
-    -------
-    ndarray of shape (n_cases, n_molecules)
-        |t|; 0 where a case has both states in no stratum.
     """
     ones, zeros = (taken & (y == 1)).astype(np.float64), (taken & (y == 0)).astype(np.float64)
     WY = units.weights * units.Y

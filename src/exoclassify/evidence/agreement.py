@@ -98,11 +98,8 @@ def counts(rows: Iterable[Evidence]) -> tuple[Count, ...]:
 def in_short(rows: Sequence[Evidence]) -> str:
     """Say in one line what was reported, how often, and whether it agrees.
 
-    Returns
-    -------
-    str
-        Such as ``up in rheumatoid arthritis, plasma (1 study); down in psoriatic arthritis, plasma against another disease (1
-        study): the direction differs between conditions``.
+    Such as ``up in rheumatoid arthritis, plasma (1 study); down in psoriatic arthritis, plasma against another disease (1
+    study): the direction differs between conditions``.
     """
     found = counts(rows)
     if not found:

@@ -22,10 +22,7 @@ _NUMBER = re.compile(r"(?:[a-z]{3,4}-)?miR-(\d+[a-z]*)(?:-.*)?")
 def blood_cells(molecule: str) -> str:
     """Say whether a miRNA is known to rise with haemolysis or with platelets left in the sample.
 
-    Returns
-    -------
-    str
-        ``haemolysis``, ``platelets``, or empty. Empty is no acquittal: only miRNA that were read of are listed.
+    ``haemolysis``, ``platelets``, or empty. Empty is no acquittal: only miRNA that were read of are listed.
 
     Notes
     -----

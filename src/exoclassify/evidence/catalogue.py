@@ -73,10 +73,7 @@ class Catalogue:
     def of(self, molecule: str) -> tuple[Link, ...]:
         """Give the claims on a molecule, on other arms of its hairpin and on its counterparts in other species.
 
-        Returns
-        -------
-        tuple of Link
-            The same molecule first, people before animals; empty when nothing is known.
+        The same molecule first, people before animals; empty when nothing is known.
         """
         found = [known for row in self.rows if (known := link(molecule, row)) is not None]
         nearest = list(RELATIONS)

@@ -84,11 +84,8 @@ class Fingerprints:
     def recognise(self, table: CargoTable) -> tuple[Recognised, ...]:
         """Find the samples that are libraries of a public project.
 
-        Returns
-        -------
-        tuple of Recognised
-            Projects with `FEWEST` samples or more, most samples first; a library that stands in two projects is told with both. A
-            library that was processed another way may be missed.
+        Projects with `FEWEST` samples or more, most samples first; a library that stands in two projects is told with both. A
+        library that was processed another way may be missed.
         """
         if (table.kind, table.unit) != ("mirna", "counts"):
             return ()
@@ -130,16 +127,14 @@ class Fingerprints:
 def profiles(X: Floats, present: NDArray[np.bool_]) -> Floats:
     """Give centred log profiles, which depth and what else was counted do not move.
 
+    Shape (n_samples, n_molecules).
+
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_molecules)
         Counts.
     present : ndarray of bool, shape (n_molecules,)
         Columns that the table holds; the others become NaN and do not enter the centre.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_molecules)
     """
     L = np.where(present, np.log2(X + 0.5), np.nan)
     centred: Floats = L - np.nanmean(L, axis=1, keepdims=True)
@@ -149,6 +144,8 @@ def profiles(X: Floats, present: NDArray[np.bool_]) -> Floats:
 def standardised(X: Floats, present: NDArray[np.bool_], mean: Floats, scale: Floats) -> Floats:
     """Give profiles by constants, 0 for columns that a table lacks.
 
+    Shape (n_samples, n_molecules).
+
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_molecules)
@@ -157,10 +154,6 @@ def standardised(X: Floats, present: NDArray[np.bool_], mean: Floats, scale: Flo
         Columns that the table holds.
     mean, scale : ndarray of shape (n_molecules,)
         Of centred log profiles.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_molecules)
     """
     moved = mean[present].mean() - mean.mean()  # the centre of the columns that are there lies elsewhere
     Z: Floats = np.nan_to_num((profiles(X, present) + moved - mean) / scale)

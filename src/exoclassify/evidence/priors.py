@@ -63,11 +63,8 @@ class Prior:
     def evidence(self, molecule: str) -> float:
         """Measure what is known of one molecule.
 
-        Returns
-        -------
-        float
-            1 for each independent study of people that claims a direction, and for each table -log10 p above what chance gives;
-            half of both where they are of another condition. Vesicles of cells count as another condition.
+        1 for each independent study of people that claims a direction, and for each table -log10 p above what chance gives;
+        half of both where they are of another condition. Vesicles of cells count as another condition.
         """
         studies = {
             (at.evidence.study_key, at.evidence.condition in self.conditions)
@@ -90,24 +87,19 @@ class Prior:
     def weights(self, molecules: Sequence[str], p: Floats) -> Floats:
         """Weigh the tests of a cohort.
 
+        Above 0 with mean 1 in each part of the molecules.
+
         Parameters
         ----------
         p : ndarray of shape (n_molecules,)
             Of these tests.
-
-        Returns
-        -------
-        ndarray of shape (n_molecules,)
-            Above 0 with mean 1 in each part of the molecules.
         """
         return learned_weights(self.known(molecules), molecules, p)
 
     def known(self, molecules: Sequence[str]) -> NDArray[np.bool_]:
         """Say of which molecules enough is known: those with most evidence, `SHARE` of all at most.
 
-        Returns
-        -------
-        ndarray of bool, shape (n_molecules,)
+        Shape (n_molecules,).
         """
         evidence = np.array([self.evidence(name) for name in molecules])
         order = np.argsort(-evidence, kind="stable")[: int(SHARE * len(evidence))]
@@ -124,17 +116,14 @@ class Prior:
 def learned_weights(known: NDArray[np.bool_], molecules: Sequence[str], p: Floats) -> Floats:
     """Weigh known molecules as much as the cohort's own tests bear out: independent hypothesis weighting in two groups.
 
+    Above 0 with mean 1 in each part; 1 where the known are no richer in small p than the others.
+
     Parameters
     ----------
     known : ndarray of bool, shape (n_molecules,)
         Chosen without these samples.
     p : ndarray of shape (n_molecules,)
         Of the tests.
-
-    Returns
-    -------
-    ndarray of shape (n_molecules,)
-        Above 0 with mean 1 in each part; 1 where the known are no richer in small p than the others.
 
     Notes
     -----

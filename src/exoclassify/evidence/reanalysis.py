@@ -145,15 +145,12 @@ class Reanalysis:
     def of(self, molecule: str) -> tuple[Effect, ...]:
         """Give the effects on a molecule, in every table that counts as one of its own.
 
+        Empty for what was not measured, and for every species but human.
+
         Parameters
         ----------
         molecule : str
             A mature miRNA in any spelling (no species = human); for a hairpin, the effects of its arms.
-
-        Returns
-        -------
-        tuple of Effect
-            Empty for what was not measured, and for every species but human.
         """
         name = canonical_name(molecule, "mirna").replace("-mir-", "-miR-")
         name = name if "-miR-" in name or "-let-" in name else f"hsa-{name}"
@@ -186,11 +183,7 @@ class Reanalysis:
 def told_in_tables(effects: Sequence[Effect]) -> str:
     """Say what public tables found of one molecule.
 
-    Returns
-    -------
-    str
-        Such as ``in 3 public tables: up in 2 (q .03, .2), down in 1 (q .6); 1 of them is confounded by depth``; empty for
-        none.
+    Such as ``in 3 public tables: up in 2 (q .03, .2), down in 1 (q .6); 1 of them is confounded by depth``; empty for none.
     """
     if not effects:
         return ""

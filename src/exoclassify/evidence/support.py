@@ -40,10 +40,7 @@ class Support:
 def that_can_be_tested(claims: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Keep the claims that a table of mature miRNA can speak for or against.
 
-    Returns
-    -------
-    tuple of Evidence
-        Up or down, of one mature miRNA, in the cargo of people; a hairpin whose arm is not stated cannot be tested.
+    Up or down, of one mature miRNA, in the cargo of people; a hairpin whose arm is not stated cannot be tested.
     """
     return tuple(
         row
@@ -57,13 +54,7 @@ def that_can_be_tested(claims: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 def support(claims: Iterable[Evidence], reanalysis: Reanalysis) -> tuple[Support, ...]:
-    """Put the claims that can be tested beside the tables of the same condition.
-
-    Parameters
-    ----------
-    claims : iterable of Evidence
-        Any; those that cannot be tested, or have no table, are left out.
-    """
+    """Put the claims that can be tested beside the tables of the same condition."""
     found = []
     for claim in that_can_be_tested(claims):
         effects = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,10 +122,6 @@ class Check:
     high: float | None
     passed: bool
     rule: str
-
-    def plain(self) -> dict[str, Any]:
-        """Give it as plain values."""
-        return asdict(self)
 
     def line(self) -> str:
         """Give it as one line for a reader."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,49 @@ from exoclassify.lifecycle.challenge import as_it_is, by_recipe, check_states, e
 from exoclassify.lifecycle.finish import finish, numbered
 from exoclassify.lifecycle.known import recipe_of, trained_on_before
 from exoclassify.model.bundle import ModelBundle
+from exoclassify.model.figures import Value
 from exoclassify.model.version import next_version
 
-__all__ = ["Retrained", "retrain"]
+__all__ = ["Decision", "Retrained", "retrain"]
 
 Progress = Callable[[int, int], None]
+
+
+class Decision(Value):
+    """What the gate found, in the order in which it is kept beside the model.
+
+    Parameters
+    ----------
+    format : int
+        Of what is kept.
+    when, champion, challenger, passed
+        Versions, and whether the challenger may replace the champion.
+    audit : mapping
+        Verdict and findings of the challenger's samples.
+    sentence, lines
+        For a reader: in all, and of each check.
+    checks : tuple of Check
+        What was looked at.
+    left_out : mapping of str to int
+        Samples that the champion was trained on, by each way of knowing them.
+    gate, data_sha256, folds, numbering
+        What the decision rests on, and why the version is numbered as it is.
+    """
+
+    format: int
+    when: str
+    champion: str
+    challenger: str
+    passed: bool
+    audit: Mapping[str, Any]
+    sentence: str
+    lines: tuple[str, ...]
+    checks: tuple[Check, ...]
+    left_out: Mapping[str, int]
+    gate: Mapping[str, Any]
+    data_sha256: str
+    folds: str
+    numbering: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +72,12 @@ class Retrained:
     ----------
     bundle : ModelBundle
         The very model that the gate judged, numbered by how its answers differ from the champion's.
-    decision : dict
-        Plain values: ``passed``, ``sentence``, ``lines``, ``checks``, ``left_out`` and what they rest on.
+    decision : Decision
+        With every check; ``to_json()`` gives plain values.
     """
 
     bundle: ModelBundle
-    decision: dict[str, Any]
+    decision: Decision
 
 
 def retrain(
@@ -111,8 +149,28 @@ def retrain(
         checks += _one_batch(champion, bundle, allow_one_batch)
     if recipe.gate.audit:
         checks.append(_audited(done.audit))
-    decision = _decision(champion, bundle, recipe, checks, how, left_out, done.audit)
-    return Retrained(bundle, {**decision, "numbering": numbering})
+    failed = [check for check in checks if not check.passed]
+    loss, auc = checks[0], checks[1]
+    figures = f"log-loss {loss.champion:.3f} → {loss.challenger:.3f}, AUC {auc.champion:.3f} → {auc.challenger:.3f}"
+    named = ", ".join(check.what for check in failed[:3])
+    verdict = "passed" if not failed else f"not passed, {len(failed)} of {len(checks)} checks failed ({named})"
+    decision = Decision(
+        format=1,
+        when=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        champion=champion.version,
+        challenger=version,
+        passed=not failed,
+        audit=done.audit.told(),
+        sentence=f"{verdict}: {figures}, on {how}",
+        lines=tuple(check.line() for check in checks),
+        checks=tuple(checks),
+        left_out=left_out,
+        gate=recipe.gate.model_dump(mode="json"),
+        data_sha256=bundle.training.data_sha256,
+        folds=judged.evaluation.folds,
+        numbering=numbering,
+    )
+    return Retrained(bundle, decision)
 
 
 def _check_subgroups(cohort: Cohort, recipe: Recipe) -> None:
@@ -142,34 +200,3 @@ def _audited(found: Audit) -> Check:
     critical = [finding for finding in found.findings if finding.severity == "critical"]
     what = "; ".join(finding.message for finding in critical[:3]) or "critical findings"
     return Check("audit", what, None, float(len(critical)), None, None, None, not critical, "no critical finding")
-
-
-def _decision(
-    champion: ModelBundle,
-    challenger: ModelBundle,
-    recipe: Recipe,
-    checks: list[Check],
-    how: str,
-    left_out: dict[str, int],
-    audited: Audit,
-) -> dict[str, Any]:
-    failed = [check for check in checks if not check.passed]
-    loss, auc = checks[0], checks[1]
-    figures = f"log-loss {loss.champion:.3f} → {loss.challenger:.3f}, AUC {auc.champion:.3f} → {auc.challenger:.3f}"
-    named = ", ".join(check.what for check in failed[:3])
-    verdict = "passed" if not failed else f"not passed, {len(failed)} of {len(checks)} checks failed ({named})"
-    return {
-        "format": 1,
-        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "champion": champion.version,
-        "challenger": challenger.version,
-        "passed": not failed,
-        "audit": audited.told(),
-        "sentence": f"{verdict}: {figures}, on {how}",
-        "lines": [check.line() for check in checks],
-        "checks": [check.plain() for check in checks],
-        "left_out": left_out,
-        "gate": recipe.gate.model_dump(mode="json"),
-        "data_sha256": challenger.about.training.data_sha256,
-        "folds": None if challenger.evaluation is None else challenger.evaluation.folds,
-    }

@@ -21,14 +21,14 @@ UNCERTAIN = "uncertain"
 
 REASONS: Mapping[str, str] = {
     "several-states": "Two or more states remain plausible; only more samples like this one in training would settle it.",
-    "no-state-fits": "It looks like no state of the training samples; check the sample and how it was measured.",
-    "novel": "It is unlike the training samples; check the sample, its unit and its preparation, and measure it again.",
+    "no-state-fits": "The sample fits none of the training states; check it and how it was measured.",
+    "novel": "The sample is unlike the training samples; check its unit and its preparation, and measure it again.",
     "low-coverage": "Too little of the panel was measured, or with too few reads; measure what is missing, or sequence again.",
     "one-batch": "The model was trained in one batch and never tested in another; 10 local samples (recalibrate --site) "
     "or training on two batches would settle it.",
-    "rare-here": "At the prevalence of the answer another state is more probable.",
-    "unsure": "The best guess is not probable enough to keep the stated error among calls; where the batch was not trained on, "
-    "10 local samples (recalibrate --site) make it surer.",
+    "rare-here": "At the prevalence used here, another state is more probable.",
+    "unsure": "No state is probable enough for a call at the stated error rate; in a batch that was not trained on, 10 local "
+    "samples (recalibrate --site) make the answer surer.",
     "no-evidence": "The model's scores were not shown to carry over to samples like this one; 10 local samples "
     "(recalibrate --site), or more training batches, would show it.",
 }

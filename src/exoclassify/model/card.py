@@ -64,8 +64,8 @@ def _recalibrated(about: About) -> list[str]:
         return []
     counts = ", ".join(f"{n} {state}" for state, n in found.samples.items() if n)
     lines = [
-        f"**For {found.site} alone**: {found.source}, recalibrated on {counts} of that site. All figures further down are of "
-        "the model before, at the places where it was trained.",
+        f"**For {found.site} alone**: {found.source}, recalibrated on {counts} of that site. All figures below are "
+        "those of the original model in its own training batches.",
         "",
         f"- learned there: {', '.join(found.steps)}",
         *(f"- {step} needs {what}" for step, what in found.needs.items()),
@@ -81,9 +81,9 @@ def _recalibrated(about: About) -> list[str]:
     lines += [
         f"- it lies {found.distance:.1f} times as far from the training batches as they usually lie from each other "
         f"(known to ± {found.uncertainty:.1f})",
-        "- it calls nothing there"
+        "- it makes no calls there"
         if found.calls_from is None
-        else f"- it calls from a probability of {found.calls_from:.2f} on there",
+        else f"- it makes a call there from a probability of {found.calls_from:.2f} on",
     ]
     return ["\n".join(lines)]
 
@@ -104,7 +104,7 @@ def headline(about: About) -> str:
     """Give the one sentence to quote: within left-out batches where there are any, or that nothing was judged."""
     evaluation = about.evaluation
     if evaluation is None:
-        return "**Not judged**: nothing is known of how good it is on samples it has not seen."
+        return "**Not judged**: how good it is on new samples is not known."
     found = evaluation.headline
     source = "in cross-validation"
     if found.source == "leave_one_batch_out":
@@ -154,7 +154,7 @@ def _evaluation(about: About) -> str:
     lines += ["", *(f"- {sentence}" for sentence in (*layers_add(about), *visits_add(about)))]
     uses = use_lines(about)
     if uses:
-        lines += ["", "| where it is used | batches that carry it | log-loss | slope | called | wrong among calls |"]
+        lines += ["", "| where it is used | batches judged on | log-loss | slope | called | wrong among calls |"]
         lines += ["|---" * 6 + "|", *("| " + " | ".join(row) + " |" for row in uses)]
     return "\n".join([*lines, "", *_warnings(about)])
 
@@ -181,7 +181,7 @@ def _warnings(about: About) -> list[str]:
     training = about.training
     lines = [
         "Intervals are 95 %, by subject, and allow for folds that share training samples. "
-        "Cross-validation mixes batches: it says nothing of a batch not seen."
+        "Cross-validation mixes batches: it says nothing about a new batch."
     ]
     batched = None if about.evaluation is None else about.evaluation.leave_one_batch_out
     if training.batches and len(training.batches) > 1 and batched is None:
@@ -198,7 +198,7 @@ def _warnings(about: About) -> list[str]:
 def _audit(about: About) -> str:
     audit = about.audit
     if audit is None:
-        return "Not audited: `exoclassify audit` looks for what makes a figure better than it is."
+        return "Not audited: `exoclassify audit` looks for what makes the figures look better than they are."
     found = [f for f in audit["findings"] if f["severity"] != "info"]
     lines = [f"- **{f['severity']}**, {f['check']}: {f['message']}{_to_do(f)}" for f in found]
     return "\n".join([audit["verdict"], *([""] if lines else []), *lines])

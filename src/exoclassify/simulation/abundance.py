@@ -40,10 +40,7 @@ class Marked:
 def mirna_base(rng: np.random.Generator, n_molecules: int) -> Floats:
     """Draw log2 abundances as in small-RNA-seq: many rare molecules, a few that fill the library.
 
-    Returns
-    -------
-    float64 array of shape (n_molecules,)
-        Gamma-distributed, the top drawn in.
+    Gamma-distributed, the top drawn in.
     """
     drawn = rng.gamma(1.2, 3.8, n_molecules) - 1.5
     return np.where(drawn > 15.0, 15.0 + 0.25 * (drawn - 15.0), drawn)
@@ -52,16 +49,15 @@ def mirna_base(rng: np.random.Generator, n_molecules: int) -> Floats:
 def protein_base(rng: np.random.Generator, n_proteins: int) -> Floats:
     """Draw log2 intensities as mass spectrometers give them, around 4 million.
 
-    Returns
-    -------
-    float64 array of shape (n_proteins,)
-        Normally distributed.
+    Normally distributed.
     """
     return rng.normal(22.0, 2.5, n_proteins)
 
 
 def markers(rng: np.random.Generator, base: Floats, n_states: int, n_markers: int, effect: float) -> Marked:
     """Choose each state's markers among the more abundant third, the first state being the reference.
+
+    ``n_markers`` for each state but the first.
 
     Parameters
     ----------
@@ -71,11 +67,6 @@ def markers(rng: np.random.Generator, base: Floats, n_states: int, n_markers: in
         Sizes; ``(n_states - 1) * n_markers`` molecules are marked, none twice.
     effect : float
         Mean size of a log2 fold change; each is 0.5 to 1.5 times that, up or down.
-
-    Returns
-    -------
-    Marked
-        ``n_markers`` for each state but the first.
     """
     n_marked = (n_states - 1) * n_markers
     abundant = np.argsort(-base, kind="stable")[: max(len(base) // 3, n_marked)]
@@ -91,17 +82,14 @@ def abundances(
 ) -> Floats:  # fmt: skip
     """Draw the log2 abundance of each molecule in each sample.
 
+    Base, state, subject, modules that move together, batch and sample, added up.
+
     Parameters
     ----------
     base : float64 array of shape (n_molecules,)
         Log2 abundance in the reference state.
     retest_noise, person_sd : float
         Standard deviations, in log2, of each sample's and of each person's own.
-
-    Returns
-    -------
-    float64 array of shape (n_samples, n_molecules)
-        Base, state, subject, modules that move together, batch and sample, added up.
     """
     n_samples, n_molecules = len(who.subject), len(base)
     by_state = np.zeros((int(who.state.max()) + 1, n_molecules))

@@ -12,15 +12,7 @@ __all__ = ["counts", "cycles", "intensities"]
 def counts(rng: np.random.Generator, logs: Floats, depth: float, depth_sd: float) -> Floats:
     """Sequence the samples: negative-binomial counts at log-normal depth.
 
-    Parameters
-    ----------
-    logs : float64 array of shape (n_samples, n_molecules)
-        Log2 abundances.
-
-    Returns
-    -------
-    float64 array of shape (n_samples, n_molecules)
-        Whole numbers; the dispersion is 0.12 + 8 / mean, DESeq2's trend.
+    Whole numbers; the dispersion is 0.12 + 8 / mean, DESeq2's trend.
     """
     share = np.exp2(logs - logs.max(axis=1, keepdims=True))
     share /= share.sum(axis=1, keepdims=True)
@@ -33,15 +25,7 @@ def counts(rng: np.random.Generator, logs: Floats, depth: float, depth_sd: float
 def cycles(rng: np.random.Generator, logs: Floats, not_detected: float) -> Floats:
     """Run qPCR: one cycle a doubling, more misses the later the cycle.
 
-    Parameters
-    ----------
-    logs : float64 array of shape (n_samples, n_assays)
-        Log2 counts per million.
-
-    Returns
-    -------
-    float64 array of shape (n_samples, n_assays)
-        Ct with two decimals.
+    Ct with two decimals.
     """
     loading = rng.normal(0.0, 0.7, (len(logs), 1))
     drawn = 38.0 - logs + loading + rng.normal(0.0, 0.25, logs.shape)
@@ -53,15 +37,7 @@ def cycles(rng: np.random.Generator, logs: Floats, not_detected: float) -> Float
 def intensities(rng: np.random.Generator, logs: Floats) -> Floats:
     """Run mass spectrometry: intensities that go missing more often the lower they are.
 
-    Parameters
-    ----------
-    logs : float64 array of shape (n_samples, n_proteins)
-        Log2 abundances.
-
-    Returns
-    -------
-    float64 array of shape (n_samples, n_proteins)
-        Intensities; NaN = not found, about a quarter.
+    Intensities; NaN = not found, about a quarter.
     """
     loading = rng.normal(0.0, 0.3, (len(logs), 1))
     drawn = logs + loading + rng.normal(0.0, 0.2, logs.shape)

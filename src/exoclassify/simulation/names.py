@@ -34,11 +34,7 @@ _STEMS = """
 def mirna_names(n: int) -> tuple[str, ...]:
     """Give `n` distinct names of human miRNAs in canonical form.
 
-    Returns
-    -------
-    tuple of str
-        Both arms of well-known miRNAs, as in ``hsa-miR-21-5p``; past these, numbers from 100001 that miRBase
-        does not hold.
+    Both arms of well-known miRNAs, as in ``hsa-miR-21-5p``; past these, numbers from 100001 that miRBase does not hold.
     """
     known = [f"hsa-{stem}-{arm}" for stem in _STEMS.split() for arm in ("5p", "3p")]
     made = [f"hsa-miR-{100001 + i}-5p" for i in range(n - len(known))]
