@@ -75,12 +75,15 @@ _HEADER = 3000
 
 
 class Files:
-    """Scores files; where there are several API keys (`n_keys`), none of them takes every turn."""
+    """Scores files, each after `patience` seconds at most; of several API keys (`n_keys`) none takes every turn."""
 
-    def __init__(self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int) -> None:
+    def __init__(
+        self, served: Served, metrics: Metrics, settings: Settings, records: Records, n_keys: int,
+        patience: float = _PATIENCE,
+    ) -> None:  # fmt: skip
         self._served, self._metrics, self._settings = served, metrics, settings
         self._records = records
-        self._turns = Turns(_AT_ONCE, _AT_ONCE - 1 if n_keys > 1 else _AT_ONCE, _PATIENCE)
+        self._turns = Turns(_AT_ONCE, _AT_ONCE - 1 if n_keys > 1 else _AT_ONCE, patience)
         self._readers = _Readers(settings)
 
     def start(self) -> None:

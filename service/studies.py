@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from exoclassify.data.units import KINDS, UNITS
-from exoclassify.lifecycle.finish import numbered
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.child import Child, ChildLostError
 from service.exchange import Answer, Refusal, Request
@@ -219,7 +218,9 @@ class Studies:
     def _take(self, study: _Study, why: str) -> dict[str, str]:
         registry = self._served.registry
         bundle = ModelBundle.load(study.folder / "model")
-        folder = registry.add(bundle, renumber=lambda kept, version: numbered(kept, version))
+        from exoclassify.lifecycle.finish import numbered  # it loads all that trains, which few services do
+
+        folder = registry.add(bundle, renumber=numbered)
         registry.promote(bundle.name, folder.name, who="the page", why=why)
         self._served.refresh()
         return {"name": bundle.name, "version": folder.name}

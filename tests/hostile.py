@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from exoclassify.errors import ModelError
-from exoclassify.model import folder as kept
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.child import Child, ChildLostError, carry_out
 from exoclassify.model.prediction import Use
@@ -114,6 +114,10 @@ def _text(folder: Path, rng: Rng) -> None:
 MUTATIONS = {"bytes of a file": _a_file, "an array": _an_array, "a value": _a_value, "bytes of bundle.json": _text}
 
 
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def mutate(model: Path, goal: Path, seed: int) -> str:
     """Copy a model with one mutation, chosen by the seed, and its checksums made right again; the kind is returned."""
     rng = np.random.default_rng(seed)
@@ -122,9 +126,9 @@ def mutate(model: Path, goal: Path, seed: int) -> str:
     MUTATIONS[kind](goal, rng)
     try:
         whole = json.loads((goal / "bundle.json").read_bytes())
-        whole["files"] = {name: kept._sha256((goal / name).read_bytes()) for name in whole["files"]}
+        whole["files"] = {name: _sha256((goal / name).read_bytes()) for name in whole["files"]}
         whole.pop("sha256", None)
-        whole["sha256"] = kept._digest(whole)
+        whole["sha256"] = _sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode())
         (goal / "bundle.json").write_text(json.dumps(whole))
     except (ValueError, KeyError, TypeError, OSError, AttributeError):
         pass  # what is no JSON has no sums to mend

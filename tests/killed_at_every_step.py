@@ -18,7 +18,6 @@ from exoclassify.model.bundle import ModelBundle
 from exoclassify.scoring import finishing, parts
 from exoclassify.scoring.runners import Threads
 from exoclassify.scoring.stream import Asked, score_files
-from exoclassify.tables import encoding
 from scored import small_pieces
 
 
@@ -28,7 +27,7 @@ class _Steps:
     def __init__(self, fatal: int) -> None:
         self.left = fatal
         self.replace, self.write_bytes = os.replace, Path.write_bytes
-        self.write_lines, self.write_group = encoding._Lines.write, encoding._Groups.write
+        self.sink = finishing.sink
 
     def fatal(self) -> bool:
         self.left -= 1
@@ -50,18 +49,21 @@ class _Steps:
                 die()
             return steps.write_bytes(path, content)
 
-        def dying(write):
-            def write_or_die(writer, table):
-                write(writer, table)
+        def sink(*about):
+            opened = steps.sink(*about)
+            write = opened.write
+
+            def write_or_die(table):
+                write(table)
                 if steps.fatal():
                     die()
 
-            return write_or_die
+            opened.write = write_or_die
+            return opened
 
         parts.os.replace = replace
         Path.write_bytes = write_bytes
-        encoding._Lines.write = dying(self.write_lines)
-        encoding._Groups.write = dying(self.write_group)
+        finishing.sink = sink
 
 
 def die() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from cohorts import FAST, cohort_of, counts
 from exoclassify.auditing.audit import audit
@@ -64,6 +65,7 @@ def test_the_audit_describes_the_samples_and_judges_without_some_of_them() -> No
     assert 0 < components["explained"][1] <= components["explained"][0] <= 1
 
 
+@pytest.mark.slow
 def test_the_sensitivity_analysis_judges_the_recipe_that_is_shipped_in_the_same_folds() -> None:
     table = counts(n=60, n_batches=2, seed=1)
     table.X[7] = np.floor(table.X[7] / 200)  # a library that failed

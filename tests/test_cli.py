@@ -271,7 +271,7 @@ def test_demo_keeps_what_it_says_it_found(tmp_path):
     called, right, wrong, unsure = (
         int(n)
         for n in re.search(
-            r"(\d+) of \d+ called, (\d+) of them rightly and (\d+) wrongly; (\d+) uncertain", said
+            r"(\d+) of \d+ samples called, (\d+) of them rightly and (\d+) wrongly; (\d+) uncertain", said
         ).groups()
     )
     answers = pd.read_csv(tmp_path / "kept/predictions.csv", index_col=0)

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
+import dask.config
 from distributed import Client, LocalCluster
 from typer.testing import CliRunner
 
@@ -42,9 +43,13 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def address():
     preload = [str(Path(__file__).with_name("cut_finely.py"))]
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", preload=preload, silence_logs=50
-    ) as cluster:
+    late = {f"distributed.comm.timeouts.{what}": "300s" for what in ("connect", "tcp")}
+    with (
+        dask.config.set(late),
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", preload=preload, silence_logs=50
+        ) as cluster,
+    ):
         yield cluster.scheduler_address
 
 

@@ -31,7 +31,7 @@ def blocks(page: Path) -> Iterator[tuple[str, str]]:
 
 def run(info: str, code: str, where: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", code] if info == "python" else ["bash", "-euc", code]
-    done = subprocess.run(command, cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=5 * PATIENCE)
+    done = subprocess.run(command, cwd=where, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, code + done.stdout + done.stderr
 
 

@@ -50,6 +50,7 @@ def test_a_clear_signal_beats_every_deal() -> None:
     assert told[-1] == (19, 19)
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_number_of_processes() -> None:
     samples = counts(n=24, p=10)
     one, two = (permutation_test(samples, RIDGE, 0.6, n_permutations=4, n_jobs=n) for n in (1, 2))

@@ -310,11 +310,11 @@ def table_sent() -> Request:
     return Request({"type": "http", "headers": [(b"content-type", b"text/csv")]}, table)
 
 
-def files_of(models: Path, **more: Any) -> Files:
+def files_of(models: Path, patience: float = 5.0, **more: Any) -> Files:
     settings = Settings(models=models, **more)
     served = Served(settings, lambda *_: None)
     served.refresh()
-    return Files(served, Metrics(), settings, Records(settings, Log(False)), 0)
+    return Files(served, Metrics(), settings, Records(settings, Log(False)), 0, patience)
 
 
 def test_a_file_that_takes_too_long_is_given_up(models: Path) -> None:
@@ -323,12 +323,9 @@ def test_a_file_that_takes_too_long_is_given_up(models: Path) -> None:
         asyncio.run(files.predict(table_sent()))
 
 
-def test_two_files_are_read_at_once_and_the_third_waits_and_is_then_asked_to_come_again(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.files._PATIENCE", 0.05)
+def test_two_files_are_read_at_once_and_the_third_waits_and_is_then_asked_to_come_again(models: Path) -> None:
     others = set(psutil.Process().children())  # workers that tests before this one left waiting
-    files = files_of(models)
+    files = files_of(models, patience=0.05)
 
     async def three() -> list[Any]:
         found = await asyncio.gather(*(files.predict(table_sent()) for _ in range(3)), return_exceptions=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-PATIENCE = 180.0
+PATIENCE = 600.0
 """Seconds; only what will never come takes so long."""
 
 

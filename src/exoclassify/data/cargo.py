@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,7 @@ class CargoTable:
             If what is expected is in both directions or in neither, two columns are the same molecule, a cell
             holds text, or a value cannot be of the unit.
         """
+        check_type(path, (str, PathLike), "CargoTable.read: path", "the path of a table")
         kind, unit = known_kind(kind), known_unit(unit)
         if kind == LAYERS:
             raise InputError(
@@ -326,6 +328,7 @@ class CargoTable:
         FileError
             If the ending is another, the file is there and `force` is off, or it cannot be written.
         """
+        check_type(path, (str, PathLike), "CargoTable.write: path", "the path of a file")
         suffix = Path(path).suffix.lower()
         if suffix not in WRITERS:
             raise FileError(f"{path}: cannot write {suffix or 'a file without ending'}; use {', '.join(WRITERS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from exoclassify.tables.wide import ID_NAMES, is_row_index, plain_name
 __all__ = ["SampleSheet"]
 
 _SAMPLE_ID = "sample_id"
+_NAMED = 30
+"""Columns that a message names at most."""
 _COVARIATES = ("sex", "gender", "age", "age_years", "bmi")
 _ONE_ROW = "give each sample one row, and name the person in a subject column"
 
@@ -61,6 +64,8 @@ class SampleSheet:
 
     def __post_init__(self) -> None:
         check_type(self.frame, pd.DataFrame, self.source, "a DataFrame with one row a sample")
+        for column in (self.label_column, self.subject_column, self.batch_column, self.time_column):
+            check_type(column, (str, type(None)), f"{self.source}: column", "the name of one of its columns")
         numbered = isinstance(self.frame.index, pd.RangeIndex) and _SAMPLE_ID in self.frame.columns
         frame = _as_text(self.frame.set_index(_SAMPLE_ID) if numbered else self.frame)
         if len(frame.columns):
@@ -121,6 +126,7 @@ class SampleSheet:
         InputError
             As the class says.
         """
+        check_type(path, (str, PathLike), "SampleSheet.read: path", "the path of a table")
         source = Path(path).name
         table = read_sheet(Path(path), sheet)
         table.columns = pd.Index([str(column).strip() for column in table.columns])
@@ -262,4 +268,6 @@ def _no_column(source: str, purpose: str, column: str, columns: list[str]) -> st
     by_case = {name.lower(): name for name in columns}
     close = get_close_matches(column.lower(), list(by_case), n=1)
     hint = f"; did you mean {by_case[close[0]]}?" if close else ""
-    return f"{source}: there is no {purpose} column {column}; its columns are {', '.join(columns)}{hint}"
+    more = f", … ({len(columns)})" if len(columns) > _NAMED else ""
+    known = f"{', '.join(columns[:_NAMED])}{more}"
+    return f"{source}: there is no {purpose} column {column}; its columns are {known}{hint}"

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from exoclassify.errors import InputError
+from exoclassify.errors import InputError, check_type
 from exoclassify.tables.ids import counted
 from exoclassify.typing import Floats, Mask
 
@@ -59,6 +59,7 @@ def known_unit(word: str) -> str:
 
 
 def _known(word: str, known: tuple[str, ...], others: dict[str, str]) -> str:
+    check_type(word, str, "kind or unit", f"one of {', '.join(known)}")
     plain = word.strip().lower()
     joined = plain.replace("_", "").replace("-", "").replace(" ", "")
     return plain if plain in known else others.get(joined, word)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from exoclassify.typing import Floats
 
@@ -73,10 +72,10 @@ def pooled(effects: Sequence[float], errors: Sequence[float]) -> Pooled | None:
     mean = float(w @ y / w.sum())
     spread = max(1.0, float(w @ (y - mean) ** 2) / (k - 1))
     error = float(np.sqrt(spread / w.sum()))
-    reach = float(t.ppf(0.975, k - 1)) * error
+    reach = float(stdtrit(k - 1, 0.975)) * error
     further: tuple[float | None, float | None] = (None, None)
     if k > 2:
-        far = float(t.ppf(0.975, k - 2)) * float(np.sqrt(tau2 + error**2))
+        far = float(stdtrit(k - 2, 0.975)) * float(np.sqrt(tau2 + error**2))
         further = (mean - far, mean + far)
     share = max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0
     return Pooled(mean, mean - reach, mean + reach, *further, float(np.sqrt(tau2)), share, k)
@@ -89,6 +88,8 @@ def _heterogeneity(tau2: float, y: Floats, v: Floats) -> float:
 
 
 def _paule_mandel(y: Floats, v: Floats) -> float:
+    from scipy.optimize import brentq  # as slow to load as the rest of a service
+
     top = float(np.var(y) * len(y) + v.max()) or 1.0
     while _heterogeneity(top, y, v) > len(y) - 1:
         top *= 2

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from exoclassify.errors import FileError, RecipeError
+from exoclassify.errors import FileError, RecipeError, check_type
 from exoclassify.methods.learners.linear import Scaling
 
 __all__ = ["Gate", "Recipe", "Voice"]
@@ -258,6 +259,7 @@ class Recipe(_Part):
         RecipeError
             If a key is unknown or a value out of range; the message names it.
         """
+        check_type(path, (str, PathLike), "Recipe.read: path", "the path of a recipe in TOML")
         path = Path(path)
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -290,6 +292,7 @@ class Recipe(_Part):
             If a key is unknown or a value out of range.
         """
         try:
+            check_type(raw, dict, f"{source}", "a mapping of its parts, as TOML gives it")
             return cls.model_validate(raw)
         except ValidationError as error:
             first = error.errors()[0]
@@ -299,7 +302,7 @@ class Recipe(_Part):
             if first["type"] == "extra_forbidden":
                 known = ", ".join(_keys_beside(first["loc"]))
                 raise RecipeError(f"{source}: unknown key {where}; keys here are {known}") from error
-            found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
+            found = "" if isinstance(first["input"], dict) else f", found {' '.join(repr(first['input']).split())[:60]}"
             message = first["msg"].removeprefix("Value error, ")
             raise RecipeError(f"{source}: {where}: {message}{found}") from error
 

@@ -19,7 +19,7 @@ from exoclassify.auditing.findings import Audit
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.covariates import COVARIATES, with_covariates
-from exoclassify.errors import DesignError, InputError, RecipeError
+from exoclassify.errors import DesignError, InputError, RecipeError, check_type
 from exoclassify.judging.aside import answered, strata_of, to_frame
 from exoclassify.judging.evaluate import judge as judged_on
 from exoclassify.judging.examine import examine
@@ -99,6 +99,8 @@ def finish(
         The figures, audit and importance describe the model in the bundle: all of them are of the molecules that the
         recipe names, where it names any.
     """
+    for word in (name, version):
+        check_type(word, str, "fit: name or version", "a name such as pain and a version such as 1.0.0")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise RecipeError(
             f"name {name!r}, version {version!r}: use letters, digits, - and . in a name, and a version such as 1.0.0"

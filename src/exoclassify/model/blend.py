@@ -135,9 +135,14 @@ class Blend(ABC):
                 training=self.prevalence, stated=stated, limits=asked, name=name,
             )  # fmt: skip
 
-        if batches is None or not len(batches):
+        named = np.asarray(() if batches is None else batches, dtype=np.str_)
+        if not named.size:
             return at(slice(None), use.batch)
-        names, codes = np.unique(np.asarray(batches, dtype=np.str_), return_inverse=True)
+        if named.shape != residuals.shape:
+            raise InputError(
+                f"batches have shape {named.shape}, and there are {len(residuals)} samples; give one batch a sample"
+            )
+        names, codes = np.unique(named, return_inverse=True)
         rows = [np.flatnonzero(codes == code) for code in range(len(names))]
         return Answers.together([(r, at(r, str(name))) for r, name in zip(rows, names, strict=True)])
 

@@ -218,6 +218,8 @@ class ModelBundle:
         InputError
             If two names are one molecule, a value cannot be of the model's unit, or what is asked is not valid.
         """
+        check_type(cargo, Mapping, "predict_one: cargo", "values by molecule name, such as dict(row)")
+        check_type(use, (Use, type(None)), "predict_one: use", "a Use, such as Use(batch='A')")
         use = Use() if use is None else use
         return self.interpret((sample_id,), self.measure(self.panel.profile(cargo, sample_id)), use)
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2, norm
-from scipy.stats import t as student
+from scipy.special import chdtri, ndtri, stdtrit
 
 from exoclassify.data.cargo import CargoTable
 from exoclassify.data.samples import SampleSheet
@@ -182,8 +181,8 @@ def course(
     own = noise.of(bundle, shared)
     n_states = len(bundle.states)
     n_tests = (len(visits) - 1) * (n_states if n_states > 2 else 1)
-    at_most = own.sd * math.sqrt(own.freedom / chi2.ppf(1 - _SURELY, own.freedom))
-    limit = norm.ppf(1 - (1 - level) / 2 / n_tests) * math.sqrt(2) * at_most
+    at_most = own.sd * math.sqrt(own.freedom / chdtri(own.freedom, _SURELY))
+    limit = ndtri(1 - (1 - level) / 2 / n_tests) * math.sqrt(2) * at_most
     half = np.stack([_half(bundle, noise, code, use, batches, level) for code in set_codes(measured.layers).tolist()])
     low, high = np.empty((2, len(ids), n_states))
     for k in range(n_states):
@@ -221,7 +220,7 @@ def _shared(bundle: ModelBundle, person: str, visits: Sequence[str], measured: M
 def _half(bundle: ModelBundle, noise: Retest, code: int, use: Use, batches: Sequence[str], level: float) -> Floats:
     """Half the width, in log-odds, of the interval of an answer that rests on a set of layers; shape (n_states,)."""
     own = noise.of(bundle, code)
-    half: Floats = student.ppf(0.5 + level / 2, own.freedom) * own.at(bundle, code, use, batches).sd
+    half: Floats = stdtrit(own.freedom, 0.5 + level / 2) * own.at(bundle, code, use, batches).sd
     return half
 
 

@@ -99,6 +99,7 @@ class Registry:
 
     def path(self, name: str, version: str | None = None) -> Path:
         """Folder of a version."""
+        check_type(version, (str, type(None)), "Registry: version", "a version such as 1.0.0")
         version = self.champion(name) if version is None else version
         versions = self.versions(name)
         if version not in versions:
@@ -188,6 +189,7 @@ class Registry:
 
     def decision(self, name: str, version: str) -> dict[str, Any] | None:
         """Read what was decided of a version, and why; None where no gate was asked."""
+        check_type(version, str, "Registry.decision: version", "a version such as 1.0.0")
         path = self._folder(name) / f"{version}.decision.json"
         if not path.exists():
             return None
@@ -221,6 +223,8 @@ class Registry:
         require_signature : path, optional
             As in `load`.
         """
+        for said in (who, why):
+            check_type(said, str, "Registry.promote: who or why", "a few words")
         if not who.strip() or not why.strip():
             raise ModelError(f"{name} {version}: a promotion needs who and why; both are kept in the history")
         with self._lock(name):
@@ -264,6 +268,7 @@ class Registry:
         tuple of str
             The versions removed; decisions and history stay.
         """
+        check_type(keep, int, "Registry.prune: keep", "how many of the newest versions stay")
         if keep < 0:
             raise InputError(f"Registry.prune: keep is {keep}; give how many of the newest versions stay, from 0 on")
         with self._lock(name):

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammaln
-from scipy.stats import chi2, kstwobign
+from scipy.special import chdtrc, gammainc, gammaln, kolmogorov
 
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.layered import LayeredBlend
@@ -104,11 +103,11 @@ def input_drift(bundle: ModelBundle, counts: Counts) -> InputDrift:
     psi = ((smooth_new - smooth_old) * np.log(smooth_new / smooth_old)).sum(axis=1)
     freedom = np.maximum((old > 0.05).sum(axis=1) - 1, 1)
     scale = (1 / np.maximum(n, 1) + 1 / m)[:, 0]
-    p_psi = chi2.sf(psi / scale, freedom)
+    p_psi = chdtrc(freedom, psi / scale)
     share = counts / np.maximum(n, 1)
     apart = np.cumsum(share, axis=1) - np.cumsum(expected, axis=1)
     ks = np.abs(apart).max(axis=1)
-    p_ks = kstwobign.sf(ks / np.sqrt(scale))
+    p_ks = kolmogorov(ks / np.sqrt(scale))
     p = np.minimum(1.0, 2 * np.minimum(p_psi, p_ks))
     above = (share - expected)[:, BINS // 2 :].sum(axis=1)
     seen = n[:, 0] > 0

@@ -156,12 +156,19 @@ def client_of(scheduler: str | None, workers: int | None, wait: float = 20) -> I
         Seconds for a scheduler to answer.
     """
     try:
+        import dask.config
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise FileError("a Dask cluster needs more libraries; pip install 'exoclassify[cluster]'") from error
     if scheduler is None:
         quiet = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
-        with LocalCluster(n_workers=workers, threads_per_worker=1, **quiet) as cluster, Client(cluster) as client:
+        # On a busy machine no worker is lost for answering late.
+        late = {f"distributed.comm.timeouts.{what}": "300s" for what in ("connect", "tcp")}
+        with (
+            dask.config.set(late),
+            LocalCluster(n_workers=workers, threads_per_worker=1, **quiet) as cluster,
+            Client(cluster) as client,
+        ):
             yield client
         return
     try:

@@ -44,7 +44,13 @@ def check_unique(source: str, what: str, names: Sequence[str], mend: str = "each
 def row_positions(rows: ArrayLike, n_rows: int) -> NDArray[np.intp]:
     """Give the positions that an array of positions, a mask or an empty list means."""
     chosen = np.asarray(rows)
-    if not chosen.size:
+    if not chosen.size and chosen.ndim == 1:
         return np.empty(0, dtype=np.intp)
+    mask = chosen.dtype == np.bool_ and chosen.shape == (n_rows,)
+    if not mask and not (chosen.ndim == 1 and chosen.dtype.kind in "iu" and (np.abs(chosen + 0.5) < n_rows).all()):
+        raise InputError(
+            f"rows are {type(rows).__name__} of shape {chosen.shape} and {chosen.dtype}; give positions among {n_rows}, "
+            f"or a mask of {n_rows}"
+        )
     positions: NDArray[np.intp] = np.arange(n_rows, dtype=np.intp)[chosen]
     return positions
