@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from exoclassify.data.changes import VisitTables
 from exoclassify.errors import InputError, ModelError, first_three
 from exoclassify.model.answers import REASONS
 from exoclassify.model.bundle import ModelBundle
@@ -187,13 +188,15 @@ def batches_of(samples: Sequence[Sample], use: Use) -> tuple[str, ...] | None:
     return tuple(use.batch if sample.batch is None else sample.batch for sample in samples)
 
 
-def check_asked(asked: PredictRequest, bundle: ModelBundle) -> None:
-    """Refuse what is not of the model's kind and unit, and sample ids that come twice."""
-    panel = bundle.panel
-    for what, mine, theirs in (("kind", panel.kind, asked.kind), ("unit", panel.unit, asked.unit)):
+def check_asked(asked: PredictRequest, bundle: ModelBundle, plan: VisitTables | None = None) -> None:
+    """Refuse what is not of the model's kind and unit (of the samples that its changes are made of), and ids that come twice."""
+    read = bundle.panel if plan is None else plan
+    for what, mine, theirs in (("kind", read.kind, asked.kind), ("unit", read.unit, asked.unit)):
         if mine != theirs:
+            changes = plan is None and bundle.about.visit_tables is not None
             raise ModelError(
-                f"request: its {what} is {theirs}, and {bundle.name} was trained on {mine}; send {mine}, or ask another model"
+                f"request: its {what} is {theirs}, and {bundle.name} was trained on {mine}; send {mine}"
+                + (", the change against the person's other sample" if changes else ", or ask another model")
             )
     ids = [sample.sample_id for sample in asked.samples]
     if len(set(ids)) < len(ids):

@@ -254,6 +254,7 @@ class Answered(Struct):
     coverage: Probability
     flags: list[str]
     place: str
+    layers: Annotated[list[str], Meta(description="That were used, of a model of several.")] | UnsetType = UNSET
 
 
 class FollowResponse(Struct):
@@ -269,6 +270,13 @@ class FollowResponse(Struct):
     changed: bool
     summary: str
     visits: list[Answered]
+    compared_on: (
+        Annotated[
+            list[str],
+            Meta(description="Layers that every visit has, by which changes are told; of a model of several."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ServedModel(Struct):

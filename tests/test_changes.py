@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from exoclassify.data.visits import before_and_after
 from exoclassify.errors import InputError, ModelError
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.course import followed
+from exoclassify.model.retest import Retest
 from exoclassify.scoring.stream import score_files
 from exoclassify.simulation.simulate import SimulationDesign, simulate
 
@@ -199,8 +201,9 @@ def test_a_model_of_changes_refuses_samples_by_themselves(folder: Path) -> None:
         score_files(bundle, folder / "cargo.csv", folder / "alone.csv")
     with pytest.raises(ModelError, match="trained on value"):
         bundle.predict(MADE.layers["mirna"])
-    with pytest.raises(ModelError, match="of-change compares samples of one person itself"):
-        followed(bundle, MADE.layers["mirna"], MADE.sheet)
+    noise = Retest(np.ones(2), 9, 9, "here")
+    with pytest.raises(InputError, match="no person has samples at two visits beside the baseline V1"):
+        followed(bundle, MADE.layers["mirna"], MADE.sheet, noise=noise)
 
 
 def test_a_plain_model_refuses_a_baseline(folder: Path) -> None:
@@ -257,6 +260,58 @@ def test_what_visits_cannot_be_trained_on_is_refused_with_the_fix(
 
 
 def test_a_person_is_not_followed_with_a_model_that_compares_samples_itself(folder: Path) -> None:
-    done = asked(folder, "follow", "of-change", "--cargo", "cargo.csv", "--samples", "samples.csv")
+    for name in ("of-pairs", "of-response"):
+        done = asked(folder, "follow", name, "--cargo", "cargo.csv", "--samples", "samples.csv")
+        assert done.exit_code == 2
+        assert f"{name} compares samples of one person itself" in done.output
+
+
+def test_a_model_of_visits_is_judged_on_the_visits_of_another_cohort(folder: Path) -> None:
+    other = simulate(dataclasses.replace(MADE.design, seed=5))
+    other.write(folder / "other", force=True)
+    sheet = pd.read_csv(folder / "other" / "samples.csv")
+    sheet["subject"], sheet["sample_id"] = "Q" + sheet["subject"], "Q" + sheet["sample_id"]
+    sheet.to_csv(folder / "other" / "samples.csv", index=False)
+    table = pd.read_csv(folder / "other" / "cargo.csv")
+    table["sample_id"] = "Q" + table["sample_id"]
+    table.to_csv(folder / "other" / "cargo.csv", index=False)
+    given = ("--cargo", "other/cargo.csv", "--samples", "other/samples.csv", "--no-audit", "--json")
+    for name, label, n in (("of-change", "response", 45), ("of-pairs", "visit", 180), ("of-response", "response", 45)):
+        done = asked(folder, "evaluate", name, *given, "--label", label, "--subject", "subject", "--visit", "visit")
+        assert done.exit_code == 0, (name, done.output)
+        assert json.loads(done.stdout)["evaluation"]["n_samples"] == n
+    done = asked(folder, "evaluate", "of-change", *given, "--label", "response")
     assert done.exit_code == 2
-    assert "of-change compares samples of one person itself" in done.output
+    assert "name the columns of the sheet with --subject and --visit" in done.output
+
+
+def test_a_person_is_followed_by_the_changes_since_a_baseline(tmp_path: Path) -> None:
+    made = simulate(dataclasses.replace(MADE.design, n_samples=162, visits=3))
+    made.write(tmp_path, force=True)
+    (tmp_path / "fast.toml").write_text(RECIPE)
+    trained(tmp_path, "response", "since", "--visit", "visit", "--baseline", "V1")
+    done = asked(
+        tmp_path, "follow", "since", "--cargo", "cargo.csv", "--samples", "samples.csv", "--subject", "P0002", "--batch", "batch",
+        "--out", "course",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    [told] = json.loads((tmp_path / "course" / "course.json").read_text())
+    assert [visit["visit"] for visit in told["visits"]] == ["V2", "V3"]
+    bundle = ModelBundle.load(tmp_path / "since")
+    plan = bundle.about.visit_tables
+    assert plan is not None
+    changed = plan.tables(made.layers["mirna"], made.sheet)["mirna"]
+    ids = [visit["sample_id"] for visit in told["visits"]]
+    batches = made.sheet.frame.loc[ids, "batch"].tolist()
+    expected = bundle.predict(changed.for_samples(ids), batches=batches).probabilities[
+        :, bundle.states.index("responder")
+    ]
+    assert [visit["probabilities"]["responder"] for visit in told["visits"]] == expected.tolist()
+    lacking = ("--cargo", "cargo.csv", "--samples", "later.csv", "--subject", "P0002")
+    made.sheet.frame[made.sheet.frame["visit"] != "V1"].to_csv(tmp_path / "later.csv")
+    pd.read_csv(tmp_path / "cargo.csv", index_col=0)[(made.sheet.frame["visit"] != "V1").to_numpy()].to_csv(
+        tmp_path / "later-cargo.csv"
+    )
+    done = asked(tmp_path, "follow", "since", "--cargo", "later-cargo.csv", *lacking[2:])
+    assert done.exit_code == 2
+    assert "there is no visit V1; it has V2, V3" in " ".join(done.output.split())

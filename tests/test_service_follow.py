@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cohorts import FAST
+from exoclassify.data.cargo import CargoTable
+from exoclassify.data.cohort import Cohort
+from exoclassify.lifecycle.finish import finish
 from exoclassify.lifecycle.fit import fit
+from exoclassify.lifecycle.over_visits import over_visits
 from exoclassify.model.bundle import ModelBundle
 from exoclassify.model.course import followed
 from exoclassify.model.registry import Registry
@@ -40,6 +46,84 @@ def service(bundle: ModelBundle, tmp_path_factory: pytest.TempPathFactory) -> It
         yield started
 
 
+LAYERED = simulate(
+    SimulationDesign(
+        6, 150, ("control", "pain"), n_molecules=40, n_markers=6, effect=1.5, repeats=0.0, visits=3, responders=0.5,
+        layers=("mirna", "protein"), lacking=0.15,
+    )
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def others() -> dict[str, ModelBundle]:
+    """A model of two layers, and one of changes since the first visit."""
+    layered = fit(LAYERED.cohort, FAST, name="both", n_jobs=1)
+    cohort = Cohort.from_layers(
+        {"mirna": TABLE}, dataclasses.replace(SHEET, label_column="response", time_column="visit")
+    )
+    changed = over_visits(cohort, "baseline", ("V1",), lambda made: finish(made, FAST, name="since", n_jobs=1))[1]
+    return {"both": layered, "since": changed.bundle}
+
+
+@pytest.fixture(scope="module")
+def second(others: dict[str, ModelBundle], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    root = tmp_path_factory.mktemp("others")
+    registry = Registry(root)
+    for name, bundle in others.items():
+        registry.add(bundle)
+        registry.promote(name, "1.0.0", who="test", why="first")
+    with running(root, tmp_path_factory.mktemp("second")) as started:
+        yield started
+
+
+def test_the_course_of_a_model_of_layers_is_that_of_the_library(
+    second: Running, others: dict[str, ModelBundle]
+) -> None:
+    has = set(LAYERED.layers["protein"].sample_ids)
+    frame = LAYERED.sheet.frame
+    lacking = next(p for p, rows in frame.groupby("subject") if 0 < sum(i in has for i in rows.index) < 3)
+    rows = frame[frame["subject"] == lacking].sort_values("visit")
+    samples = []
+    for i, row in rows.iterrows():
+        each = {name: table for name, table in LAYERED.layers.items() if i in table.sample_ids}
+        own = {name: cargo(str(i), table) for name, table in each.items()}
+        samples.append({"sample_id": i, "visit": row["visit"], "batch": row["batch"], "cargo": own})
+    asked = {"kind": "layers", "unit": "layers", "subject": lacking, "model": "both", "samples": samples}
+    reply = second.ask("POST", "/v1/follow", asked)
+    assert reply.status == 200, reply.body
+    expected = followed(others["both"], LAYERED.layers, LAYERED.sheet, persons=[lacking])[0].to_dict()
+    assert reply.json["compared_on"] == expected["compared_on"] == ["mirna"]
+    for said, told in zip(reply.json["visits"], expected["visits"], strict=True):
+        assert said["layers"] == told["layers"]
+        assert said["change"] == pytest.approx(told["change"], abs=1e-9)
+
+
+def test_changes_since_a_baseline_are_made_of_samples_as_they_were_measured(
+    second: Running, others: dict[str, ModelBundle]
+) -> None:
+    reply = second.ask("POST", "/v1/follow", body(model="since"))
+    assert reply.status == 200, reply.body
+    sheet = dataclasses.replace(SHEET, time_column="visit")
+    expected = followed(others["since"], TABLE, sheet, persons=["P0002"])[0].to_dict()
+    assert [visit["visit"] for visit in reply.json["visits"]] == ["V2", "V3"]
+    for said, told in zip(reply.json["visits"], expected["visits"], strict=True):
+        assert said["probabilities"] == pytest.approx(told["probabilities"], abs=1e-12)
+    late = body(model="since")
+    late["samples"] = late["samples"][1:]
+    reply = second.ask("POST", "/v1/follow", late)
+    assert reply.status == 409
+    assert "there is no visit V1; it has V2, V3" in reply.json["error"]["message"]
+    alone = {
+        "kind": "mirna",
+        "unit": "counts",
+        "model": "since",
+        "samples": [{"sample_id": "a", "cargo": cargo("SIM-0001")}],
+    }
+    reply = second.ask("POST", "/v1/predict", alone)
+    assert reply.status == 409
+    assert "send value, the change against the person's other sample" in reply.json["error"]["message"]
+
+
 def body(person: str = "P0002", **more: Any) -> dict[str, Any]:
     rows = SHEET.frame[SHEET.frame["subject"] == person].sort_values("visit")
     samples = [
@@ -48,9 +132,9 @@ def body(person: str = "P0002", **more: Any) -> dict[str, Any]:
     return {"kind": "mirna", "unit": "counts", "subject": person, "samples": samples, **more}
 
 
-def cargo(sample: str) -> dict[str, float]:
-    values = TABLE.for_samples([sample]).values[0]
-    return dict(zip(TABLE.molecules, values.tolist(), strict=True))
+def cargo(sample: str, table: CargoTable = TABLE) -> dict[str, float | None]:
+    values = table.for_samples([sample]).values[0]
+    return {name: None if np.isnan(v) else float(v) for name, v in zip(table.molecules, values, strict=True)}
 
 
 def test_the_course_is_that_of_the_library(service: Running, bundle: ModelBundle) -> None:

@@ -1,6 +1,6 @@
 """How often `follow` alarms in persons who do not change, and in persons who do; how wide its noise is.
 
-    python tests/benchmarks/reliable_change.py [--seeds 8] [--persons 60]
+    python tests/benchmarks/reliable_change.py [--seeds 100:108] [--persons 60]
 
 Simulated persons with three visits each; a model is trained and judged on some, others are followed: of a batch that was trained
 on, and of an unknown one. Half of the followed persons in pain recover from V2 on, which should be seen. The last columns: noise
@@ -24,7 +24,16 @@ from exoclassify.model.course import followed
 from exoclassify.model.retest import retest_of
 from exoclassify.simulation.simulate import simulate
 
-RECIPE = Recipe.of({"folds": {"outer": 5, "repeats": 1, "inner": 5}})
+RECIPE = Recipe.of(
+    {
+        "folds": {"outer": 5, "repeats": 1, "inner": 5},
+        "voices": [
+            {"learner": "ridge", "view": "log"},
+            {"learner": "ridge", "view": "ranks"},
+            {"learner": "ratios", "view": "damped", "n_ratios": 30, "pool": 30},
+        ],
+    }
+)
 
 
 def one(seed: int, persons: int, effect: float, n_states: int) -> list[float]:
@@ -53,18 +62,19 @@ def one(seed: int, persons: int, effect: float, n_states: int) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", default="100:108", help="first:end")
     parser.add_argument("--persons", type=int, default=60)
     asked = parser.parse_args()
+    seeds = range(*map(int, asked.seeds.split(":")))
     print("                                     known batch            unknown batch          noise (sd of log-odds)")
     print(
         "persons  states  effect  seeds  unchanged  changed     unchanged  changed     told    of the persons followed"
     )
     for n_states, effect in ((2, 1.0), (2, 0.6), (3, 1.0)):
-        rows = np.array([one(seed, asked.persons, effect, n_states) for seed in range(asked.seeds)])
+        rows = np.array([one(seed, asked.persons, effect, n_states) for seed in seeds])
         a, b, c, d, told, true = rows.mean(axis=0)
         print(
-            f"{asked.persons:<9}{n_states:<8}{effect:<8g}{asked.seeds:<7}{a:<11.3f}{b:<12.2f}{c:<11.3f}{d:<12.2f}"
+            f"{asked.persons:<9}{n_states:<8}{effect:<8g}{len(seeds):<7}{a:<11.3f}{b:<12.2f}{c:<11.3f}{d:<12.2f}"
             f"{told:<8.2f}{true:.2f}   (worst seed: {rows[:, 0].max():.3f})",
             flush=True,
         )

@@ -35,7 +35,7 @@ def cohort_of(
     if layers:
         found = [LayerFile.parse(text, reading).stated(kind, unit, not_detected) for text in layers]
         check_once(found)
-        return Cohort.read_layers(found, samples=samples, label=label, subject=subject, batch=batch)
+        return Cohort.read_layers(found, samples=samples, label=label, subject=subject, batch=batch, time=time)
     if cargo is None or kind is None or unit is None:
         raise typer.BadParameter("say what the table holds with --kind and --unit, as in --kind mirna --unit counts")
     return Cohort.read(
@@ -46,17 +46,31 @@ def cohort_of(
 
 def cohort_for(
     bundle: ModelBundle, cargo: Path | None, layers: list[str] | None, *, samples: Path, label: str,
-    subject: str | None, batch: str | None, reading: Reading,
+    subject: str | None, batch: str | None, reading: Reading, visit: str | None = None,
 ) -> Cohort:  # fmt: skip
-    """Read the cohort that options name, of the kinds and units that a model reads."""
+    """Read the cohort that options name as a model reads it: of its kinds and units, and as changes where it compares visits."""
+    from exoclassify.data.changes import over
     from exoclassify.data.cohort import Cohort
     from exoclassify.data.samples import SampleSheet
+    from exoclassify.errors import ModelError
 
+    plan = bundle.about.visit_tables
+    if plan is not None and (visit is None or subject is None):
+        raise ModelError(
+            f"{bundle.name} compares samples of one person ({plan.reads}: {', '.join(plan.visits)}); name the columns of the "
+            "sheet with --subject and --visit"
+        )
     sheet = SampleSheet.read(
-        samples, label=label, subject=subject, batch=batch, sample_id=reading.id_column or "sample_id"
+        samples,
+        label=label,
+        subject=subject,
+        batch=batch,
+        time=None if visit == label else visit,
+        sample_id=reading.id_column or "sample_id",
     )
     found = tables_for(bundle, cargo, layers, reading, sheet, covariates=False)
-    return Cohort.from_layers(found if isinstance(found, dict) else {found.kind: found}, sheet)
+    cohort = Cohort.from_layers(found if isinstance(found, dict) else {found.kind: found}, sheet)
+    return cohort if plan is None else over(cohort, plan.reads, plan.visits)
 
 
 def tables_for(
@@ -86,15 +100,16 @@ def tables_for(
     if layers:
         found = layer_tables(bundle.panel, [LayerFile.parse(text, reading) for text in layers], sample_ids)
         return found if sheet is None or not covariates else _with_covariates(bundle, found, sheet)
-    if bundle.layers:
+    plan = bundle.about.visit_tables
+    if bundle.layers and plan is None:
         raise ModelError(
             f"{bundle.name} reads layers ({bundle.panel.measured_in}); give each with --layer NAME=TABLE, of which some may be "
             "missing"
         )
     assert cargo is not None
-    panel = bundle.panel
-    as_one = LayerFile("", str(cargo), panel.kind, panel.unit, panel.not_detected, reading)
-    return as_one.read(sample_ids, panel.canonical)
+    read = bundle.panel if plan is None else plan
+    as_one = LayerFile("", str(cargo), read.kind, read.unit, read.not_detected, reading)
+    return as_one.read(sample_ids, bundle.panel.canonical)
 
 
 def _with_covariates(bundle: ModelBundle, found: dict[str, CargoTable], sheet: SampleSheet) -> dict[str, CargoTable]:

@@ -14,6 +14,7 @@ from exoclassify.cli.options import columns_of, reading_of, thresholds_of, used
 from exoclassify.cli.outputs import check_report
 from exoclassify.cli.progress import progress_bar
 from exoclassify.cli.score import INCOMPLETE
+from exoclassify.cli.visits import Visit
 
 if TYPE_CHECKING:
     from exoclassify.model.about import About
@@ -30,6 +31,7 @@ def evaluate(
     label: opt.Label = "label",
     subject: opt.Subject = None,
     batch: opt.Batch = None,
+    visit: Visit = None,
     covariates: Annotated[
         str | None,
         typer.Option(help="Columns to report apart, with commas between.  [default: those called sex, age, bmi]"),
@@ -72,7 +74,7 @@ def evaluate(
     chosen = thresholds_of(thresholds)
     bundle = ModelBundle.load(model)
     cohort = cohort_for(
-        bundle, cargo, layer, samples=samples, label=label, subject=subject, batch=batch,
+        bundle, cargo, layer, samples=samples, label=label, subject=subject, batch=batch, visit=visit,
         reading=reading_of(form, columns, sheet, id_column),
     )  # fmt: skip
     for text in cohort.notes:

@@ -124,7 +124,7 @@ def _read(
     from exoclassify.data.cargo import CargoTable
     from exoclassify.data.samples import SampleSheet
 
-    kind, unit, not_detected = bundle.panel.kind, bundle.panel.unit, bundle.panel.not_detected
+    read = bundle.about.visit_tables or bundle.panel
     whose = samples or cargo
     if whose is None:
         raise typer.BadParameter(
@@ -137,7 +137,9 @@ def _read(
     if samples is not None or cargo is None or bundle.layers:
         return tables_for(bundle, cargo, layers, reading, sheet), sheet
     values = sheet.frame.drop(columns=[name for name in (subject, visit, batch) if name is not None])
-    return CargoTable.from_frame(values, kind=kind, unit=unit, not_detected=not_detected, source=cargo.name), sheet
+    return CargoTable.from_frame(
+        values, kind=read.kind, unit=read.unit, not_detected=read.not_detected, source=cargo.name
+    ), sheet
 
 
 def _say_notes(bundle: ModelBundle, found: list[Course]) -> None:

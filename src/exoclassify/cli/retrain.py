@@ -113,6 +113,7 @@ def retrain(
     check_signing(require_signature, sign_with, promoting=promote is not Promote.never and not dry_run)
     if keep_data is not None:
         check_folder(keep_data, force=False, own=())
+    from exoclassify.errors import ModelError
     from exoclassify.judging.kept import default_folder
     from exoclassify.learning.recipe import Recipe
     from exoclassify.lifecycle.known import nothing_new, recipe_of
@@ -120,6 +121,11 @@ def retrain(
 
     place = opened(registry, change=True)
     champion = place.load(name, verify=True, require_signature=require_signature)
+    if champion.about.visits is not None:
+        raise ModelError(
+            f"{name} compares samples of one person, and is not retrained; train it anew with exoclassify train, and judge both "
+            "with exoclassify evaluate"
+        )
     choices = recipe_of(champion) if recipe is None else Recipe.read(recipe)
     columns = (label, subject, batch)
     reading = reading_of(form, columns_of_table, sheet, id_column)

@@ -149,10 +149,6 @@ class CargoTable:
         reading : Reading, optional
             How the file is to be read, where its content does not say it.
 
-        Returns
-        -------
-        CargoTable
-
         Raises
         ------
         FileError
@@ -192,10 +188,6 @@ class CargoTable:
         source : str, default "table"
             What messages call it.
 
-        Returns
-        -------
-        CargoTable
-
         Raises
         ------
         InputError
@@ -227,18 +219,7 @@ class CargoTable:
         return tells_hairpins_apart(self.written or self.molecules, self.kind)
 
     def with_hairpins_apart(self) -> CargoTable:
-        """Give the table with arms of hairpins under names of their own, as a model trained on such names needs it.
-
-        Returns
-        -------
-        CargoTable
-            The same when its names already tell them apart.
-
-        Raises
-        ------
-        InputError
-            If two names become one.
-        """
+        """Give the table with arms of hairpins under names of their own, as a model trained on such names needs it."""
         if self.hairpins_apart:
             return self
         written = self.written or self.molecules
@@ -263,22 +244,7 @@ class CargoTable:
         return {molecule: i for i, molecule in enumerate(self.molecules)}
 
     def take(self, rows: ArrayLike) -> CargoTable:
-        """Give some of the samples.
-
-        Parameters
-        ----------
-        rows : array of int or bool
-            Positions, each at most once, or a mask.
-
-        Returns
-        -------
-        CargoTable
-
-        Raises
-        ------
-        InputError
-            If a sample is taken twice.
-        """
+        """Give some of the samples, by positions, each at most once, or by a mask."""
         positions = row_positions(rows, self.n_samples)
         ids = tuple(self.sample_ids[i] for i in positions)
         if ids:
@@ -286,18 +252,7 @@ class CargoTable:
         return self._with_rows(ids, self.values[positions])
 
     def for_samples(self, sample_ids: Sequence[str]) -> CargoTable:
-        """Line the rows up with other samples.
-
-        Parameters
-        ----------
-        sample_ids : sequence of str
-            Unique.
-
-        Returns
-        -------
-        CargoTable
-            Rows of NaN where the table lacks a sample.
-        """
+        """Line the rows up with other, unique samples; rows of NaN where the table lacks one."""
         ids = tuple(sample_ids)
         if ids == self.sample_ids:
             return self
@@ -315,18 +270,7 @@ class CargoTable:
         return result
 
     def aligned(self, molecules: Sequence[str]) -> Floats:
-        """Line the values up with other molecules.
-
-        Parameters
-        ----------
-        molecules : sequence of str
-            Canonical names.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, len(molecules))
-            NaN where the table lacks a molecule. The read-only `values` itself when the order is the same.
-        """
+        """Line the values up with other canonical names, NaN where the table lacks one; `values` itself if all are the same."""
         if tuple(molecules) == self.molecules:
             return self.values
         where = np.array([self._where.get(molecule, -1) for molecule in molecules], dtype=np.intp)

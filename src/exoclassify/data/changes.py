@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from exoclassify.data.visits import check_dates, check_one_each, named_visits, v
 from exoclassify.errors import InputError, first_three
 from exoclassify.typing import Codes, Floats
 
-__all__ = ["VisitTables", "against_baseline", "against_each_other", "beside", "of_response"]
+__all__ = ["VisitTables", "against_baseline", "against_each_other", "beside", "of_response", "over"]
 
 _FOUND = 10.0
 """Reads: in one of the two samples, or the molecule says nothing; in both, or it says nothing of how deep they were sequenced."""
@@ -143,6 +144,15 @@ class VisitTables:
     unit: str
     not_detected: float | None
 
+    def since_baseline(self, table: CargoTable | Mapping[str, CargoTable], sheet: SampleSheet) -> CargoTable:
+        """Give the samples of all visits but the baseline as changes against it, of persons who have both."""
+        if not isinstance(table, CargoTable) or (table.kind, table.unit) != (self.kind, self.unit):
+            raise InputError(
+                f"{sheet.source}: samples as they were measured are needed ({self.kind}, {self.unit}), that of visit "
+                f"{self.visits[0]} among them; the changes are made of them"
+            )
+        return self.tables(table, sheet)[table.kind]
+
     def tables(self, table: CargoTable, sheet: SampleSheet) -> dict[str, CargoTable]:
         """Make what the model reads, by layer; of one layer under the kind's name.
 
@@ -197,6 +207,13 @@ def of_response(cohort: Cohort, visits: tuple[str, str]) -> Cohort:
             f"({first_three(wrong)}); a response is one for each person"
         )
     return _made("response", visits, cohort)
+
+
+def over(cohort: Cohort, reads: str, visits: Sequence[str]) -> Cohort:
+    """Give what a model reads of a cohort's visits, see `VisitTables`; of pairs the samples of both visits are given."""
+    if reads == "baseline":
+        return against_baseline(cohort, visits[0])
+    return {"pair": against_each_other, "response": of_response}[reads](cohort, (visits[0], visits[1]))
 
 
 def _made(reads: str, visits: tuple[str, ...], cohort: Cohort) -> Cohort:

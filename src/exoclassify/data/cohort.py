@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from exoclassify.data.cargo import CargoTable
-from exoclassify.data.layers import LayerFile, checked_layers
+from exoclassify.data.cohort_reading import CohortReading
+from exoclassify.data.layers import checked_layers
 from exoclassify.data.leaks import check_no_leak, check_not_scaled
 from exoclassify.data.samples import SampleSheet
 from exoclassify.data.study import Study
 from exoclassify.errors import DesignError, InputError, check_type, first_three
-from exoclassify.tables.asked import AS_WRITTEN, Reading
 from exoclassify.tables.ids import counted
 
 __all__ = ["Cohort", "cohort_of"]
@@ -29,7 +28,7 @@ _SIMULATED = "SIM-"
 
 
 @dataclass(frozen=True, eq=False)
-class Cohort:
+class Cohort(CohortReading):
     """Layers of one group of samples, and who the samples are; made by `read` or `from_layers`.
 
     Parameters
@@ -65,148 +64,6 @@ class Cohort:
             _check_spelling(self.sheet.batch, f"{self.sheet.source}, column {self.sheet.batch_column}")
 
     @classmethod
-    def read(
-        cls,
-        cargo: str | Path,
-        *,
-        kind: str | None = None,
-        unit: str | None = None,
-        samples: str | Path | None = None,
-        label: str | None = None,
-        subject: str | None = None,
-        batch: str | None = None,
-        time: str | None = None,
-        not_detected: float | None = None,
-        reading: Reading = AS_WRITTEN,
-        samples_sheet: str | None = None,
-    ) -> Cohort:
-        """Read one layer and its sample sheet.
-
-        Parameters
-        ----------
-        cargo : path
-            The table, samples in rows or in columns; or a study file (.toml), whose words hold where nothing else is given.
-        kind, unit : str
-            What it holds, see `CargoTable`.
-        samples : path
-            The sheet.
-        label : str
-            Its column of states.
-        subject, batch, time : str, optional
-            Its columns of persons, of batches and of visits.
-        not_detected : float, optional
-            For Ct, see `CargoTable`.
-        reading : Reading, optional
-            How the table is to be read, where its content does not say it.
-        samples_sheet : str, optional
-            Sheet of a workbook that holds the sample sheet.
-
-        Returns
-        -------
-        Cohort
-
-        Raises
-        ------
-        FileError
-            If a file is missing, broken, or of no known format.
-        InputError
-            If a table or sheet cannot be used as stated, or the cargo holds samples that the sheet lacks.
-        """
-        if Path(cargo).suffix == ".toml":
-            said = Study.read(cargo).overridden(
-                kind=kind, unit=unit, samples=None if samples is None else str(samples), label=label, subject=subject,
-                batch=batch, time=time, not_detected=not_detected, format=reading.format, columns=reading.columns,
-                sheet=reading.sheet, id_column=reading.id_column,
-            )  # fmt: skip
-            return cls.of_study(said, samples_sheet=samples_sheet)
-        if kind is None or unit is None or samples is None or label is None:
-            raise InputError(f"{Path(cargo).name}: give kind, unit, samples and label, or a study file that says them")
-        sheet = SampleSheet.read(
-            samples,
-            label=label,
-            subject=subject,
-            batch=batch,
-            time=time,
-            sample_id=reading.id_column or "sample_id",
-            sheet=samples_sheet,
-        )
-        table = LayerFile("", str(cargo), kind, unit, not_detected, reading).read(sample_ids=sheet.sample_ids)
-        return cls.from_layers({table.kind: table}, sheet)
-
-    @classmethod
-    def from_frames(
-        cls,
-        cargo: pd.DataFrame,
-        samples: pd.DataFrame,
-        *,
-        kind: str,
-        unit: str,
-        label: str,
-        subject: str | None = None,
-        batch: str | None = None,
-        not_detected: float | None = None,
-    ) -> Cohort:
-        """Take over one layer and its sample sheet from frames.
-
-        Parameters
-        ----------
-        cargo : DataFrame of shape (n_samples, n_molecules)
-            Molecules in columns, sample ids in the index or in a column ``sample_id``; missing cells = not measured.
-        samples : DataFrame
-            The sheet, one row a sample, in any order, named likewise.
-        kind, unit, label, subject, batch, not_detected
-            As in `read`.
-
-        Raises
-        ------
-        InputError
-            If a table or sheet cannot be used as stated, or the cargo holds samples that the sheet lacks.
-        """
-        sheet = SampleSheet(samples, label, subject, batch)
-        table = CargoTable.from_frame(cargo, kind=kind, unit=unit, not_detected=not_detected, source="cargo")
-        return cls.from_layers({table.kind: table}, sheet)
-
-    @classmethod
-    def of_study(cls, study: Study | str | Path, *, samples_sheet: str | None = None) -> Cohort:
-        """Read the cohort that a study file names.
-
-        Parameters
-        ----------
-        study : Study or path
-            The study, or its file.
-        samples_sheet : str, optional
-            As in `read`.
-
-        Returns
-        -------
-        Cohort
-
-        Raises
-        ------
-        FileError, InputError
-            As in `read`, or if the study file cannot be used.
-        """
-        said = study if isinstance(study, Study) else Study.read(study)
-        if said.layers:
-            return cls.read_layers(
-                said.layers, samples=said.samples, label=said.label, subject=said.subject, batch=said.batch,
-                samples_sheet=samples_sheet,
-            )  # fmt: skip
-        return cls.read(
-            said.cargo,
-            kind=said.kind,
-            unit=said.unit,
-            samples=said.samples,
-            label=said.label,
-            subject=said.subject,
-            batch=said.batch,
-            time=said.time,
-            not_detected=said.not_detected,
-            reading=Reading(said.format, said.columns, said.sheet, said.id_column),
-            samples_sheet=samples_sheet,
-        )
-
-    @classmethod
     def from_layers(cls, layers: Mapping[str, CargoTable], sheet: SampleSheet) -> Cohort:
         """Bring layers and sheet together; samples without any cargo or without a label are left out and noted.
 
@@ -216,10 +73,6 @@ class Cohort:
             By name.
         sheet : SampleSheet
             With a label column.
-
-        Returns
-        -------
-        Cohort
 
         Raises
         ------
@@ -251,33 +104,6 @@ class Cohort:
             check_not_scaled(table)
         understood = [*sheet.notes, *(f"{table.source}: {note}" for table in layers.values() for note in table.notes)]
         return cls(taken, kept, (*understood, *notes, *_lacking(taken, kept), *_confounded(kept)))
-
-    @classmethod
-    def read_layers(
-        cls, layers: Sequence[LayerFile], *, samples: str | Path, label: str, subject: str | None = None,
-        batch: str | None = None, samples_sheet: str | None = None,
-    ) -> Cohort:  # fmt: skip
-        """Read layers of the same people, one file each, and their sample sheet; a layer may lack samples.
-
-        Parameters
-        ----------
-        layers : sequence of LayerFile
-            With different names.
-        samples, label, subject, batch, samples_sheet
-            As in `read`.
-
-        Raises
-        ------
-        FileError, InputError
-            As in `read`.
-        DesignError
-            If a layer shares no sample with any other.
-        """
-        id_column = layers[0].reading.id_column if layers else None
-        sheet = SampleSheet.read(
-            samples, label=label, subject=subject, batch=batch, sample_id=id_column or "sample_id", sheet=samples_sheet
-        )
-        return cls.from_layers({layer.name: layer.read(sample_ids=sheet.sample_ids) for layer in layers}, sheet)
 
     @cached_property
     def cargo(self) -> CargoTable:
@@ -396,22 +222,7 @@ class Cohort:
         return hashlib.sha256(json.dumps([layers, self.y.tolist(), subjects, batches]).encode()).hexdigest()
 
     def take(self, rows: ArrayLike) -> Cohort:
-        """Give some of the samples, notes as they are.
-
-        Parameters
-        ----------
-        rows : array of int or bool
-            Positions in the sheet, each at most once, or a mask.
-
-        Returns
-        -------
-        Cohort
-
-        Raises
-        ------
-        InputError
-            If a sample is taken twice.
-        """
+        """Give some of the samples, by positions in the sheet, each at most once, or by a mask; notes as they are."""
         sheet = self.sheet.take(rows)
         where = {sample: i for i, sample in enumerate(sheet.sample_ids)}
         layers = {}

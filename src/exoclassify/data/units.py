@@ -86,6 +86,8 @@ class Cells:
 
     def check(self, unit: str) -> None:
         """Refuse numbers that cannot be of this unit."""
+        if not self.values.size:
+            return
         if self._low == -np.inf or self._high == np.inf:
             mend = "minus infinity is the log of 0: leave such a cell empty" if unit == "log2_intensity" else ""
             self._refuse(np.isinf(self.values), "infinite", mend or "leave a cell that was not measured empty")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from exoclassify.data.changes import against_baseline, against_each_other, of_response
+from exoclassify.data.changes import over
 from exoclassify.data.cohort import Cohort
 from exoclassify.data.visits import before_and_after
 from exoclassify.judging.compare import compare
@@ -30,11 +30,7 @@ def over_visits(
     """
     if reads == "pair":
         cohort, visits = before_and_after(cohort, visits)
-    made = {
-        "baseline": lambda: against_baseline(cohort, visits[0]),
-        "pair": lambda: against_each_other(cohort, (visits[0], visits[1])),
-        "response": lambda: of_response(cohort, (visits[0], visits[1])),
-    }[reads]()
+    made = over(cohort, reads, visits)
     table = cohort.cargo
     finished, compared = finishing(made), None
     if finished.judgement is not None and reads != "response":

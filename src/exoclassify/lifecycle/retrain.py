@@ -149,19 +149,14 @@ def retrain(
         checks += _one_batch(champion, bundle, allow_one_batch)
     if recipe.gate.audit:
         checks.append(_audited(done.audit))
-    failed = [check for check in checks if not check.passed]
-    loss, auc = checks[0], checks[1]
-    figures = f"log-loss {loss.champion:.3f} → {loss.challenger:.3f}, AUC {auc.champion:.3f} → {auc.challenger:.3f}"
-    named = ", ".join(check.what for check in failed[:3])
-    verdict = "passed" if not failed else f"not passed, {len(failed)} of {len(checks)} checks failed ({named})"
     decision = Decision(
         format=1,
         when=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         champion=champion.version,
         challenger=version,
-        passed=not failed,
+        passed=all(check.passed for check in checks),
         audit=done.audit.told(),
-        sentence=f"{verdict}: {figures}, on {how}",
+        sentence=_sentence(checks, how),
         lines=tuple(check.line() for check in checks),
         checks=tuple(checks),
         left_out=left_out,
@@ -200,3 +195,12 @@ def _audited(found: Audit) -> Check:
     critical = [finding for finding in found.findings if finding.severity == "critical"]
     what = "; ".join(finding.message for finding in critical[:3]) or "critical findings"
     return Check("audit", what, None, float(len(critical)), None, None, None, not critical, "no critical finding")
+
+
+def _sentence(checks: list[Check], how: str) -> str:
+    failed = [check for check in checks if not check.passed]
+    loss, auc = checks[0], checks[1]
+    figures = f"log-loss {loss.champion:.3f} → {loss.challenger:.3f}, AUC {auc.champion:.3f} → {auc.challenger:.3f}"
+    named = ", ".join(check.what for check in failed[:3])
+    verdict = "passed" if not failed else f"not passed, {len(failed)} of {len(checks)} checks failed ({named})"
+    return f"{verdict}: {figures}, on {how}"

@@ -87,9 +87,11 @@ class Retest:
     @staticmethod
     def check(bundle: ModelBundle) -> None:
         """Refuse a model that no single person is followed with."""
-        if bundle.about.visits is not None:
+        plan = bundle.about.visits
+        if plan is not None and plan.reads != "baseline":
             raise ModelError(
-                f"{bundle.name} compares samples of one person itself; score it, or follow with another model"
+                f"{bundle.name} compares samples of one person itself, and answers once for a person; score it, or follow with "
+                "another model"
             )
 
     def at(self, bundle: ModelBundle, layers: int, use: Use, batches: Sequence[str] = ()) -> Retest:
