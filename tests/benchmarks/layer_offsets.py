@@ -2,10 +2,10 @@
 
     python tests/benchmarks/layer_offsets.py [--seeds 8]
 
-Simulated people with two layers in four batches; each batch shifts the molecules of one layer, or of both. The model is trained
-on three. At the fourth a profile is made of 20 unlabelled samples that have both layers: by one offset of the fused log-odds, as
-`recalibrate` does, and by an offset of each layer's own log-odds before they are fused. Log-loss of the other samples there, with
-both layers and with each alone.
+Simulated people with two layers in four batches; each batch shifts the molecules of one layer, or of both. The model is
+trained on three. At the fourth a profile is made of 20 unlabelled samples that have both layers: by one offset of the
+fused log-odds for all, by one for each set of layers, as `recalibrate` does, and by an offset of each layer's own log-
+odds before they are fused. Log-loss of the other samples there, with both layers and with each alone.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def loss(place: Place, log_odds: Floats, y: Codes, mix: Floats) -> float:
 
 
 def one(seed: int, shifts: tuple[float, float]) -> list[list[float]]:
-    """Without a profile, by one offset, by one for each layer; for samples with both layers and with each alone."""
+    """Without a profile, by one offset, one a set, and one a layer; for samples with both layers and with each alone."""
     cohort = shifted(seed, shifts)
     samples, away = Samples.of(cohort), np.flatnonzero(cohort.batches == "B4")
     home = cohort.take(cohort.batches != "B4")
@@ -103,9 +103,14 @@ def one(seed: int, shifts: tuple[float, float]) -> list[list[float]]:
     for shown in ((True, True), (True, False), (False, True)):
         seen = np.where(np.array(shown)[:, None, None], layer_odds(blend, X[rest]), np.nan)
         plain, moved = together(blend, seen), together(blend, seen - by_layer)
+        there = np.where(np.array(shown)[:, None, None], each, np.nan)
+        set_place = profile(together(blend, there))
         y = samples.y[rest]
         rows.append(
-            [loss(*part, y, mix) for part in ((known.unknown, plain), (fused_place, plain), (layer_place, moved))]
+            [
+                loss(*part, y, mix)
+                for part in ((known.unknown, plain), (fused_place, plain), (set_place, plain), (layer_place, moved))
+            ]
         )
     return rows
 
@@ -114,14 +119,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=8)
     asked = parser.parse_args()
-    print("shifts    samples with  no profile  one offset  one a layer  difference (standard error)")
+    print("shifts    samples with  no profile  one offset  one a set  one a layer  one a set less one (standard error)")
     for name, shifts in SHIFTS.items():
         found = np.array([one(seed, shifts) for seed in range(asked.seeds)])
         for i, shown in enumerate(("both", "mirna", "protein")):
             mean, gap = found[:, i].mean(axis=0), found[:, i, 2] - found[:, i, 1]
             error = gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.nan
             print(
-                f"{name:<10}{shown:<14}{mean[0]:<12.3f}{mean[1]:<12.3f}{mean[2]:<13.3f}{gap.mean():.3f} ({error:.3f})",
+                f"{name:<10}{shown:<14}{mean[0]:<12.3f}{mean[1]:<12.3f}{mean[2]:<11.3f}{mean[3]:<13.3f}"
+                f"{gap.mean():.3f} ({error:.3f})",
                 flush=True,
             )
 

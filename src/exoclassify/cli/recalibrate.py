@@ -97,6 +97,7 @@ def recalibrate(
     for n, why in (
         (made.left_out_as_trained_on, "for the model was trained on them"),
         (made.left_out_as_not_measured, "for too little of their panel was measured, or in layers that tell nothing"),
+        (made.left_out_for_missing_layers, "for they lack a layer, or it is unlike training"),
     ):
         if n:
             note(f"left out, {why}: {n} samples")

@@ -115,9 +115,13 @@ def measured_here(model: ModelBundle, samples: LocalSamples, site: str) -> tuple
     mix = shifted_prevalence(states, model.blend.prevalence, samples.mix, what="mix")
     known, measured = _trained_on(model, samples, X), model.measure(X)
     unread = ~known & (measured.coverage < model.panel.min_coverage)
-    new = ~known & ~unread
+    # Scores of fewer layers lie closer together than the profile's model of them says, which would find a wrong offset.
+    part = ~known & ~unread & ~measured.layers.all(axis=1)
+    new = ~known & ~unread & ~part
     y = np.array([states.index(label) if label else -1 for label in labels], dtype=np.intp)[new]
     left_out = {"left_out_as_trained_on": int(known.sum()), "left_out_as_not_measured": int(unread.sum())}
+    if model.layers:
+        left_out["left_out_for_missing_layers"] = int(part.sum())
     _check_enough(model, y, mix, left_out, source)
     log_odds, residuals = measured.log_odds[new].transpose(1, 0, 2), measured.residuals[new]
     alpha = model.about.answers.novelty_alpha
@@ -156,11 +160,12 @@ def _trained_on(model: ModelBundle, samples: LocalSamples, X: Floats) -> Mask:
 
 def _check_enough(model: ModelBundle, y: Codes, mix: Floats | None, left_out: Mapping[str, int], source: str) -> None:
     if len(y) < FEWEST:
-        trained, unread = left_out.values()
-        why = [f"{n} {how}" for n, how in ((trained, "as trained on"), (unread, "as hardly measured")) if n]
+        ways = ("as trained on", "as hardly measured", "as they lack a layer, or it is unlike training")
+        why = [f"{n} {how}" for n, how in zip(left_out.values(), ways, strict=False) if n]
         told = f" ({', '.join(why)} left out)" if why else ""
+        whole = f", each with {' and '.join(model.layers)}; or train a model of one layer" if model.layers else ""
         raise DesignError(
-            f"{source}: {len(y)} local samples{told}; a site needs {FEWEST} or more that the model has not seen"
+            f"{source}: {len(y)} local samples{told}; a site needs {FEWEST} or more that the model has not seen{whole}"
         )
     counts = np.bincount(y[y >= 0], minlength=len(model.states))
     if mix is None and counts.max() < FEWEST_LABELLED:

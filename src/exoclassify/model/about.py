@@ -143,6 +143,7 @@ class Recalibration(Value):
     subjects: int | None
     left_out_as_trained_on: int
     left_out_as_not_measured: int | None = None
+    left_out_for_missing_layers: int | None = None
     data_sha256: str
     novel_before: float | None = None
     steps: tuple[str, ...]
