@@ -277,7 +277,7 @@ def test_a_study_file_names_layers(folder: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     about = json.loads((folder / "of-study" / "bundle.json").read_text())
-    assert about.training.data_sha256 == NEW.digest()
+    assert about["training"]["data_sha256"] == NEW.digest()
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,10 @@ def test_local_samples_in_which_too_little_was_measured_are_left_out_and_counted
     assert told.left_out_as_not_measured == 4
     assert sum(told.samples.values()) + told.left_out_for_missing_layers == len(FIRST) - 4
     few = {name: one.take(np.arange(6)) for name, one in tables.items()}
-    with pytest.raises(DesignError, match=r"2 local samples \(4 as hardly measured, 4 as they lack a layer.* left out\); a site needs 10"):
+    with pytest.raises(
+        DesignError,
+        match=r"2 local samples \(4 as hardly measured, 4 as they lack a layer.* left out\); a site needs 10",
+    ):
         recalibrate(model, LocalSamples(few, mix=MIX), site="b")
 
 
