@@ -152,12 +152,11 @@ def finish(
         learned.blend, panel.molecules, samples.X[:, learned.support], cohort.sheet.sample_ids,
         cohort.groups.tolist() if cohort.has_subjects else None, about.training.data_sha256,
     )  # fmt: skip
-    golden = _golden(samples, learned.support, recipe.seed)
-    report = training_report(about, panel.molecules).html
     aside = None if judgement is None else to_frame(judgement, cohort)
     bundle = ModelBundle(
-        learned.blend, panel, about, golden, card(about, panel), trained_on, report=report, aside=aside
-    )
+        learned.blend, panel, about, _golden(samples, learned.support, recipe.seed), card(about, panel), trained_on,
+        report=training_report(about, panel.molecules).html, aside=aside,
+    )  # fmt: skip
     bundle.check()
     return Finished(bundle, judgement, found)
 
