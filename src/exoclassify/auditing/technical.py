@@ -33,7 +33,7 @@ _WARNED, _CRITICAL = 0.02, 0.004
 SAME = 0.9
 """AUC of a column or batch alone from which on so few samples differ from it that nothing within it is evidence."""
 _STRONG = 0.75
-"""A technical figure that predicts the state this well is confounded with it, whatever else a model finds."""
+"""A technical figure that surely predicts the state, and this well, is confounded with it, whatever else a model finds."""
 _CHECKS = {"order": "run-order", "contamination": "contamination"}
 
 
@@ -185,8 +185,12 @@ def _chance(baseline: Baseline, model: Judged) -> float:
     return min(1.0, p_value / 0.9, association(apart, y[first])[1] / 0.1)  # Bonferroni, nine tenths for the level
 
 
+def _interval(figure: Estimate, model: Judged) -> tuple[float, float]:
+    return figure.over_folds(len(model.repeats[0])).interval(model.samples.groups)
+
+
 def _row(name: str, figure: Estimate, model: Judged, p_value: float | None) -> dict[str, Any]:
-    low, high = figure.over_folds(len(model.repeats[0])).interval(model.samples.groups)
+    low, high = _interval(figure, model)
     return {"name": name, "auc": figure.value, "low": low, "high": high, "p_model_better": p_value}
 
 
@@ -198,9 +202,10 @@ def _severity(one: _Weighed, model: Judged) -> Severity:
         return "warning"
     if one.within is not None and one.figure.value < SAME:
         return "warning" if model.above_chance(one.within) else "critical"
-    strong = (
-        one.figure.value >= _STRONG and one.baseline.family != "contamination"
-    )  # whose molecules may be markers too
+    if one.baseline.family == "contamination":  # its molecules may be markers too
+        strong = False
+    else:
+        strong = one.figure.value >= _STRONG and _interval(one.figure, model)[0] >= _USEFUL
     return "warning" if one.p_better < _ALPHA and not strong else "critical"
 
 
@@ -217,7 +222,7 @@ _MILD = {
 
 def _finding(one: _Weighed, model: Judged) -> Finding:
     severity, name = _severity(one, model), one.baseline.name
-    low, high = one.figure.over_folds(len(model.repeats[0])).interval(model.samples.groups)
+    low, high = _interval(one.figure, model)
     seen = f" ({one.baseline.seen})" if one.baseline.seen else ""
     message = (
         f"{name} alone predicts the state with AUC {one.figure.value:.2f} ({low:.2f} to {high:.2f}){seen}: "
