@@ -4,8 +4,8 @@
 
 Simulated people with two layers in four batches; each batch shifts the molecules of one layer, or of both. The model is
 trained on three. At the fourth a profile is made of 20 unlabelled samples that have both layers: by one offset of the
-fused log-odds for all, by one for each set of layers, as `recalibrate` does, and by an offset of each layer's own log-
-odds before they are fused. Log-loss of the other samples there, with both layers and with each alone.
+fused log-odds for all, as `recalibrate` does, by one for each set of layers, and by an offset of each layer's own
+log-odds before they are fused. Log-loss of the other samples there, with both layers and with each alone.
 """
 
 from __future__ import annotations

@@ -202,10 +202,8 @@ def _severity(one: _Weighed, model: Judged) -> Severity:
         return "warning"
     if one.within is not None and one.figure.value < SAME:
         return "warning" if model.above_chance(one.within) else "critical"
-    if one.baseline.family == "contamination":  # its molecules may be markers too
-        strong = False
-    else:
-        strong = one.figure.value >= _STRONG and _interval(one.figure, model)[0] >= _USEFUL
+    sure = one.figure.value >= _STRONG and _interval(one.figure, model)[0] >= _USEFUL
+    strong = sure and one.baseline.family != "contamination"  # whose molecules may be markers too
     return "warning" if one.p_better < _ALPHA and not strong else "critical"
 
 
